@@ -1,0 +1,29 @@
+"""jaxrd: rate-distortion curves computed with certificates, compiled by JAX."""
+
+from jaxrd.channel import optimal_channel
+from jaxrd.curve import Curve, lower_convex_envelope
+from jaxrd.problem import Problem, validate
+from jaxrd.solution import ConvergenceError, Solution, Status, check
+from jaxrd.solvers import blahut_arimoto, interior_point, solve
+from jaxrd.sweep import sweep
+from jaxrd.target import distortion_at, rate_at
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConvergenceError",
+    "Curve",
+    "Problem",
+    "Solution",
+    "Status",
+    "blahut_arimoto",
+    "check",
+    "distortion_at",
+    "interior_point",
+    "lower_convex_envelope",
+    "optimal_channel",
+    "rate_at",
+    "solve",
+    "sweep",
+    "validate",
+]

@@ -1,0 +1,83 @@
+"""A curve as figures and files hold it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of a rate-distortion curve on the host, one entry each: solved, closed-form or merely achievable.
+
+    Args:
+        distortion: shape (k,).
+        rate: nats, shape (k,).
+        slope: -dR/dD, nats per unit of distortion; NaN where the curve has none.
+        gap: certified gap, nats; NaN where nothing is certified.
+        status: a `Status` each.
+        model_distortion: distortion the model believes, where it differs from the measured one.
+        parameters: further arrays of length k by name (say, an inverse temperature), for files.
+    """
+
+    distortion: np.ndarray
+    rate: np.ndarray
+    slope: np.ndarray
+    gap: np.ndarray
+    status: np.ndarray
+    model_distortion: np.ndarray | None = None
+    parameters: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def with_distortion(self, distortion: np.ndarray) -> Curve:
+        """The same points with the distortion measured anew; the former one becomes `model_distortion`."""
+        return replace(self, distortion=distortion, model_distortion=self.distortion)
+
+
+def lower_convex_envelope(distortion: ArrayLike, rate: ArrayLike) -> jax.Array:
+    """The largest convex, nonincreasing function below the points, at each of them: what time sharing achieves.
+
+    env(D) = min { sum_i w_i R_i : sum_i w_i D_i <= D, w a pmf }.
+
+    Append the zero-rate point (D_0, 0) for time sharing with silence. Points with a non-finite entry are left out
+    of the envelope (their own value is that of the envelope there, NaN if their distortion is NaN).
+
+    Args:
+        distortion: shape (k,), in any order.
+        rate: shape (k,), any unit.
+
+    Returns:
+        The envelope at each distortion, shape (k,), in the unit of `rate`.
+
+    >>> lower_convex_envelope([0.0, 0.5, 1.0], [2.0, 1.5, 0.0]).tolist()
+    [2.0, 1.0, 0.0]
+    """
+    d, r = jnp.asarray(distortion), jnp.asarray(rate)
+    dtype = jnp.promote_types(jnp.result_type(d, r), jnp.float32)
+    d, r = d.astype(dtype), r.astype(dtype)
+    usable = jnp.isfinite(d) & jnp.isfinite(r)
+    leftmost = jnp.where(usable, d, jnp.inf).min()
+    start_rate = jnp.where(usable & (d == leftmost), r, jnp.inf).min()
+
+    # Gift wrapping: from a vertex, the steepest descent to any point on its right is the next edge.
+    def edge(state):
+        x, y, value, _ = state
+        right = usable & (d > x)
+        steepness = jnp.where(right, (r - y) / jnp.where(right, d - x, 1), jnp.inf)
+        least = steepness.min()
+        descends = least < 0
+        slope = jnp.where(descends, least, 0)
+        value = jnp.where(d >= x, y + slope * (d - x), value)
+        # Farthest of the points on this edge: collinear points cost no further turn.
+        tied = right & (steepness <= least)
+        x_next = jnp.where(descends, jnp.where(tied, d, -jnp.inf).max(), x)
+        y_next = jnp.where(tied & (d == x_next), r, jnp.inf).min()
+        return x_next, jnp.where(descends, y_next, y), value, descends
+
+    start = (leftmost, start_rate, jnp.full(d.shape, jnp.nan, dtype), usable.any())
+    value = jax.lax.while_loop(lambda state: state[3], edge, start)[2]
+    # The vertices exactly, free of the rounding of their edge.
+    return jnp.where(usable & (r < value), r, value)

@@ -1,0 +1,1 @@
+"""Networks in Flax: the fixed MNIST classifier (needs `pip install jaxrd[neural]`)."""

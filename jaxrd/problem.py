@@ -1,0 +1,77 @@
+"""The one problem under everything: a source and a distortion."""
+
+import warnings
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Problem:
+    """A discrete memoryless source and a distortion measure: min I(X;Y) subject to E d(X,Y) <= D.
+
+    Args:
+        source: pmf p of the source letters, shape (n,). Letters of mass zero are masked, not dropped.
+        distortion: d, shape (n, m), finite or +inf (a forbidden pair), in any unit.
+
+    Nothing is checked here (a Problem travels through jit and vmap); `validate` checks values on the host.
+
+    >>> Problem(jnp.array([0.5, 0.5]), jnp.array([[0.0, 1.0], [1.0, 0.0]])).source.shape
+    (2,)
+    """
+
+    source: jax.Array | np.ndarray
+    distortion: jax.Array | np.ndarray
+
+
+def as_arrays(problem: Problem) -> Problem:
+    """The problem as JAX arrays of one floating dtype; float64 input warns once while x64 is off.
+
+    Raises:
+        ValueError: the shapes do not belong together.
+    """
+    given = [problem.source, problem.distortion]
+    if not jax.config.read("jax_enable_x64") and any(
+        isinstance(a, np.ndarray) and a.dtype == np.float64 for a in given
+    ):
+        warnings.warn(
+            "float64 input is solved in float32, because x64 is off. For float64: jax.config.update('jax_enable_x64', True).",
+            stacklevel=3,
+        )
+    source, distortion = (jnp.asarray(a) for a in given)
+    if source.ndim != 1 or distortion.ndim != 2 or source.shape[0] != distortion.shape[0] or 0 in distortion.shape:
+        raise ValueError(
+            f"source must have shape (n,) and distortion (n, m), n and m at least 1; "
+            f"got {source.shape} and {distortion.shape}. For many problems at once, use jax.vmap."
+        )
+    dtype = jnp.promote_types(jnp.result_type(source, distortion), jnp.float32)
+    return Problem(source.astype(dtype), distortion.astype(dtype))
+
+
+def validate(problem: Problem, *, tolerance: float = 1e-6) -> None:
+    """Check the values of a problem on the host.
+
+    Raises:
+        ValueError: quotes the offending value: a source that is not a pmf within `tolerance`, NaN or -inf in the
+            distortion, a letter of positive mass all of whose reproductions are forbidden.
+    """
+    source, distortion = np.asarray(problem.source), np.asarray(problem.distortion)
+    as_arrays(Problem(source.astype(np.float32), distortion.astype(np.float32)))  # the shapes
+    if not np.isfinite(source).all():
+        raise ValueError(f"source must be finite; got {source[~np.isfinite(source)][0]}.")
+    if (source < 0).any():
+        raise ValueError(f"source must not be negative; got {source.min():.6g} at letter {source.argmin()}.")
+    if abs(source.sum() - 1) > tolerance:
+        raise ValueError(
+            f"source must sum to 1; got {source.sum():.6g}. Pass source / source.sum() if that was meant."
+        )
+    bad = np.isnan(distortion) | np.isneginf(distortion)
+    if bad.any():
+        x, y = np.argwhere(bad)[0]
+        raise ValueError(f"distortion must be finite or +inf; got {distortion[x, y]} at ({x}, {y}).")
+    lost = (source > 0) & np.isinf(distortion).all(1)
+    if lost.any():
+        raise ValueError(f"every reproduction of letter {lost.argmax()} is forbidden (+inf): no code can send it.")

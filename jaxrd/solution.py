@@ -1,0 +1,99 @@
+"""What a solver returns: a certified point, or an honest account of why it is not one."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import jax
+import numpy as np
+
+from jaxrd.curve import Curve
+
+
+class Status(IntEnum):
+    """How a point came about; one per point, so that one bad lane never spoils a batch."""
+
+    CONVERGED = 0
+    """The certified gap is within the tolerance."""
+    MAX_STEPS = 1
+    """The step budget ran out; the gap is valid, but larger than asked."""
+    STALLED = 2
+    """Rounding stopped the progress; the gap is valid, but larger than asked."""
+    NONFINITE = 3
+    """NaN in the input or on the way: no claim at all."""
+    INFEASIBLE = 4
+    """No code meets the constraint: the rate is +inf."""
+    EXACT = 5
+    """A closed form."""
+    ACHIEVABLE = 6
+    """A point some code reaches; no lower bound is claimed."""
+
+
+class ConvergenceError(RuntimeError):
+    """Some points of a solution did not converge."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Solution:
+    """A point of a rate-distortion curve with its certificate: rate - gap <= R(distortion) <= rate.
+
+    A solved curve is a Solution whose fields have a leading axis.
+
+    Args:
+        slope: s = -dR/dD >= 0, nats per unit of distortion, shape ().
+        rate: I(X;Y) of the channel found, nats, shape ().
+        distortion: E d(X,Y) of that channel, shape ().
+        reproduction: the output pmf q that makes the channel W(y|x) ~ q_y exp(-s d_xy), shape (m,).
+        gap: certified distance to the optimum, nats, shape ().
+        steps: iterations used, shape ().
+        status: a `Status` as int32, shape ().
+    """
+
+    slope: jax.Array
+    rate: jax.Array
+    distortion: jax.Array
+    reproduction: jax.Array
+    gap: jax.Array
+    steps: jax.Array
+    status: jax.Array
+
+    @property
+    def lower(self) -> jax.Array:
+        """The certified lower bound on R(distortion), nats."""
+        return self.rate - self.gap
+
+    @property
+    def converged(self) -> jax.Array:
+        """Whether the gap is within the tolerance."""
+        return (self.status == Status.CONVERGED) | (self.status == Status.EXACT)
+
+    def curve(self) -> Curve:
+        """The points as a `Curve` on the host."""
+        values = (np.atleast_1d(np.asarray(a)) for a in (self.distortion, self.rate, self.slope, self.gap, self.status))
+        return Curve(*values)
+
+
+def check(solution: Solution) -> Solution:
+    """Return the solution if every point converged; call it on the host, outside jit.
+
+    Raises:
+        ConvergenceError: names the slopes, the gaps and what to try.
+
+    >>> from jaxrd import Problem, solve
+    >>> import jax.numpy as jnp
+    >>> point = check(solve(Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2)), 2.0))
+    """
+    status, slope, gap = (np.atleast_1d(np.asarray(a)) for a in (solution.status, solution.slope, solution.gap))
+    bad = ~np.atleast_1d(np.asarray(solution.converged))
+    if bad.any():
+        rows = [
+            f"slope {s:.6g}: {Status(int(k)).name}, gap {g:.3g} nat"
+            for s, g, k in list(zip(slope[bad], gap[bad], status[bad], strict=True))[:8]
+        ]
+        more = f" (and {bad.sum() - 8} more)" if bad.sum() > 8 else ""
+        raise ConvergenceError(
+            f"{bad.sum()} of {bad.size} points did not converge: {'; '.join(rows)}{more}. "
+            "Try float64, solver=interior_point, a larger max_steps, or a larger tol; "
+            "the gaps are valid bounds unless the status is NONFINITE."
+        )
+    return solution

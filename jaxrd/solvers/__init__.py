@@ -1,0 +1,39 @@
+"""Solvers: each a function (problem, slope) -> Solution."""
+
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxrd.problem import Problem
+from jaxrd.solution import Solution
+from jaxrd.solvers.blahut_arimoto import blahut_arimoto
+from jaxrd.solvers.interior_point import interior_point
+
+LARGEST_NEWTON = 4096
+"""Reproduction letters up to which an m x m Newton matrix is worth its memory and its m^3."""
+
+
+def solve(problem: Problem, slope: ArrayLike, *, tol: float | None = None) -> Solution:
+    """Solve L(s) = min over channels of I(X;Y) + s E d(X,Y) at one slope, with a certificate.
+
+    Picks the solver by shape: `interior_point` where an m x m Newton matrix fits, else `blahut_arimoto`.
+
+    Args:
+        problem: source (n,), distortion (n, m).
+        slope: s >= 0, nats per unit of distortion, a scalar; inf for the least distortion. For a grid, see `sweep`.
+        tol: certified gap at which to stop, nats, relative to max(1, |L|); None: 1e-9 in float64, 1e-5 in float32.
+
+    Returns:
+        A `Solution` with rate - gap <= R(distortion) <= rate, converged or not.
+
+    Raises:
+        ValueError: the shapes do not belong together.
+
+    >>> point = solve(Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2)), 2.0)
+    >>> round(float(point.distortion), 4)
+    0.1192
+    """
+    solver = interior_point if jnp.shape(problem.distortion)[-1] <= LARGEST_NEWTON else blahut_arimoto
+    return solver(problem, slope, tol=tol)
+
+
+__all__ = ["LARGEST_NEWTON", "blahut_arimoto", "interior_point", "solve"]

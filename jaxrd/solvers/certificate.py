@@ -1,0 +1,103 @@
+"""The certificate of a reproduction pmf: a valid gap for any q, converged or not."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxrd.kernel import DenseKernel, dense_kernel
+from jaxrd.problem import Problem, as_arrays
+from jaxrd.solution import Solution, Status
+
+
+class Prepared(NamedTuple):
+    """A problem at one slope, ready for a solver: constants for automatic differentiation."""
+
+    kernel: DenseKernel
+    source: jax.Array  # (n,), zero on letters that cannot be sent
+    slope: jax.Array
+    sendable: jax.Array  # (): every letter of positive mass has an allowed reproduction
+
+
+def prepare(problem: Problem, slope: jax.Array) -> Prepared:
+    """Build the kernel. Derivatives stop here: a solver's result is a constant to autodiff."""
+    problem, slope = jax.lax.stop_gradient((as_arrays(problem), slope))
+    slope = jnp.asarray(slope, problem.source.dtype)
+    kernel = dense_kernel((problem.distortion,), (slope,))
+    sendable = jnp.all(kernel.feasible | (problem.source <= 0))
+    return Prepared(kernel, jnp.where(kernel.feasible, problem.source, 0), slope, sendable)
+
+
+def ratio(source: jax.Array, z: jax.Array) -> jax.Array:
+    """p/z where p > 0, else 0: letters of mass zero are masked, so 0/0 is never formed."""
+    return jnp.where(source > 0, source / jnp.where(source > 0, z, 1), 0)
+
+
+def default_tolerance(dtype: jnp.dtype, tol: float | jax.Array | None) -> jax.Array:
+    """The caller's tolerance; by default 1e-9 nat in float64, 1e-5 in float32."""
+    return jnp.asarray((1e-9 if dtype == jnp.float64 else 1e-5) if tol is None else tol, dtype)
+
+
+class Evaluation(NamedTuple):
+    """F(q) up to the row shift, and how far q is from optimal."""
+
+    z: jax.Array  # (n,): K q
+    c: jax.Array  # (m,): c_y = sum_x p_x K_xy / z_x
+    objective: jax.Array  # - sum_x p_x ln z_x
+    divergence: jax.Array  # KL(r||q), r = q c the output pmf
+    gap: jax.Array  # ln max_y c_y - KL(r||q), at the pair (I, E d) the channel achieves
+
+
+def evaluate(kernel: DenseKernel, source: jax.Array, q: jax.Array) -> Evaluation:
+    """Objective and gap at a normalised q (theory: F - ln max c <= L <= F, and I + s E d = F - KL(r||q))."""
+    z = kernel.matvec(q)
+    c = kernel.rmatvec(ratio(source, z))
+    objective = -jnp.where(source > 0, source * jnp.log(jnp.where(source > 0, z, 1)), 0).sum()
+    r = q * c
+    divergence = jnp.where(r > 0, r * jnp.log(jnp.where(r > 0, c, 1)), 0).sum()
+    return Evaluation(z, c, objective, divergence, jnp.log(c.max()) - divergence)
+
+
+def scale(objective: jax.Array) -> jax.Array:
+    """Gaps are judged relative to max(1, |L|), L without the row shift."""
+    return jnp.maximum(1, jnp.abs(objective))
+
+
+def certify(
+    prepared: Prepared, q: jax.Array, steps: jax.Array, tol: jax.Array, unfinished: jax.Array | Status
+) -> Solution:
+    """The Solution at q: rate, distortion and gap, with an allowance for the rounding of the sums behind them.
+
+    Args:
+        prepared: the problem at its slope.
+        q: any pmf, shape (m,); it is normalised here.
+        steps: iterations spent.
+        tol: the gap asked, nats.
+        unfinished: the status to give a point whose gap is larger than `tol`.
+    """
+    kernel, source, slope, sendable = prepared
+    q = q / q.sum()
+    e = evaluate(kernel, source, q)
+    weights = ratio(source, e.z)
+    excess = kernel.mean_excess(weights, q)
+    (distortion,) = kernel.mean_distortion(weights, q)
+    # I + s E d = F - KL(r||q); both sides without the row shift, so that a large offset of d cancels nothing.
+    rate = jnp.maximum(e.objective - e.divergence - excess, 0)
+    offset = jnp.where(jnp.isfinite(slope), slope * jnp.abs(distortion), 0)
+    eps = jnp.finfo(q.dtype).eps
+    gap = jnp.maximum(e.gap, 0) + 4 * eps * (1 + e.objective + excess + offset)
+
+    status = jnp.where(gap <= tol * scale(e.objective + offset), Status.CONVERGED, unfinished)
+    sane = jnp.isfinite(gap) & jnp.isfinite(rate) & jnp.isfinite(distortion)
+    status = jnp.where(sane, status, Status.NONFINITE)
+    status = jnp.where(sendable, status, Status.INFEASIBLE)
+    lost = ~sendable
+    return Solution(
+        slope=slope,
+        rate=jnp.where(lost, jnp.inf, rate),
+        distortion=jnp.where(lost, jnp.inf, distortion),
+        reproduction=q,
+        gap=jnp.where(lost, 0, jnp.where(sane, gap, jnp.inf)),
+        steps=jnp.asarray(steps, jnp.int32),
+        status=status.astype(jnp.int32),
+    )

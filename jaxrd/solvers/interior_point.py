@@ -1,0 +1,139 @@
+"""A primal-dual interior point for the reproduction pmf: few iterations, whatever the problem."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import cho_solve
+from jax.typing import ArrayLike
+
+from jaxrd.problem import Problem
+from jaxrd.solution import Solution, Status
+from jaxrd.solvers.blahut_arimoto import ascend
+from jaxrd.solvers.certificate import certify, default_tolerance, evaluate, prepare, ratio, scale
+
+PATIENCE = 8  # iterations without a better gap before giving up
+POLISH = 500  # Blahut-Arimoto steps that may follow: they lift letters of tiny mass at once
+
+
+class _State(NamedTuple):
+    q: jax.Array  # (m,) > 0, sums to one only at the optimum
+    slack: jax.Array  # (m,) > 0, stands for 1 - c
+    z: jax.Array  # (n,): K q
+    c: jax.Array  # (m,): K'(p/z)
+    ridge: jax.Array  # (): added to the Newton matrix, raised when its factorisation fails
+    best_q: jax.Array
+    best_gap: jax.Array
+    idle: jax.Array  # iterations since the best
+    step: jax.Array
+
+
+def _longest(x: jax.Array, dx: jax.Array, keep: jax.Array | float = 1.0) -> jax.Array:
+    """The longest step <= 1 along dx that leaves at least (1 - keep) of every x."""
+    falls = dx < 0
+    return jnp.minimum(1, jnp.where(falls, -keep * x / jnp.where(falls, dx, -1), jnp.inf).min())
+
+
+@partial(jax.jit, static_argnames="max_steps")
+def interior_point(problem: Problem, slope: ArrayLike, *, tol: float | None = None, max_steps: int = 80) -> Solution:
+    """Solve one slope by Mehrotra's predictor-corrector on  min_{q >= 0} - sum_x p_x ln (K q)_x + sum_y q_y.
+
+    The optimum sums to one. With c = K'(p/Kq), the conditions are q_y (1 - c_y) = 0, q >= 0, c <= 1; the Newton
+    matrix is K' diag(p/z^2) K + diag(slack/q). 4-20 iterations to a certified 1e-9 nat in float64.
+    Time n m^2 + m^3/3 an iteration; memory two n x m and two m x m arrays beside the distortion.
+
+    Args:
+        problem: source (n,), distortion (n, m).
+        slope: s >= 0, nats per unit of distortion, a scalar; inf for the least distortion.
+        tol: certified gap at which to stop, nats, relative to max(1, |L|); None: 1e-9 in float64, 1e-5 in float32.
+        max_steps: the iteration budget (static).
+
+    Returns:
+        A `Solution`; STALLED where rounding stops progress before `tol`. It is a constant to automatic
+        differentiation.
+
+    Raises:
+        ValueError: the shapes do not belong together.
+
+    Reference: S. Mehrotra, On the implementation of a primal-dual interior point method, SIAM J. Optim. 1992;
+    Y. Kim et al., A fast algorithm for maximum likelihood estimation of mixture proportions, JCGS 2020 (the same
+    convex program).
+
+    >>> point = interior_point(Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2)), 2.0)
+    >>> round(float(point.rate), 4)
+    0.3278
+    """
+    prepared = prepare(problem, slope)
+    kernel, source = prepared.kernel, prepared.source
+    dtype, m = source.dtype, kernel.transposed.shape[0]
+    tol_ = default_tolerance(dtype, tol)
+    eps = jnp.finfo(dtype).eps
+    # A step may leave q below what the central path would (mu / slack, slack <= 1); held near it, letters of tiny
+    # mass keep c finite and the linearisation of 1/z stays meaningful.
+    centre = 1e-3
+    floor = jnp.asarray(1e-40 if dtype == jnp.float64 else 1e-16, dtype)
+
+    def gap_of(q, c):
+        total = q.sum()
+        # At q / total, c scales by total; F there less the bound. KL(r||q) >= 0 is left out: it never helps much.
+        return jnp.log(c.max()) + jnp.log(total)
+
+    def unfinished(state: _State):
+        return (state.step < max_steps) & (state.idle < PATIENCE) & ~(state.best_gap <= 0.5 * tol_)
+
+    def iterate(state: _State) -> _State:
+        q, slack, z, c = state.q, state.slack, state.z, state.c
+        mu = q @ slack / m
+        matrix = kernel.gram(ratio(source, z) / jnp.where(source > 0, z, 1))
+        factor = jnp.linalg.cholesky(matrix + jnp.diag(slack / q + state.ridge), symmetrize_input=False)
+
+        def solve(rhs):
+            return cho_solve((factor, True), rhs)
+
+        dq = solve(c - 1)
+        ds = -slack - slack / q * dq
+        mu_affine = (q + _longest(q, dq) * dq) @ (slack + _longest(slack, ds) * ds) / m
+        rhs = (mu_affine / mu) ** 3 * mu - dq * ds
+        dq = solve(c - 1 + rhs / q)
+        ds = rhs / q - slack - slack / q * dq
+        dz = kernel.matvec(dq)
+        keep = jnp.where(mu < 1e-3, jnp.maximum(0.995, 1 - mu), 0.99)
+        primal = jnp.minimum(_longest(q, dq, keep), _longest(jnp.where(source > 0, z, 1), dz, 0.95))
+        dual = _longest(slack, ds, keep)
+
+        # A failed factorisation leaves NaN everywhere: stay, and try again with a larger ridge.
+        good = jnp.isfinite(primal) & jnp.isfinite(dual) & jnp.isfinite(dq).all() & jnp.isfinite(ds).all()
+        new_slack = jnp.maximum(slack + dual * ds, floor)
+        new_q = q + primal * dq
+        new_q = jnp.maximum(new_q, jnp.maximum(centre * (new_q @ new_slack) / m, floor))
+        q = jnp.where(good, new_q, q)
+        slack = jnp.where(good, new_slack, slack)
+        z = kernel.matvec(q)
+        c = kernel.rmatvec(ratio(source, z))
+        gap = gap_of(q, c)
+        better = gap < state.best_gap
+        return _State(
+            q,
+            slack,
+            z,
+            c,
+            ridge=jnp.where(good, state.ridge, 100 * state.ridge),
+            best_q=jnp.where(better, q, state.best_q),
+            best_gap=jnp.where(better, gap, state.best_gap),
+            idle=jnp.where(better, 0, state.idle + 1),
+            step=state.step + 1,
+        )
+
+    uniform = jnp.full(m, 1 / m, dtype)
+    q, _ = ascend(prepared, uniform, jnp.asarray(-jnp.inf, dtype), 3)
+    q = jnp.maximum(q, 1e-12 if dtype == jnp.float64 else 1e-7)
+    q = q / q.sum()
+    e = evaluate(kernel, source, q)
+    start = _State(
+        q, jnp.maximum(1 - e.c, 1e-3), e.z, e.c, eps * m * 4, q, gap_of(q, e.c), jnp.int32(0), jnp.int32(0)
+    )
+    end = jax.lax.while_loop(unfinished, iterate, start)
+    q, polish = ascend(prepared, end.best_q / end.best_q.sum(), 0.5 * tol_, POLISH)
+    status = jnp.where(end.step < max_steps, Status.STALLED, Status.MAX_STEPS)
+    return certify(prepared, q, end.step + polish, tol_, status)

@@ -1,0 +1,211 @@
+"""The curve at a given distortion, or at a given rate, by bracketing the slope."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxrd.problem import Problem, as_arrays
+from jaxrd.solution import Solution, Status
+from jaxrd.solvers import solve
+from jaxrd.solvers.certificate import default_tolerance
+from jaxrd.sweep import Solver
+
+MAX_SOLVES = 60
+
+
+class _Bracket(NamedTuple):
+    low: Solution  # the end of smaller slope: larger distortion, smaller rate
+    high: Solution  # the end of larger slope
+    lower: jax.Array  # best lower bound on R at the target, or on R(.) where the mixture lies
+    solves: jax.Array
+    stuck: jax.Array  # solves since the bracket last halved
+
+
+def _silence(problem: Problem) -> Solution:
+    """The zero-rate end, exact: always the reproduction of least mean distortion, D_max = min_y E d(X,y)."""
+    p, d = problem.source, problem.distortion
+    mean = p @ jnp.where(p[:, None] > 0, d, 0)
+    best = mean.argmin()
+    zero = jnp.zeros((), p.dtype)
+    reproduction = jnp.zeros(d.shape[1], p.dtype).at[best].set(1)
+    return Solution(zero, zero, mean[best], reproduction, zero, jnp.int32(0), jnp.int32(Status.EXACT))
+
+
+def _mix(low: Solution, high: Solution, weight: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Rate, distortion, reproduction of using the channel `high` a fraction `weight` of the time (R is convex)."""
+
+    def blend(a, b):
+        # At weights 0 and 1 an infinite other end must not leak in.
+        inner = (1 - weight) * jnp.where(weight < 1, a, 0) + weight * jnp.where(weight > 0, b, 0)
+        return jnp.where(weight <= 0, a, jnp.where(weight >= 1, b, inner))
+
+    return (
+        blend(low.rate, high.rate),
+        blend(low.distortion, high.distortion),
+        blend(low.reproduction, high.reproduction),
+    )
+
+
+def _choose(condition: jax.Array, a: Solution, b: Solution) -> Solution:
+    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
+
+
+def _search(
+    problem: Problem, target: jax.Array, tol: float | None, solver: Solver, max_solves: int, along_rate: bool
+) -> Solution:
+    problem, target = jax.lax.stop_gradient((as_arrays(problem), target))
+    dtype = problem.source.dtype
+    target = jnp.asarray(target, dtype)
+    tol_ = default_tolerance(dtype, tol)
+
+    # `measure` falls along the bracket from its low-slope end to its high-slope end.
+    def measure(point: Solution) -> jax.Array:
+        return -point.rate if along_rate else point.distortion
+
+    aim = -target if along_rate else target
+
+    silence = _silence(problem)
+    finest = solver(problem, jnp.inf, tol=tol)
+    impossible = (finest.status == Status.INFEASIBLE) | (
+        (target < 0) if along_rate else (target < finest.distortion * (1 - 8 * jnp.finfo(dtype).eps))
+    )
+    at_silence = aim >= measure(silence)
+    at_finest = aim <= measure(finest)
+
+    def weight_of(low: Solution, high: Solution) -> jax.Array:
+        span = measure(low) - measure(high)
+        weight = (measure(low) - aim) / jnp.where(span > 0, span, 1)
+        # The far end may lie at infinite distortion (forbidden pairs): then only the near end can be used.
+        weight = jnp.where(jnp.isfinite(span), weight, 1)
+        return jnp.clip(jnp.where(span > 0, weight, 0), 0, 1)
+
+    def upper(low: Solution, high: Solution) -> tuple[jax.Array, jax.Array]:
+        rate, distortion, _ = _mix(low, high, weight_of(low, high))
+        return rate, distortion
+
+    # The dual bound of a point, as a line: R(D) >= lower + s (D_point - D).
+    def bound_at(point: Solution, distortion: jax.Array) -> jax.Array:
+        line = point.rate - point.gap + point.slope * (point.distortion - distortion)
+        return jnp.where(jnp.isfinite(point.slope), line, -jnp.inf)
+
+    def gap_of(state: _Bracket) -> jax.Array:
+        rate, distortion = upper(state.low, state.high)
+        if along_rate:  # the mixture moves with the bracket: bound where it now lies
+            best = jnp.maximum(bound_at(state.low, distortion), bound_at(state.high, distortion))
+            return rate - jnp.maximum(best, 0)
+        return rate - state.lower
+
+    def unfinished(state: _Bracket) -> jax.Array:
+        done = gap_of(state) <= tol_ * jnp.maximum(1, upper(state.low, state.high)[0])
+        return (state.solves < max_solves) & ~done & ~impossible & ~at_silence & ~at_finest
+
+    def next_slope(state: _Bracket) -> jax.Array:
+        low, high = state.low, state.high
+        run = low.distortion - high.distortion
+        chord = (high.rate - low.rate) / jnp.where(run > 0, run, 1)  # exact at once on a linear piece
+        geometric = jnp.sqrt(low.slope * high.slope)
+        # ln s is nearly linear in the target over a short bracket.
+        log_low, log_high = jnp.log(low.slope), jnp.log(high.slope)
+        secant = jnp.exp(log_low + weight_of(low, high) * (log_high - log_low))
+        inside = jnp.isfinite(log_low) & jnp.isfinite(log_high)
+        guess = jnp.where(inside & (state.stuck < 2), secant, chord)
+        # Rounding of a nearly closed bracket, or an infinite far end: any slope strictly inside will do.
+        wild = ~(jnp.isfinite(guess) & (guess > low.slope) & (guess < high.slope))
+        between = jnp.where(inside, geometric, jnp.where(low.slope > 0, 2 * low.slope, jnp.minimum(1, high.slope / 2)))
+        return jnp.where(wild, between, guess)
+
+    def narrow(state: _Bracket) -> _Bracket:
+        point = solver(problem, next_slope(state), tol=tol_ / 4)
+        right = measure(point) > aim  # still on the low-slope side
+        low = _choose(right, point, state.low)
+        high = _choose(right, state.high, point)
+        width, before = measure(low) - measure(high), measure(state.low) - measure(state.high)
+        lower = jnp.maximum(state.lower, bound_at(point, target))
+        stuck = jnp.where(width <= 0.5 * before, 0, state.stuck + 1)
+        return _Bracket(low, high, lower, state.solves + 1, jnp.where(state.stuck >= 2, 0, stuck))
+
+    start = _Bracket(silence, finest, jnp.zeros((), dtype), jnp.int32(1), jnp.int32(0))
+    end = jax.lax.while_loop(unfinished, narrow, start)
+
+    rate, distortion, reproduction = _mix(end.low, end.high, weight_of(end.low, end.high))
+    closest = _choose(weight_of(end.low, end.high) < 0.5, end.low, end.high)
+    gap = jnp.maximum(gap_of(end), 0) + 4 * jnp.finfo(dtype).eps * (1 + rate)
+    fine = gap <= tol_ * jnp.maximum(1, rate)
+    status = jnp.where(fine, Status.CONVERGED, jnp.where(end.solves < max_solves, Status.STALLED, Status.MAX_STEPS))
+    mixture = Solution(closest.slope, rate, distortion, reproduction, gap, end.solves, status.astype(jnp.int32))
+    inf, nan = jnp.asarray(jnp.inf, dtype), jnp.asarray(jnp.nan, dtype)
+    nowhere = Solution(
+        inf, nan if along_rate else inf, inf if along_rate else target, jnp.full_like(reproduction, jnp.nan),
+        jnp.zeros((), dtype), jnp.int32(1), jnp.int32(Status.INFEASIBLE),
+    )  # fmt: skip
+    result = _choose(at_finest, finest, mixture)
+    result = _choose(at_silence, silence, result)
+    result = _choose(impossible, nowhere, result)
+    lost = jnp.isnan(target)
+    return _choose(lost, Solution(nan, nan, nan, nowhere.reproduction, inf, jnp.int32(0), jnp.int32(Status.NONFINITE)), result)
+
+
+@partial(jax.jit, static_argnames=("solver", "max_solves"))
+def rate_at(
+    problem: Problem,
+    distortion: ArrayLike,
+    *,
+    solver: Solver = solve,
+    tol: float | None = None,
+    max_solves: int = MAX_SOLVES,
+) -> Solution:
+    """The rate-distortion function at a given distortion, R(D) = min I(X;Y) subject to E d(X,Y) <= D, certified.
+
+    Brackets the slope between the zero-rate end and the least distortion; where no slope hits D exactly (a kink or
+    a linear piece), the two bracketing solutions are mixed. The lower bound is the best dual bound over the slopes
+    tried.
+
+    Args:
+        problem: source (n,), distortion (n, m).
+        distortion: D, a scalar, in the unit of the problem's distortion.
+        solver: any (problem, slope, tol=) -> Solution (static).
+        tol: certified gap at which to stop, nats, relative to max(1, R); None: 1e-9 in float64, 1e-5 in float32.
+        max_solves: the budget of slopes (static).
+
+    Returns:
+        A `Solution` with rate - gap <= R(D) <= rate, and `steps` the slopes solved. D below the least distortion:
+        rate +inf, INFEASIBLE. D at or beyond D_max: the zero-rate point. A constant to automatic differentiation.
+
+    >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
+    >>> round(float(rate_at(problem, 0.11).rate), 3)  # ln 2 - h(.11)
+    0.347
+    """
+    return _search(problem, jnp.asarray(distortion), tol, solver, max_solves, along_rate=False)
+
+
+@partial(jax.jit, static_argnames=("solver", "max_solves"))
+def distortion_at(
+    problem: Problem,
+    rate: ArrayLike,
+    *,
+    solver: Solver = solve,
+    tol: float | None = None,
+    max_solves: int = MAX_SOLVES,
+) -> Solution:
+    """The distortion-rate function at a given rate, D(R) = min E d(X,Y) subject to I(X;Y) <= R, certified.
+
+    Args:
+        problem: source (n,), distortion (n, m).
+        rate: R, nats, a scalar.
+        solver: any (problem, slope, tol=) -> Solution (static).
+        tol: certified gap in rate at which to stop, nats, relative to max(1, R); None: by dtype.
+        max_solves: the budget of slopes (static).
+
+    Returns:
+        A `Solution` with rate <= R (equal where R is below the rate of the least distortion) and
+        rate - gap <= R(distortion) <= rate. A negative rate: distortion +inf, INFEASIBLE. A constant to automatic
+        differentiation.
+
+    >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
+    >>> round(float(distortion_at(problem, 0.3466).distortion), 3)
+    0.11
+    """
+    return _search(problem, jnp.asarray(rate), tol, solver, max_solves, along_rate=True)

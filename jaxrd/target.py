@@ -11,6 +11,7 @@ from jaxrd.problem import Problem, as_arrays
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers import solve
 from jaxrd.solvers.certificate import default_tolerance
+from jaxrd.solvers.interior_point import SMALL
 from jaxrd.sweep import Solver
 
 MAX_SOLVES = 60
@@ -25,7 +26,7 @@ class _Bracket(NamedTuple):
 
 
 def _silence(problem: Problem) -> Solution:
-    """The zero-rate end, exact: always the reproduction of least mean distortion, D_max = min_y E d(X,y)."""
+    """Saying nothing, exact: always the reproduction of least mean distortion, D_max = min_y E d(X,y)."""
     p, d = problem.source, problem.distortion
     mean = p @ jnp.where(p[:, None] > 0, d, 0)
     best = mean.argmin()
@@ -60,6 +61,8 @@ def _search(
     dtype = problem.source.dtype
     target = jnp.asarray(target, dtype)
     tol_ = default_tolerance(dtype, tol)
+    n, m = problem.distortion.shape
+    aim_gap = jnp.minimum(tol_, 64 * jnp.finfo(dtype).eps) if n * m * m <= SMALL else tol_
 
     # `measure` falls along the bracket from its low-slope end to its high-slope end.
     def measure(point: Solution) -> jax.Array:
@@ -68,6 +71,12 @@ def _search(
     aim = -target if along_rate else target
 
     silence = _silence(problem)
+    # With forbidden pairs silence may not be allowed: then the least rate is that of slope zero.
+    silence = jax.lax.cond(
+        jnp.isfinite(silence.distortion),
+        lambda: silence,
+        lambda: _choose(jnp.bool_(True), solver(problem, jnp.zeros((), dtype), tol=tol), silence),
+    )
     finest = solver(problem, jnp.inf, tol=tol)
     impossible = (finest.status == Status.INFEASIBLE) | (
         (target < 0) if along_rate else (target < finest.distortion * (1 - 8 * jnp.finfo(dtype).eps))
@@ -99,7 +108,7 @@ def _search(
         return rate - state.lower
 
     def unfinished(state: _Bracket) -> jax.Array:
-        done = gap_of(state) <= tol_ * jnp.maximum(1, upper(state.low, state.high)[0])
+        done = gap_of(state) <= aim_gap * jnp.maximum(1, upper(state.low, state.high)[0])
         return (state.solves < max_solves) & ~done & ~impossible & ~at_silence & ~at_finest
 
     def next_slope(state: _Bracket) -> jax.Array:
@@ -127,7 +136,8 @@ def _search(
         stuck = jnp.where(width <= 0.5 * before, 0, state.stuck + 1)
         return _Bracket(low, high, lower, state.solves + 1, jnp.where(state.stuck >= 2, 0, stuck))
 
-    start = _Bracket(silence, finest, jnp.zeros((), dtype), jnp.int32(1), jnp.int32(0))
+    lower = jnp.maximum(0, bound_at(silence, target))
+    start = _Bracket(silence, finest, lower, jnp.int32(1), jnp.int32(0))
     end = jax.lax.while_loop(unfinished, narrow, start)
 
     rate, distortion, reproduction = _mix(end.low, end.high, weight_of(end.low, end.high))

@@ -48,7 +48,7 @@ def distortion(eigenvalues: ArrayLike, rate: ArrayLike) -> jax.Array:
     positive = eig > 0
     count = jnp.arange(1, eig.size + 1)
     log_eig = jnp.log(jnp.where(positive, eig, 1))
-    # With the k largest above it, the level is exp((sum ln eig - 2 R) / k); the true k gives the least level.
-    level = jnp.where(positive, (jnp.cumsum(log_eig) - 2 * r) / count, jnp.inf).min(-1, keepdims=True)
+    # With the k largest above it, the level is exp((sum ln eig - 2 R) / k): the true k gives the highest.
+    level = jnp.where(positive, (jnp.cumsum(log_eig) - 2 * r) / count, -jnp.inf).max(-1, keepdims=True)
     value = jnp.minimum(jnp.exp(level), eig).sum(-1)
     return jnp.where(r[..., 0] >= 0, value, jnp.inf)

@@ -13,7 +13,8 @@ from jaxrd.solution import Solution, Status
 from jaxrd.solvers.blahut_arimoto import ascend
 from jaxrd.solvers.certificate import certify, default_tolerance, evaluate, prepare, ratio, scale
 
-PATIENCE = 8  # iterations without a better gap before giving up
+PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
+SMALL = 10**5  # n m^2 up to which rounding-level accuracy costs next to nothing: there the iteration runs on past tol
 POLISH = 500  # Blahut-Arimoto steps that may follow: they lift letters of tiny mass at once
 
 
@@ -25,7 +26,7 @@ class _State(NamedTuple):
     ridge: jax.Array  # (): added to the Newton matrix, raised when its factorisation fails
     best_q: jax.Array
     best_gap: jax.Array
-    idle: jax.Array  # iterations since the best
+    idle: jax.Array  # iterations without progress
     step: jax.Array
 
 
@@ -69,6 +70,7 @@ def interior_point(problem: Problem, slope: ArrayLike, *, tol: float | None = No
     dtype, m = source.dtype, kernel.transposed.shape[0]
     tol_ = default_tolerance(dtype, tol)
     eps = jnp.finfo(dtype).eps
+    aim = 8 * eps if source.size * m * m <= SMALL else 0.5 * tol_
     # A step may leave q below what the central path would (mu / slack, slack <= 1); held near it, letters of tiny
     # mass keep c finite and the linearisation of 1/z stays meaningful.
     centre = 1e-3
@@ -80,7 +82,7 @@ def interior_point(problem: Problem, slope: ArrayLike, *, tol: float | None = No
         return jnp.log(c.max()) + jnp.log(total)
 
     def unfinished(state: _State):
-        return (state.step < max_steps) & (state.idle < PATIENCE) & ~(state.best_gap <= 0.5 * tol_)
+        return (state.step < max_steps) & (state.idle < PATIENCE) & ~(state.best_gap <= aim)
 
     def iterate(state: _State) -> _State:
         q, slack, z, c = state.q, state.slack, state.z, state.c
@@ -113,6 +115,8 @@ def interior_point(problem: Problem, slope: ArrayLike, *, tol: float | None = No
         c = kernel.rmatvec(ratio(source, z))
         gap = gap_of(q, c)
         better = gap < state.best_gap
+        # The gap may rise for a few iterations while the complementarity falls: that is progress too.
+        progress = better | (q @ slack / m < 0.9 * mu)
         return _State(
             q,
             slack,
@@ -121,7 +125,7 @@ def interior_point(problem: Problem, slope: ArrayLike, *, tol: float | None = No
             ridge=jnp.where(good, state.ridge, 100 * state.ridge),
             best_q=jnp.where(better, q, state.best_q),
             best_gap=jnp.where(better, gap, state.best_gap),
-            idle=jnp.where(better, 0, state.idle + 1),
+            idle=jnp.where(progress, 0, state.idle + 1),
             step=state.step + 1,
         )
 

@@ -1,0 +1,46 @@
+"""Task-oriented source coding: a classifier's outputs in, its rate-accuracy limits out (paper [A])."""
+
+from jaxrd.tosc.calibration import Reliability, fit_temperature, log_posterior, reliability
+from jaxrd.tosc.confusion import (
+    EstimateAndCompress,
+    Landmarks,
+    Merged,
+    confusion_joint,
+    estimate_and_compress,
+    indirect_problem,
+    landmarks,
+    merge_baseline,
+    time_sharing,
+)
+from jaxrd.tosc.limits import CURVES, Limits, limits
+from jaxrd.tosc.outputs import InputError, Outputs, from_decisions, from_scores
+from jaxrd.tosc.parametric import smallest_rate
+from jaxrd.tosc.soft import SampleAndCommunicate, label_distortion, model_aware_problem, sample_and_communicate
+
+__all__ = [
+    "CURVES",
+    "EstimateAndCompress",
+    "InputError",
+    "Landmarks",
+    "Limits",
+    "Merged",
+    "Outputs",
+    "Reliability",
+    "SampleAndCommunicate",
+    "confusion_joint",
+    "estimate_and_compress",
+    "fit_temperature",
+    "from_decisions",
+    "from_scores",
+    "indirect_problem",
+    "label_distortion",
+    "landmarks",
+    "limits",
+    "log_posterior",
+    "merge_baseline",
+    "model_aware_problem",
+    "reliability",
+    "sample_and_communicate",
+    "smallest_rate",
+    "time_sharing",
+]

@@ -1,0 +1,87 @@
+"""Temperature scaling: one number that makes a classifier's confidence believable."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.nn import log_softmax
+from jax.typing import ArrayLike
+
+LARGEST_INVERSE = 1e4
+
+
+class Reliability(NamedTuple):
+    """How far confidence is from accuracy."""
+
+    ece: float
+    """Expected calibration error: mean over 15 equal bins of |accuracy - confidence|."""
+    nll: float
+    """Negative log-likelihood of the labels, nats per sample."""
+
+
+@jax.jit
+def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
+    """The temperature T that minimises the mean of -ln softmax(logits / T)_label, by Newton in 1/T.
+
+    The loss is convex in 1/T; a step changes 1/T at most fourfold. Where no sample is wrong the loss has no
+    minimum, and T ends at its least value, 1e-4.
+
+    Args:
+        logits: shape (samples, classes).
+        labels: int, shape (samples,).
+
+    Returns:
+        T > 0, shape ().
+
+    Reference: C. Guo et al., On calibration of modern neural networks, ICML 2017.
+
+    >>> round(float(fit_temperature(jnp.array([[2.0, 0.0]] * 4), jnp.array([0, 0, 0, 1]))), 4)  # 2 / ln 3
+    1.8205
+    """
+    z = jnp.asarray(logits)
+    z = z - z.max(1, keepdims=True)
+    z_label = jnp.take_along_axis(z, jnp.asarray(labels)[:, None], 1)[:, 0]
+
+    def derivatives(inverse):
+        v = jax.nn.softmax(inverse * z, axis=1)
+        mean = (v * z).sum(1)
+        return (mean - z_label).mean(), ((v * (z - mean[:, None]) ** 2).sum(1)).mean()
+
+    def newton(state):
+        inverse, _, step = state
+        gradient, curvature = derivatives(inverse)
+        aim = inverse - gradient / jnp.where(curvature > 0, curvature, 1)
+        far = jnp.where(gradient < 0, 4 * inverse, inverse / 4)  # flat: no curvature to judge the step by
+        new = jnp.clip(jnp.where(curvature > 0, aim, far), inverse / 4, 4 * inverse)
+        new = jnp.clip(new, 1 / LARGEST_INVERSE, LARGEST_INVERSE)
+        return new, jnp.abs(new - inverse) > 4 * jnp.finfo(z.dtype).eps * inverse, step + 1
+
+    start = (jnp.ones((), z.dtype), jnp.bool_(True), jnp.int32(0))
+    return 1 / jax.lax.while_loop(lambda s: s[1] & (s[2] < 100), newton, start)[0]
+
+
+@jax.jit
+def log_posterior(logits: ArrayLike, temperature: ArrayLike = 1.0) -> jax.Array:
+    """ln v = log-softmax(logits / T), shape (samples, classes): [A] eq. (7), at a temperature.
+
+    >>> log_posterior(jnp.zeros((1, 2))).round(4).tolist()
+    [[-0.6930999755859375, -0.6930999755859375]]
+    """
+    return log_softmax(jnp.asarray(logits) / temperature, axis=1)
+
+
+def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> Reliability:
+    """ECE and NLL of a posterior against labels, on the host.
+
+    Args:
+        log_posterior: ln v, shape (samples, classes).
+        labels: int, shape (samples,).
+        bins: equal bins of confidence.
+    """
+    log_v, y = np.asarray(log_posterior), np.asarray(labels)
+    confidence = np.exp(log_v.max(1))
+    right = log_v.argmax(1) == y
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    error = np.bincount(index, right - confidence, bins)
+    return Reliability(float(np.abs(error).sum() / len(y)), float(-log_v[np.arange(len(y)), y].mean()))

@@ -1,0 +1,153 @@
+"""The confusion joint P(label, estimate), and the bounds that need nothing else."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxrd.closed_form import categorical
+from jaxrd.information import entropy
+from jaxrd.problem import Problem
+
+
+def confusion_joint(
+    labels: ArrayLike, decisions: ArrayLike, classes: int, weights: ArrayLike | None = None
+) -> jax.Array:
+    """The joint pmf J[y, yt] of label and estimate, shape (classes, classes), from samples.
+
+    Args:
+        labels: y, int, shape (samples,).
+        decisions: yt, int, shape (samples,).
+        classes: their number.
+        weights: of the samples, summing to one; None: equal.
+
+    >>> confusion_joint([0, 1], [0, 0], 2).tolist()
+    [[0.5, 0.0], [0.5, 0.0]]
+    """
+    y, yt = jnp.asarray(labels), jnp.asarray(decisions)
+    if weights is None:
+        return jnp.zeros((classes, classes)).at[y, yt].add(1.0) / y.shape[0]
+    w = jnp.asarray(weights)
+    return jnp.zeros((classes, classes), w.dtype).at[y, yt].add(w)
+
+
+class Landmarks(NamedTuple):
+    """Where the curves begin and end."""
+
+    task_model_distortion: jax.Array
+    """D_TM = P(estimate != label)."""
+    zero_rate_distortion: jax.Array
+    """D_0 = 1 - max_y p(y)."""
+    estimate_entropy: jax.Array
+    """H(estimate), nats: the rate of sending every decision."""
+
+
+def landmarks(joint: ArrayLike) -> Landmarks:
+    """D_TM, D_0 and the entropy of the estimate ([A] eq. (8), (10), (22))."""
+    j = jnp.asarray(joint)
+    return Landmarks(1 - jnp.trace(j), 1 - j.sum(1).max(), entropy(j.sum(0)))
+
+
+def indirect_problem(joint: ArrayLike) -> Problem:
+    """iE&C: the estimate compressed for the label's sake, d_hat(yt, yh) = 1 - p(y = yh | yt) ([A] eq. (17)-(19)).
+
+    Solve it with `sweep`; its distortion is that of the label. Estimates that never occur have mass zero.
+
+    Args:
+        joint: J[y, yt], shape (classes, classes).
+    """
+    j = jnp.asarray(joint)
+    estimate = j.sum(0)
+    occurs = estimate > 0
+    posterior = jnp.where(occurs, j / jnp.where(occurs, estimate, 1), 0)
+    return Problem(estimate, 1 - posterior.T)
+
+
+class EstimateAndCompress(NamedTuple):
+    """Points of E&C: what the compressor sees, and what the label does."""
+
+    rate: jax.Array
+    """nats."""
+    distortion: jax.Array
+    """D_Y = P(reproduction != label)."""
+    estimate_distortion: jax.Array
+    """D_hat = P(reproduction != estimate), the constraint of the compressor."""
+
+
+def estimate_and_compress(joint: ArrayLike, estimate_distortion: ArrayLike) -> EstimateAndCompress:
+    """E&C: the estimate compressed for its own sake (eRD), measured on the label ([A] eq. (12)-(14)).
+
+    The rate is R_Yt(D_hat) in closed form (Erokhin), and exact; D_Y comes from the optimal channel. At the
+    zero-rate end, where several estimates tie as likeliest, the one best for the label is sent.
+
+    Args:
+        joint: J[y, yt], shape (classes, classes).
+        estimate_distortion: D_hat, any shape.
+
+    >>> point = estimate_and_compress(jnp.eye(2) / 2, 0.1)
+    >>> round(float(point.distortion), 6)
+    0.1
+    """
+    j, d = jnp.asarray(joint), jnp.asarray(estimate_distortion)
+    estimate, prior = j.sum(0), j.sum(1)
+    rate = categorical.rate(estimate, d)
+    q = categorical.reproduction(estimate, d)
+    shrink = jnp.exp(-categorical.slope(estimate, d))[..., None]
+    # W(yh|yt) = q_yh e^{-s [yh != yt]} / z_yt; the label is right with probability sum J(yh, yt) W(yh|yt).
+    z = shrink + (1 - shrink) * q
+    right = shrink * (q @ j) + (1 - shrink) * jnp.diagonal(j) * q
+    distortion = 1 - jnp.where(z > 0, right / jnp.where(z > 0, z, 1), 0).sum(-1)
+    likeliest = estimate >= estimate.max() * (1 - 1e-12)
+    silent = 1 - jnp.where(likeliest, prior, 0).max()
+    distortion = jnp.where(d >= 1 - estimate.max(), silent, distortion)
+    return EstimateAndCompress(rate, distortion, d)
+
+
+def time_sharing(joint: ArrayLike, distortion: ArrayLike) -> jax.Array:
+    """TS: R = (D_0 - D) / (D_0 - D_TM) H(Yt) for D_TM <= D <= D_0, nats ([A] eq. (22)).
+
+    The estimate is sent losslessly a fraction of the time, and nothing otherwise. 0 for D > D_0, +inf for
+    D < D_TM; NaN where D_TM >= D_0, for then it is undefined.
+
+    >>> round(float(time_sharing(jnp.eye(2) / 2, 0.25)), 6)
+    0.346574
+    """
+    d = jnp.asarray(distortion)
+    d_tm, d_0, h = landmarks(joint)
+    # D_TM itself comes rounded: a target typed as D_TM must not miss it by an ulp.
+    reach = d_tm - 8 * jnp.finfo(h.dtype).eps
+    value = jnp.clip((d_0 - d) / jnp.where(d_0 > d_tm, d_0 - d_tm, 1), 0, 1) * h
+    value = jnp.where(d >= reach, value, jnp.inf)
+    return jnp.where(d_tm < d_0, value, jnp.nan)
+
+
+class Merged(NamedTuple):
+    """Points of the merge baseline, k = 0 .. classes - 1 merged estimates."""
+
+    rate: jax.Array
+    """H(reproduction), nats, shape (classes,)."""
+    distortion: jax.Array
+    """P(reproduction != label), shape (classes,)."""
+
+
+def merge_baseline(joint: ArrayLike) -> Merged:
+    """The one-shot baseline of [A], section IV-B: the k least likely estimates are sent as the likeliest one.
+
+    >>> merge_baseline(jnp.eye(4) / 4).rate.round(4).tolist()
+    [1.3862999677658081, 1.0397000312805176, 0.5623000264167786, 0.0]
+    """
+    j = jnp.asarray(joint)
+    estimate = j.sum(0)
+    order = jnp.argsort(estimate, stable=True)  # least likely first, the likeliest last
+    p, right = estimate[order], jnp.diagonal(j)[order]
+    best = order[-1]
+    gained = j[best, order]  # right after all, when the label is the likeliest estimate
+    zero = jnp.zeros(1, p.dtype)
+    merged = jnp.concatenate([zero, jnp.cumsum(p[:-1])])
+    terms = -jax.scipy.special.xlogy(p, p)
+    kept = terms[:-1].sum() - jnp.concatenate([zero, jnp.cumsum(terms[:-1])])
+    top = p[-1] + merged
+    rate = jnp.maximum(kept - jax.scipy.special.xlogy(top, top), 0)
+    change = jnp.concatenate([zero, jnp.cumsum(gained[:-1] - right[:-1])])
+    return Merged(rate.at[-1].set(0), 1 - (jnp.trace(j) + change))

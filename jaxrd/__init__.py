@@ -1,6 +1,7 @@
 """jaxrd: rate-distortion curves computed with certificates, compiled by JAX."""
 
 from jaxrd.channel import optimal_channel
+from jaxrd.critical import critical_slope
 from jaxrd.curve import Curve, lower_convex_envelope
 from jaxrd.problem import Problem, validate
 from jaxrd.solution import ConvergenceError, Solution, Status, check
@@ -18,6 +19,7 @@ __all__ = [
     "Status",
     "blahut_arimoto",
     "check",
+    "critical_slope",
     "distortion_at",
     "interior_point",
     "lower_convex_envelope",

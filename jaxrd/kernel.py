@@ -56,18 +56,18 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
         distortions: arrays of shape (n, m), +inf for forbidden pairs.
         slopes: one scalar each, >= 0 (inf allowed), nats per unit of its distortion.
     """
-    total, minimum = jnp.zeros(()), jnp.zeros(())
+    total, minimum = jnp.zeros((), distortions[0].dtype), jnp.zeros((), distortions[0].dtype)
     feasible = jnp.ones((), bool)
     for d, slope in zip(distortions, slopes, strict=True):
         d_min = d.min(1)
-        feasible &= jnp.isfinite(d_min)
+        feasible &= ~jnp.isposinf(d_min)
         excess = d - jnp.where(jnp.isfinite(d_min), d_min, 0)[:, None]
         # 0 * inf on either side: no excess costs nothing at slope inf, a forbidden pair stays so at slope 0.
-        charged = jnp.where(excess > 0, slope * jnp.where(excess > 0, excess, 1), 0)
+        charged = jnp.where(excess == 0, 0, slope * jnp.where(jnp.isinf(excess), 1, excess))
         total += jnp.where(jnp.isinf(excess), jnp.inf, charged)
         minimum += jnp.where(d_min == 0, 0, slope * d_min)
     shift = total.min(1)  # zero for one distortion; the least sum of excesses for several
-    feasible &= jnp.isfinite(shift)
+    feasible &= ~jnp.isposinf(shift)
     shift = jnp.where(jnp.isfinite(shift), shift, 0)
     return DenseKernel(
         transposed=jnp.exp(-(total - shift[:, None])).T,

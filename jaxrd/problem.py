@@ -34,12 +34,11 @@ def as_arrays(problem: Problem) -> Problem:
         ValueError: the shapes do not belong together.
     """
     given = [problem.source, problem.distortion]
-    if not jax.config.read("jax_enable_x64") and any(
-        isinstance(a, np.ndarray) and a.dtype == np.float64 for a in given
-    ):
+    narrow = jax.dtypes.canonicalize_dtype(np.float64) != np.float64
+    if narrow and any(isinstance(a, np.ndarray) and a.dtype == np.float64 for a in given):
         warnings.warn(
             "float64 input is solved in float32, because x64 is off. For float64: jax.config.update('jax_enable_x64', True).",
-            stacklevel=3,
+            stacklevel=4,
         )
     source, distortion = (jnp.asarray(a) for a in given)
     if source.ndim != 1 or distortion.ndim != 2 or source.shape[0] != distortion.shape[0] or 0 in distortion.shape:
@@ -65,9 +64,7 @@ def validate(problem: Problem, *, tolerance: float = 1e-6) -> None:
     if (source < 0).any():
         raise ValueError(f"source must not be negative; got {source.min():.6g} at letter {source.argmin()}.")
     if abs(source.sum() - 1) > tolerance:
-        raise ValueError(
-            f"source must sum to 1; got {source.sum():.6g}. Pass source / source.sum() if that was meant."
-        )
+        raise ValueError(f"source must sum to 1; got {source.sum():.6g}. Pass source / source.sum() if that was meant.")
     bad = np.isnan(distortion) | np.isneginf(distortion)
     if bad.any():
         x, y = np.argwhere(bad)[0]

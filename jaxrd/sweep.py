@@ -29,7 +29,7 @@ def default_batch(problem: Problem) -> int:
 
 
 @partial(jax.jit, static_argnames=("solver", "batch_size"))
-def _batch(problem: Problem, slopes: jax.Array, tol: float | None, *, solver: Solver, batch_size: int) -> Solution:
+def _batch(problem: Problem, slopes: jax.Array, tol: ArrayLike | None, *, solver: Solver, batch_size: int) -> Solution:
     if batch_size >= slopes.shape[0]:
         return jax.vmap(lambda s: solver(problem, s, tol=tol))(slopes)
     one = None if batch_size == 1 else batch_size
@@ -41,7 +41,7 @@ def sweep(
     slopes: ArrayLike,
     *,
     solver: Solver = solve,
-    tol: float | None = None,
+    tol: ArrayLike | None = None,
     batch_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Solution:
@@ -89,9 +89,9 @@ def sweep(
     for start in range(0, total, call):
         part = grid[start : start + call]
         padded = np.concatenate([part, np.full(call - len(part), part[-1], part.dtype)])
-        solved = _batch(problem, padded, tol, solver=solver, batch_size=lanes)
+        # Joined on the host: slicing and concatenating on the device would compile once per length.
+        solved = jax.device_get(_batch(problem, padded, tol, solver=solver, batch_size=lanes))
         parts.append(jax.tree.map(lambda a, size=len(part): a[:size], solved))
         if progress is not None:
-            jax.block_until_ready(parts[-1])
             progress(start + len(part), total)
-    return jax.tree.map(lambda *arrays: jnp.concatenate(arrays), *parts)
+    return jax.tree.map(lambda *arrays: jnp.asarray(np.concatenate(arrays)), *parts)

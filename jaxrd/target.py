@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxrd.problem import Problem, as_arrays
+from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers import solve
-from jaxrd.solvers.certificate import default_tolerance
+from jaxrd.solvers.certificate import as_inputs
 from jaxrd.solvers.interior_point import SMALL
 from jaxrd.sweep import Solver
 
@@ -54,15 +54,14 @@ def _choose(condition: jax.Array, a: Solution, b: Solution) -> Solution:
     return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
 
 
+@partial(jax.jit, static_argnames=("solver", "max_solves", "along_rate"))
 def _search(
-    problem: Problem, target: jax.Array, tol: float | None, solver: Solver, max_solves: int, along_rate: bool
+    problem: Problem, target: jax.Array, tol: jax.Array, *, solver: Solver, max_solves: int, along_rate: bool
 ) -> Solution:
-    problem, target = jax.lax.stop_gradient((as_arrays(problem), target))
+    problem, target = jax.lax.stop_gradient((problem, target))
     dtype = problem.source.dtype
-    target = jnp.asarray(target, dtype)
-    tol_ = default_tolerance(dtype, tol)
     n, m = problem.distortion.shape
-    aim_gap = jnp.minimum(tol_, 64 * jnp.finfo(dtype).eps) if n * m * m <= SMALL else tol_
+    aim_gap = jnp.minimum(tol, 64 * jnp.finfo(dtype).eps) if n * m * m <= SMALL else tol
 
     # `measure` falls along the bracket from its low-slope end to its high-slope end.
     def measure(point: Solution) -> jax.Array:
@@ -71,18 +70,21 @@ def _search(
     aim = -target if along_rate else target
 
     silence = _silence(problem)
-    # With forbidden pairs silence may not be allowed: then the least rate is that of slope zero.
-    silence = jax.lax.cond(
-        jnp.isfinite(silence.distortion),
-        lambda: silence,
-        lambda: _choose(jnp.bool_(True), solver(problem, jnp.zeros((), dtype), tol=tol), silence),
-    )
-    finest = solver(problem, jnp.inf, tol=tol)
-    impossible = (finest.status == Status.INFEASIBLE) | (
-        (target < 0) if along_rate else (target < finest.distortion * (1 - 8 * jnp.finfo(dtype).eps))
-    )
-    at_silence = aim >= measure(silence)
-    at_finest = aim <= measure(finest)
+
+    # One solver call in the program, whatever the slope is for: it is most of the compile time. The first call
+    # finds the least distortion (slope inf); with forbidden pairs silence may not be allowed, and the second finds
+    # the least rate (slope zero); the others narrow the bracket.
+    opening = jnp.where(jnp.isfinite(silence.distortion), 1, 2)
+
+    def impossible(state: _Bracket) -> jax.Array:
+        below = (target < 0) if along_rate else (target < state.high.distortion * (1 - 8 * jnp.finfo(dtype).eps))
+        return (state.high.status == Status.INFEASIBLE) | below
+
+    def at_silence(state: _Bracket) -> jax.Array:
+        return aim >= measure(state.low)
+
+    def at_finest(state: _Bracket) -> jax.Array:
+        return aim <= measure(state.high)
 
     def weight_of(low: Solution, high: Solution) -> jax.Array:
         span = measure(low) - measure(high)
@@ -98,7 +100,7 @@ def _search(
     # The dual bound of a point, as a line: R(D) >= lower + s (D_point - D).
     def bound_at(point: Solution, distortion: jax.Array) -> jax.Array:
         line = point.rate - point.gap + point.slope * (point.distortion - distortion)
-        return jnp.where(jnp.isfinite(point.slope), line, -jnp.inf)
+        return jnp.where(jnp.isfinite(point.slope) & jnp.isfinite(line), line, -jnp.inf)
 
     def gap_of(state: _Bracket) -> jax.Array:
         rate, distortion = upper(state.low, state.high)
@@ -109,7 +111,8 @@ def _search(
 
     def unfinished(state: _Bracket) -> jax.Array:
         done = gap_of(state) <= aim_gap * jnp.maximum(1, upper(state.low, state.high)[0])
-        return (state.solves < max_solves) & ~done & ~impossible & ~at_silence & ~at_finest
+        settled = done | impossible(state) | at_silence(state) | at_finest(state)
+        return (state.solves < opening) | ((state.solves < max_solves) & ~settled)
 
     def next_slope(state: _Bracket) -> jax.Array:
         low, high = state.low, state.high
@@ -124,26 +127,27 @@ def _search(
         # Rounding of a nearly closed bracket, or an infinite far end: any slope strictly inside will do.
         wild = ~(jnp.isfinite(guess) & (guess > low.slope) & (guess < high.slope))
         between = jnp.where(inside, geometric, jnp.where(low.slope > 0, 2 * low.slope, jnp.minimum(1, high.slope / 2)))
-        return jnp.where(wild, between, guess)
+        slope = jnp.where(wild, between, guess)
+        return jnp.where(state.solves == 0, jnp.inf, jnp.where(state.solves < opening, 0, slope))
 
     def narrow(state: _Bracket) -> _Bracket:
-        point = solver(problem, next_slope(state), tol=tol_ / 4)
+        point = solver(problem, next_slope(state), tol=tol / 4)
+        first, second = state.solves == 0, (state.solves == 1) & (opening == 2)
         right = measure(point) > aim  # still on the low-slope side
-        low = _choose(right, point, state.low)
-        high = _choose(right, state.high, point)
+        low = _choose(second | (right & ~first), point, state.low)
+        high = _choose(first | (~right & ~second), point, state.high)
         width, before = measure(low) - measure(high), measure(state.low) - measure(state.high)
         lower = jnp.maximum(state.lower, bound_at(point, target))
-        stuck = jnp.where(width <= 0.5 * before, 0, state.stuck + 1)
-        return _Bracket(low, high, lower, state.solves + 1, jnp.where(state.stuck >= 2, 0, stuck))
+        stuck = jnp.where((width <= 0.5 * before) | (state.stuck >= 2) | first | second, 0, state.stuck + 1)
+        return _Bracket(low, high, lower, state.solves + 1, stuck)
 
-    lower = jnp.maximum(0, bound_at(silence, target))
-    start = _Bracket(silence, finest, lower, jnp.int32(1), jnp.int32(0))
+    start = _Bracket(silence, silence, jnp.zeros((), dtype), jnp.int32(0), jnp.int32(0))
     end = jax.lax.while_loop(unfinished, narrow, start)
 
     rate, distortion, reproduction = _mix(end.low, end.high, weight_of(end.low, end.high))
     closest = _choose(weight_of(end.low, end.high) < 0.5, end.low, end.high)
     gap = jnp.maximum(gap_of(end), 0) + 4 * jnp.finfo(dtype).eps * (1 + rate)
-    fine = gap <= tol_ * jnp.maximum(1, rate)
+    fine = gap <= tol * jnp.maximum(1, rate)
     status = jnp.where(fine, Status.CONVERGED, jnp.where(end.solves < max_solves, Status.STALLED, Status.MAX_STEPS))
     mixture = Solution(closest.slope, rate, distortion, reproduction, gap, end.solves, status.astype(jnp.int32))
     inf, nan = jnp.asarray(jnp.inf, dtype), jnp.asarray(jnp.nan, dtype)
@@ -151,20 +155,23 @@ def _search(
         inf, nan if along_rate else inf, inf if along_rate else target, jnp.full_like(reproduction, jnp.nan),
         jnp.zeros((), dtype), jnp.int32(1), jnp.int32(Status.INFEASIBLE),
     )  # fmt: skip
-    result = _choose(at_finest, finest, mixture)
-    result = _choose(at_silence, silence, result)
-    result = _choose(impossible, nowhere, result)
+    result = _choose(at_finest(end), end.high, mixture)
+    result = _choose(at_silence(end), end.low, result)
+    result = _choose(impossible(end), nowhere, result)
     lost = jnp.isnan(target)
-    return _choose(lost, Solution(nan, nan, nan, nowhere.reproduction, inf, jnp.int32(0), jnp.int32(Status.NONFINITE)), result)
+    return _choose(
+        lost,
+        Solution(nan, nan, nan, nowhere.reproduction, inf, jnp.int32(0), jnp.int32(Status.NONFINITE)),
+        result,
+    )
 
 
-@partial(jax.jit, static_argnames=("solver", "max_solves"))
 def rate_at(
     problem: Problem,
     distortion: ArrayLike,
     *,
     solver: Solver = solve,
-    tol: float | None = None,
+    tol: ArrayLike | None = None,
     max_solves: int = MAX_SOLVES,
 ) -> Solution:
     """The rate-distortion function at a given distortion, R(D) = min I(X;Y) subject to E d(X,Y) <= D, certified.
@@ -188,16 +195,16 @@ def rate_at(
     >>> round(float(rate_at(problem, 0.11).rate), 3)  # ln 2 - h(.11)
     0.347
     """
-    return _search(problem, jnp.asarray(distortion), tol, solver, max_solves, along_rate=False)
+    inputs = as_inputs(problem, distortion, tol)
+    return _search(*inputs, solver=solver, max_solves=max_solves, along_rate=False)
 
 
-@partial(jax.jit, static_argnames=("solver", "max_solves"))
 def distortion_at(
     problem: Problem,
     rate: ArrayLike,
     *,
     solver: Solver = solve,
-    tol: float | None = None,
+    tol: ArrayLike | None = None,
     max_solves: int = MAX_SOLVES,
 ) -> Solution:
     """The distortion-rate function at a given rate, D(R) = min E d(X,Y) subject to I(X;Y) <= R, certified.
@@ -218,4 +225,5 @@ def distortion_at(
     >>> round(float(distortion_at(problem, 0.3466).distortion), 3)
     0.11
     """
-    return _search(problem, jnp.asarray(rate), tol, solver, max_solves, along_rate=True)
+    inputs = as_inputs(problem, rate, tol)
+    return _search(*inputs, solver=solver, max_solves=max_solves, along_rate=True)

@@ -39,3 +39,22 @@ def gap(p, d, s, q):
     f, g = certificate(p, d, s, q)
     i, e = channel_point(p, d, s, q)
     return i + s * e - (f - g)
+
+
+def two_letter_optimum(p, d, s):
+    """L(s) for two reproduction letters by one-dimensional minimisation: (value, best share of the second)."""
+    from scipy.optimize import minimize_scalar
+
+    keep = np.asarray(p) > 0
+    p, d = np.asarray(p, float)[keep], np.asarray(d, float)[keep]
+    low = d.min(1)
+    with np.errstate(invalid="ignore"):
+        k = np.exp(-np.where(np.isinf(d), np.inf, s * (d - low[:, None])))
+
+    def objective(t):
+        with np.errstate(divide="ignore"):
+            return -(p @ np.log(k[:, 0] * (1 - t) + k[:, 1] * t))
+
+    inner = minimize_scalar(objective, bounds=(0, 1), method="bounded", options={"xatol": 1e-13})
+    best = min((objective(t), t) for t in (0.0, 1.0, inner.x))
+    return best[0] + s * (p @ low), best[1]

@@ -13,9 +13,7 @@ def floats(*values: jax.typing.ArrayLike) -> list[jax.Array]:
     return jnp.broadcast_arrays(*(a.astype(dtype) for a in arrays))
 
 
-def monotone_root(
-    f: Callable[[jax.Array], jax.Array], low: jax.Array, high: jax.Array, steps: int = 90
-) -> jax.Array:
+def monotone_root(f: Callable[[jax.Array], jax.Array], low: jax.Array, high: jax.Array, steps: int = 90) -> jax.Array:
     """x in [low, high] with f(x) = 0 for an increasing elementwise f, by bisection, then two Newton steps.
 
     Bisection stops gradients; the two Newton steps restore first and second derivatives (Newton's map has a

@@ -8,6 +8,7 @@ from jaxrd.closed_form._root import floats, monotone_root
 from jaxrd.information import binary_entropy
 
 
+@jax.jit
 def rate(probability: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = h(q) - h(D) for 0 <= D <= min(q, 1-q), nats; 0 beyond, +inf for D < 0.
 
@@ -27,6 +28,7 @@ def rate(probability: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(lossy, value, jnp.where(d < 0, jnp.inf, 0))
 
 
+@jax.jit
 def distortion(probability: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = h^-1(h(q) - R), the inverse on [0, 1/2]; 0 for R >= h(q), +inf for R < 0.
 

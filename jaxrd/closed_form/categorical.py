@@ -43,6 +43,7 @@ def _level(sorted_: _Sorted, d: jax.Array, k: jax.Array) -> jax.Array:
     return jnp.where(several, jnp.maximum(d - sorted_.tail[k - 1], 0) / jnp.where(several, k - 1, 1), 0)
 
 
+@jax.jit
 def rate(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = - sum_{i<=k} p_i ln p_i + (1-D) ln(1-D) + (k-1) theta ln theta, theta = (D - sum_{i>k} p_i)/(k-1).
 
@@ -91,6 +92,7 @@ def _divergence(a: jax.Array, p: jax.Array) -> jax.Array:
     return a * jnp.log(a / p) - a + p
 
 
+@jax.jit
 def slope(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """-dR/dD = ln((1-D)/theta), nats per unit; +inf at D <= 0 and 0 for D >= D_max, where it jumps by ln(p_1/p_2).
 
@@ -105,6 +107,7 @@ def slope(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(k > 1, jnp.where(theta > 0, value, jnp.inf), 0)
 
 
+@jax.jit
 def reproduction(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """The optimal output pmf q_i = (p_i - theta)/(1 - D - theta) on the k likeliest letters, in the pmf's order.
 
@@ -127,6 +130,7 @@ def reproduction(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.zeros_like(q).at[..., s.order].set(q)
 
 
+@jax.jit
 def distortion_at_slope(pmf: ArrayLike, slope: ArrayLike) -> jax.Array:
     """The distortion where the curve has the slope s: D = tail_k + (k-1) head_k / (e^s + k - 1).
 
@@ -146,6 +150,7 @@ def distortion_at_slope(pmf: ArrayLike, slope: ArrayLike) -> jax.Array:
     return sorted_.tail[k - 1] + (k - 1) * level
 
 
+@jax.jit
 def distortion(pmf: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R), the inverse of `rate`; 0 for R >= H(p), +inf for R < 0.
 

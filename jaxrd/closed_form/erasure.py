@@ -7,6 +7,7 @@ from jax.typing import ArrayLike
 from jaxrd.closed_form._root import floats
 
 
+@jax.jit
 def rate(classes: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = (1 - D) ln(classes) for 0 <= D <= 1, nats; 0 beyond, +inf for D < 0.
 
@@ -23,6 +24,7 @@ def rate(classes: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(d >= 0, jnp.maximum(1 - d, 0) * jnp.log(m), jnp.inf)
 
 
+@jax.jit
 def distortion(classes: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = max{1 - R / ln(classes), 0}; +inf for R < 0.
 

@@ -6,6 +6,7 @@ from jax.typing import ArrayLike
 from jaxrd.closed_form import laplacian
 
 
+@jax.jit
 def rate(mean: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = max{ln(mean / D), 0}, nats; +inf for D <= 0.
 
@@ -22,6 +23,7 @@ def rate(mean: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return laplacian.rate(mean, distortion)
 
 
+@jax.jit
 def distortion(mean: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = mean exp(-R); +inf for R < 0.
 

@@ -38,6 +38,7 @@ def _rate_at(c: jax.Array, level: jax.Array) -> jax.Array:
     return (half * integrand).sum(-1) / (2 * jnp.pi)
 
 
+@jax.jit
 def rate(correlation: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """Rate of X_t = c X_{t-1} + noise of unit variance, nats per sample; +inf for D <= 0, 0 for D >= 1.
 
@@ -60,14 +61,13 @@ def rate(correlation: ArrayLike, distortion: ArrayLike) -> jax.Array:
     coarse = (d > lowest) & (d < 1)
     safe_c, safe_d = jnp.where(coarse, c, 0.5), jnp.where(coarse, d, 0.7)
     low, high = jnp.where(coarse, lowest, 1 / 3), jnp.where(coarse, highest, 3.0)
-    level = jnp.exp(
-        monotone_root(lambda t: _distortion_at(safe_c, jnp.exp(t)) - safe_d, jnp.log(low), jnp.log(high))
-    )
+    level = jnp.exp(monotone_root(lambda t: _distortion_at(safe_c, jnp.exp(t)) - safe_d, jnp.log(low), jnp.log(high)))
     value = jnp.where(coarse, _rate_at(safe_c, level), 0)
     value = jnp.where(fine, 0.5 * jnp.log((1 - c**2) / jnp.where(fine, d, 1)), value)
     return jnp.where(d > 0, value, jnp.inf)
 
 
+@jax.jit
 def distortion(correlation: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) per sample of the unit-variance source; +inf for R < 0.
 
@@ -81,8 +81,6 @@ def distortion(correlation: ArrayLike, rate: ArrayLike) -> jax.Array:
     coarse = (r > 0) & (r < threshold)
     safe_c, safe_r = jnp.where(coarse, c, 0.5), jnp.where(coarse, r, 0.1)
     low, high = jnp.where(coarse, lowest, 1 / 3), jnp.where(coarse, highest, 3.0)
-    level = jnp.exp(
-        monotone_root(lambda t: safe_r - _rate_at(safe_c, jnp.exp(t)), jnp.log(low), jnp.log(high))
-    )
+    level = jnp.exp(monotone_root(lambda t: safe_r - _rate_at(safe_c, jnp.exp(t)), jnp.log(low), jnp.log(high)))
     value = jnp.where(coarse, _distortion_at(safe_c, level), (1 - c**2) * jnp.exp(-2 * jnp.maximum(r, 0)))
     return jnp.where(r < 0, jnp.inf, jnp.where(r == 0, 1, value))

@@ -7,6 +7,7 @@ from jax.typing import ArrayLike
 from jaxrd.closed_form._root import floats
 
 
+@jax.jit
 def rate(variance: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = max{1/2 ln(variance / D), 0}, nats; +inf for D <= 0 (a Gaussian has no lossless code).
 
@@ -25,6 +26,7 @@ def rate(variance: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(d > 0, value, jnp.where(v > 0, jnp.inf, 0))
 
 
+@jax.jit
 def distortion(variance: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = variance exp(-2 R); +inf for R < 0.
 

@@ -7,6 +7,7 @@ from jax.typing import ArrayLike
 from jaxrd.closed_form._root import floats
 
 
+@jax.jit
 def rate(scale: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = max{ln(scale / D), 0}, nats; +inf for D <= 0.
 
@@ -25,6 +26,7 @@ def rate(scale: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(d > 0, value, jnp.inf)
 
 
+@jax.jit
 def distortion(scale: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = scale exp(-R); +inf for R < 0.
 

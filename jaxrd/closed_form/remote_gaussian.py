@@ -8,6 +8,7 @@ from jaxrd.closed_form import gaussian
 from jaxrd.closed_form._root import floats
 
 
+@jax.jit
 def rate(signal_variance: ArrayLike, noise_variance: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = max{1/2 ln((v - mmse) / (D - mmse)), 0}, mmse = v w / (v + w), nats; +inf for D <= mmse.
 
@@ -28,6 +29,7 @@ def rate(signal_variance: ArrayLike, noise_variance: ArrayLike, distortion: Arra
     return gaussian.rate(v * v / (v + w), d - mmse)
 
 
+@jax.jit
 def distortion(signal_variance: ArrayLike, noise_variance: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = mmse + (v - mmse) exp(-2 R); +inf for R < 0.
 

@@ -11,6 +11,7 @@ def _sorted(eigenvalues: ArrayLike, other: ArrayLike) -> tuple[jax.Array, jax.Ar
     return -jnp.sort(-eig.astype(dtype)), x.astype(dtype)[..., None]
 
 
+@jax.jit
 def rate(eigenvalues: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = sum_i max{1/2 ln(eig_i / theta), 0} with sum_i min(theta, eig_i) = D, nats; +inf for D <= 0.
 
@@ -38,6 +39,7 @@ def rate(eigenvalues: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(d > 0, value, jnp.where(eig[0] > 0, jnp.inf, 0))
 
 
+@jax.jit
 def distortion(eigenvalues: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = sum_i min(theta, eig_i) with the water level theta of total rate R; +inf for R < 0.
 

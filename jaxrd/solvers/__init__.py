@@ -12,7 +12,7 @@ LARGEST_NEWTON = 4096
 """Reproduction letters up to which an m x m Newton matrix is worth its memory and its m^3."""
 
 
-def solve(problem: Problem, slope: ArrayLike, *, tol: float | None = None) -> Solution:
+def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -> Solution:
     """Solve L(s) = min over channels of I(X;Y) + s E d(X,Y) at one slope, with a certificate.
 
     Picks the solver by shape: `interior_point` where an m x m Newton matrix fits, else `blahut_arimoto`.

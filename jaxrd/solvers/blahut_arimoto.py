@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
-from jaxrd.solvers.certificate import Prepared, certify, default_tolerance, evaluate, prepare, scale
+from jaxrd.solvers.certificate import Prepared, as_inputs, certify, evaluate, prepare, scale
 
 
 def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> tuple[jax.Array, jax.Array]:
@@ -30,9 +30,8 @@ def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> 
     return q, steps
 
 
-@partial(jax.jit, static_argnames="max_steps")
 def blahut_arimoto(
-    problem: Problem, slope: ArrayLike, *, tol: float | None = None, max_steps: int = 10_000
+    problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None, max_steps: int = 10_000
 ) -> Solution:
     """Solve one slope by Blahut-Arimoto, q_y <- q_y sum_x p_x K_xy / (K q)_x with K = exp(-s d).
 
@@ -57,9 +56,12 @@ def blahut_arimoto(
     >>> round(float(point.rate), 4)  # ln 2 - h(D), D = 1 / (1 + e^2)
     0.3278
     """
+    return _solve(*as_inputs(problem, slope, tol), max_steps=max_steps)
+
+
+@partial(jax.jit, static_argnames="max_steps")
+def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
     prepared = prepare(problem, slope)
-    m = prepared.kernel.transposed.shape[0]
-    q = jnp.full(m, 1 / m, prepared.source.dtype)
-    tol_ = default_tolerance(q.dtype, tol)
-    q, steps = ascend(prepared, q, tol_, max_steps)
-    return certify(prepared, q, steps, tol_, Status.MAX_STEPS)
+    m = problem.distortion.shape[1]
+    q, steps = ascend(prepared, jnp.full(m, 1 / m, slope.dtype), tol, max_steps)
+    return certify(prepared, q, steps, tol, Status.MAX_STEPS)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxrd.kernel import DenseKernel, dense_kernel
 from jaxrd.problem import Problem, as_arrays
@@ -19,10 +20,16 @@ class Prepared(NamedTuple):
     sendable: jax.Array  # (): every letter of positive mass has an allowed reproduction
 
 
+def as_inputs(problem: Problem, scalar: ArrayLike, tol: ArrayLike | None) -> tuple[Problem, jax.Array, jax.Array]:
+    """Arrays of one strong dtype: a Python scalar must not cost a compile of its own. tol=None becomes the default."""
+    problem = as_arrays(problem)
+    dtype = problem.source.dtype
+    return problem, jnp.asarray(scalar, dtype), default_tolerance(dtype, tol)
+
+
 def prepare(problem: Problem, slope: jax.Array) -> Prepared:
     """Build the kernel. Derivatives stop here: a solver's result is a constant to autodiff."""
-    problem, slope = jax.lax.stop_gradient((as_arrays(problem), slope))
-    slope = jnp.asarray(slope, problem.source.dtype)
+    problem, slope = jax.lax.stop_gradient((problem, slope))
     kernel = dense_kernel((problem.distortion,), (slope,))
     sendable = jnp.all(kernel.feasible | (problem.source <= 0))
     return Prepared(kernel, jnp.where(kernel.feasible, problem.source, 0), slope, sendable)
@@ -33,7 +40,7 @@ def ratio(source: jax.Array, z: jax.Array) -> jax.Array:
     return jnp.where(source > 0, source / jnp.where(source > 0, z, 1), 0)
 
 
-def default_tolerance(dtype: jnp.dtype, tol: float | jax.Array | None) -> jax.Array:
+def default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
     """The caller's tolerance; by default 1e-9 nat in float64, 1e-5 in float32."""
     return jnp.asarray((1e-9 if dtype == jnp.float64 else 1e-5) if tol is None else tol, dtype)
 

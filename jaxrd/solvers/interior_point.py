@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.blahut_arimoto import ascend
-from jaxrd.solvers.certificate import certify, default_tolerance, evaluate, prepare, ratio, scale
+from jaxrd.solvers.certificate import as_inputs, certify, evaluate, prepare, ratio
 
 PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
 SMALL = 10**5  # n m^2 up to which rounding-level accuracy costs next to nothing: there the iteration runs on past tol
@@ -36,8 +36,9 @@ def _longest(x: jax.Array, dx: jax.Array, keep: jax.Array | float = 1.0) -> jax.
     return jnp.minimum(1, jnp.where(falls, -keep * x / jnp.where(falls, dx, -1), jnp.inf).min())
 
 
-@partial(jax.jit, static_argnames="max_steps")
-def interior_point(problem: Problem, slope: ArrayLike, *, tol: float | None = None, max_steps: int = 80) -> Solution:
+def interior_point(
+    problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None, max_steps: int = 80
+) -> Solution:
     """Solve one slope by Mehrotra's predictor-corrector on  min_{q >= 0} - sum_x p_x ln (K q)_x + sum_y q_y.
 
     The optimum sums to one. With c = K'(p/Kq), the conditions are q_y (1 - c_y) = 0, q >= 0, c <= 1; the Newton
@@ -65,12 +66,16 @@ def interior_point(problem: Problem, slope: ArrayLike, *, tol: float | None = No
     >>> round(float(point.rate), 4)
     0.3278
     """
+    return _solve(*as_inputs(problem, slope, tol), max_steps=max_steps)
+
+
+@partial(jax.jit, static_argnames="max_steps")
+def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
     prepared = prepare(problem, slope)
     kernel, source = prepared.kernel, prepared.source
-    dtype, m = source.dtype, kernel.transposed.shape[0]
-    tol_ = default_tolerance(dtype, tol)
+    dtype, m = source.dtype, problem.distortion.shape[1]
     eps = jnp.finfo(dtype).eps
-    aim = 8 * eps if source.size * m * m <= SMALL else 0.5 * tol_
+    aim = 8 * eps if source.size * m * m <= SMALL else 0.5 * tol
     # A step may leave q below what the central path would (mu / slack, slack <= 1); held near it, letters of tiny
     # mass keep c finite and the linearisation of 1/z stays meaningful.
     centre = 1e-3
@@ -134,10 +139,8 @@ def interior_point(problem: Problem, slope: ArrayLike, *, tol: float | None = No
     q = jnp.maximum(q, 1e-12 if dtype == jnp.float64 else 1e-7)
     q = q / q.sum()
     e = evaluate(kernel, source, q)
-    start = _State(
-        q, jnp.maximum(1 - e.c, 1e-3), e.z, e.c, eps * m * 4, q, gap_of(q, e.c), jnp.int32(0), jnp.int32(0)
-    )
+    start = _State(q, jnp.maximum(1 - e.c, 1e-3), e.z, e.c, eps * m * 4, q, gap_of(q, e.c), jnp.int32(0), jnp.int32(0))
     end = jax.lax.while_loop(unfinished, iterate, start)
-    q, polish = ascend(prepared, end.best_q / end.best_q.sum(), 0.5 * tol_, POLISH)
+    q, polish = ascend(prepared, end.best_q / end.best_q.sum(), 0.5 * tol, POLISH)
     status = jnp.where(end.step < max_steps, Status.STALLED, Status.MAX_STEPS)
-    return certify(prepared, q, end.step + polish, tol_, status)
+    return certify(prepared, q, end.step + polish, tol, status)

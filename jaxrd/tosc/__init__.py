@@ -15,7 +15,12 @@ from jaxrd.tosc.confusion import (
 from jaxrd.tosc.limits import CURVES, Limits, limits
 from jaxrd.tosc.outputs import InputError, Outputs, from_decisions, from_scores
 from jaxrd.tosc.parametric import smallest_rate
-from jaxrd.tosc.soft import SampleAndCommunicate, label_distortion, model_aware_problem, sample_and_communicate
+from jaxrd.tosc.soft import (
+    SampleAndCommunicate,
+    label_distortion,
+    model_aware_problem,
+    sample_and_communicate,
+)
 
 __all__ = [
     "CURVES",

@@ -43,12 +43,14 @@ class Landmarks(NamedTuple):
     """H(estimate), nats: the rate of sending every decision."""
 
 
+@jax.jit
 def landmarks(joint: ArrayLike) -> Landmarks:
     """D_TM, D_0 and the entropy of the estimate ([A] eq. (8), (10), (22))."""
     j = jnp.asarray(joint)
     return Landmarks(1 - jnp.trace(j), 1 - j.sum(1).max(), entropy(j.sum(0)))
 
 
+@jax.jit
 def indirect_problem(joint: ArrayLike) -> Problem:
     """iE&C: the estimate compressed for the label's sake, d_hat(yt, yh) = 1 - p(y = yh | yt) ([A] eq. (17)-(19)).
 
@@ -75,6 +77,7 @@ class EstimateAndCompress(NamedTuple):
     """D_hat = P(reproduction != estimate), the constraint of the compressor."""
 
 
+@jax.jit
 def estimate_and_compress(joint: ArrayLike, estimate_distortion: ArrayLike) -> EstimateAndCompress:
     """E&C: the estimate compressed for its own sake (eRD), measured on the label ([A] eq. (12)-(14)).
 
@@ -104,6 +107,7 @@ def estimate_and_compress(joint: ArrayLike, estimate_distortion: ArrayLike) -> E
     return EstimateAndCompress(rate, distortion, d)
 
 
+@jax.jit
 def time_sharing(joint: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """TS: R = (D_0 - D) / (D_0 - D_TM) H(Yt) for D_TM <= D <= D_0, nats ([A] eq. (22)).
 
@@ -131,6 +135,7 @@ class Merged(NamedTuple):
     """P(reproduction != label), shape (classes,)."""
 
 
+@jax.jit
 def merge_baseline(joint: ArrayLike) -> Merged:
     """The one-shot baseline of [A], section IV-B: the k least likely estimates are sent as the likeliest one.
 

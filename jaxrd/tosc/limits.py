@@ -119,7 +119,9 @@ class _Run:
         self.curves: dict[str, Curve] = {}
 
     def oracle(self) -> Callable[[float], float]:
-        grid = slope_grid(self.outputs.classes, self.count, float(categorical.slope(self.prior, self._edge(self.prior))))
+        grid = slope_grid(
+            self.outputs.classes, self.count, float(categorical.slope(self.prior, self._edge(self.prior)))
+        )
         d = np.asarray(categorical.distortion_at_slope(self.prior, grid))
         d = np.concatenate([[1 - float(self.prior.max())], d, [0.0]])
         rate = np.asarray(categorical.rate(self.prior, d))
@@ -171,9 +173,7 @@ class _Run:
 
     def sample(self) -> Callable[[float], float]:
         assert self.log_v is not None
-        evaluate = jax.jit(
-            lambda u: sample_and_communicate(self.log_v, self.labels, u / jnp.maximum(1 - u, 1e-30))
-        )
+        evaluate = jax.jit(lambda u: sample_and_communicate(self.log_v, self.labels, u / jnp.maximum(1 - u, 1e-30)))
         d_tm, _, entropy = (float(x) for x in landmarks(self.joint))
         # t = u / (1 - u) covers [0, inf]; at u = 1 the decisions themselves, without loss.
         u = np.linspace(0, 1, max(self.count, 16) + 2)
@@ -298,7 +298,11 @@ def limits(
     run = _Run(outputs, log_v, slopes, tol, None)
     marks = landmarks(run.joint)
     d_tm, d_0, entropy = (float(x) for x in marks)
-    summary |= {"task_model_distortion": d_tm, "zero_rate_distortion": d_0, "estimate_entropy_nats": entropy} | fitted
+    summary |= {
+        "task_model_distortion": d_tm,
+        "zero_rate_distortion": d_0,
+        "estimate_entropy_nats": entropy,
+    } | fitted
 
     smallest: dict[str, Callable[[float], float]] = {"oRD": run.oracle(), "E&C": run.estimate_and_compress()}
     run.tick = tick("iE&C")

@@ -45,7 +45,13 @@ def smallest_rate(
             ends = (distortion[i] - target) * (distortion[i + 1] - target)
             if ends < 0:
                 # Root from the allowed side: half the tolerance above the target, the slack absorbs it.
-                brentq(lambda t: consider(t) - slack / 2, parameters[i], parameters[i + 1], xtol=1e-14, rtol=1e-13)
+                brentq(
+                    lambda t: consider(t) - slack / 2,
+                    parameters[i],
+                    parameters[i + 1],
+                    xtol=1e-14,
+                    rtol=1e-13,
+                )
     for i in range(1, len(rate) - 1):
         dips = rate[i] < rate[i - 1] and rate[i] < rate[i + 1]
         if dips and met[i - 1 : i + 2].any():

@@ -1,0 +1,34 @@
+# Two targets set everything up on a machine that has Python (3.11 or later) and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.core  ## install, run `jaxrd limits` on the embedded example
+	$(BIN)/jaxrd limits --out limits
+	@echo "the figure lies at $(CURDIR)/limits/limits.png"
+
+test: $(VENV)/.dev  ## install, run the test suite
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n $${JAXRD_WORKERS:-2} $(ARGS)
+
+lint: $(VENV)/.dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+clean:
+	rm -rf $(VENV) limits sweep
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jaxrd needs Python 3.11 or later; make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.core: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@ $(VENV)/.core

@@ -1,0 +1,92 @@
+"""What the verbs share: precision, timing, progress, provenance."""
+
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+import jaxrd
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def set_precision(float32: bool) -> str:
+    """Choose float64 (the command line is an application: here it may) or float32; returns the dtype's name."""
+    jax.config.update("jax_enable_x64", not float32)
+    return "float32" if float32 else "float64"
+
+
+@dataclass
+class Clock:
+    """Wall time, and how much of it went into tracing and compiling."""
+
+    start: float = field(default_factory=time.perf_counter)
+    compile: float = 0.0
+
+    def seconds(self) -> dict[str, float]:
+        """`compile` and `solve` apart, in seconds since the clock began."""
+        total = time.perf_counter() - self.start
+        return {"compile": round(self.compile, 3), "solve": round(max(total - self.compile, 0), 3)}
+
+
+@contextmanager
+def timed() -> Iterator[Clock]:
+    """A clock that hears JAX report its compilations."""
+    clock = Clock()
+
+    def hear(event: str, duration: float, **_: Any) -> None:
+        if event.startswith("/jax/core/compile/"):
+            clock.compile += duration
+
+    jax.monitoring.register_event_duration_secs_listener(hear)
+    yield clock
+
+
+@contextmanager
+def progress_bar() -> Iterator[Any]:
+    """A bar on stderr that appears once a run takes over two seconds; yields tick(name, done, total)."""
+    bar = Progress(
+        TextColumn("[progress.description]{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(), console=errors, transient=True,
+    )  # fmt: skip
+    tasks: dict[str, Any] = {}
+    began = time.perf_counter()
+
+    def tick(name: str, done: int, total: int) -> None:
+        if name not in tasks:
+            tasks[name] = bar.add_task(name, total=total)
+        bar.update(tasks[name], completed=done)
+        if errors.is_terminal and not bar.live.is_started and time.perf_counter() - began > 2:
+            bar.start()
+
+    try:
+        yield tick
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def provenance(*, dtype: str, sha256: str, seed: int | None, clock: Clock, tolerance: float) -> dict[str, Any]:
+    """The `meta` of a result file."""
+    device = jax.devices()[0]
+    return {
+        "versions": {
+            "jaxrd": jaxrd.__version__, "jax": jax.__version__, "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "device": f"{device.platform} ({device.device_kind})",
+        "dtype": dtype,
+        "tolerance_nats": tolerance,
+        "tolerance": tolerance,
+        "sha256": sha256,
+        "seed": seed,
+        "seconds": clock.seconds(),
+    }  # fmt: skip

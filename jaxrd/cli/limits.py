@@ -1,0 +1,159 @@
+"""`jaxrd limits`: a classifier's outputs in, its rate-accuracy limits out."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from jaxrd.cli.common import console, errors, progress_bar, provenance, set_precision, timed
+
+FILES = {
+    "oRD": "ord.json", "TMRD": "tmrd.json", "iE&C": "iec.json", "S&C": "sc.json", "E&C": "ec.json", "TS": "ts.json",
+    "merge": "merge.json",
+}  # fmt: skip
+
+
+def limits_command(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="outputs: .npz, .npy with --labels, a folder, or .csv; none: the embedded example"),
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="file of labels, where FILE has none")] = None,
+    example: Annotated[
+        str | None, typer.Option(help="embedded outputs: mnist-noisy (the default) or mnist-clean")
+    ] = None,
+    at: Annotated[list[float] | None, typer.Option(help="task distortion to solve for; repeatable")] = None,
+    accuracy: Annotated[list[float] | None, typer.Option(help="accuracy to solve for; repeatable")] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="fix it (1: as is) and use every sample; else half the samples fit it"),
+    ] = None,
+    slopes: Annotated[int, typer.Option(help="points per curve")] = 32,
+    pixels: Annotated[int | None, typer.Option(help="pixels per sample: adds bits per pixel")] = None,
+    seed: Annotated[int, typer.Option(help="of the split that fits the temperature")] = 0,
+    out: Annotated[Path, typer.Option(help="folder for limits.json, limits.csv, limits.png")] = Path("limits"),
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="no figure")] = False,
+    float32: Annotated[bool, typer.Option("--float32", help="compute in float32 (certified to 1e-5 nat)")] = False,
+) -> None:
+    """How few bits per sample any scheme could spend for a given accuracy, given this classifier."""
+    dtype = set_precision(float32)
+    from jaxrd import datasets
+    from jaxrd.information import NATS_PER_BIT
+    from jaxrd.io import compressai, csv_rows, read_outputs, save_all, to_json
+    from jaxrd.io.write import check_writable, columns
+    from jaxrd.tosc import CURVES, InputError, limits
+
+    if file is not None and example is not None:
+        raise InputError(f"pass FILE or --example, not both; got {file} and {example}.")
+    if pixels is not None and pixels < 1:
+        raise InputError(f"--pixels must be at least 1; got {pixels}.")
+    asked = [*(at or []), *(1 - a for a in accuracy or [])]
+    for value in asked:
+        if not 0 <= value <= 1:
+            raise InputError(f"--at and --accuracy must lie in [0, 1]; got {value:g} as a distortion.")
+    name = example or (datasets.DEFAULT_EXAMPLE if file is None else file.name)
+    if file is None:
+        if name not in datasets.EXAMPLES:
+            raise InputError(f"no example {name!r}; there are: {', '.join(datasets.EXAMPLES)}.")
+        file = datasets.example_path(name)
+
+    with timed() as clock:
+        outputs, sha256 = read_outputs(file, labels)
+        check_writable(out)
+        with progress_bar() as tick:
+            found = limits(
+                outputs, at=asked or _default_targets(outputs), temperature=temperature, slopes=slopes, seed=seed,
+                progress=tick,
+            )  # fmt: skip
+        meta = provenance(dtype=dtype, sha256=sha256, seed=seed, clock=clock, tolerance=1e-5 if float32 else 1e-9)
+
+    curves = {key: columns(c, pixels=pixels) for key, c in found.curves.items()}
+    rows = [
+        {key: v if key == "distortion" or v is None else v / NATS_PER_BIT for key, v in row.items()} for row in found.at
+    ]
+    summary: dict[str, Any] = dict(found.summary)
+    summary["estimate_entropy_bits"] = summary.pop("estimate_entropy_nats") / NATS_PER_BIT
+    document = {
+        "schema": "jaxrd.limits/1", "name": name, "meta": meta | {"pixels": pixels, "estimator": "plug-in"},
+        "summary": summary, "curves": {k: curves.get(k) for k in CURVES}, "at": rows,
+        "notes": list(outputs.notes), "warnings": found.warnings,
+    }  # fmt: skip
+    files = [("limits.json", to_json(document)), ("limits.csv", csv_rows(curves))]
+    if not no_plot:
+        files.append(("limits.png", _figure(name, found)))
+    if pixels is not None:
+        files += [
+            (FILES[key], compressai(f"{name} {key}", f"{CURVES[key]}; top1 is a fraction", c, meta))
+            for key, c in curves.items()
+        ]
+    written = save_all(out, files)
+    _report(name, outputs.notes, found, rows, pixels, meta["seconds"])
+    console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
+    unconverged = [key for key, c in found.curves.items() if np.isin(c.status, (1, 2, 3, 4)).any()]
+    if unconverged:
+        errors.print(f"jaxrd: not converged at some slopes, see status: {', '.join(unconverged)}", highlight=False)
+        raise typer.Exit(1)
+
+
+def _default_targets(outputs: Any) -> list[float]:
+    """Three distortions between that of the decisions and that of guessing, to two decimals."""
+    d_tm = float((outputs.decisions != outputs.labels).mean())
+    d_0 = 1 - float(np.bincount(outputs.labels).max() / len(outputs.labels))
+    if d_tm >= d_0:
+        return [d_0]
+    return sorted({round(d_tm + share * (d_0 - d_tm), 2) for share in (0.05, 0.25, 0.6)})
+
+
+def _figure(name: str, found: Any) -> bytes:
+    from jaxrd import plots
+    from jaxrd.tosc import CURVES
+
+    figure, ax = plots.new_figure()
+    plots.limits_axes(
+        ax, found.curves, task_model_distortion=found.summary["task_model_distortion"],
+        zero_rate_distortion=found.summary["zero_rate_distortion"], meanings=CURVES,
+    )  # fmt: skip
+    ax.set_title(f"{name}: bits needed for a given accuracy", fontsize=11)
+    return plots.png(figure)
+
+
+def _report(name: str, notes: Any, found: Any, rows: Any, pixels: int | None, seconds: dict[str, float]) -> None:
+    from jaxrd.tosc import CURVES
+
+    s = found.summary
+    console.print(
+        f"[bold]{name}[/bold]: {s['samples']} samples"
+        + (f" (of {s['samples_total']})" if s["samples"] != s["samples_total"] else "")
+        + f", {s['classes']} classes, accuracy {1 - s['task_model_distortion']:.2%}"
+        + (f", temperature {s['temperature']:.4g}" if s["temperature"] is not None else ""),
+        highlight=False,
+    )
+    console.print("; ".join(notes), style="dim", highlight=False)
+    table = Table(title="bits per sample, at most, for each accuracy" if not pixels else None, title_style="")
+    table.add_column("curve")
+    table.add_column("meaning")
+    for row in rows:
+        table.add_column(f"{1 - row['distortion']:.4g} acc.\nD = {row['distortion']:.4g}", justify="right")
+    for key, meaning in CURVES.items():
+        cells = [_cell(row[key]) for row in rows]
+        table.add_row(key, meaning, *cells)
+        if key == "TMRD":
+            table.add_row("", "as model believes", *(_cell(row["TMRD_model"]) for row in rows), style="dim")
+    table.title = "bits per sample"
+    console.print(table)
+    console.print("'beyond': the curve does not reach that accuracy. '-': not computed, see below.", style="dim")
+    for warning in found.warnings:
+        console.print(f"note: {warning}", highlight=False, soft_wrap=True)
+    gaps = [np.nanmax(c.gap) for c in found.curves.values() if np.isfinite(c.gap).any()]
+    console.print(
+        f"largest certified gap {max(gaps):.1e} nat; compile {seconds['compile']:.1f} s, solve {seconds['solve']:.1f} s",
+        highlight=False,
+    )
+
+
+def _cell(bits: float | None) -> str:
+    if bits is None or np.isnan(bits):
+        return "-"
+    return "beyond" if np.isinf(bits) else f"{bits:.4f}"

@@ -1,0 +1,97 @@
+"""`jaxrd sweep`: a source and a distortion in, the certified rate-distortion curve out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from jaxrd.cli.common import console, errors, progress_bar, provenance, set_precision, timed
+
+
+def sweep_command(
+    file: Annotated[Path, typer.Argument(help=".npz with source (n,) and distortion (n, m), +inf allowed")],
+    at: Annotated[list[float] | None, typer.Option(help="distortion to solve for; repeatable")] = None,
+    slopes: Annotated[int, typer.Option(help="points of the curve")] = 64,
+    low: Annotated[float | None, typer.Option(help="least slope, nats per unit of distortion")] = None,
+    high: Annotated[float | None, typer.Option(help="largest slope")] = None,
+    out: Annotated[Path, typer.Option(help="folder for sweep.json, sweep.csv, sweep.png")] = Path("sweep"),
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="no figure")] = False,
+    float32: Annotated[bool, typer.Option("--float32", help="compute in float32 (certified to 1e-5 nat)")] = False,
+) -> None:
+    """The rate-distortion curve of any discrete source and distortion, certified point by point."""
+    dtype = set_precision(float32)
+    import jax
+
+    from jaxrd import Problem, plots, rate_at, sweep
+    from jaxrd.critical import critical_slope
+    from jaxrd.information import NATS_PER_BIT
+    from jaxrd.io import csv_rows, read_problem, save_all, to_json
+    from jaxrd.io.write import check_writable, columns
+    from jaxrd.solution import Status
+    from jaxrd.tosc.outputs import InputError
+
+    if slopes < 2:
+        raise InputError(f"--slopes must be at least 2; got {slopes}.")
+    with timed() as clock:
+        given, sha256 = read_problem(file)
+        check_writable(out)
+        problem: Problem = jax.tree.map(lambda a: jax.numpy.asarray(a, dtype), given)
+        distortion = np.asarray(given.distortion)
+        finite = distortion[np.isfinite(distortion)]
+        spread = float(finite.max() - finite.min()) or 1.0
+        critical = float(critical_slope(problem))
+        least = low if low is not None else (critical if 0 < critical < np.inf else 1e-2 / spread)
+        most = high if high is not None else max(1e3 / spread, 10 * least)
+        if not 0 < least < most < np.inf:
+            raise InputError(f"--low and --high must satisfy 0 < low < high; got {least:g} and {most:g}.")
+        with progress_bar() as tick:
+            solved = sweep(
+                problem,
+                np.geomspace(least, most, slopes),
+                progress=lambda done, total: tick("R(D)", done, total),
+            )
+            points = [rate_at(problem, d) for d in at or []]
+        curve = solved.curve()
+        tolerance = 1e-5 if float32 else 1e-9
+        meta = provenance(dtype=dtype, sha256=sha256, seed=None, clock=clock, tolerance=tolerance)
+
+    table_of = {"R(D)": columns(curve, accuracy=False)}
+    rows = [
+        {"distortion": d, "rate_bits": float(p.rate) / NATS_PER_BIT, "gap_bits": float(p.gap) / NATS_PER_BIT,
+         "status": Status(int(p.status)).name}
+        for d, p in zip(at or [], points, strict=True)
+    ]  # fmt: skip
+    document = {
+        "schema": "jaxrd.sweep/1", "name": file.name, "meta": meta,
+        "summary": {"source_letters": distortion.shape[0], "reproduction_letters": distortion.shape[1],
+                    "critical_slope": critical},
+        "curves": table_of, "at": rows,
+    }  # fmt: skip
+    files = [("sweep.json", to_json(document)), ("sweep.csv", csv_rows(table_of))]
+    if not no_plot:
+        figure, ax = plots.new_figure()
+        plots.curve_axes(ax, curve, label=f"R(D), gap at most {curve.gap.max():.1e} nat")
+        ax.set_title(file.name, fontsize=11)
+        files.append(("sweep.png", plots.png(figure)))
+    written = save_all(out, files)
+
+    converged = int(np.asarray(solved.converged).sum())
+    console.print(
+        f"[bold]{file.name}[/bold]: {distortion.shape[0]} x {distortion.shape[1]}, {slopes} slopes in "
+        f"{least:.3g}..{most:.3g}, {converged} converged, largest gap {curve.gap.max():.1e} nat",
+        highlight=False,
+    )
+    if rows:
+        table = Table()
+        for head in ("distortion", "rate [bits]", "gap [bits]", "status"):
+            table.add_column(head, justify="right")
+        for r in rows:
+            rate = "beyond" if np.isinf(r["rate_bits"]) else f"{r['rate_bits']:.6f}"
+            table.add_row(f"{r['distortion']:.6g}", rate, f"{r['gap_bits']:.1e}", r["status"])
+        console.print(table)
+    console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
+    if converged < slopes:
+        errors.print("jaxrd: not converged at some slopes, see status", highlight=False)
+        raise typer.Exit(1)

@@ -1,0 +1,115 @@
+"""Figures: functions (ax, curves) -> ax that never show anything."""
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxrd.curve import Curve, lower_convex_envelope
+from jaxrd.information import NATS_PER_BIT
+from jaxrd.solution import Status
+
+# Okabe and Ito's colour-blind-safe palette; markers and dashes tell the curves apart without colour.
+STYLE = {
+    "oRD": ("#000000", "None", (0, (5, 2))),
+    "TMRD": ("#D55E00", "o", "-"),
+    "iE&C": ("#0072B2", "s", "-"),
+    "S&C": ("#009E73", "^", "-"),
+    "E&C": ("#56B4E9", "D", "-"),
+    "TS": ("#999999", "None", (0, (1, 1.5))),
+    "merge": ("#CC79A7", "v", "-"),
+}
+UNCONVERGED = (Status.MAX_STEPS, Status.STALLED, Status.NONFINITE, Status.INFEASIBLE)
+
+
+def limits_axes(
+    ax: Axes,
+    curves: Mapping[str, Curve],
+    *,
+    task_model_distortion: float,
+    zero_rate_distortion: float,
+    meanings: Mapping[str, str],
+) -> Axes:
+    """Rate against task distortion, accuracy along the top: raw points and, where they differ, the envelopes.
+
+    Args:
+        ax: where to draw.
+        curves: by name, rates in nats; drawn in bits.
+        task_model_distortion: D_TM, marked by a vertical line.
+        zero_rate_distortion: D_0; time sharing with silence at (D_0, 0) gives the envelopes.
+        meanings: a few words for each name, for the legend.
+    """
+    for name, curve in curves.items():
+        colour, marker, line = STYLE.get(name, ("#E69F00", "x", "-"))
+        order = np.argsort(curve.distortion, kind="stable")
+        d, bits = curve.distortion[order], curve.rate[order] / NATS_PER_BIT
+        label = f"{name}: {meanings[name]}" if name in meanings else name
+        every = max(len(d) // 24, 1)
+        if name == "merge":
+            line = "None"
+        ax.plot(
+            d, bits, color=colour, marker=marker, markersize=4, markevery=every, linestyle=line, linewidth=1.6,
+            label=label, zorder=3,
+        )  # fmt: skip
+        if np.isin(curve.status[0], Status.ACHIEVABLE) or name == "E&C":
+            shared = np.append(d, zero_rate_distortion), np.append(bits, 0.0)
+            envelope = np.asarray(lower_convex_envelope(*shared))
+            if np.nanmax(shared[1] - envelope) > 0.02 * max(bits.max(), 1e-9) and name != "TS":
+                rank = np.argsort(shared[0], kind="stable")
+                ax.plot(
+                    shared[0][rank],
+                    envelope[rank],
+                    color=colour,
+                    linewidth=0.9,
+                    linestyle=(0, (3, 2)),
+                    zorder=2,
+                )
+        bad = np.isin(curve.status, UNCONVERGED)[order] & np.isfinite(bits)
+        if bad.any():
+            ax.plot(d[bad], bits[bad], "x", color="red", markersize=9, label=f"{name}: not converged", zorder=5)
+    ax.axvline(task_model_distortion, color="0.35", linewidth=1, linestyle=(0, (6, 3)), zorder=1)
+    ax.annotate(
+        f"$D_{{TM}}$ = {task_model_distortion:.3g}", (task_model_distortion, 1), xycoords=("data", "axes fraction"),
+        xytext=(-3, -4), textcoords="offset points", rotation=90, ha="right", va="top", color="0.25", fontsize=9,
+    )  # fmt: skip
+    ax.set_xlabel("task distortion  D = 1 − accuracy")
+    ax.set_ylabel("rate  [bits per sample]")
+    ax.set_xlim(0, min(1.0, 1.02 * zero_rate_distortion))
+    ax.set_ylim(bottom=0)
+    ax.grid(alpha=0.25)
+    top = ax.secondary_xaxis("top", functions=(lambda d: 100 * (1 - d), lambda a: 1 - a / 100))
+    top.set_xlabel("accuracy  [%]")
+    ax.legend(frameon=False, fontsize=9)
+    return ax
+
+
+def curve_axes(ax: Axes, curve: Curve, *, label: str = "R(D)") -> Axes:
+    """One certified curve: rate in bits against distortion, points that did not converge marked."""
+    order = np.argsort(curve.distortion, kind="stable")
+    d, bits = curve.distortion[order], curve.rate[order] / NATS_PER_BIT
+    finite = np.isfinite(d) & np.isfinite(bits)
+    ax.plot(d[finite], bits[finite], color="#0072B2", marker="o", markersize=4, linewidth=1.6, label=label)
+    bad = np.isin(curve.status[order], UNCONVERGED) & finite
+    if bad.any():
+        ax.plot(d[bad], bits[bad], "x", color="red", markersize=9, label="not converged")
+    ax.set_xlabel("distortion")
+    ax.set_ylabel("rate  [bits per sample]")
+    ax.set_ylim(bottom=0)
+    ax.grid(alpha=0.25)
+    ax.legend(frameon=False)
+    return ax
+
+
+def new_figure(width: float = 7.2, height: float = 5.0) -> tuple[Figure, Axes]:
+    """A figure with one axes, apart from pyplot's global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG bytes, 160 dots per inch."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=160)
+    return buffer.getvalue()

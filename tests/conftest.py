@@ -1,0 +1,30 @@
+"""Float64 and deterministic hypothesis for every test; real data only where $JAXRD_DATA says it lies."""
+
+import json
+import os
+from pathlib import Path
+
+import jax
+import pytest
+from hypothesis import HealthCheck, settings
+
+jax.config.update("jax_enable_x64", True)
+settings.register_profile(
+    "jaxrd", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("jaxrd")
+
+
+@pytest.fixture(scope="session")
+def reference() -> dict:
+    """Values computed independently of this project."""
+    return json.loads((Path(__file__).parent / "reference.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real data; tests that need it are skipped where there is none."""
+    folder = os.environ.get("JAXRD_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("JAXRD_DATA does not name a folder: tests on real classifier outputs are left out")
+    return Path(folder)

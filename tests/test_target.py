@@ -1,0 +1,149 @@
+"""The curve at a distortion and at a rate."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import problems
+
+from jaxrd import Problem, Status, critical_slope, distortion_at, rate_at, solve
+from jaxrd.closed_form import binary, categorical, erasure
+
+
+def coin(q):
+    return Problem(np.array([1 - q, q]), 1 - np.eye(2))
+
+
+@pytest.mark.parametrize("d", [1e-9, 1e-4, 0.1, 0.299, 0.3 - 1e-9])
+def test_binary(d):
+    point = rate_at(coin(0.3), d)
+    assert int(point.status) == Status.CONVERGED
+    np.testing.assert_allclose(point.rate, binary.rate(0.3, d), atol=1e-9)
+    np.testing.assert_allclose(point.distortion, d, rtol=1e-12)
+
+
+@pytest.mark.parametrize("rate", [1e-9, 1e-3, 0.3, 0.6])
+def test_binary_by_rate(rate):
+    point = distortion_at(coin(0.3), rate)
+    np.testing.assert_allclose(point.distortion, binary.distortion(0.3, rate), atol=1e-9)
+    np.testing.assert_allclose(point.rate, rate, atol=1e-12)
+
+
+def test_linear_curve_needs_a_mixture():
+    # Erasure: R is one straight line, so no slope hits an inner distortion.
+    problem = Problem(np.full(4, 0.25), np.hstack([np.where(np.eye(4) > 0, 0, np.inf), np.ones((4, 1))]))
+    for d in (0.1, 0.5, 0.93):
+        point = rate_at(problem, d)
+        assert int(point.status) == Status.CONVERGED
+        np.testing.assert_allclose(point.rate, erasure.rate(4, d), atol=1e-9)
+        np.testing.assert_allclose(point.distortion, d, atol=1e-12)
+        back = distortion_at(problem, point.rate)
+        np.testing.assert_allclose(back.distortion, d, atol=1e-8)
+
+
+def test_kinks_of_erokhin_are_no_trouble():
+    p = np.array([0.4, 0.2, 0.2, 0.1, 0.1])
+    for d in (0.4, 0.6 - 1e-12, 0.2):
+        np.testing.assert_allclose(rate_at(Problem(p, 1 - np.eye(5)), d).rate, categorical.rate(p, d), atol=1e-9)
+
+
+def test_ends():
+    problem = coin(0.3)
+    low = rate_at(problem, -0.01)
+    assert int(low.status) == Status.INFEASIBLE
+    assert low.rate == np.inf
+    lossless = rate_at(problem, 0.0)
+    assert int(lossless.status) == Status.CONVERGED
+    np.testing.assert_allclose(lossless.rate, -0.3 * np.log(0.3) - 0.7 * np.log(0.7))
+    for d in (0.3, 0.5, 2.0):
+        silent = rate_at(problem, d)
+        assert float(silent.rate) == 0
+        np.testing.assert_allclose(silent.distortion, 0.3)
+    assert int(rate_at(problem, np.nan).status) == Status.NONFINITE
+    assert distortion_at(problem, -1.0).distortion == np.inf
+    assert distortion_at(problem, 5.0).distortion == 0
+    np.testing.assert_allclose(distortion_at(problem, 0.0).distortion, 0.3)
+
+
+def test_forbidden_pairs_have_a_least_rate():
+    problem = Problem(np.array([0.5, 0.25, 0.25]), np.array([[0, 1, np.inf], [np.inf, 0, 1.0], [0, np.inf, 3]]))
+    point = rate_at(problem, 10.0)
+    assert int(point.status) == Status.CONVERGED
+    assert 0 < float(point.rate) < float(rate_at(problem, 0.0).rate)
+
+
+@given(problem=problems(), share=st.floats(0.02, 0.98))
+def test_bracketed_everywhere(problem, share):
+    """lower <= R(D) <= upper: above every tangent, below every chord, of the same problem."""
+    d = np.where(np.isinf(problem.distortion), np.nan, problem.distortion)
+    keep = np.asarray(problem.source) > 0
+    d_min = float(problem.source[keep] @ np.nanmin(d[keep], 1))
+    silence = problem.source[keep] @ problem.distortion[keep]
+    d_max = float(silence.min()) if np.isfinite(silence).any() else float(problem.source[keep] @ np.nanmax(d[keep], 1))
+    if not np.isfinite(d_max) or d_max - d_min <= 1e-9 * abs(d_max):
+        return
+    target = d_min + share * (d_max - d_min)
+    point = rate_at(problem, target)
+    assert int(point.status) == Status.CONVERGED
+    assert float(point.distortion) <= target * (1 + 1e-12) + 1e-300
+    for slope in (0.3, 3.0, 30.0):
+        s = slope / (d_max - d_min)
+        tangent = solve(problem, jnp.asarray(s))
+        bound = float(tangent.lower + s * (tangent.distortion - target))
+        assert float(point.rate) >= bound - 1e-9 * max(1, float(s * target))
+
+
+@given(problem=problems(forbidden=False), share=st.floats(0.05, 0.95))
+def test_inverse_functions(problem, share):
+    finest = float(solve(problem, np.inf).rate)
+    if finest < 1e-6:
+        return
+    point = distortion_at(problem, share * finest)
+    assert int(point.status) in (Status.CONVERGED, Status.EXACT)
+    back = rate_at(problem, point.distortion)
+    scale = max(1.0, float(point.slope) * abs(float(point.distortion)))
+    np.testing.assert_allclose(back.rate, point.rate, atol=3e-9 * scale)
+
+
+def test_reference(reference):
+    case = reference["C"]["tmrd_8x3"]
+    problem = Problem(np.array(case["w"]), 1 - np.array(case["V"]))
+    for row in case["rows"]:
+        point = solve(problem, row["lam_nats"])
+        np.testing.assert_allclose(point.rate, row["R_nats"], atol=1e-12)
+        np.testing.assert_allclose(point.distortion, row["D"], atol=1e-12)
+        np.testing.assert_allclose(point.reproduction, row["q"], atol=1e-9)
+    fixed = reference["C"]["tmrd_8x3_fixedD"]
+    for row in fixed["rows"]:
+        np.testing.assert_allclose(rate_at(problem, row["D"]).rate, row["R_nats"], atol=1e-12)
+    np.testing.assert_allclose(critical_slope(problem), fixed["lam_crit"], rtol=1e-12)
+    assert float(rate_at(problem, fixed["D_max"]).rate) == 0
+    assert rate_at(problem, fixed["D_min"] - 1e-9).rate == np.inf
+
+
+class TestCriticalSlope:
+    def test_splits_zero_from_positive_rate(self):
+        g = np.random.default_rng(2)
+        for _ in range(10):
+            problem = Problem(g.dirichlet(np.ones(9)), g.gamma(0.7, size=(9, 4)))
+            s = float(critical_slope(problem))
+            assert float(solve(problem, jnp.asarray(0.999 * s)).rate) < 1e-8
+            assert float(solve(problem, jnp.asarray(1.05 * s)).rate) > 1e-7
+
+    def test_ends(self):
+        assert critical_slope(Problem(np.full(3, 1 / 3), 1 - np.eye(3))) == 0
+        assert critical_slope(Problem(np.array([1.0]), np.array([[0.0, 1.0]]))) == np.inf
+        assert critical_slope(Problem(np.array([0.5, 0.5]), np.ones((2, 1)))) == np.inf
+        blocked = np.array([[0.0, np.inf], [np.inf, 0.0]])
+        assert critical_slope(Problem(np.array([0.5, 0.5]), blocked)) == 0
+
+
+def test_jit_and_vmap():
+    problem = coin(0.3)
+    d = jnp.array([0.05, 0.1, 0.2])
+    mapped = jax.vmap(lambda x: rate_at(problem, x))(d)
+    np.testing.assert_allclose(mapped.rate, binary.rate(0.3, d), atol=1e-9)
+    rates = jax.jit(jax.vmap(lambda x: distortion_at(problem, x).distortion))(mapped.rate)
+    np.testing.assert_allclose(rates, d, atol=1e-8)

@@ -14,6 +14,7 @@ import hashlib
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +43,7 @@ def noisy(key: jax.Array, images: jax.Array, strongest: float) -> jax.Array:
 
 
 def train(split: datasets.Split, *, epochs: int, seed: int, strongest: float) -> classifier.LeNet:
-    """Adam on the cross-entropy under a cosine schedule, images shifted by up to two pixels and a quarter of them noisy."""
+    """Adam on the cross-entropy under a cosine schedule, images shifted by up to two pixels, a quarter noisy."""
     model = classifier.LeNet(rngs=nnx.Rngs(seed))
     graph, params = nnx.split(model)
     steps = len(split.labels) // BATCH
@@ -93,7 +94,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("jaxrd/data"))
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--noise", type=float, default=0.9, help="standard deviation of the noisy set's pixel noise")
+    parser.add_argument("--noise", type=float, default=1.0, help="standard deviation of the noisy set's pixel noise")
     parser.add_argument("--strongest", type=float, default=1.0, help="largest standard deviation in training")
     parser.add_argument("--reuse", action="store_true", help="do not train: use the package's parameters")
     args = parser.parse_args()
@@ -116,7 +117,8 @@ def main() -> None:
         "noisy": classifier.logits(model, clean_images + args.noise * noise),
     }
     args.out.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(args.out / classifier.PARAMETERS, **classifier.flatten(model))
+    parameters: dict[str, Any] = classifier.flatten(model)
+    np.savez_compressed(args.out / classifier.PARAMETERS, **parameters)
     provenance = {
         "classifier": "LeNet-like, jaxrd/neural/classifier.py",
         "command": f"python benchmarks/train_classifier.py --epochs {args.epochs} --seed {args.seed} "
@@ -128,7 +130,7 @@ def main() -> None:
             "noisy": args.noise,
             "kind": "Gaussian, added to pixels in [0, 1], not clipped",
         },
-        "parameters": int(sum(v.size for v in classifier.flatten(model).values())),
+        "parameters": int(sum(v.size for v in parameters.values())),
         "training_seconds": seconds,
         "versions": {"jax": jax.__version__, "optax": optax.__version__, "numpy": np.__version__},
         "test_accuracy": {},

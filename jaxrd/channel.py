@@ -24,8 +24,9 @@ def optimal_channel(problem: Problem, solution: Solution) -> jax.Array:
 
     >>> from jaxrd import solve
     >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
-    >>> optimal_channel(problem, solve(problem, 2.0)).round(3).tolist()
-    [[0.8809999823570251, 0.11900000274181366], [0.11900000274181366, 0.8809999823570251]]
+    >>> channel = optimal_channel(problem, solve(problem, 2.0))
+    >>> [round(float(w), 3) for w in channel[0]]
+    [0.881, 0.119]
     """
     if solution.reproduction.ndim != 1:
         raise ValueError(
@@ -33,7 +34,7 @@ def optimal_channel(problem: Problem, solution: Solution) -> jax.Array:
             "Index it, or use jax.vmap(optimal_channel, in_axes=(None, 0))."
         )
     problem = as_arrays(problem)
-    kernel = dense_kernel((problem.distortion,), (solution.slope,))
+    kernel = dense_kernel((jnp.asarray(problem.distortion),), (solution.slope,))
     joint = (kernel.transposed * solution.reproduction[:, None]).T
     total = joint.sum(1, keepdims=True)
     return jnp.where(total > 0, joint / jnp.where(total > 0, total, 1), 0)

@@ -1,4 +1,4 @@
-"""Data that the examples and the neural part stand on: MNIST from its IDX files, and the embedded classifier outputs."""
+"""Data for the examples and the neural part: MNIST from its IDX files, and the embedded classifier outputs."""
 
 import gzip
 import os

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,6 +23,14 @@ STYLE = {
     "merge": ("#CC79A7", "v", "-"),
 }
 UNCONVERGED = (Status.MAX_STEPS, Status.STALLED, Status.NONFINITE, Status.INFEASIBLE)
+
+
+def _accuracy(distortion: Any) -> Any:
+    return 100 * (1 - distortion)
+
+
+def _distortion(accuracy: Any) -> Any:
+    return 1 - accuracy / 100
 
 
 def limits_axes(
@@ -72,14 +81,14 @@ def limits_axes(
     ax.axvline(task_model_distortion, color="0.35", linewidth=1, linestyle=(0, (6, 3)), zorder=1)
     ax.annotate(
         f"$D_{{TM}}$ = {task_model_distortion:.3g}", (task_model_distortion, 1), xycoords=("data", "axes fraction"),
-        xytext=(-3, -4), textcoords="offset points", rotation=90, ha="right", va="top", color="0.25", fontsize=9,
+        xytext=(-5, -4), textcoords="offset points", rotation=90, ha="right", va="top", color="0.25", fontsize=9,
     )  # fmt: skip
     ax.set_xlabel("task distortion  D = 1 − accuracy")
     ax.set_ylabel("rate  [bits per sample]")
     ax.set_xlim(0, min(1.0, 1.02 * zero_rate_distortion))
     ax.set_ylim(bottom=0)
     ax.grid(alpha=0.25)
-    top = ax.secondary_xaxis("top", functions=(lambda d: 100 * (1 - d), lambda a: 1 - a / 100))
+    top = ax.secondary_xaxis("top", functions=(_accuracy, _distortion))
     top.set_xlabel("accuracy  [%]")
     ax.legend(frameon=False, fontsize=9)
     return ax

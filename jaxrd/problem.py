@@ -37,7 +37,8 @@ def as_arrays(problem: Problem) -> Problem:
     narrow = jax.dtypes.canonicalize_dtype(np.float64) != np.float64
     if narrow and any(isinstance(a, np.ndarray) and a.dtype == np.float64 for a in given):
         warnings.warn(
-            "float64 input is solved in float32, because x64 is off. For float64: jax.config.update('jax_enable_x64', True).",
+            "float64 input is solved in float32, because x64 is off. "
+            "For float64: jax.config.update('jax_enable_x64', True).",
             stacklevel=4,
         )
     source, distortion = (jnp.asarray(a) for a in given)

@@ -69,8 +69,10 @@ class Solution:
 
     def curve(self) -> Curve:
         """The points as a `Curve` on the host."""
-        values = (np.atleast_1d(np.asarray(a)) for a in (self.distortion, self.rate, self.slope, self.gap, self.status))
-        return Curve(*values)
+        distortion, rate, slope, gap, status = (
+            np.atleast_1d(np.asarray(a)) for a in (self.distortion, self.rate, self.slope, self.gap, self.status)
+        )
+        return Curve(distortion, rate, slope, gap, status)
 
 
 def check(solution: Solution) -> Solution:

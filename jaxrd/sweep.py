@@ -6,6 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from jaxrd.problem import Problem, as_arrays
@@ -71,7 +72,7 @@ def sweep(
     (3,)
     """
     problem = as_arrays(problem)
-    traced = any(isinstance(a, jax.core.Tracer) for a in (problem.source, problem.distortion, slopes))
+    traced = any(isinstance(a, Tracer) for a in (problem.source, problem.distortion, slopes))
     grid = jnp.asarray(slopes, problem.source.dtype) if traced else np.asarray(slopes, problem.source.dtype)
     if grid.ndim != 1 or grid.shape[0] == 0:
         raise ValueError(f"slopes must have shape (k,), k at least 1; got {grid.shape}. For one slope, use solve.")
@@ -91,7 +92,8 @@ def sweep(
         padded = np.concatenate([part, np.full(call - len(part), part[-1], part.dtype)])
         # Joined on the host: slicing and concatenating on the device would compile once per length.
         solved = jax.device_get(_batch(problem, padded, tol, solver=solver, batch_size=lanes))
-        parts.append(jax.tree.map(lambda a, size=len(part): a[:size], solved))
+        size = len(part)
+        parts.append(jax.tree.map(lambda a, size=size: a[:size], solved))
         if progress is not None:
             progress(start + len(part), total)
     return jax.tree.map(lambda *arrays: jnp.asarray(np.concatenate(arrays)), *parts)

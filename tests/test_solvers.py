@@ -182,7 +182,7 @@ class TestStatus:
         assert int(point.status) == Status.MAX_STEPS
         assert int(point.steps) == 5
         assert oracles.gap(hard.source, hard.distortion, 1.0, point.reproduction) <= float(point.gap)
-        with pytest.raises(ConvergenceError, match="slope 1: MAX_STEPS, gap .* nat"):
+        with pytest.raises(ConvergenceError, match=r"slope 1: MAX_STEPS, gap .* nat"):
             check(point)
 
     def test_nan(self):

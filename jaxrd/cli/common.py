@@ -42,9 +42,9 @@ def timed() -> Iterator[Clock]:
     """A clock that hears JAX report its compilations."""
     clock = Clock()
 
-    def hear(event: str, duration: float, **_: Any) -> None:
+    def hear(event: str, duration_secs: float, **_: str | int) -> None:
         if event.startswith("/jax/core/compile/"):
-            clock.compile += duration
+            clock.compile += duration_secs
 
     jax.monitoring.register_event_duration_secs_listener(hear)
     yield clock
@@ -54,7 +54,7 @@ def timed() -> Iterator[Clock]:
 def progress_bar() -> Iterator[Any]:
     """A bar on stderr that appears once a run takes over two seconds; yields tick(name, done, total)."""
     bar = Progress(
-        TextColumn("[progress.description]{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
         TimeElapsedColumn(), console=errors, transient=True,
     )  # fmt: skip
     tasks: dict[str, Any] = {}

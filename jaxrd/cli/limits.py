@@ -148,7 +148,8 @@ def _report(name: str, notes: Any, found: Any, rows: Any, pixels: int | None, se
         console.print(f"note: {warning}", highlight=False, soft_wrap=True)
     gaps = [np.nanmax(c.gap) for c in found.curves.values() if np.isfinite(c.gap).any()]
     console.print(
-        f"largest certified gap {max(gaps):.1e} nat; compile {seconds['compile']:.1f} s, solve {seconds['solve']:.1f} s",
+        f"largest certified gap {max(gaps):.1e} nat; compile {seconds['compile']:.1f} s, "
+        f"solve {seconds['solve']:.1f} s",
         highlight=False,
     )
 

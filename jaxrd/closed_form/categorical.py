@@ -17,7 +17,7 @@ class _Sorted(NamedTuple):
     order: jax.Array  # (M,): where each came from
     tail: jax.Array  # (M,): mass beyond the first k
     breakpoint: jax.Array  # (M,): D_k = (k-1) p_k + tail_k; support k on D_{k+1} <= D <= D_k
-    count: jax.Array  # (M,): k
+    size: jax.Array  # (M,): k
 
 
 def _sort(pmf: ArrayLike, other: ArrayLike) -> tuple[_Sorted, jax.Array]:
@@ -73,7 +73,7 @@ def rate(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     k = _support(s, safe)
     theta = _level(s, safe, k)[..., None]
     correct = (1 - safe)[..., None]
-    used = s.count <= k[..., None]
+    used = s.size <= k[..., None]
     # p_i = q_i (1-D) + (1-q_i) theta: as a mean of relative entropies every term is >= 0 and nothing cancels.
     spread = correct - theta
     spread = jnp.where(spread > 0, spread, 1)
@@ -85,6 +85,9 @@ def rate(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     value = jnp.where(used, terms, 0).sum(-1)
     value = jnp.where(lossy, value, 0)
     return jnp.where(d < 0, jnp.inf, jnp.where((d == 0) & (d_max > 0), entropy(s.pmf), value))
+
+
+_rate = rate  # the inverse has an argument of that name
 
 
 def _divergence(a: jax.Array, p: jax.Array) -> jax.Array:
@@ -116,7 +119,7 @@ def reproduction(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     Returns:
         Shape of `distortion` + (letters,).
 
-    >>> reproduction(jnp.array([0.2, 0.8]), 0.1).round(3).tolist()
+    >>> [round(float(q), 3) for q in reproduction(jnp.array([0.2, 0.8]), 0.1)]
     [0.125, 0.875]
     """
     s, d = _sort(pmf, distortion)
@@ -124,8 +127,8 @@ def reproduction(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     theta = _level(s, d, k)[..., None]
     lossy = (k > 1)[..., None]
     spread = jnp.where(lossy, 1 - d[..., None] - theta, 1)
-    q = jnp.where(lossy, (s.pmf - theta) / spread, jnp.where(s.count == 1, 1.0, 0.0))
-    q = jnp.where(s.count <= k[..., None], q, 0)
+    q = jnp.where(lossy, (s.pmf - theta) / spread, jnp.where(s.size == 1, 1.0, 0.0))
+    q = jnp.where(s.size <= k[..., None], q, 0)
     q = jnp.where(d[..., None] < 0, jnp.nan, q)
     return jnp.zeros_like(q).at[..., s.order].set(q)
 
@@ -144,7 +147,7 @@ def distortion_at_slope(pmf: ArrayLike, slope: ArrayLike) -> jax.Array:
     sorted_, s = _sort(pmf, slope)
     shrink = jnp.exp(-s)[..., None]
     head = jnp.cumsum(sorted_.pmf)
-    theta = head * shrink / (1 + (sorted_.count - 1) * shrink)
+    theta = head * shrink / (1 + (sorted_.size - 1) * shrink)
     k = jnp.maximum((sorted_.pmf > theta).sum(-1), 1)
     level = jnp.take_along_axis(theta, k[..., None] - 1, -1)[..., 0]
     return sorted_.tail[k - 1] + (k - 1) * level
@@ -160,7 +163,7 @@ def distortion(pmf: ArrayLike, rate: ArrayLike) -> jax.Array:
     s, r = _sort(pmf, rate)
     d_max = s.tail[0]
     lossy = (r > 0) & (r < entropy(s.pmf))
-    aim = jnp.where(lossy, r, 0.5 * globals()["rate"](s.pmf, 0.5 * d_max))
+    aim = jnp.where(lossy, r, 0.5 * _rate(s.pmf, 0.5 * d_max))
     low, high = jnp.zeros_like(r), jnp.broadcast_to(d_max, r.shape)
-    root = monotone_root(lambda d: aim - globals()["rate"](s.pmf, d), low, high)
+    root = monotone_root(lambda d: aim - _rate(s.pmf, d), low, high)
     return jnp.where(lossy, root, jnp.where(r < 0, jnp.inf, jnp.where(r == 0, d_max, 0)))

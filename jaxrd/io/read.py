@@ -102,7 +102,8 @@ def read_outputs(path: str | Path, labels: str | Path | None = None) -> tuple[Ou
             arrays = {"scores": arrays[""]} if arrays[""].ndim == 2 else {"predictions": arrays[""]}
     else:
         raise InputError(
-            f"{path.name}: files of type {path.suffix or '(none)'!r} are not read; use .npz, .npy with --labels, or .csv."
+            f"{path.name}: files of type {path.suffix or '(none)'!r} are not read; "
+            "use .npz, .npy with --labels, or .csv."
         )
     if labels is not None:
         label_path = Path(labels)

@@ -30,9 +30,9 @@ def as_inputs(problem: Problem, scalar: ArrayLike, tol: ArrayLike | None) -> tup
 def prepare(problem: Problem, slope: jax.Array) -> Prepared:
     """Build the kernel. Derivatives stop here: a solver's result is a constant to autodiff."""
     problem, slope = jax.lax.stop_gradient((problem, slope))
-    kernel = dense_kernel((problem.distortion,), (slope,))
+    kernel = dense_kernel((jnp.asarray(problem.distortion),), (slope,))
     sendable = jnp.all(kernel.feasible | (problem.source <= 0))
-    return Prepared(kernel, jnp.where(kernel.feasible, problem.source, 0), slope, sendable)
+    return Prepared(kernel, jnp.where(kernel.feasible, jnp.asarray(problem.source), 0), slope, sendable)
 
 
 def ratio(source: jax.Array, z: jax.Array) -> jax.Array:

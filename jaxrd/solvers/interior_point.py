@@ -139,7 +139,17 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
     q = jnp.maximum(q, 1e-12 if dtype == jnp.float64 else 1e-7)
     q = q / q.sum()
     e = evaluate(kernel, source, q)
-    start = _State(q, jnp.maximum(1 - e.c, 1e-3), e.z, e.c, eps * m * 4, q, gap_of(q, e.c), jnp.int32(0), jnp.int32(0))
+    start = _State(
+        q,
+        jnp.maximum(1 - e.c, 1e-3),
+        e.z,
+        e.c,
+        jnp.asarray(4 * m * eps, dtype),
+        q,
+        gap_of(q, e.c),
+        jnp.int32(0),
+        jnp.int32(0),
+    )
     end = jax.lax.while_loop(unfinished, iterate, start)
     q, polish = ascend(prepared, end.best_q / end.best_q.sum(), 0.5 * tol, POLISH)
     status = jnp.where(end.step < max_steps, Status.STALLED, Status.MAX_STEPS)

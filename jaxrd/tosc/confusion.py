@@ -139,8 +139,8 @@ class Merged(NamedTuple):
 def merge_baseline(joint: ArrayLike) -> Merged:
     """The one-shot baseline of [A], section IV-B: the k least likely estimates are sent as the likeliest one.
 
-    >>> merge_baseline(jnp.eye(4) / 4).rate.round(4).tolist()
-    [1.3862999677658081, 1.0397000312805176, 0.5623000264167786, 0.0]
+    >>> [round(float(r), 4) for r in merge_baseline(jnp.eye(4) / 4).rate]
+    [1.3863, 1.0397, 0.5623, 0.0]
     """
     j = jnp.asarray(joint)
     estimate = j.sum(0)

@@ -44,14 +44,9 @@ def smallest_rate(
         if min(rate[i], rate[i + 1]) < best:
             ends = (distortion[i] - target) * (distortion[i + 1] - target)
             if ends < 0:
-                # Root from the allowed side: half the tolerance above the target, the slack absorbs it.
-                brentq(
-                    lambda t: consider(t) - slack / 2,
-                    parameters[i],
-                    parameters[i + 1],
-                    xtol=1e-14,
-                    rtol=1e-13,
-                )
+                # A root just above the target, from where the slack lets it count as met.
+                low, high = float(parameters[i]), float(parameters[i + 1])
+                brentq(lambda t: consider(t) - slack / 2, low, high, xtol=1e-14)
     for i in range(1, len(rate) - 1):
         dips = rate[i] < rate[i - 1] and rate[i] < rate[i + 1]
         if dips and met[i - 1 : i + 2].any():

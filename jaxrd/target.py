@@ -71,13 +71,17 @@ def _search(
 
     silence = _silence(problem)
 
+    finite = jnp.where(jnp.isfinite(problem.distortion), jnp.abs(problem.distortion), 0)
+    rounding = 8 * jnp.finfo(dtype).eps * (problem.source @ finite.max(1))
+
     # One solver call in the program, whatever the slope is for: it is most of the compile time. The first call
     # finds the least distortion (slope inf); with forbidden pairs silence may not be allowed, and the second finds
     # the least rate (slope zero); the others narrow the bracket.
     opening = jnp.where(jnp.isfinite(silence.distortion), 1, 2)
 
     def impossible(state: _Bracket) -> jax.Array:
-        below = (target < 0) if along_rate else (target < state.high.distortion * (1 - 8 * jnp.finfo(dtype).eps))
+        # A target typed as the least distortion must not miss it by the rounding of the sums behind either.
+        below = (target < 0) if along_rate else (target < state.high.distortion - rounding)
         return (state.high.status == Status.INFEASIBLE) | below
 
     def at_silence(state: _Bracket) -> jax.Array:

@@ -8,7 +8,7 @@ import numpy as np
 from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
-LARGEST_INVERSE = 1e4
+LARGEST_INVERSE = 1e6  # of logits that spread over one unit
 
 
 class Reliability(NamedTuple):
@@ -24,8 +24,8 @@ class Reliability(NamedTuple):
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
     """The temperature T that minimises the mean of -ln softmax(logits / T)_label, by Newton in 1/T.
 
-    The loss is convex in 1/T; a step changes 1/T at most fourfold. Where no sample is wrong the loss has no
-    minimum, and T ends at its least value, 1e-4.
+    The loss is convex in 1/T; a step changes 1/T at most fourfold. Where every label has the largest logit of its
+    row the loss falls for ever as T -> 0: there is nothing to fit, and T = 1.
 
     Args:
         logits: shape (samples, classes).
@@ -41,7 +41,10 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
     """
     z = jnp.asarray(logits)
     z = z - z.max(1, keepdims=True)
+    unit = jnp.maximum(-z.min(), jnp.finfo(z.dtype).tiny)
+    z = z / unit
     z_label = jnp.take_along_axis(z, jnp.asarray(labels)[:, None], 1)[:, 0]
+    separated = (z_label >= 0).all()
 
     def derivatives(inverse):
         v = jax.nn.softmax(inverse * z, axis=1)
@@ -54,11 +57,12 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
         aim = inverse - gradient / jnp.where(curvature > 0, curvature, 1)
         far = jnp.where(gradient < 0, 4 * inverse, inverse / 4)  # flat: no curvature to judge the step by
         new = jnp.clip(jnp.where(curvature > 0, aim, far), inverse / 4, 4 * inverse)
-        new = jnp.clip(new, 1 / LARGEST_INVERSE, LARGEST_INVERSE)
+        new = jnp.minimum(new, LARGEST_INVERSE)
         return new, jnp.abs(new - inverse) > 4 * jnp.finfo(z.dtype).eps * inverse, step + 1
 
     start = (jnp.ones((), z.dtype), jnp.bool_(True), jnp.int32(0))
-    return 1 / jax.lax.while_loop(lambda s: s[1] & (s[2] < 100), newton, start)[0]
+    inverse = jax.lax.while_loop(lambda s: s[1] & (s[2] < 200), newton, start)[0]
+    return jnp.where(separated, 1, unit / inverse)
 
 
 @jax.jit

@@ -60,7 +60,7 @@ def _calibrate(
         temperature = float(fit_temperature(fit.logits, fit.labels))
         if (fit.decisions == fit.labels).all():
             warnings.append(
-                f"no sample of the calibration half is wrong: the fitted temperature {temperature:.3g} means little"
+                "no sample of the calibration half is wrong: there is nothing to fit a temperature to, it stays at 1"
             )
     assert outputs.logits is not None
     log_v = log_posterior(outputs.logits, temperature)

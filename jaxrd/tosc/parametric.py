@@ -41,7 +41,7 @@ def smallest_rate(
 
     for i in np.flatnonzero(met[1:] != met[:-1]):
         # The rate along a bracket lies near its ends': skip one that cannot win.
-        if min(rate[i], rate[i + 1]) < best:
+        if min(rate[i], rate[i + 1]) <= best:
             ends = (distortion[i] - target) * (distortion[i + 1] - target)
             if ends < 0:
                 # A root just above the target, from where the slack lets it count as met.

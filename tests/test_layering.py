@@ -1,0 +1,84 @@
+"""Imports point one way."""
+
+import ast
+from pathlib import Path
+
+import jaxrd
+
+ROOT = Path(jaxrd.__file__).parent
+
+# What each room may import of ours, besides itself; longest prefix wins.
+ALLOWED = {
+    "information": set(),
+    "distortion": set(),
+    "problem": set(),
+    "kernel": set(),
+    "curve": set(),
+    "solution": {"curve"},
+    "solvers": {"information", "kernel", "problem", "solution"},
+    "channel": {"kernel", "problem", "solution"},
+    "critical": {"problem"},
+    "sweep": {"problem", "solution", "solvers"},
+    "target": {"problem", "solution", "solvers", "sweep"},
+    "closed_form": {"information"},
+    "tosc.outputs": set(),
+    "tosc": {
+        "channel", "closed_form", "critical", "curve", "information", "problem", "solution", "solvers", "sweep",
+        "target",
+    },
+    "datasets": set(),
+    "neural": {"datasets"},
+    "io": {"curve", "information", "problem", "solution", "tosc.outputs"},
+    "plots": {"curve", "information", "solution"},
+    "cli": None,  # anything
+    "__init__": None,
+    "__main__": None,
+}  # fmt: skip
+
+
+def module_of(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    if parts[-1] == "__init__" and len(parts) > 1:
+        parts.pop()
+    return ".".join(parts)
+
+
+def room_of(module: str) -> str:
+    matches = [room for room in ALLOWED if module == room or module.startswith(room + ".")]
+    assert matches, f"{module} belongs to no room; add it to ALLOWED"
+    return max(matches, key=len)
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of ours that a file imports, at any depth; public names of the package by where they come from."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {a.name.removeprefix("jaxrd.") for a in node.names if a.name.startswith("jaxrd.")}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "jaxrd":
+            base = node.module.removeprefix("jaxrd").lstrip(".")
+            for alias in node.names:
+                name = f"{base}.{alias.name}".lstrip(".")
+                is_module = (ROOT / Path(*name.split("."))).with_suffix(".py").exists() or (
+                    ROOT / Path(*name.split("."))
+                ).is_dir()
+                found.add(name if is_module else base)
+    return found - {""}
+
+
+def test_imports_point_one_way():
+    for path in ROOT.rglob("*.py"):
+        module = module_of(path)
+        allowed = ALLOWED[room_of(module)]
+        if allowed is None:
+            continue
+        for imported in imports(path):
+            target = room_of(imported)
+            assert target == room_of(module) or target in allowed or target.split(".")[0] == module.split(".")[0], (
+                f"{module} imports {imported}"
+            )
+
+
+def test_files_stay_small():
+    long = {str(p): n for p in ROOT.rglob("*.py") if (n := len(p.read_text().splitlines())) > 300}
+    assert not long, long

@@ -1,0 +1,444 @@
+"""The curves of paper [A]: independent values, laws that hold, counterexamples to those that do not."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from strategies import generators, joints, posteriors
+
+from jaxrd import Status, lower_convex_envelope, optimal_channel, rate_at, solve, sweep, tosc
+from jaxrd.closed_form import categorical
+from jaxrd.information import entropy
+
+SLOPES = np.geomspace(0.3, 60, 24)
+
+
+def ec_curve(joint, points=400):
+    grid = np.linspace(0, 1 - float(joint.sum(0).max()), points)
+    return jax.vmap(lambda d: tosc.estimate_and_compress(joint, d))(jnp.asarray(grid))
+
+
+def convex(d, rate, slack):
+    """Largest rise of the curve above a chord of neighbours' neighbours; <= slack if convex."""
+    order = np.argsort(d)
+    d, rate = np.asarray(d)[order], np.asarray(rate)[order]
+    keep = np.concatenate([[True], np.diff(d) > 1e-7])
+    d, rate = d[keep], rate[keep]
+    if len(d) < 3:
+        return True
+    chord = rate[:-2] + (rate[2:] - rate[:-2]) * (d[1:-1] - d[:-2]) / (d[2:] - d[:-2])
+    return bool((rate[1:-1] <= chord + slack).all())
+
+
+class TestReference:
+    """reference.json, section B and C."""
+
+    def joint(self, reference, name):
+        which = {"J1": "EC_exceeds_TS", "J2": "lossless_not_optimal"}[name]
+        return jnp.asarray(reference["B"][which]["joint_y_yt"])
+
+    @pytest.mark.parametrize("name", ["J1", "J2"])
+    def test_estimate_and_compress(self, reference, name):
+        joint = self.joint(reference, name)
+        for row in reference["B"]["EC_ref"][name]:
+            point = tosc.estimate_and_compress(joint, row["Dhat"])
+            np.testing.assert_allclose(point.rate, row["R_nats"], atol=1e-9)
+            np.testing.assert_allclose(point.distortion, row["DY"], atol=1e-9)
+
+    @pytest.mark.parametrize("name", ["J1", "J2"])
+    def test_indirect(self, reference, name):
+        problem = tosc.indirect_problem(self.joint(reference, name))
+        for row in reference["B"]["iEC_ref"][name]:
+            np.testing.assert_allclose(rate_at(problem, row["D"]).rate, row["R_nats"], atol=1e-9)
+
+    def test_landmarks_and_time_sharing_exceeded(self, reference):
+        # E&C may cost more than time sharing: theory.md's table gives it no such law.
+        case = reference["B"]["EC_exceeds_TS"]
+        joint = jnp.asarray(case["joint_y_yt"])
+        d_tm, d_0, h = tosc.landmarks(joint)
+        np.testing.assert_allclose([d_tm, d_0, h], [case["D_TM"], case["D0"], case["H_Yt"]], atol=1e-12)
+        rate, d, _ = case["at"]
+        excess = rate - float(tosc.time_sharing(joint, d))
+        np.testing.assert_allclose(excess, case["max_EC_minus_TS_nats"], atol=1e-9)
+        silent = tosc.estimate_and_compress(joint, 1 - joint.sum(0).max())
+        np.testing.assert_allclose(silent.distortion, case["EC_zero_rate_D"], atol=1e-12)
+
+    def test_lossless_decisions_are_not_optimal_at_d_tm(self, reference):
+        case = reference["B"]["lossless_not_optimal"]
+        problem = tosc.indirect_problem(jnp.asarray(case["joint_y_yt"]))
+        np.testing.assert_allclose(rate_at(problem, case["D_TM"]).rate, case["iEC_R_at_DTM"], atol=1e-9)
+        np.testing.assert_allclose(solve(problem, np.inf).distortion, case["iEC_Dmin"], atol=1e-12)
+        assert case["iEC_R_at_DTM"] < case["H_Yt"]
+
+    def test_ties_report_the_best_label_distortion(self, reference):
+        case = reference["B"]["EC_tie_trap"]
+        joint = jnp.asarray(case["joint_y_yt"])
+        silent = tosc.estimate_and_compress(joint, 1 - joint.sum(0).max())
+        np.testing.assert_allclose(silent.distortion, case["DY_zero_rate_best_q"], atol=1e-12)
+        assert float(silent.rate) < 1e-12
+
+    def test_estimate_and_compress_is_not_monotone(self, reference):
+        case = reference["B"]["EC_nonmonotone_bayes_consistent"]
+        points = ec_curve(jnp.asarray(case["joint_y_yt"]), 2000)
+        d = np.asarray(points.distortion)  # D_hat rises, so D_Y should too; it falls somewhere
+        fall = (np.maximum.accumulate(d) - d).max()
+        assert fall > case["decrease"] - 1e-6
+        for rate, d_y in list(zip(case["R_nats"], case["D_Y"], strict=True))[::8]:
+            ours = np.interp(-rate, -np.asarray(points.rate), d)
+            np.testing.assert_allclose(ours, d_y, atol=2e-6)
+
+    def test_estimate_and_compress_is_not_convex(self, reference):
+        case = reference["B"]["EC_nonconvex_monotone"]
+        joint, d3, r3 = (np.array(a) for a in case["joint_D_R"])
+        chord = r3[0] + (r3[2] - r3[0]) * (d3[1] - d3[0]) / (d3[2] - d3[0])
+        np.testing.assert_allclose(r3[1] - chord, case["violation"], atol=1e-9)
+        points = ec_curve(jnp.asarray(joint), 4000)
+        ours = np.interp(-r3[:2], -np.asarray(points.rate), np.asarray(points.distortion))
+        np.testing.assert_allclose(ours, d3[:2], atol=1e-5)
+
+    def test_sample_and_communicate_is_not_monotone(self, reference):
+        case = reference["B"]["SC_nonmonotone"]
+        v, w = np.array(case["V"]), np.array(case["w"])
+        # labels as pairs: each posterior row appears once per class, weighted by its probability
+        log_v = jnp.asarray(np.log(np.repeat(v, 2, axis=0)))
+        labels, weights = jnp.array([0, 1, 0, 1]), jnp.asarray((w[:, None] * v).ravel())
+        rates = []
+        for row in case["rows"]:
+            point = tosc.sample_and_communicate(log_v, labels, float(row["lam"]), weights)
+            np.testing.assert_allclose(point.rate, row["R_nats"], atol=1e-12)
+            np.testing.assert_allclose(point.distortion, row["D"], atol=1e-12)
+            np.testing.assert_allclose(point.model_distortion, row["D"], atol=1e-12)
+            rates.append(float(point.rate))
+        assert np.diff(rates).min() < -0.01
+
+    def test_merge(self, reference):
+        points = tosc.merge_baseline(jnp.eye(10) / 10)
+        for row in reference["B"]["merge_uniform10"]:
+            np.testing.assert_allclose(points.rate[row["k"]], row["R_nats"], atol=1e-12)
+            np.testing.assert_allclose(points.distortion[row["k"]], row["Dhat"], atol=1e-12)
+
+    def test_sample_against_optimal_when_calibrated(self, reference):
+        v = np.array(reference["C"]["tmrd_8x3"]["V"])
+        problem = tosc.model_aware_problem(v)
+        log_v = jnp.asarray(np.log(np.repeat(v, 3, axis=0)))
+        labels, weights = jnp.tile(jnp.arange(3), 8), jnp.asarray(v.ravel() / 8)
+        for row in reference["C"]["SC_vs_TMRD_calibrated"]:
+            point = tosc.sample_and_communicate(log_v, labels, float(row["lam"]), weights)
+            np.testing.assert_allclose(point.rate, row["SC_R"], atol=1e-9)
+            np.testing.assert_allclose(point.distortion, row["SC_D"], atol=1e-9)
+            np.testing.assert_allclose(rate_at(problem, point.distortion).rate, row["TMRD_R"], atol=1e-9)
+
+    def test_miscalibration(self, reference):
+        v = np.array(reference["C"]["tmrd_8x3"]["V"])
+        for row, power in zip(reference["C"]["miscalibration"], (0.5, 2.0), strict=True):
+            eta = v**power / (v**power).sum(1, keepdims=True)
+            np.testing.assert_allclose(np.abs(eta - v).max(1).mean(), row["kappa"], atol=1e-12)
+            log_v = jnp.asarray(np.log(np.repeat(v, 3, axis=0)))
+            labels, weights = jnp.tile(jnp.arange(3), 8), jnp.asarray(eta.ravel() / 8)
+            point = tosc.sample_and_communicate(log_v, labels, row["lam"], weights)
+            np.testing.assert_allclose(point.rate, row["SC_R"], atol=1e-9)
+            np.testing.assert_allclose(point.distortion, row["SC_D_true"], atol=1e-9)
+            believed = rate_at(tosc.model_aware_problem(v), point.distortion).rate
+            true = rate_at(tosc.model_aware_problem(eta), point.distortion).rate
+            np.testing.assert_allclose(believed, row["TMRD_model_believed"], atol=1e-9)
+            np.testing.assert_allclose(true, row["TMRD_true"], atol=1e-9)
+            assert (float(believed) > float(point.rate)) == row["violation_TMRDmodel_gt_SC"]
+            # the sandwich: R_model(D + kappa) <= R_true(D) <= R_model(D - kappa)
+            model = tosc.model_aware_problem(v)
+            d, kappa = float(point.distortion), row["kappa"]
+            assert rate_at(model, d + kappa).rate <= true + 1e-9
+            assert true <= rate_at(model, d - kappa).rate + 1e-9
+
+
+class TestLaws:
+    """theory.md's table, curve by curve."""
+
+    @given(joint=joints())
+    def test_oracle_is_convex_and_nonincreasing(self, joint):
+        prior = joint.sum(1)
+        d = np.linspace(0, 1, 60)
+        rate = np.asarray(categorical.rate(prior, d))
+        assert (np.diff(rate) <= 1e-12).all()
+        assert convex(d, rate, 1e-9)
+        assert (rate[d >= 1 - prior.max()] == 0).all()
+
+    @given(joint=joints())
+    def test_indirect_is_convex_nonincreasing_and_above_the_oracle(self, joint):
+        problem = tosc.indirect_problem(joint)
+        curve = sweep(problem, SLOPES)
+        assert np.asarray(curve.converged).all()
+        d, rate, gap = (np.asarray(a) for a in (curve.distortion, curve.rate, curve.gap))
+        assert (np.diff(rate) >= -2e-9).all()
+        assert convex(d, rate, 1e-7)
+        assert (np.asarray(categorical.rate(joint.sum(1), d)) <= rate + gap + 1e-9).all()
+        beyond = rate_at(problem, 1 - float(joint.sum(1).max()))
+        assert float(beyond.rate) < 1e-9
+
+    @given(joint=joints())
+    def test_estimate_and_compress_substitutes(self, joint):
+        """(D_hat, R) convex; |D_Y - D_hat| <= D_TM; above iE&C; R <= H(Yt); its envelope below it."""
+        joint = jnp.asarray(joint)
+        points = ec_curve(joint)
+        d_hat, d_y, rate = (np.asarray(a) for a in (points.estimate_distortion, points.distortion, points.rate))
+        d_tm, d_0, h = (float(x) for x in tosc.landmarks(joint))
+        assert convex(d_hat, rate, 1e-9)
+        assert (np.abs(d_y - d_hat) <= d_tm + 1e-9).all()
+        assert (rate <= h + 1e-12).all()
+        problem = tosc.indirect_problem(joint)
+        for i in (20, 150, 350):
+            assert float(rate_at(problem, d_y[i]).lower) <= rate[i] + 1e-9
+        shared = np.append(d_y, d_0), np.append(rate, 0.0)
+        envelope = np.asarray(lower_convex_envelope(*shared))
+        assert (envelope <= shared[1] + 1e-12).all()
+        order = np.argsort(shared[0])
+        assert (np.diff(envelope[order]) <= 1e-9).all()
+        assert convex(shared[0], envelope, 1e-7)
+
+    @given(joint=joints())
+    def test_channel_of_estimate_and_compress(self, joint):
+        """D_Y in closed form is that of the solved channel."""
+        joint = jnp.asarray(joint)
+        estimate = joint.sum(0)
+        d_hat = 0.4 * (1 - float(estimate.max()))
+        if float(categorical.slope(estimate, d_hat)) == np.inf or d_hat < 1e-9:
+            return
+        from jaxrd import Problem
+
+        problem = Problem(estimate, 1 - jnp.eye(len(estimate)))
+        point = solve(problem, categorical.slope(estimate, d_hat))
+        channel = optimal_channel(problem, point)
+        right = float((joint * channel.T).sum())
+        found = tosc.estimate_and_compress(joint, point.distortion)
+        np.testing.assert_allclose(found.distortion, 1 - right, atol=1e-6)
+        np.testing.assert_allclose(found.rate, point.rate, atol=1e-8)
+
+    @given(joint=joints())
+    def test_time_sharing(self, joint):
+        joint = jnp.asarray(joint)
+        d_tm, d_0, h = (float(x) for x in tosc.landmarks(joint))
+        middle = float(tosc.time_sharing(joint, 0.5 * (d_tm + d_0)))
+        if d_tm >= d_0:
+            assert np.isnan(middle)
+        else:
+            np.testing.assert_allclose(middle, h / 2)
+            np.testing.assert_allclose(tosc.time_sharing(joint, d_tm), h)
+            assert float(tosc.time_sharing(joint, d_tm - 1e-3)) == np.inf
+            assert float(tosc.time_sharing(joint, min(d_0 + 1e-3, 1.0))) == 0
+
+    @given(joint=joints())
+    def test_merge_baseline(self, joint):
+        """R nonincreasing in k; D need not rise; after time sharing above iE&C."""
+        points = tosc.merge_baseline(jnp.asarray(joint))
+        rate, d = np.asarray(points.rate), np.asarray(points.distortion)
+        assert (np.diff(rate) <= 1e-12).all()
+        assert rate[-1] == 0
+        np.testing.assert_allclose(rate[0], entropy(joint.sum(0)), atol=1e-12)
+        np.testing.assert_allclose(d[0], 1 - np.trace(joint), atol=1e-12)
+        problem = tosc.indirect_problem(joint)
+        for i in range(len(rate)):
+            assert float(rate_at(problem, d[i]).lower) <= rate[i] + 1e-9
+
+    def test_merge_distortion_is_not_monotone(self):
+        # The rare estimate is always wrong, and is right once sent as the likeliest class.
+        joint = jnp.array([[0.5, 0.1, 0.1], [0.1, 0.2, 0.0], [0.0, 0.0, 0.0]])
+        d = np.asarray(tosc.merge_baseline(joint).distortion)
+        assert d[1] < d[0]
+
+    @given(v=posteriors())
+    def test_model_aware_is_convex_nonincreasing_and_lowest(self, v):
+        problem = tosc.model_aware_problem(v)
+        curve = sweep(problem, SLOPES)
+        assert np.asarray(curve.converged).all()
+        d, rate = np.asarray(curve.distortion), np.asarray(curve.rate)
+        assert (np.diff(rate) >= -2e-9).all()
+        assert convex(d, rate, 1e-7)
+        # calibrated labels: TMRD lies below S&C and below iE&C of its own decisions
+        n, k = v.shape
+        log_v = jnp.asarray(np.log(np.repeat(v, k, axis=0)))
+        labels, weights = jnp.tile(jnp.arange(k), n), jnp.asarray(v.ravel() / n)
+        for t in (0.3, 1.0, 5.0):
+            point = tosc.sample_and_communicate(log_v, labels, t, weights)
+            assert float(rate_at(problem, point.distortion).lower) <= float(point.rate) + 1e-9
+        decisions = jnp.asarray(np.repeat(v.argmax(1), k))
+        joint = tosc.confusion_joint(labels, decisions, k, weights)
+        coarse = tosc.indirect_problem(joint)
+        d_mid = 0.5 * (float(solve(coarse, np.inf).distortion) + 1 - float(joint.sum(1).max()))
+        assert float(rate_at(problem, d_mid).lower) <= float(rate_at(coarse, d_mid).rate) + 1e-9
+
+    @given(v=posteriors())
+    def test_sample_when_calibrated(self, v):
+        """At t = 1: (I(X;Y), 1 - E|V|^2); D nonincreasing in t."""
+        n, k = v.shape
+        log_v = jnp.asarray(np.log(np.repeat(v, k, axis=0)))
+        labels, weights = jnp.tile(jnp.arange(k), n), jnp.asarray(v.ravel() / n)
+        one = tosc.sample_and_communicate(log_v, labels, 1.0, weights)
+        information = float(entropy(v.mean(0)) - entropy(v).mean())
+        np.testing.assert_allclose(one.rate, information, atol=1e-12)
+        np.testing.assert_allclose(one.distortion, 1 - (v**2).sum(1).mean(), atol=1e-12)
+        d = [
+            float(tosc.sample_and_communicate(log_v, labels, t, weights).distortion) for t in (0.0, 0.5, 1.0, 3.0, 20.0)
+        ]
+        assert (np.diff(d) <= 1e-12).all()
+        np.testing.assert_allclose(d[0], 1 - 1 / k, atol=1e-12)
+
+    def test_one_hot_posteriors_return_the_oracle(self):
+        # The trap of theory.md: labels as "posteriors" know too much.
+        labels = np.repeat(np.arange(4), (10, 5, 3, 2))
+        problem = tosc.model_aware_problem(np.eye(4)[labels])
+        for d in (0.05, 0.2, 0.4):
+            prior = np.bincount(labels) / 20
+            np.testing.assert_allclose(rate_at(problem, d).rate, categorical.rate(prior, d), atol=1e-8)
+
+
+class TestCalibration:
+    def test_temperature_minimises_the_loss(self):
+        g = np.random.default_rng(0)
+        z = 3 * g.standard_normal((500, 6))
+        labels = np.array([g.choice(6, p=np.exp(row / 2.5) / np.exp(row / 2.5).sum()) for row in z])
+
+        def loss(t):
+            return float(-np.asarray(tosc.log_posterior(z, t))[np.arange(500), labels].mean())
+
+        best = minimize_scalar(loss, bounds=(0.5, 10), method="bounded", options={"xatol": 1e-10}).x
+        np.testing.assert_allclose(tosc.fit_temperature(z, labels), best, rtol=1e-6)
+
+    @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e5])
+    def test_any_scale(self, scale):
+        z = np.array([[2.0, 0.0]] * 4) * scale
+        np.testing.assert_allclose(tosc.fit_temperature(z, [0, 0, 0, 1]), 2 * scale / np.log(3), rtol=1e-9)
+
+    def test_nothing_to_fit(self):
+        assert float(tosc.fit_temperature(np.eye(3), [0, 1, 2])) == 1
+
+    def test_reliability(self):
+        log_v = np.log(np.array([[0.8, 0.2], [0.8, 0.2], [0.3, 0.7], [0.3, 0.7]]))
+        found = tosc.reliability(log_v, np.array([0, 1, 1, 1]))
+        # bin of .8: accuracy 1/2; bin of .7: accuracy 1
+        np.testing.assert_allclose(found.ece, (2 * 0.3 + 2 * 0.3) / 4)
+        np.testing.assert_allclose(found.nll, -np.log([0.8, 0.2, 0.7, 0.7]).mean())
+
+
+class TestSmallestRate:
+    @given(g=generators(), target=st.floats(0.05, 0.95))
+    def test_against_a_dense_scan(self, g, target):
+        a, b, c = g.uniform(0.5, 3, 3)
+
+        def curve(t):
+            d = 0.5 + 0.4 * np.cos(a * 3 * t + b)
+            return d, 1.2 + np.sin(c * 2 * t) + 0.3 * t
+
+        grid = np.linspace(0, 3, 200)
+        d, r = curve(grid)
+        found = tosc.smallest_rate(grid, d, r, lambda t: tuple(map(float, curve(t))), target)
+        dense_d, dense_r = curve(np.linspace(0, 3, 400_001))
+        met = dense_d <= target
+        best = dense_r[met].min() if met.any() else np.inf
+        if np.isinf(best) or np.isinf(found):
+            assert best == found or met.mean() < 0.01
+        else:
+            assert abs(found - best) < 2e-5
+
+
+class TestLimits:
+    @pytest.fixture
+    def outputs(self):
+        g = np.random.default_rng(4)
+        v = g.dirichlet(np.full(3, 0.4), 400)
+        labels = np.array([g.choice(3, p=row) for row in v])
+        return tosc.from_scores(np.log(v + 1e-9), labels)
+
+    def test_fixed_temperature_uses_every_sample(self, outputs):
+        found = tosc.limits(outputs, temperature=1.0, slopes=8)
+        assert found.summary["samples"] == found.summary["samples_total"] == 400
+        assert found.summary["nll"] == found.summary["nll_before"]
+
+    def test_fitted_temperature_splits(self, outputs):
+        found = tosc.limits(outputs, slopes=8, seed=3)
+        assert found.summary["samples"] == 200
+        order = np.random.default_rng(3).permutation(400)
+        half = outputs.take(order[:200])
+        np.testing.assert_allclose(found.summary["temperature"], tosc.fit_temperature(half.logits, half.labels))
+        rest = outputs.take(order[200:])
+        assert found.summary["task_model_distortion"] == pytest.approx((rest.decisions != rest.labels).mean())
+        other = tosc.limits(outputs, slopes=8, seed=4)
+        assert other.summary["temperature"] != found.summary["temperature"]
+
+    def test_rates_are_solved_not_interpolated(self, outputs):
+        coarse = tosc.limits(outputs, temperature=1.0, slopes=6, at=[0.3, 0.45])
+        fine = tosc.limits(outputs, temperature=1.0, slopes=60, at=[0.3, 0.45])
+        for a, b in zip(coarse.at, fine.at, strict=True):
+            for name in ("oRD", "E&C", "iE&C", "S&C", "TMRD", "TS", "TMRD_model"):
+                np.testing.assert_allclose(a[name], b[name], atol=2e-8, err_msg=name)
+
+    def test_rates_agree_with_the_curves(self, outputs):
+        found = tosc.limits(outputs, temperature=1.0, slopes=40, at=[0.4])
+        row = found.at[0]
+        for name, curve in found.curves.items():
+            met = curve.distortion <= 0.4
+            assert row[name] <= curve.rate[met].min() + 1e-8, name
+        assert row["oRD"] <= row["TMRD"]
+        assert row["TMRD"] <= row["S&C"] + 0.02  # sampled labels: up to their noise
+
+    def test_every_point_has_a_status_and_valid_gap(self, outputs):
+        found = tosc.limits(outputs, temperature=1.0, slopes=8)
+        assert set(found.curves) == set(tosc.CURVES)
+        for name, curve in found.curves.items():
+            n = len(curve.rate)
+            assert all(len(a) == n for a in (curve.distortion, curve.slope, curve.gap, curve.status)), name
+            assert set(curve.status) <= {Status.CONVERGED, Status.EXACT, Status.ACHIEVABLE}
+            certified = curve.status != Status.ACHIEVABLE
+            assert (curve.gap[certified] <= 1e-9).all()
+            assert np.isnan(curve.gap[~certified]).all()
+
+    def test_beyond_reach_and_beyond_d_0(self, outputs):
+        row = tosc.limits(outputs, temperature=1.0, slopes=8, at=[0.01, 0.9]).at
+        assert row[0]["oRD"] > 0
+        assert all(row[0][k] == np.inf for k in ("E&C", "iE&C", "S&C", "TMRD", "TS", "merge", "TMRD_model"))
+        assert all(abs(row[1][k]) < 1e-9 for k in row[1] if k != "distortion")
+
+    def test_hard_decisions(self):
+        outputs = tosc.from_decisions(np.array([0, 1, 1, 2, 2, 2]), np.array([0, 1, 2, 2, 2, 1]))
+        found = tosc.limits(outputs, slopes=4, at=[0.4])
+        assert set(found.curves) == {"oRD", "E&C", "iE&C", "TS", "merge"}
+        assert found.at[0]["TMRD"] is found.at[0]["S&C"] is found.at[0]["TMRD_model"] is None
+        assert any("need scores" in w for w in found.warnings)
+
+    def test_useless_classifier_has_no_time_sharing(self):
+        found = tosc.limits(tosc.from_decisions(np.array([0, 0, 0, 1, 1, 1]), np.array([1, 1, 1, 1, 0, 0])), at=[0.3])
+        assert "TS" not in found.curves
+        assert found.at[0]["TS"] is None
+        assert any("TS is undefined" in w for w in found.warnings)
+
+    def test_never_predicted_classes_are_masked(self):
+        g = np.random.default_rng(0)
+        labels = g.integers(0, 5, 300)
+        decisions = np.where(labels == 4, 3, labels)
+        found = tosc.limits(tosc.from_decisions(decisions, labels), slopes=6, at=[0.3])
+        for curve in found.curves.values():
+            assert np.isfinite(curve.rate).all()
+            assert np.isfinite(curve.distortion).all()
+        assert np.isfinite(found.at[0]["iE&C"])
+
+    def test_overconfidence_is_told(self):
+        g = np.random.default_rng(1)
+        v = g.dirichlet(np.full(3, 1.0), 2000)
+        labels = np.array([g.choice(3, p=row) for row in v])
+        found = tosc.limits(tosc.from_scores(6 * np.log(v), labels), temperature=1.0, slopes=6)
+        assert any("believes itself better" in w for w in found.warnings)
+        curve = found.curves["TMRD"]
+        assert curve.distortion.min() > curve.model_distortion.min() + 0.1
+
+    @pytest.mark.parametrize(
+        ("kwargs", "message"),
+        [
+            ({"at": [1.2]}, "got 1.2"),
+            ({"temperature": 0.0}, "positive number; got 0"),
+            ({"slopes": 1}, "at least 2; got 1"),
+        ],
+    )
+    def test_bad_arguments(self, outputs, kwargs, message):
+        with pytest.raises(tosc.InputError, match=message):
+            tosc.limits(outputs, **kwargs)

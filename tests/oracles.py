@@ -42,7 +42,7 @@ def gap(p, d, s, q):
 
 
 def two_letter_optimum(p, d, s):
-    """L(s) for two reproduction letters by one-dimensional minimisation: (value, best share of the second)."""
+    """L(s) for two reproduction letters by one-dimensional minimisation: (value, log odds of the second)."""
     from scipy.optimize import minimize_scalar
 
     keep = np.asarray(p) > 0
@@ -51,10 +51,14 @@ def two_letter_optimum(p, d, s):
     with np.errstate(invalid="ignore"):
         k = np.exp(-np.where(np.isinf(d), np.inf, s * (d - low[:, None])))
 
-    def objective(t):
-        with np.errstate(divide="ignore"):
-            return -(p @ np.log(k[:, 0] * (1 - t) + k[:, 1] * t))
+    def objective(u):  # the log odds of the second letter: tiny shares keep their digits
+        with np.errstate(divide="ignore", over="ignore"):
+            return -(p @ np.log(k[:, 0] / (1 + np.exp(u)) + k[:, 1] / (1 + np.exp(-u))))
 
-    inner = minimize_scalar(objective, bounds=(0, 1), method="bounded", options={"xatol": 1e-13})
-    best = min((objective(t), t) for t in (0.0, 1.0, inner.x))
+    # Unimodal: a grid finds the valley, Brent its floor.
+    grid = np.linspace(-90, 90, 361)
+    start = int(np.argmin([objective(u) for u in grid]))
+    around = grid[max(start - 1, 0)], grid[min(start + 1, 360)]
+    inner = minimize_scalar(objective, bounds=around, method="bounded", options={"xatol": 1e-12})
+    best = min((objective(u), u) for u in (-np.inf, np.inf, inner.x))
     return best[0] + s * (p @ low), best[1]

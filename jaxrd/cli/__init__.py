@@ -1,45 +1,22 @@
 """The command line: `jaxrd limits`, `jaxrd sweep`."""
 
+import os
+import signal
 import sys
-
-import typer
-
-from jaxrd.cli.limits import limits_command
-from jaxrd.cli.sweep import sweep_command
-
-app = typer.Typer(
-    name="jaxrd",
-    help="Rate-distortion curves computed with certificates.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("limits")(limits_command)
-app.command("sweep")(sweep_command)
+from typing import Any
 
 
-@app.callback()
-def _root() -> None:
-    """Rate-distortion curves computed with certificates."""
+def _leave(*_: Any) -> None:
+    """Ctrl-C before results are written: go at once, for a KeyboardInterrupt inside XLA's callbacks can crash."""
+    show_cursor = b"\x1b[?25h" if os.isatty(2) else b""
+    os.write(2, show_cursor + b"jaxrd: interrupted; nothing was written\n")
+    os._exit(130)
 
 
 def main() -> None:
     """Run the command line; bad input ends with one line on stderr and exit code 2, Ctrl-C with 130."""
-    from jaxrd.solution import ConvergenceError
-    from jaxrd.tosc.outputs import InputError
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a parent has it ignored
+        signal.signal(signal.SIGINT, _leave)
+    from jaxrd.cli.app import run  # after the handler: loading JAX takes a second
 
-    try:
-        app()
-    except InputError as error:
-        _fail(str(error), 2)
-    except ConvergenceError as error:
-        _fail(str(error), 1)
-    except OSError as error:
-        _fail(f"{error.filename or 'file'}: {error.strerror or error}", 2)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing was written", 130)
-
-
-def _fail(message: str, code: int) -> None:
-    print(f"jaxrd: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(code)
+    sys.exit(run())

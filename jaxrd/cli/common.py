@@ -1,6 +1,7 @@
 """What the verbs share: precision, timing, progress, provenance."""
 
 import platform
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,12 @@ import jaxrd
 
 console = Console()
 errors = Console(stderr=True)
+
+
+def forgive_interrupts() -> None:
+    """Once the results are written Ctrl-C only cuts the report short: it may no longer say that nothing was."""
+    if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, signal.default_int_handler):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def set_precision(float32: bool) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from jaxrd.cli.common import console, errors, progress_bar, provenance, set_precision, timed
+from jaxrd.cli.common import console, errors, forgive_interrupts, progress_bar, provenance, set_precision, timed
 
 FILES = {
     "oRD": "ord.json", "TMRD": "tmrd.json", "iE&C": "iec.json", "S&C": "sc.json", "E&C": "ec.json", "TS": "ts.json",
@@ -49,6 +49,8 @@ def limits_command(
         raise InputError(f"pass FILE or --example, not both; got {file} and {example}.")
     if pixels is not None and pixels < 1:
         raise InputError(f"--pixels must be at least 1; got {pixels}.")
+    if seed < 0:
+        raise InputError(f"--seed must be >= 0; got {seed}.")
     asked = [*(at or []), *(1 - a for a in accuracy or [])]
     for value in asked:
         if not 0 <= value <= 1:
@@ -89,6 +91,7 @@ def limits_command(
             for key, c in curves.items()
         ]
     written = save_all(out, files)
+    forgive_interrupts()
     _report(name, outputs.notes, found, rows, pixels, meta["seconds"])
     console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
     unconverged = [key for key, c in found.curves.items() if np.isin(c.status, (1, 2, 3, 4)).any()]

@@ -7,7 +7,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from jaxrd.cli.common import console, errors, progress_bar, provenance, set_precision, timed
+from jaxrd.cli.common import console, errors, forgive_interrupts, progress_bar, provenance, set_precision, timed
 
 
 def sweep_command(
@@ -76,6 +76,7 @@ def sweep_command(
         ax.set_title(file.name, fontsize=11)
         files.append(("sweep.png", plots.png(figure)))
     written = save_all(out, files)
+    forgive_interrupts()
 
     converged = int(np.asarray(solved.converged).sum())
     console.print(

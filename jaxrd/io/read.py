@@ -48,13 +48,16 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             raise InputError(
                 f"{path} holds a pickle, which can run code when read; it is refused. Save plain arrays."
             ) from None
-        raise InputError(f"{path} cannot be read as a numpy file: {_line(error)}.") from None
+        raise _damaged(path, error) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, NotImplementedError) as error:
-        raise InputError(f"{path} cannot be read as a numpy file, it may be truncated: {_line(error)}.") from None
+        raise _damaged(path, error) from None
 
 
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+def _damaged(path: Path, error: Exception) -> InputError:
+    # The error's own words may quote the bytes it fell over.
+    return InputError(
+        f"{path} cannot be read as a numpy file, it may be truncated or damaged ({type(error).__name__})."
+    )
 
 
 def _find(arrays: dict[str, np.ndarray], keys: tuple[str, ...]) -> str | None:

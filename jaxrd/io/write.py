@@ -5,8 +5,11 @@ import io
 import json
 import math
 import os
+import signal
 import tempfile
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +77,36 @@ def compressai(name: str, description: str, curve: Mapping[str, Any], meta: Mapp
 
 
 def check_writable(folder: Path) -> None:
-    """Create the folder if need be, and fail now rather than after the work.
+    """Fail now rather than after the work; what has to be created for the trial is removed again.
 
     Raises:
-        OSError: it cannot be created or written.
+        OSError: the folder cannot be created or written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".jaxrd-"):
-        pass
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".jaxrd-"):
+            pass
+    finally:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C waits for the block to end (signals reach the main thread alone)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pending: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pending.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pending:
+            signal.raise_signal(signal.SIGINT)
 
 
 def save_all(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
@@ -90,18 +115,19 @@ def save_all(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
     Raises:
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     staged: list[tuple[Path, Path]] = []
-    try:
-        for name, content in files:
-            handle, temporary = tempfile.mkstemp(dir=folder, prefix=".jaxrd-")
-            staged.append((Path(temporary), folder / name))
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.chmod(temporary, 0o644)
-        for temporary, final in staged:
-            os.replace(temporary, final)
-    finally:
-        for temporary, _ in staged:
-            temporary.unlink(missing_ok=True)
+    with _undisturbed():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            for name, content in files:
+                handle, temporary = tempfile.mkstemp(dir=folder, prefix=".jaxrd-")
+                staged.append((Path(temporary), folder / name))
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                os.chmod(temporary, 0o644)
+            for temporary, final in staged:
+                os.replace(temporary, final)
+        finally:
+            for temporary, _ in staged:
+                temporary.unlink(missing_ok=True)
     return [final for _, final in staged]

@@ -1,0 +1,46 @@
+"""The verbs in one application, and how their errors end."""
+
+import sys
+
+import typer
+
+from jaxrd.cli.limits import limits_command
+from jaxrd.cli.sweep import sweep_command
+from jaxrd.tosc.outputs import InputError
+
+app = typer.Typer(
+    name="jaxrd",
+    help="Rate-distortion curves computed with certificates.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("limits")(limits_command)
+app.command("sweep")(sweep_command)
+
+
+@app.callback()
+def _root() -> None:
+    """Rate-distortion curves computed with certificates."""
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run a command line; returns the exit code, having told any error in one line on stderr."""
+    try:
+        return int(app(args, standalone_mode=False) or 0)
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except InputError as error:
+        return _fail(str(error), 2)
+    except OSError as error:
+        return _fail(f"{error.filename or 'file'}: {error.strerror or error}", 2)
+    except Exception as error:
+        # A usage error: an unknown option, a value that is no number.
+        if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):
+            raise
+        return _fail(f"{error.format_message()} See jaxrd --help.", error.exit_code)  # pyright: ignore
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"jaxrd: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,413 @@
+"""The command line as a user meets it: results, bad input, interruption."""
+
+import csv
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from jaxrd.cli.app import run
+
+FIELDS = {"rate_bits", "distortion", "accuracy", "slope", "gap_bits", "status"}
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """The command line switches x64 as it likes; the other tests want it on."""
+    import jax
+
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
+def small(seed=0, n=300, k=3):
+    g = np.random.default_rng(seed)
+    v = g.dirichlet(np.full(k, 0.5), n)
+    labels = np.array([g.choice(k, p=row) for row in v])
+    return np.log(v + 1e-9), labels
+
+
+@pytest.fixture
+def file(tmp_path):
+    logits, labels = small()
+    np.savez(tmp_path / "my outputs.npz", logits=logits, labels=labels)
+    return tmp_path / "my outputs.npz"
+
+
+def load(folder):
+    return json.loads((folder / "limits.json").read_text(), parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
+
+
+class TestLimits:
+    def test_writes_json_csv_and_png(self, file, tmp_path, capsys):
+        out = tmp_path / "out"
+        assert run(["limits", str(file), "--at", "0.3", "--accuracy", "0.55", "--slopes", "6", "--out", str(out)]) == 0
+        assert sorted(p.name for p in out.iterdir()) == ["limits.csv", "limits.json", "limits.png"]
+        document = load(out)
+        assert document["schema"] == "jaxrd.limits/1"
+        assert document["name"] == "my outputs.npz"
+        meta = document["meta"]
+        assert {"versions", "device", "dtype", "tolerance", "sha256", "seed", "seconds"} <= set(meta)
+        assert {"compile", "solve"} == set(meta["seconds"])
+        assert meta["dtype"] == "float64"
+        assert len(meta["sha256"]) == 64
+        summary = document["summary"]
+        assert summary["samples"] == 150
+        assert summary["samples_total"] == 300
+        assert {
+            "classes", "task_model_distortion", "zero_rate_distortion", "estimate_entropy_bits", "temperature", "ece",
+            "nll",
+        } <= set(summary)  # fmt: skip
+        assert set(document["curves"]) == {"oRD", "E&C", "iE&C", "S&C", "TMRD", "TS", "merge"}
+        for curve in document["curves"].values():
+            assert set(curve) >= FIELDS
+            assert "bpp" not in curve
+            assert len({len(values) for values in curve.values()}) == 1
+            np.testing.assert_allclose(np.add(curve["distortion"], curve["accuracy"]), 1)
+        assert "model_distortion" in document["curves"]["TMRD"]
+        assert [row["distortion"] for row in document["at"]] == pytest.approx([0.3, 0.45])
+        assert "TMRD_model" in document["at"][0]
+        assert (out / "limits.png").read_bytes().startswith(b"\x89PNG")
+        rows = list(csv.DictReader((out / "limits.csv").open()))
+        assert len(rows) == sum(len(c["rate_bits"]) for c in document["curves"].values())
+        assert {r["curve"] for r in rows} == set(document["curves"])
+        printed = capsys.readouterr().out
+        assert "bits per sample" in printed
+        assert "oracle lower bound" in printed
+        assert str(out / "limits.png") in printed.replace("\n", "")
+
+    def test_pixels_no_plot_temperature(self, file, tmp_path):
+        out = tmp_path / "out"
+        args = ["--pixels", "1024", "--no-plot", "--temperature", "1", "--slopes", "5", "--at", "0.4"]
+        assert run(["limits", str(file), *args, "--out", str(out)]) == 0
+        names = {p.name for p in out.iterdir()}
+        assert names == {"limits.json", "limits.csv"} | {
+            f"{n}.json" for n in ("ord", "ec", "iec", "sc", "tmrd", "ts", "merge")
+        }
+        document = load(out)
+        assert document["summary"]["samples"] == 300
+        assert document["summary"]["temperature"] == 1
+        curve = document["curves"]["iE&C"]
+        np.testing.assert_allclose(np.array(curve["bpp"]) * 1024, curve["rate_bits"])
+        result = json.loads((out / "iec.json").read_text())
+        assert {"name", "description", "meta", "results"} == set(result)
+        np.testing.assert_allclose(result["results"]["bpp"], curve["bpp"])
+        np.testing.assert_allclose(result["results"]["top1"], curve["accuracy"])
+
+    def test_seed_changes_the_split(self, file, tmp_path):
+        found = []
+        for seed in ("0", "0", "1"):
+            run(
+                [
+                    "limits",
+                    str(file),
+                    "--seed",
+                    seed,
+                    "--slopes",
+                    "4",
+                    "--at",
+                    ".4",
+                    "--no-plot",
+                    "--out",
+                    str(tmp_path),
+                ]
+            )
+            found.append(load(tmp_path)["summary"]["temperature"])
+        assert found[0] == found[1] != found[2]
+
+    def test_float32(self, file, tmp_path):
+        args = ["limits", str(file), "--slopes", "5", "--at", "0.4", "--no-plot", "--out"]
+        assert run([*args, str(tmp_path / "a"), "--float32"]) == 0
+        assert run([*args, str(tmp_path / "b")]) == 0
+        a, b = load(tmp_path / "a"), load(tmp_path / "b")
+        assert a["meta"]["dtype"] == "float32"
+        for name in ("oRD", "E&C", "iE&C", "S&C", "TMRD", "TS", "TMRD_model"):
+            assert a["at"][0][name] == pytest.approx(b["at"][0][name], abs=5e-4)
+
+    def test_hard_decisions(self, tmp_path, capsys):
+        g = np.random.default_rng(0)
+        labels = g.integers(0, 4, 500)
+        decisions = np.where(g.random(500) < 0.7, labels, g.integers(0, 4, 500))
+        np.savez(tmp_path / "hard.npz", predictions=decisions, labels=labels)
+        assert run(["limits", str(tmp_path / "hard.npz"), "--slopes", "5", "--no-plot", "--out", str(tmp_path)]) == 0
+        document = load(tmp_path)
+        assert document["curves"]["TMRD"] is None
+        assert document["curves"]["S&C"] is None
+        assert document["at"][0]["TMRD_model"] is None
+        assert "need scores" in capsys.readouterr().out
+
+    def test_useless_classifier(self, tmp_path, capsys):
+        np.savez(tmp_path / "x.npz", predictions=[1, 1, 1, 1, 0, 0], labels=[0, 0, 0, 1, 1, 1])
+        assert run(["limits", str(tmp_path / "x.npz"), "--at", "0.5", "--no-plot", "--out", str(tmp_path)]) == 0
+        document = load(tmp_path)
+        assert document["curves"]["TS"] is None
+        assert document["at"][0]["TS"] is None
+        assert "TS is undefined" in capsys.readouterr().out.replace("\n", " ")
+
+    def test_examples(self, tmp_path):
+        for name, args in (("mnist-noisy", []), ("mnist-clean", ["--example", "mnist-clean"])):
+            assert run(["limits", *args, "--slopes", "4", "--at", "0.3", "--no-plot", "--out", str(tmp_path)]) == 0
+            document = load(tmp_path)
+            assert document["name"] == name
+            assert document["summary"]["classes"] == 10
+        accuracy = 1 - document["summary"]["task_model_distortion"]
+        assert accuracy > 0.99
+
+    def test_other_containers_give_the_same(self, file, tmp_path):
+        logits, labels = small()
+        folder = tmp_path / "pair"
+        folder.mkdir()
+        np.save(folder / "scores.npy", logits)
+        np.save(folder / "targets.npy", labels)
+        with (tmp_path / "table.csv").open("w") as out:
+            out.write("id,cat,dog,emu,label\n")
+            out.writelines(
+                f"{i},{','.join(repr(float(x)) for x in row)},{y}\n"
+                for i, (row, y) in enumerate(zip(logits, labels, strict=True))
+            )
+        np.savez(tmp_path / "probs.npz", probs=np.exp(logits) / np.exp(logits).sum(1, keepdims=True), y=labels[:, None])
+        np.savetxt(tmp_path / "labels.txt", labels, fmt="%d")
+        log_v = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+        np.savez(tmp_path / "logprobs.npz", scores=log_v, targets=labels.astype(float))
+        cases = [
+            [str(file)], [str(folder)], [str(tmp_path / "table.csv")], [str(tmp_path / "probs.npz")],
+            [str(tmp_path / "logprobs.npz")],
+            [str(folder / "scores.npy"), "--labels", str(tmp_path / "labels.txt")],
+            [str(folder / "scores.npy"), "--labels", str(folder / "targets.npy")],
+        ]  # fmt: skip
+        rows = []
+        for i, case in enumerate(cases):
+            out = tmp_path / f"out{i}"
+            args = ["--slopes", "4", "--at", "0.4", "--no-plot", "--out", str(out)]
+            assert run(["limits", *case, *args]) == 0, case
+            rows.append(load(out)["at"][0])
+        for row in rows[1:]:
+            assert row == pytest.approx(rows[0], abs=1e-9)
+
+
+class TestSweep:
+    def test_erokhin(self, tmp_path, capsys):
+        np.savez(tmp_path / "p.npz", source=[0.5, 0.3, 0.2], distortion=1 - np.eye(3))
+        assert (
+            run(["sweep", str(tmp_path / "p.npz"), "--at", "0.2", "--slopes", "9", "--out", str(tmp_path / "o")]) == 0
+        )
+        assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["sweep.csv", "sweep.json", "sweep.png"]
+        document = json.loads((tmp_path / "o" / "sweep.json").read_text())
+        from jaxrd.closed_form import categorical
+
+        rate = float(categorical.rate(np.array([0.5, 0.3, 0.2]), 0.2)) / np.log(2)
+        assert document["at"][0]["rate_bits"] == pytest.approx(rate, abs=1e-8)
+        assert set(document["curves"]["R(D)"]["status"]) == {"CONVERGED"}
+        assert "9 converged" in capsys.readouterr().out.replace("\n", " ")
+
+    def test_forbidden_pairs(self, tmp_path):
+        d = np.array([[0, np.inf, 1], [np.inf, 0, 1.0]])
+        np.savez(tmp_path / "p.npz", source=[0.5, 0.5], distortion=d)
+        assert run(["sweep", str(tmp_path / "p.npz"), "--slopes", "4", "--no-plot", "--out", str(tmp_path)]) == 0
+
+    @pytest.mark.parametrize(
+        ("arrays", "message"),
+        [
+            ({"source": [0.5, 0.5]}, "has no distortion; it has: source"),
+            ({"source": [0.5, 0.4], "distortion": np.eye(2)}, "source must sum to 1; got 0.9"),
+            ({"source": [0.5, 0.5], "distortion": np.eye(3)}, "got (2,) and (3, 3)"),
+            ({"source": [0.5, 0.5], "distortion": [[np.nan, 1], [1, 0]]}, "got nan at (0, 0)"),
+            ({"source": ["a", "b"], "distortion": np.eye(2)}, "source must be numbers"),
+        ],
+    )
+    def test_bad_input(self, tmp_path, arrays, message, capsys):
+        np.savez(tmp_path / "p.npz", **arrays)
+        assert run(["sweep", str(tmp_path / "p.npz"), "--out", str(tmp_path / "o")]) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "o").exists()
+
+
+def npz(**arrays):
+    return lambda path: np.savez(path / "x.npz", **arrays) or path / "x.npz"
+
+
+def truncated(path):
+    logits, labels = small()
+    np.savez(path / "x.npz", logits=logits, labels=labels)
+    whole = (path / "x.npz").read_bytes()
+    (path / "x.npz").write_bytes(whole[: len(whole) // 2])
+    return path / "x.npz"
+
+
+def damaged(path):
+    logits, labels = small()
+    np.savez_compressed(path / "x.npz", logits=logits, labels=labels)
+    whole = bytearray((path / "x.npz").read_bytes())
+    whole[200:260] = b"\0" * 60
+    (path / "x.npz").write_bytes(bytes(whole))
+    return path / "x.npz"
+
+
+def pickled(path):
+    (path / "x.pkl").write_bytes(pickle.dumps({"logits": [1]}))
+    return path / "x.pkl"
+
+
+def disguised_pickle(path):
+    (path / "x.npz").write_bytes(pickle.dumps({"logits": [1]}))
+    return path / "x.npz"
+
+
+def text(name, content):
+    return lambda path: (path / name).write_text(content) and (path / name)
+
+
+def folder_without(path):
+    (path / "d").mkdir()
+    np.save(path / "d" / "scores.npy", np.eye(3))
+    return path / "d"
+
+
+L, Y = small()
+P = np.exp(L) / np.exp(L).sum(1, keepdims=True)
+NAN, INF = L.copy(), L.copy()
+NAN[5, 1], INF[7, 2] = np.nan, np.inf
+OBJECTS = np.array([{"a": 1}, None], dtype=object)
+
+BAD = {
+    "missing file": (lambda path: path / "nowhere.npz", "does not exist"),
+    "wrong keys": (npz(foo=L, labels=Y), "|probabilities) nor predictions; it has: foo, labels"),
+    "no labels": (npz(logits=L), "has no labels (labels|targets|y); it has: logits"),
+    "label out of range": (npz(logits=L, labels=np.where(Y == 0, 7, Y)), "labels must lie in 0..2"),
+    "negative label": (npz(logits=L, labels=Y - 1), "labels must be >= 0; got -1"),
+    "label not integral": (npz(logits=L, labels=Y + 0.5), "labels must be integers; got"),
+    "label nan": (npz(logits=L, labels=np.where(Y == 0, np.nan, Y)), "labels must be integers; got nan"),
+    "labels 1-based": (npz(logits=L, labels=Y + 1), "labels look 1-based"),
+    "labels 1-based, hard": (npz(predictions=Y, labels=Y + 1), "labels look 1-based"),
+    "labels are text": (npz(logits=L, labels=Y.astype(str)), "labels must be integers; got <U"),
+    "one-hot labels": (npz(logits=L, labels=np.eye(3)[Y]), "one class index a sample"),
+    "fewer labels": (npz(logits=L, labels=Y[:-1]), "labels has 299 entries for 300 samples"),
+    "fewer predictions": (npz(predictions=Y[:-2], labels=Y), "predictions has 298 entries for 300 samples"),
+    "scores of rank 3": (npz(logits=L[None], labels=Y), "got (1, 300, 3)"),
+    "nan score": (npz(logits=NAN, labels=Y), "must be finite; got nan at sample 5, class 1"),
+    "inf score": (npz(logits=INF, labels=Y), "must be finite; got inf at sample 7, class 2"),
+    "negative probability": (npz(probs=P - 0.3, labels=Y), "probabilities must be >= 0; got -0."),
+    "rows off by 1 %": (npz(probabilities=P * 1.01, labels=Y), "must sum to 1 in each row; row"),
+    "empty": (npz(logits=L[:0], labels=Y[:0]), "empty"),
+    "empty, hard": (npz(predictions=Y[:0], labels=Y[:0]), "empty"),
+    "one column": (npz(logits=L[:, :1], labels=Y * 0), "at least two classes"),
+    "one class only": (npz(logits=L, labels=Y * 0 + 2), "all 300 labels are class 2"),
+    "truncated": (truncated, "truncated"),
+    "damaged": (damaged, "truncated"),
+    "pickle": (pickled, "x.pkl is a pickle"),
+    "pickle named npz": (disguised_pickle, "holds a pickle"),
+    "object array": (npz(logits=OBJECTS, labels=Y), "holds a pickle"),
+    "unknown type": (text("x.txt", "1 2 3"), "files of type '.txt' are not read"),
+    "csv without labels": (text("x.csv", "a,b\n1,2\n"), "no column labels|targets|y"),
+    "csv with a word": (text("x.csv", "a,b,label\n1,x,0\n"), "column 'b', line 2: 'x' is no number"),
+    "csv ragged": (text("x.csv", "a,b,label\n1,2\n"), "line 2: 2 fields where the header has 3"),
+    "csv empty": (text("x.csv", "\n"), "is empty"),
+    "folder without labels": (folder_without, "holds none of labels.npy"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_exit_2_and_nothing_written(case, tmp_path, capsys):
+    build, message = BAD[case]
+    path = build(tmp_path)
+    out = tmp_path / "out"
+    assert run(["limits", str(path), "--out", str(out)]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert len(shown.err.strip().splitlines()) == 1
+    assert "Traceback" not in shown.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--at", "1.5"], "must lie in [0, 1]; got 1.5"),
+        (["--at", "nan"], "got nan"),
+        (["--at", "x"], "x"),
+        (["--accuracy", "73"], "must lie in [0, 1]"),
+        (["--temperature", "0"], "positive number; got 0"),
+        (["--temperature", "nan"], "positive number; got nan"),
+        (["--slopes", "1"], "at least 2; got 1"),
+        (["--pixels", "0"], "at least 1; got 0"),
+        (["--example", "cats"], "no example 'cats'; there are: mnist-noisy, mnist-clean"),
+        (["--frobnicate"], "--frobnicate"),
+        (["--seed", "-1"], "--seed must be >= 0; got -1"),
+    ],
+)
+def test_bad_options(args, message, tmp_path, capsys):
+    assert run(["limits", *args, "--out", str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_out_that_cannot_be_written(file, tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    assert run(["limits", str(file), "--out", str(tmp_path / "taken")]) == 2
+    assert run(["limits", str(file), "--out", str(tmp_path / "taken" / "below")]) == 2
+    assert run(["limits", str(file), "--out", "/proc/jaxrd"]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 3
+    assert (tmp_path / "taken").read_text() == "a file"
+
+
+def test_a_failure_while_writing_leaves_the_old_results(file, tmp_path, monkeypatch):
+    args = ["limits", str(file), "--slopes", "4", "--at", "0.4", "--no-plot", "--out", str(tmp_path / "o")]
+    assert run(args) == 0
+    before = {p.name: p.read_bytes() for p in (tmp_path / "o").iterdir()}
+
+    import jaxrd.io.write as write
+
+    real, calls = os.fdopen, []
+
+    def failing(handle, mode):
+        calls.append(handle)
+        if len(calls) == 2:
+            os.close(handle)
+            raise OSError(28, "No space left on device")
+        return real(handle, mode)
+
+    monkeypatch.setattr(write.os, "fdopen", failing)
+    assert run(args) == 2
+    assert {p.name: p.read_bytes() for p in (tmp_path / "o").iterdir()} == before
+
+
+def test_ctrl_c_writes_nothing(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "jaxrd", "limits", "--out", str(out)]
+    # In the middle of loading, of compiling (where a plain KeyboardInterrupt was seen to crash), of solving.
+    for seconds in (1.0, 4.0, 6.0):
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert err.strip() == "jaxrd: interrupted; nothing was written"
+        assert not out.exists()
+
+
+def test_an_interrupt_while_writing_waits(tmp_path):
+    from jaxrd.io.write import save_all
+
+    def files():
+        yield "a", b"1"
+        signal.raise_signal(signal.SIGINT)
+        yield "b", b"2"
+
+    with pytest.raises(KeyboardInterrupt):
+        save_all(tmp_path / "o", files())
+    assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["a", "b"]
+
+
+def test_help_names_every_option(capsys):
+    run(["limits", "--help"])
+    shown = capsys.readouterr().out
+    for option in ("--at", "--accuracy", "--temperature", "--slopes", "--pixels", "--seed", "--out", "--no-plot"):
+        assert option in shown

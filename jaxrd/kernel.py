@@ -22,6 +22,7 @@ class DenseKernel:
     row_minimum: jax.Array  # (n,): min_y e
     feasible: jax.Array  # (n,) bool: some reproduction is allowed
     distortions: tuple[jax.Array, ...]  # each (n, m)
+    minima: tuple[jax.Array, ...]  # each (n,): min_y d
 
     def matvec(self, q: jax.Array) -> jax.Array:
         """K q, shape (n,)."""
@@ -36,17 +37,15 @@ class DenseKernel:
         scaled = self.transposed * jnp.sqrt(weights)
         return scaled @ scaled.T
 
-    def mean_distortion(self, weights: jax.Array, q: jax.Array) -> tuple[jax.Array, ...]:
-        """sum_xy w_x K_xy q_y d_xy for each distortion; forbidden pairs carry no mass."""
-        return tuple(weights @ (self._masked(d.T) * q[:, None]).sum(0) for d in self.distortions)
+    def mean_excess(self, weights: jax.Array, q: jax.Array) -> tuple[jax.Array, ...]:
+        """sum_xy w_x K_xy q_y (d_xy - min_y d_xy) for each distortion; forbidden pairs carry no mass.
 
-    def mean_excess(self, weights: jax.Array, q: jax.Array) -> jax.Array:
-        """sum_xy w_x K_xy q_y (e_xy - min_y e_xy): what the slopes charge beyond the row minimum."""
-        excess = -jnp.log(jnp.where(self.transposed > 0, self.transposed, 1))
-        return weights @ (self._masked(excess) * q[:, None]).sum(0)
-
-    def _masked(self, values: jax.Array) -> jax.Array:
-        return jnp.where(self.transposed > 0, self.transposed * values, 0)
+        Beyond the row's least distortion, not from zero: a large offset of d then costs the rate no digits.
+        """
+        return tuple(
+            weights @ (jnp.where(self.transposed > 0, self.transposed * (d.T - low), 0) * q[:, None]).sum(0)
+            for d, low in zip(self.distortions, self.minima, strict=True)
+        )
 
 
 def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) -> DenseKernel:
@@ -58,10 +57,12 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
     """
     total, minimum = jnp.zeros((), distortions[0].dtype), jnp.zeros((), distortions[0].dtype)
     feasible = jnp.ones((), bool)
+    minima = []
     for d, slope in zip(distortions, slopes, strict=True):
         d_min = d.min(1)
         feasible &= ~jnp.isposinf(d_min)
-        excess = d - jnp.where(jnp.isfinite(d_min), d_min, 0)[:, None]
+        minima.append(jnp.where(jnp.isfinite(d_min), d_min, 0))
+        excess = d - minima[-1][:, None]
         # 0 * inf on either side: no excess costs nothing at slope inf, a forbidden pair stays so at slope 0.
         charged = jnp.where(excess == 0, 0, slope * jnp.where(jnp.isinf(excess), 1, excess))
         total += jnp.where(jnp.isinf(excess), jnp.inf, charged)
@@ -74,4 +75,5 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
         row_minimum=minimum + shift,
         feasible=jnp.broadcast_to(feasible, shift.shape),
         distortions=tuple(distortions),
+        minima=tuple(minima),
     )

@@ -86,11 +86,13 @@ def certify(
     q = q / q.sum()
     e = evaluate(kernel, source, q)
     weights = ratio(source, e.z)
-    excess = kernel.mean_excess(weights, q)
-    (distortion,) = kernel.mean_distortion(weights, q)
+    (beyond,) = kernel.mean_excess(weights, q)
+    (least,) = kernel.minima
+    distortion = beyond + source @ least
+    excess = jnp.where(beyond > 0, slope * beyond, 0)
     # I + s E d = F - KL(r||q); both sides without the row shift, so that a large offset of d cancels nothing.
     rate = jnp.maximum(e.objective - e.divergence - excess, 0)
-    offset = jnp.where(jnp.isfinite(slope), slope * jnp.abs(distortion), 0)
+    offset = jnp.where(jnp.isfinite(slope), slope * (source @ jnp.abs(least)), 0)
     eps = jnp.finfo(q.dtype).eps
     gap = jnp.maximum(e.gap, 0) + 4 * eps * (1 + e.objective + excess + offset)
 

@@ -20,7 +20,8 @@ class Curve:
         slope: -dR/dD, nats per unit of distortion; NaN where the curve has none.
         gap: certified gap, nats; NaN where nothing is certified.
         status: a `Status` each.
-        model_distortion: distortion the model believes, where it differs from the measured one.
+        model_distortion: distortion the model believes, where it differs from the measured one. Slope, gap and status
+            then speak of the curve over `model_distortion`; over `distortion` the points are achievable, no more.
         parameters: further arrays of length k by name (say, an inverse temperature), for files.
     """
 
@@ -70,7 +71,7 @@ def lower_convex_envelope(distortion: ArrayLike, rate: ArrayLike) -> jax.Array:
         least = steepness.min()
         descends = least < 0
         slope = jnp.where(descends, least, 0)
-        value = jnp.where(d >= x, y + slope * (d - x), value)
+        value = jnp.where(d >= x, y + jnp.where(slope < 0, slope * (d - x), 0), value)
         # Farthest of the points on this edge: collinear points cost no further turn.
         tied = right & (steepness <= least)
         x_next = jnp.where(descends, jnp.where(tied, d, -jnp.inf).max(), x)

@@ -32,7 +32,7 @@ def read_idx(path: Path) -> np.ndarray:
         ValueError: the file is not IDX of unsigned bytes, or is shorter than its header says.
     """
     raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    zeros, kind, rank = struct.unpack_from(">HBB", raw)
+    zeros, kind, rank = struct.unpack_from(">HBB", raw.ljust(4, b"\xff"))
     if zeros != 0 or kind != 0x08:
         raise ValueError(f"{path} is no IDX file of unsigned bytes: it begins with {raw[:4].hex()}.")
     shape = struct.unpack_from(f">{rank}I", raw, 4)

@@ -19,7 +19,6 @@ class DenseKernel:
     """
 
     transposed: jax.Array  # (m, n)
-    row_minimum: jax.Array  # (n,): min_y e
     feasible: jax.Array  # (n,) bool: some reproduction is allowed
     distortions: tuple[jax.Array, ...]  # each (n, m)
     minima: tuple[jax.Array, ...]  # each (n,): min_y d
@@ -55,7 +54,7 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
         distortions: arrays of shape (n, m), +inf for forbidden pairs.
         slopes: one scalar each, >= 0 (inf allowed), nats per unit of its distortion.
     """
-    total, minimum = jnp.zeros((), distortions[0].dtype), jnp.zeros((), distortions[0].dtype)
+    total = jnp.zeros((), distortions[0].dtype)
     feasible = jnp.ones((), bool)
     minima = []
     for d, slope in zip(distortions, slopes, strict=True):
@@ -66,13 +65,11 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
         # 0 * inf on either side: no excess costs nothing at slope inf, a forbidden pair stays so at slope 0.
         charged = jnp.where(excess == 0, 0, slope * jnp.where(jnp.isinf(excess), 1, excess))
         total += jnp.where(jnp.isinf(excess), jnp.inf, charged)
-        minimum += jnp.where(d_min == 0, 0, slope * d_min)
     shift = total.min(1)  # zero for one distortion; the least sum of excesses for several
     feasible &= ~jnp.isposinf(shift)
     shift = jnp.where(jnp.isfinite(shift), shift, 0)
     return DenseKernel(
         transposed=jnp.exp(-(total - shift[:, None])).T,
-        row_minimum=minimum + shift,
         feasible=jnp.broadcast_to(feasible, shift.shape),
         distortions=tuple(distortions),
         minima=tuple(minima),

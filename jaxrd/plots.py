@@ -50,10 +50,11 @@ def limits_axes(
         zero_rate_distortion: D_0; time sharing with silence at (D_0, 0) gives the envelopes.
         meanings: a few words for each name, for the legend.
     """
+    envelopes = False
     for name, curve in curves.items():
         colour, marker, line = STYLE.get(name, ("#E69F00", "x", "-"))
-        order = np.argsort(curve.distortion, kind="stable")
-        d, bits = curve.distortion[order], curve.rate[order] / NATS_PER_BIT
+        # In the order of the curve's parameter: a raw curve may turn back on itself.
+        d, bits = curve.distortion, curve.rate / NATS_PER_BIT
         label = f"{name}: {meanings[name]}" if name in meanings else name
         every = max(len(d) // 24, 1)
         if name == "merge":
@@ -62,10 +63,10 @@ def limits_axes(
             d, bits, color=colour, marker=marker, markersize=4, markevery=every, linestyle=line, linewidth=1.6,
             label=label, zorder=3,
         )  # fmt: skip
-        if np.isin(curve.status[0], Status.ACHIEVABLE) or name == "E&C":
+        if name not in ("oRD", "iE&C", "TS"):  # those are convex as they are
             shared = np.append(d, zero_rate_distortion), np.append(bits, 0.0)
             envelope = np.asarray(lower_convex_envelope(*shared))
-            if np.nanmax(shared[1] - envelope) > 0.02 * max(bits.max(), 1e-9) and name != "TS":
+            if np.nanmax(shared[1] - envelope) > 0.02 * max(bits.max(), 1e-9):
                 rank = np.argsort(shared[0], kind="stable")
                 ax.plot(
                     shared[0][rank],
@@ -75,17 +76,33 @@ def limits_axes(
                     linestyle=(0, (3, 2)),
                     zorder=2,
                 )
-        bad = np.isin(curve.status, UNCONVERGED)[order] & np.isfinite(bits)
+                envelopes = True
+        bad = np.isin(curve.status, UNCONVERGED) & np.isfinite(bits)
         if bad.any():
             ax.plot(d[bad], bits[bad], "x", color="red", markersize=9, label=f"{name}: not converged", zorder=5)
     ax.axvline(task_model_distortion, color="0.35", linewidth=1, linestyle=(0, (6, 3)), zorder=1)
+    reach = max([zero_rate_distortion, *(float(np.nanmax(c.distortion)) for c in curves.values())])
+    right = min(1.0, 1.02 * reach)
+    inside = task_model_distortion < 0.08 * right  # no room for the label left of the line
+    if envelopes:
+        ax.plot([], [], color="0.4", linewidth=0.9, linestyle=(0, (3, 2)), label="thin: with time sharing")
     ax.annotate(
-        f"$D_{{TM}}$ = {task_model_distortion:.3g}", (task_model_distortion, 1), xycoords=("data", "axes fraction"),
-        xytext=(-5, -4), textcoords="offset points", rotation=90, ha="right", va="top", color="0.25", fontsize=9,
-    )  # fmt: skip
+        f"$D_{{TM}}$ = {task_model_distortion:.3g}",
+        (task_model_distortion, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(5 if inside else -5, -4),
+        textcoords="offset points",
+        rotation=90,
+        ha="left" if inside else "right",
+        va="top",
+        color="0.25",
+        fontsize=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        zorder=6,
+    )
     ax.set_xlabel("task distortion  D = 1 − accuracy")
     ax.set_ylabel("rate  [bits per sample]")
-    ax.set_xlim(0, min(1.0, 1.02 * zero_rate_distortion))
+    ax.set_xlim(0, right)
     ax.set_ylim(bottom=0)
     ax.grid(alpha=0.25)
     top = ax.secondary_xaxis("top", functions=(_accuracy, _distortion))

@@ -37,6 +37,8 @@ class ConvergenceError(RuntimeError):
 class Solution:
     """A point of a rate-distortion curve with its certificate: rate - gap <= R(distortion) <= rate.
 
+    The gap holds an allowance for the rounding of the sums behind it; rate and distortion are themselves rounded.
+
     A solved curve is a Solution whose fields have a leading axis.
 
     Args:

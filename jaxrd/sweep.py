@@ -72,7 +72,7 @@ def sweep(
     (3,)
     """
     problem = as_arrays(problem)
-    traced = any(isinstance(a, Tracer) for a in (problem.source, problem.distortion, slopes))
+    traced = any(isinstance(a, Tracer) for a in (problem.source, problem.distortion, slopes, tol))
     grid = jnp.asarray(slopes, problem.source.dtype) if traced else np.asarray(slopes, problem.source.dtype)
     if grid.ndim != 1 or grid.shape[0] == 0:
         raise ValueError(f"slopes must have shape (k,), k at least 1; got {grid.shape}. For one slope, use solve.")

@@ -71,8 +71,8 @@ def _search(
 
     silence = _silence(problem)
 
-    finite = jnp.where(jnp.isfinite(problem.distortion), jnp.abs(problem.distortion), 0)
-    rounding = 8 * jnp.finfo(dtype).eps * (problem.source @ finite.max(1))
+    size = jnp.where(jnp.isfinite(silence.distortion), jnp.abs(silence.distortion), 0)
+    eps = 8 * jnp.finfo(dtype).eps
 
     # One solver call in the program, whatever the slope is for: it is most of the compile time. The first call
     # finds the least distortion (slope inf); with forbidden pairs silence may not be allowed, and the second finds
@@ -80,8 +80,10 @@ def _search(
     opening = jnp.where(jnp.isfinite(silence.distortion), 1, 2)
 
     def impossible(state: _Bracket) -> jax.Array:
-        # A target typed as the least distortion must not miss it by the rounding of the sums behind either.
-        below = (target < 0) if along_rate else (target < state.high.distortion - rounding)
+        if along_rate:  # with forbidden pairs there is a least rate
+            below = (state.solves >= opening) & (target < state.low.rate - state.low.gap - eps)
+        else:  # a target typed as the least distortion must not miss it by the rounding of the sums behind either
+            below = target < state.high.distortion - eps * (size + jnp.abs(state.high.distortion))
         return (state.high.status == Status.INFEASIBLE) | below
 
     def at_silence(state: _Bracket) -> jax.Array:
@@ -149,7 +151,8 @@ def _search(
     end = jax.lax.while_loop(unfinished, narrow, start)
 
     rate, distortion, reproduction = _mix(end.low, end.high, weight_of(end.low, end.high))
-    closest = _choose(weight_of(end.low, end.high) < 0.5, end.low, end.high)
+    # The slope of the mixture's channel: on a linear piece both ends share it, but silence stands at slope zero.
+    closest = _choose((weight_of(end.low, end.high) < 0.5) & (end.low.slope > 0), end.low, end.high)
     gap = jnp.maximum(gap_of(end), 0) + 4 * jnp.finfo(dtype).eps * (1 + rate)
     fine = gap <= tol * jnp.maximum(1, rate)
     status = jnp.where(fine, Status.CONVERGED, jnp.where(end.solves < max_solves, Status.STALLED, Status.MAX_STEPS))
@@ -222,7 +225,8 @@ def distortion_at(
 
     Returns:
         A `Solution` with rate <= R (equal where R is below the rate of the least distortion) and
-        rate - gap <= R(distortion) <= rate. A negative rate: distortion +inf, INFEASIBLE. A constant to automatic
+        rate - gap <= R(distortion) <= rate. A rate that is negative, or below what forbidden pairs leave possible:
+        distortion +inf, INFEASIBLE. A constant to automatic
         differentiation.
 
     >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))

@@ -206,6 +206,13 @@ class TestSweep:
         assert set(document["curves"]["R(D)"]["status"]) == {"CONVERGED"}
         assert "9 converged" in capsys.readouterr().out.replace("\n", " ")
 
+    @pytest.mark.parametrize("value", ["nan", "inf"])
+    def test_bad_target(self, tmp_path, value, capsys):
+        np.savez(tmp_path / "p.npz", source=[0.5, 0.5], distortion=1 - np.eye(2))
+        assert run(["sweep", str(tmp_path / "p.npz"), "--at", value, "--out", str(tmp_path / "o")]) == 2
+        assert f"got {value}" in capsys.readouterr().err
+        assert not (tmp_path / "o").exists()
+
     def test_forbidden_pairs(self, tmp_path):
         d = np.array([[0, np.inf, 1], [np.inf, 0, 1.0]])
         np.savez(tmp_path / "p.npz", source=[0.5, 0.5], distortion=d)
@@ -285,7 +292,11 @@ BAD = {
     "label nan": (npz(logits=L, labels=np.where(Y == 0, np.nan, Y)), "labels must be integers; got nan"),
     "labels 1-based": (npz(logits=L, labels=Y + 1), "labels look 1-based"),
     "labels 1-based, hard": (npz(predictions=Y, labels=Y + 1), "labels look 1-based"),
-    "labels are text": (npz(logits=L, labels=Y.astype(str)), "labels must be integers; got <U"),
+    "huge label": (npz(logits=L, labels=np.where(Y == 0, 1e300, Y)), "labels must be below 20000; got 1e+300"),
+    "huge unsigned label": (npz(logits=L, labels=Y.astype(np.uint64) + np.uint64(2**64 - 9)), "must be below 20000"),
+    "huge prediction": (npz(predictions=Y + 4294967290, labels=Y), "predictions must be below 20000"),
+    "csv with two labels": (text("x.csv", "a,b,label,y\n1,2,0,1\n"), "two columns of labels; 'y' is the second"),
+    "labels are text": (npz(logits=L, labels=Y.astype(str)), "labels must be integers; got '"),
     "one-hot labels": (npz(logits=L, labels=np.eye(3)[Y]), "one class index a sample"),
     "fewer labels": (npz(logits=L, labels=Y[:-1]), "labels has 299 entries for 300 samples"),
     "fewer predictions": (npz(predictions=Y[:-2], labels=Y), "predictions has 298 entries for 300 samples"),
@@ -331,7 +342,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(case, tmp_path, capsys
         (["--at", "1.5"], "must lie in [0, 1]; got 1.5"),
         (["--at", "nan"], "got nan"),
         (["--at", "x"], "x"),
-        (["--accuracy", "73"], "must lie in [0, 1]"),
+        (["--accuracy", "73"], "--accuracy must lie in [0, 1]; got 73. Write 0.73 for 73 %."),
         (["--temperature", "0"], "positive number; got 0"),
         (["--temperature", "nan"], "positive number; got nan"),
         (["--slopes", "1"], "at least 2; got 1"),
@@ -393,16 +404,38 @@ def test_ctrl_c_writes_nothing(tmp_path):
         assert not out.exists()
 
 
-def test_an_interrupt_while_writing_waits(tmp_path):
+def test_a_folder_in_the_way_of_a_file(file, tmp_path, capsys):
+    (tmp_path / "o" / "limits.csv").mkdir(parents=True)
+    args = ["--slopes", "4", "--at", "0.4", "--no-plot", "--out", str(tmp_path / "o")]
+    assert run(["limits", str(file), *args]) == 2
+    assert "limits.csv: is a folder" in capsys.readouterr().err
+    assert [p.name for p in (tmp_path / "o").iterdir()] == ["limits.csv"]
+
+
+def test_other_arrays_in_the_archive_are_not_read(tmp_path):
+    logits, labels = small()
+    np.savez(tmp_path / "x.npz", logits=logits, labels=labels, names=OBJECTS)
+    args = ["--slopes", "4", "--at", "0.4", "--no-plot", "--out", str(tmp_path / "o")]
+    assert run(["limits", str(tmp_path / "x.npz"), *args]) == 0
+
+
+def test_version(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("jaxrd 0.")
+
+
+def test_an_interrupt_while_writing_waits(tmp_path, monkeypatch):
     from jaxrd.io.write import save_all
 
-    def files():
-        yield "a", b"1"
-        signal.raise_signal(signal.SIGINT)
-        yield "b", b"2"
+    real = os.replace
 
+    def interrupted(a, b):
+        signal.raise_signal(signal.SIGINT)
+        real(a, b)
+
+    monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        save_all(tmp_path / "o", files())
+        save_all(tmp_path / "o", [("a", b"1"), ("b", b"2")])
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["a", "b"]
 
 

@@ -200,6 +200,12 @@ def test_bottleneck_ends():
     assert np.isnan(bottleneck.information(0.5, -1.0))
 
 
+def test_gradient_with_an_empty_class():
+    slope = jax.grad(lambda p: categorical.rate(p, 0.1))(jnp.array([0.5, 0.3, 0.2, 0.0]))
+    assert np.isfinite(slope[:3]).all()
+    assert not np.isnan(slope).any()
+
+
 def test_rank_is_checked():
     with pytest.raises(ValueError, match=r"shape \(letters,\); got \(2, 2\)"):
         categorical.rate(np.eye(2), 0.1)

@@ -51,6 +51,11 @@ def test_nonfinite_points_are_left_out():
     np.testing.assert_allclose(lower_convex_envelope(d, r), [2.0, 1.6, 1.0, np.nan, 0.0])
 
 
+def test_an_infinite_distortion_gets_the_floor():
+    found = lower_convex_envelope([0.0, 1.0, 2.0, np.inf], [3.0, 1.0, 0.5, 0.2])
+    np.testing.assert_allclose(found, [3.0, 1.0, 0.5, 0.5])
+
+
 def test_jit_and_vmap():
     g = np.random.default_rng(0)
     d, r = g.random((3, 7)), g.random((3, 7))

@@ -206,6 +206,16 @@ class TestStatus:
         np.testing.assert_allclose(end.rate, np.log(2))
         assert end.distortion == 0
 
+    def test_negative_slope_claims_nothing(self):
+        point = solve(self.problem, -2.0)
+        assert int(point.status) == Status.NONFINITE
+        assert point.gap == np.inf
+
+    def test_a_rounded_source_is_solved_as_the_pmf_it_stands_for(self):
+        p = np.array([0.5, 0.3, 0.2])
+        exact, rounded = (solve(Problem(q, 1 - np.eye(3)), 2.0) for q in (p, p * (1 + 9e-7)))
+        np.testing.assert_allclose(rounded.rate, exact.rate, rtol=1e-14)
+
     def test_check_returns_the_solution(self):
         point = solve(self.problem, 1.0)
         assert check(point) is point
@@ -226,6 +236,27 @@ def test_float32_is_honest():
         true_gap = float(point.rate) + float(slope) * float(point.distortion) - (f - top)
         assert true_gap <= float(point.gap), (i, slope)
         assert int(point.status) == Status.CONVERGED
+
+
+def test_float32_with_offsets_of_both_signs():
+    # Regression: the rounding allowance took |E d|, in which offsets of both signs cancel.
+    g = np.random.default_rng(8)
+    for offset in (1.0, 1e2, 1e4):
+        p = g.dirichlet(np.ones(8)).astype(np.float32)
+        shift = g.standard_normal(8)
+        shift -= p @ shift
+        d = (g.random((8, 6)) + offset * shift[:, None]).astype(np.float32)
+        point = solve(Problem(jnp.asarray(p), jnp.asarray(d)), jnp.float32(30))
+        exact = p.astype(np.float64) / p.astype(np.float64).sum()
+        f, top = oracles.certificate(exact, d, 30.0, point.reproduction)
+        claimed = float(point.lower) + 30 * float(point.distortion)
+        assert claimed <= f + 1e-12
+        assert float(point.rate) + 30 * float(point.distortion) - (f - top) <= float(point.gap)
+
+
+def test_scalars_are_checked():
+    with pytest.raises(ValueError, match=r"got shape \(2,\). For a grid of slopes use sweep"):
+        solve(TestStatus.problem, jnp.array([1.0, 2.0]))
 
 
 def test_float64_input_without_x64_warns():

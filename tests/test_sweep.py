@@ -80,7 +80,7 @@ def test_sorted_and_convex():
 def test_solve_picks_blahut_arimoto_where_no_newton_matrix_fits(monkeypatch):
     import jaxrd.solvers
 
-    monkeypatch.setattr(jaxrd.solvers, "LARGEST_NEWTON", 3)
+    monkeypatch.setattr(jaxrd.solvers, "NEWTON_BYTES", 100)
     point = solve(PROBLEM, 1.0, tol=1e-6)
     by_name = blahut_arimoto(PROBLEM, 1.0, tol=1e-6)
     assert int(point.steps) == int(by_name.steps)

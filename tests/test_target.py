@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import problems
 
-from jaxrd import Problem, Status, critical_slope, distortion_at, rate_at, solve
+from jaxrd import Problem, Status, critical_slope, distortion_at, optimal_channel, rate_at, solve
 from jaxrd.closed_form import binary, categorical, erasure
 
 
@@ -123,7 +123,37 @@ def test_reference(reference):
     assert rate_at(problem, fixed["D_min"] - 1e-9).rate == np.inf
 
 
+def test_a_rate_below_what_forbidden_pairs_leave_is_infeasible():
+    problem = Problem(np.array([0.5, 0.5]), np.array([[0, np.inf], [np.inf, 0]]))
+    point = distortion_at(problem, 0.1)
+    assert int(point.status) == Status.INFEASIBLE
+    assert point.distortion == np.inf
+    assert distortion_at(problem, 0.7).distortion == 0
+
+
+def test_the_slope_of_a_mixture_with_silence_is_that_of_the_line():
+    problem = Problem(np.full(3, 1 / 3), np.hstack([np.where(np.eye(3) > 0, 0, np.inf), np.ones((3, 1))]))
+    for d in (0.3, 0.55, 0.7, 0.9):
+        point = rate_at(problem, d)
+        np.testing.assert_allclose(point.slope, np.log(3), rtol=1e-6)
+        channel = np.asarray(optimal_channel(problem, point))
+        mean = np.where(channel > 0, channel * np.where(channel > 0, problem.distortion, 0), 0).sum(1).mean()
+        np.testing.assert_allclose(mean, d, atol=1e-6)
+
+
+def test_a_target_below_the_least_distortion_is_not_reached():
+    problem = Problem(np.array([0.5, 0.5]), np.array([[1.0, 1e6], [1e6, 1.0]]))
+    assert int(rate_at(problem, 0.999).status) == Status.INFEASIBLE
+    assert int(rate_at(problem, 1.0).status) == Status.CONVERGED
+
+
 class TestCriticalSlope:
+    def test_float32_and_rounded_sources(self):
+        p = np.array([0.6, 0.3, 0.1])
+        for source in (p.astype(np.float32), p * (1 + 9e-7), p.astype(np.float32).astype(np.float64)):
+            problem = Problem(source, (1 - np.eye(3)).astype(source.dtype))
+            np.testing.assert_allclose(critical_slope(problem), np.log(2), rtol=1e-5)
+
     def test_splits_zero_from_positive_rate(self):
         g = np.random.default_rng(2)
         for _ in range(10):

@@ -174,7 +174,7 @@ class TestLaws:
         assert (np.diff(rate) >= -2e-9).all()
         assert convex(d, rate, 1e-7)
         assert (np.asarray(categorical.rate(joint.sum(1), d)) <= rate + gap + 1e-9).all()
-        beyond = rate_at(problem, 1 - float(joint.sum(1).max()))
+        beyond = rate_at(problem, 1 - float(joint.sum(1).max()) + 1e-15)  # D_0 may be the least distortion too
         assert float(beyond.rate) < 1e-9
 
     @given(joint=joints())
@@ -240,6 +240,20 @@ class TestLaws:
         problem = tosc.indirect_problem(joint)
         for i in range(len(rate)):
             assert float(rate_at(problem, d[i]).lower) <= rate[i] + 1e-9
+
+    def test_merge_ties_do_not_hang_on_rounding(self):
+        # Regression: classes predicted equally often were ordered by the rounding of their column sums.
+        g = np.random.default_rng(7)
+        labels = g.integers(0, 12, 600)
+        decisions = np.repeat(np.arange(12), 50)
+        points = tosc.merge_baseline(tosc.confusion_joint(labels, decisions, 12))
+        for _ in range(3):
+            name = g.permutation(12)
+            other = tosc.merge_baseline(tosc.confusion_joint(name[labels], name[decisions], 12))
+            np.testing.assert_allclose(other.rate, points.rate, atol=1e-12)
+            ties_of_prior = len(np.unique(np.bincount(labels))) < 12
+            if not ties_of_prior:
+                np.testing.assert_allclose(other.distortion, points.distortion, atol=1e-12)
 
     def test_merge_distortion_is_not_monotone(self):
         # The rare estimate is always wrong, and is right once sent as the likeliest class.
@@ -342,6 +356,44 @@ class TestSmallestRate:
             assert abs(found - best) < 2e-5
 
 
+class TestDips:
+    """Regression: label-measured distortion may dip below D_TM on the way to it; rates there were null or H(Yt)."""
+
+    def case(self, seed, scale):
+        g = np.random.default_rng(seed)
+        v = g.dirichlet(np.full(4, 0.6), 400)
+        labels = np.array([g.choice(4, p=row) for row in v])
+        return tosc.from_scores(scale * np.log(v + 1e-9), labels)
+
+    @pytest.mark.parametrize(("seed", "scale"), [(0, 0.1), (1, 0.1), (2, 0.3), (3, 1.0), (4, 0.02), (5, 0.1)])
+    def test_below_and_at_d_tm(self, seed, scale):
+        outputs = self.case(seed, scale)
+        log_v = tosc.log_posterior(outputs.logits)
+        v = np.exp(np.asarray(log_v))
+        d_tm = float((outputs.decisions != outputs.labels).mean())
+        # An independent dense scan in t and s.
+        sampled = [tosc.sample_and_communicate(log_v, outputs.labels, t) for t in np.geomspace(0.1, 1e6, 1500)]
+        problem = jax.tree.map(jnp.asarray, tosc.model_aware_problem(v))
+        solved = sweep(problem, np.geomspace(1, 1e6, 600))
+        measured = [
+            float(tosc.label_distortion(problem, jax.tree.map(lambda a, i=i: a[i], solved), outputs.labels))
+            for i in range(600)
+        ]
+        for name, d, rate in (
+            ("S&C", [float(p.distortion) for p in sampled], [float(p.rate) for p in sampled]),
+            ("TMRD", measured, solved.rate),
+        ):
+            d, rate = np.array(d), np.asarray(rate)
+            for target in (d_tm, d_tm - 0.5 * max(d_tm - d.min(), 0), d_tm + 0.02):
+                if not (d <= target).any():
+                    continue
+                scanned = rate[d <= target].min()
+                for slopes in (8, 32):
+                    found = tosc.limits(outputs, temperature=1.0, slopes=slopes, at=[target]).at[0][name]
+                    assert found <= scanned + 1e-9, (name, target, slopes)
+                    assert found >= scanned - 0.03, (name, target, slopes)
+
+
 class TestLimits:
     @pytest.fixture
     def outputs(self):
@@ -411,6 +463,43 @@ class TestLimits:
         assert "TS" not in found.curves
         assert found.at[0]["TS"] is None
         assert any("TS is undefined" in w for w in found.warnings)
+
+    def test_ties_of_the_prior_do_not_crash(self):
+        # Regression: at a critical slope of zero the solver's point is not the silence the curve begins with.
+        scores = np.array([[1.0, 0], [0, 1.0], [2.0, 0], [0, 2.0]])
+        found = tosc.limits(tosc.from_scores(scores, np.array([0, 1, 0, 0])), at=[0.1, 0.2, 0.25, 0.3], temperature=1.0)
+        assert found.at[2]["TMRD"] == 0
+        found = tosc.limits(tosc.from_scores(-scores, np.array([0, 1, 0, 0])), at=[0.1, 0.2, 0.3, 0.8], temperature=1.0)
+        assert found.at[3]["TMRD"] == 0
+
+    def test_a_class_that_always_wins(self):
+        # The critical slope is inf: no slope buys anything.
+        scores = np.array([[1.0, 0], [2.0, 0], [3.0, 1]])
+        found = tosc.limits(tosc.from_scores(scores, np.array([0, 1, 0])), at=[0.2, 0.5], temperature=1.0)
+        assert found.at[0]["TMRD"] == np.inf
+        assert found.at[1]["TMRD"] == 0
+
+    def test_default_targets(self, outputs):
+        rows = tosc.limits(outputs, slopes=4, at=None).at
+        assert len(rows) == 3
+        assert all(np.isfinite(row["TMRD"]) for row in rows)
+
+    def test_a_bad_posterior_is_told(self):
+        g = np.random.default_rng(2)
+        v = g.dirichlet(np.full(4, 0.5), 3000)
+        labels = np.array([g.choice(4, p=row) for row in v])
+        confused = np.log(v + 1e-9) * np.where(g.random(3000) < 0.5, 0.05, 20)[:, None]
+        found = tosc.limits(tosc.from_scores(confused, labels), temperature=1.0, slopes=6, at=[0.5, 0.6])
+        assert any("lies below TMRD" in w for w in found.warnings)
+
+    def test_large_empty_alphabets_cost_nothing(self):
+        g = np.random.default_rng(0)
+        labels = g.integers(0, 5, 200) * 300
+        decisions = np.where(g.random(200) < 0.7, labels, 300)
+        sparse = tosc.limits(tosc.from_decisions(decisions, labels), slopes=6, at=[0.4]).at[0]
+        dense = tosc.limits(tosc.from_decisions(decisions // 300, labels // 300), slopes=6, at=[0.4]).at[0]
+        for name in ("oRD", "iE&C", "E&C", "TS", "merge"):
+            assert sparse[name] == pytest.approx(dense[name], abs=1e-8), name
 
     def test_never_predicted_classes_are_masked(self):
         g = np.random.default_rng(0)

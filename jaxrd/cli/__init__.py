@@ -17,6 +17,6 @@ def main() -> None:
     """Run the command line; bad input ends with one line on stderr and exit code 2, Ctrl-C with 130."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a parent has it ignored
         signal.signal(signal.SIGINT, _leave)
-    from jaxrd.cli.app import run  # after the handler: loading JAX takes a second
+    from jaxrd.cli.app import run
 
     sys.exit(run())

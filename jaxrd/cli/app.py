@@ -1,9 +1,11 @@
 """The verbs in one application, and how their errors end."""
 
 import sys
+from typing import Annotated
 
 import typer
 
+from jaxrd import __version__
 from jaxrd.cli.limits import limits_command
 from jaxrd.cli.sweep import sweep_command
 from jaxrd.tosc.outputs import InputError
@@ -19,8 +21,16 @@ app.command("limits")(limits_command)
 app.command("sweep")(sweep_command)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"jaxrd {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="and exit")] = False,
+) -> None:
     """Rate-distortion curves computed with certificates."""
 
 
@@ -38,7 +48,8 @@ def run(args: list[str] | None = None) -> int:
         # A usage error: an unknown option, a value that is no number.
         if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):
             raise
-        return _fail(f"{error.format_message()} See jaxrd --help.", error.exit_code)  # pyright: ignore
+        message = error.format_message().rstrip(".")  # pyright: ignore
+        return _fail(f"{message}. See jaxrd --help.", error.exit_code)  # pyright: ignore
 
 
 def _fail(message: str, code: int) -> int:

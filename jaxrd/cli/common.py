@@ -54,7 +54,10 @@ def timed() -> Iterator[Clock]:
             clock.compile += duration_secs
 
     jax.monitoring.register_event_duration_secs_listener(hear)
-    yield clock
+    try:
+        yield clock
+    finally:
+        jax.monitoring.unregister_event_duration_listener(hear)
 
 
 @contextmanager
@@ -91,7 +94,6 @@ def provenance(*, dtype: str, sha256: str, seed: int | None, clock: Clock, toler
         },
         "device": f"{device.platform} ({device.device_kind})",
         "dtype": dtype,
-        "tolerance_nats": tolerance,
         "tolerance": tolerance,
         "sha256": sha256,
         "seed": seed,

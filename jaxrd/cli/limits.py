@@ -35,7 +35,9 @@ def limits_command(
     seed: Annotated[int, typer.Option(help="of the split that fits the temperature")] = 0,
     out: Annotated[Path, typer.Option(help="folder for limits.json, limits.csv, limits.png")] = Path("limits"),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="no figure")] = False,
-    float32: Annotated[bool, typer.Option("--float32", help="compute in float32 (certified to 1e-5 nat)")] = False,
+    float32: Annotated[
+        bool, typer.Option("--float32", help="compute in float32: gaps of 1e-5 nat, relative to max(1, |L|)")
+    ] = False,
 ) -> None:
     """How few bits per sample any scheme could spend for a given accuracy, given this classifier."""
     dtype = set_precision(float32)
@@ -51,10 +53,12 @@ def limits_command(
         raise InputError(f"--pixels must be at least 1; got {pixels}.")
     if seed < 0:
         raise InputError(f"--seed must be >= 0; got {seed}.")
+    for option, values in (("--at", at), ("--accuracy", accuracy)):
+        for value in values or []:
+            if not 0 <= value <= 1:
+                percent = f" Write {value / 100:g} for {value:g} %." if 1 < value <= 100 else ""
+                raise InputError(f"{option} must lie in [0, 1]; got {value:g}.{percent}")
     asked = [*(at or []), *(1 - a for a in accuracy or [])]
-    for value in asked:
-        if not 0 <= value <= 1:
-            raise InputError(f"--at and --accuracy must lie in [0, 1]; got {value:g} as a distortion.")
     name = example or (datasets.DEFAULT_EXAMPLE if file is None else file.name)
     if file is None:
         if name not in datasets.EXAMPLES:
@@ -66,7 +70,7 @@ def limits_command(
         check_writable(out)
         with progress_bar() as tick:
             found = limits(
-                outputs, at=asked or _default_targets(outputs), temperature=temperature, slopes=slopes, seed=seed,
+                outputs, at=asked or None, temperature=temperature, slopes=slopes, seed=seed,
                 progress=tick,
             )  # fmt: skip
         meta = provenance(dtype=dtype, sha256=sha256, seed=seed, clock=clock, tolerance=1e-5 if float32 else 1e-9)
@@ -95,18 +99,10 @@ def limits_command(
     _report(name, outputs.notes, found, rows, pixels, meta["seconds"])
     console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
     unconverged = [key for key, c in found.curves.items() if np.isin(c.status, (1, 2, 3, 4)).any()]
+    unconverged += [w for w in found.warnings if "did not converge" in w]
     if unconverged:
         errors.print(f"jaxrd: not converged at some slopes, see status: {', '.join(unconverged)}", highlight=False)
         raise typer.Exit(1)
-
-
-def _default_targets(outputs: Any) -> list[float]:
-    """Three distortions between that of the decisions and that of guessing, to two decimals."""
-    d_tm = float((outputs.decisions != outputs.labels).mean())
-    d_0 = 1 - float(np.bincount(outputs.labels).max() / len(outputs.labels))
-    if d_tm >= d_0:
-        return [d_0]
-    return sorted({round(d_tm + share * (d_0 - d_tm), 2) for share in (0.05, 0.25, 0.6)})
 
 
 def _figure(name: str, found: Any) -> bytes:
@@ -132,9 +128,10 @@ def _report(name: str, notes: Any, found: Any, rows: Any, pixels: int | None, se
         + f", {s['classes']} classes, accuracy {1 - s['task_model_distortion']:.2%}"
         + (f", temperature {s['temperature']:.4g}" if s["temperature"] is not None else ""),
         highlight=False,
+        soft_wrap=True,
     )
     console.print("; ".join(notes), style="dim", highlight=False)
-    table = Table(title="bits per sample, at most, for each accuracy" if not pixels else None, title_style="")
+    table = Table(title="bits per sample")
     table.add_column("curve")
     table.add_column("meaning")
     for row in rows:
@@ -144,9 +141,12 @@ def _report(name: str, notes: Any, found: Any, rows: Any, pixels: int | None, se
         table.add_row(key, meaning, *cells)
         if key == "TMRD":
             table.add_row("", "as model believes", *(_cell(row["TMRD_model"]) for row in rows), style="dim")
-    table.title = "bits per sample"
     console.print(table)
-    console.print("'beyond': the curve does not reach that accuracy. '-': not computed, see below.", style="dim")
+    shown = {_cell(row[key]) for row in rows for key in (*CURVES, "TMRD_model")}
+    if "beyond" in shown:
+        console.print("'beyond': the curve does not reach that accuracy", style="dim")
+    if "-" in shown:
+        console.print("'-': not computed, see the notes", style="dim")
     for warning in found.warnings:
         console.print(f"note: {warning}", highlight=False, soft_wrap=True)
     gaps = [np.nanmax(c.gap) for c in found.curves.values() if np.isfinite(c.gap).any()]
@@ -154,6 +154,7 @@ def _report(name: str, notes: Any, found: Any, rows: Any, pixels: int | None, se
         f"largest certified gap {max(gaps):.1e} nat; compile {seconds['compile']:.1f} s, "
         f"solve {seconds['solve']:.1f} s",
         highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -1,5 +1,6 @@
 """`jaxrd sweep`: a source and a distortion in, the certified rate-distortion curve out."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,9 @@ def sweep_command(
     high: Annotated[float | None, typer.Option(help="largest slope")] = None,
     out: Annotated[Path, typer.Option(help="folder for sweep.json, sweep.csv, sweep.png")] = Path("sweep"),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="no figure")] = False,
-    float32: Annotated[bool, typer.Option("--float32", help="compute in float32 (certified to 1e-5 nat)")] = False,
+    float32: Annotated[
+        bool, typer.Option("--float32", help="compute in float32: gaps of 1e-5 nat, relative to max(1, |L|)")
+    ] = False,
 ) -> None:
     """The rate-distortion curve of any discrete source and distortion, certified point by point."""
     dtype = set_precision(float32)
@@ -34,6 +37,9 @@ def sweep_command(
 
     if slopes < 2:
         raise InputError(f"--slopes must be at least 2; got {slopes}.")
+    for d in at or []:
+        if not np.isfinite(d):
+            raise InputError(f"--at must be a finite distortion; got {d:g}.")
     with timed() as clock:
         given, sha256 = read_problem(file)
         check_writable(out)
@@ -44,14 +50,12 @@ def sweep_command(
         critical = float(critical_slope(problem))
         least = low if low is not None else (critical if 0 < critical < np.inf else 1e-2 / spread)
         most = high if high is not None else max(1e3 / spread, 10 * least)
+        end = [np.inf] if high is None else []  # the least distortion, which no finite slope need reach
         if not 0 < least < most < np.inf:
             raise InputError(f"--low and --high must satisfy 0 < low < high; got {least:g} and {most:g}.")
         with progress_bar() as tick:
-            solved = sweep(
-                problem,
-                np.geomspace(least, most, slopes),
-                progress=lambda done, total: tick("R(D)", done, total),
-            )
+            slope_grid = np.concatenate([np.geomspace(least, most, slopes - len(end)), end])
+            solved = sweep(problem, slope_grid, progress=partial(tick, "R(D)"))
             points = [rate_at(problem, d) for d in at or []]
         curve = solved.curve()
         tolerance = 1e-5 if float32 else 1e-9
@@ -83,6 +87,7 @@ def sweep_command(
         f"[bold]{file.name}[/bold]: {distortion.shape[0]} x {distortion.shape[1]}, {slopes} slopes in "
         f"{least:.3g}..{most:.3g}, {converged} converged, largest gap {curve.gap.max():.1e} nat",
         highlight=False,
+        soft_wrap=True,
     )
     if rows:
         table = Table()
@@ -93,6 +98,6 @@ def sweep_command(
             table.add_row(f"{r['distortion']:.6g}", rate, f"{r['gap_bits']:.1e}", r["status"])
         console.print(table)
     console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
-    if converged < slopes:
+    if converged < slopes or any(r["status"] in ("MAX_STEPS", "STALLED", "NONFINITE") for r in rows):
         errors.print("jaxrd: not converged at some slopes, see status", highlight=False)
         raise typer.Exit(1)

@@ -84,7 +84,9 @@ def rate(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     terms = right * _divergence(correct, p) + wrong * _divergence(safe_theta, p)
     value = jnp.where(used, terms, 0).sum(-1)
     value = jnp.where(lossy, value, 0)
-    return jnp.where(d < 0, jnp.inf, jnp.where((d == 0) & (d_max > 0), entropy(s.pmf), value))
+    occurs = s.pmf > 0  # an empty class must not spoil the gradient
+    lossless = -jnp.where(occurs, s.pmf * jnp.log(jnp.where(occurs, s.pmf, 1)), 0).sum()
+    return jnp.where(d < 0, jnp.inf, jnp.where((d == 0) & (d_max > 0), lossless, value))
 
 
 _rate = rate  # the inverse has an argument of that name

@@ -23,7 +23,7 @@ def rate(variance: ArrayLike, distortion: ArrayLike) -> jax.Array:
     v, d = floats(variance, distortion)
     lossy = (d > 0) & (d < v)
     value = 0.5 * jnp.log(jnp.where(lossy, v / jnp.where(lossy, d, 1), 1))
-    return jnp.where(d > 0, value, jnp.where(v > 0, jnp.inf, 0))
+    return jnp.where(d > 0, value, jnp.inf)
 
 
 @jax.jit

@@ -36,7 +36,7 @@ def rate(eigenvalues: ArrayLike, distortion: ArrayLike) -> jax.Array:
     safe = jnp.where(active, eig / jnp.where(theta > 0, theta, 1), 1)
     value = 0.5 * jnp.log(safe).sum(-1)
     d = d[..., 0]
-    return jnp.where(d > 0, value, jnp.where(eig[0] > 0, jnp.inf, 0))
+    return jnp.where(d > 0, value, jnp.inf)
 
 
 @jax.jit

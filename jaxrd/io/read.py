@@ -14,6 +14,8 @@ from jaxrd.tosc.outputs import InputError, Outputs, from_decisions, from_scores
 SCORE_KEYS = ("logits", "scores", "outputs", "probs", "probabilities")
 LABEL_KEYS = ("labels", "targets", "y")
 DECISION_KEYS = ("predictions",)
+OUTPUT_KEYS = (*SCORE_KEYS, *LABEL_KEYS, *DECISION_KEYS)
+UNREAD = np.zeros(0)
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 
 
@@ -32,8 +34,11 @@ def _refuse_pickle(path: Path) -> None:
         raise InputError(f"{path} is a pickle, which can run code when read; it is refused. Save arrays as .npz.")
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz, or the one of an .npy under the key ''."""
+def _load(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The arrays of an .npz that have one of these keys, or the one of an .npy under the key ''.
+
+    Other arrays are listed but not read: they may be large, or pickles.
+    """
     _refuse_pickle(path)
     if not path.exists():
         raise InputError(f"{path} does not exist.")
@@ -42,7 +47,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded:
-            return {key: loaded[key] for key in loaded.files}
+            return {key: loaded[key] if key in keys else UNREAD for key in loaded.files}
     except ValueError as error:
         if "pickle" in str(error).lower():
             raise InputError(
@@ -100,7 +105,7 @@ def read_outputs(path: str | Path, labels: str | Path | None = None) -> tuple[Ou
     elif path.suffix.lower() == ".csv":
         arrays = _read_csv(path)
     elif path.suffix.lower() in (".npz", ".npy", *PICKLES):
-        arrays = _load(path)
+        arrays = _load(path, OUTPUT_KEYS)
         if "" in arrays:
             arrays = {"scores": arrays[""]} if arrays[""].ndim == 2 else {"predictions": arrays[""]}
     else:
@@ -141,7 +146,7 @@ def _member(folder: Path, names: tuple[str, ...]) -> Path:
 
 
 def _one(path: Path) -> np.ndarray:
-    arrays = _load(path)
+    arrays = _load(path, ())
     if "" not in arrays:
         raise InputError(f"{path} is an archive; a single array was expected.")
     return arrays[""]
@@ -156,7 +161,7 @@ def _read_labels(path: Path) -> np.ndarray:
         return np.array([_number(v, path, key, i) for i, v in enumerate(columns[key])])
     if path.suffix.lower() == ".txt":
         return np.array([_number(v, path, "label", i) for i, v in enumerate(path.read_text().split())])
-    arrays = _load(path)
+    arrays = _load(path, LABEL_KEYS)
     key = "" if "" in arrays else _find(arrays, LABEL_KEYS)
     if key is None:
         raise InputError(f"{path} has no labels ({'|'.join(LABEL_KEYS)}); it has: {_listing(arrays)}.")
@@ -202,6 +207,8 @@ def _read_csv(path: Path) -> dict[str, np.ndarray]:
             continue
         values = np.array([_number(text, path, name, i) for i, text in enumerate(texts)])
         if key in (*LABEL_KEYS, "label", "target"):
+            if "labels" in arrays:
+                raise InputError(f"{path.name} has two columns of labels; {name!r} is the second.")
             arrays["labels"] = values
         elif key in (*DECISION_KEYS, "prediction"):
             arrays["predictions"] = values
@@ -222,7 +229,7 @@ def read_problem(path: str | Path) -> tuple[Problem, str]:
         InputError: one line that quotes what cannot be used.
     """
     path = Path(path)
-    arrays = _load(path)
+    arrays = _load(path, ("source", "distortion"))
     missing = [key for key in ("source", "distortion") if key not in arrays]
     if missing:
         raise InputError(f"{path.name} has no {' and no '.join(missing)}; it has: {_listing(arrays)}.")

@@ -115,9 +115,12 @@ def save_all(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
     Raises:
         OSError: the folder cannot be written.
     """
-    staged: list[tuple[Path, Path]] = []
+    files, staged = list(files), []
     with _undisturbed():
         folder.mkdir(parents=True, exist_ok=True)
+        for name, _ in files:
+            if (folder / name).is_dir():
+                raise IsADirectoryError(21, "is a folder; a file is to be written there", str(folder / name))
         try:
             for name, content in files:
                 handle, temporary = tempfile.mkstemp(dir=folder, prefix=".jaxrd-")

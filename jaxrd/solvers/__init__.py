@@ -1,21 +1,20 @@
 """Solvers: each a function (problem, slope) -> Solution."""
 
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxrd.problem import Problem
+from jaxrd.problem import Problem, as_arrays
 from jaxrd.solution import Solution
 from jaxrd.solvers.blahut_arimoto import blahut_arimoto
 from jaxrd.solvers.interior_point import interior_point
 
-LARGEST_NEWTON = 4096
-"""Reproduction letters up to which an m x m Newton matrix is worth its memory and its m^3."""
+NEWTON_BYTES = 2**27
+"""Largest m x m Newton matrix worth its memory and its m^3: 4096 letters in float64, 5792 in float32."""
 
 
 def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -> Solution:
     """Solve L(s) = min over channels of I(X;Y) + s E d(X,Y) at one slope, with a certificate.
 
-    Picks the solver by shape: `interior_point` where an m x m Newton matrix fits, else `blahut_arimoto`.
+    Picks the solver by shape and dtype: `interior_point` where an m x m Newton matrix fits, else `blahut_arimoto`.
 
     Args:
         problem: source (n,), distortion (n, m).
@@ -28,12 +27,15 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
     Raises:
         ValueError: the shapes do not belong together.
 
+    >>> import jax.numpy as jnp
     >>> point = solve(Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2)), 2.0)
     >>> round(float(point.distortion), 4)
     0.1192
     """
-    solver = interior_point if jnp.shape(problem.distortion)[-1] <= LARGEST_NEWTON else blahut_arimoto
+    problem = as_arrays(problem)
+    newton = problem.distortion.shape[1] ** 2 * problem.distortion.dtype.itemsize
+    solver = interior_point if newton <= NEWTON_BYTES else blahut_arimoto
     return solver(problem, slope, tol=tol)
 
 
-__all__ = ["LARGEST_NEWTON", "blahut_arimoto", "interior_point", "solve"]
+__all__ = ["NEWTON_BYTES", "blahut_arimoto", "interior_point", "solve"]

@@ -21,10 +21,21 @@ class Prepared(NamedTuple):
 
 
 def as_inputs(problem: Problem, scalar: ArrayLike, tol: ArrayLike | None) -> tuple[Problem, jax.Array, jax.Array]:
-    """Arrays of one strong dtype: a Python scalar must not cost a compile of its own. tol=None becomes the default."""
+    """A pmf and arrays of one strong dtype (a Python scalar must not cost a compile of its own); tol=None: the default.
+
+    Raises:
+        ValueError: the shapes do not belong together, or the slope or target is no scalar.
+    """
     problem = as_arrays(problem)
     dtype = problem.source.dtype
-    return problem, jnp.asarray(scalar, dtype), default_tolerance(dtype, tol)
+    scalar = jnp.asarray(scalar, dtype)
+    if scalar.ndim != 0:
+        raise ValueError(
+            f"one scalar at a time; got shape {scalar.shape}. For a grid of slopes use sweep, or jax.vmap."
+        )
+    # A pmf rounded to fewer digits must not void the certificate.
+    source = problem.source / problem.source.sum()
+    return Problem(source, problem.distortion), scalar, default_tolerance(dtype, tol)
 
 
 def prepare(problem: Problem, slope: jax.Array) -> Prepared:
@@ -97,7 +108,7 @@ def certify(
     gap = jnp.maximum(e.gap, 0) + 4 * eps * (1 + e.objective + excess + offset)
 
     status = jnp.where(gap <= tol * scale(e.objective + offset), Status.CONVERGED, unfinished)
-    sane = jnp.isfinite(gap) & jnp.isfinite(rate) & jnp.isfinite(distortion)
+    sane = jnp.isfinite(gap) & jnp.isfinite(rate) & jnp.isfinite(distortion) & (slope >= 0)
     status = jnp.where(sane, status, Status.NONFINITE)
     status = jnp.where(sendable, status, Status.INFEASIBLE)
     lost = ~sendable

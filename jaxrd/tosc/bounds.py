@@ -27,19 +27,35 @@ from jaxrd.tosc.parametric import smallest_rate
 from jaxrd.tosc.soft import SampleAndCommunicate, label_distortion, model_aware_problem, sample_and_communicate
 
 SCAN = 512  # grid on which E&C, which costs next to nothing, is searched for its smallest rate
-STEEPEST = 300.0  # nats per unit: beyond it the curves have reached their least distortion
+STEEPEST = 300.0  # nats per unit: here a drawn curve has reached its least distortion, but for the last samples
+SATURATED = 1e6  # where the exponentials of all but nearly tied posteriors have; beyond, s D rounds at 1e-9
+PER_DECADE = 6  # points per decade on the way there: label-measured distortion may dip below D_TM before it ends there
 
 Tick = Callable[[int, int], None] | None
+
+
+class Rate(NamedTuple):
+    """A rate at a distortion, nats; inf where the curve does not reach it."""
+
+    rate: float
+    converged: bool = True
+    """False where a solver behind it did not reach its tolerance: then the rate is an upper bound."""
 
 
 class Bound(NamedTuple):
     """A curve and how to ask it for a rate; nats."""
 
     curve: Curve
-    smallest: Callable[[float], float]
-    """Smallest rate of the raw curve with label-measured distortion <= D; inf where it does not reach D."""
-    smallest_believed: Callable[[float], float] | None = None
+    smallest: Callable[[float], Rate]
+    """Smallest rate of the raw curve with label-measured distortion <= D."""
+    smallest_believed: Callable[[float], Rate] | None = None
     """The same on model-believed distortion, where that differs."""
+
+
+def _certified_at(problem: Problem, target: float, least: float, tol: float | None) -> Rate:
+    """R(D) of a solved problem; a target within rounding (1e-12) below the least distortion counts as that one."""
+    point = rate_at(problem, least if least - 1e-12 <= target < least else target, tol=tol)
+    return Rate(float(point.rate), int(point.status) in (Status.CONVERGED, Status.EXACT, Status.INFEASIBLE))
 
 
 def slope_grid(classes: int, count: int, critical: float) -> np.ndarray:
@@ -60,6 +76,20 @@ def slope_grid(classes: int, count: int, critical: float) -> np.ndarray:
     return grid
 
 
+def _saturation(margins: jax.Array, start: float) -> np.ndarray:
+    """Inverse temperatures or slopes from `start` to where the smallest margin between the two best saturates."""
+    positive = np.asarray(margins)
+    positive = positive[positive > 0]
+    end = min(40 / positive.min(), SATURATED) if positive.size else start
+    decades = max(np.log10(max(end, start) / start), 0)
+    return np.geomspace(start, max(end, start), int(np.ceil(PER_DECADE * decades)) + 1)[1:]
+
+
+def _margins(scores: jax.Array) -> jax.Array:
+    best, second = jnp.moveaxis(jax.lax.top_k(scores, 2)[0], 1, 0)
+    return best - second
+
+
 def _achievable(distortion: np.ndarray, rate: np.ndarray, **more: Any) -> Curve:
     nan = np.full(len(rate), np.nan)
     return Curve(distortion, rate, nan, nan, np.full(len(rate), Status.ACHIEVABLE), **more)
@@ -69,10 +99,12 @@ def _exact(distortion: np.ndarray, rate: np.ndarray, slope: np.ndarray, **more: 
     return Curve(distortion, rate, slope, np.zeros(len(rate)), np.full(len(rate), Status.EXACT), **more)
 
 
-def _solve_grid(problem: Problem, count: int, tol: float | None, tick: Tick) -> tuple[Solution, Curve]:
-    """The swept problem, and its curve with the exact zero-rate point in front."""
+def _solve_grid(
+    problem: Problem, count: int, tol: float | None, tick: Tick, beyond: np.ndarray | tuple = ()
+) -> tuple[Solution, Curve]:
+    """The swept problem, and its curve with the exact zero-rate point in front; slopes `beyond` the grid, then inf."""
     critical = float(critical_slope(problem))
-    grid = np.append(slope_grid(problem.distortion.shape[1], count, critical), np.inf)
+    grid = np.concatenate([slope_grid(problem.distortion.shape[1], count, critical), beyond, [np.inf]])
     solved = sweep(problem, grid, tol=tol, progress=tick)
     curve = solved.curve()
     silence = float((np.asarray(problem.source) @ np.asarray(problem.distortion)).min())
@@ -90,7 +122,7 @@ def oracle(prior: jax.Array, count: int) -> Bound:
     inner = np.asarray(categorical.distortion_at_slope(prior, grid))
     d = np.concatenate([[largest], inner, [0.0]])
     curve = _exact(d, np.asarray(categorical.rate(prior, d)), np.concatenate([[critical], grid, [np.inf]]))
-    return Bound(curve, lambda target: float(categorical.rate(prior, target)))
+    return Bound(curve, lambda target: Rate(float(categorical.rate(prior, target))))
 
 
 @jax.jit
@@ -122,14 +154,20 @@ def estimated(joint: jax.Array, count: int) -> Bound:
         p = estimate_and_compress(joint, jnp.asarray(d, joint.dtype))
         return float(p.distortion), float(p.rate)
 
-    return Bound(curve, lambda target: smallest_rate(scan, fine.distortion, fine.rate, one, target))
+    return Bound(curve, lambda target: Rate(smallest_rate(scan, fine.distortion, fine.rate, one, target)))
 
 
 def indirect(joint: jax.Array, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
-    """iE&C: certified; its distortion is the label's by construction."""
-    problem = indirect_problem(joint)
+    """iE&C: certified; its distortion is the label's by construction.
+
+    Estimates that never occur have no mass, and labels that never occur are as bad for every estimate as a
+    reproduction can be: neither changes the curve, and leaving them out keeps large alphabets small.
+    """
+    whole = indirect_problem(joint)
+    rows, labels = (np.flatnonzero(np.asarray(joint.sum(axis))) for axis in (0, 1))
+    problem = Problem(whole.source[rows], whole.distortion[np.ix_(rows, labels)])
     _, curve = _solve_grid(problem, count, tol, tick)
-    return Bound(curve, lambda target: float(rate_at(problem, target, tol=tol).rate))
+    return Bound(curve, lambda target: _certified_at(problem, target, curve.distortion[-1], tol))
 
 
 def shared(joint: jax.Array, count: int) -> Bound | None:
@@ -139,19 +177,23 @@ def shared(joint: jax.Array, count: int) -> Bound | None:
         return None
     d = np.linspace(d_0, d_tm, count)
     curve = _achievable(d, (d_0 - d) / (d_0 - d_tm) * entropy)
-    return Bound(curve, lambda target: float(time_sharing(joint, target)))
+    return Bound(curve, lambda target: Rate(float(time_sharing(joint, target))))
 
 
 def merged(joint: jax.Array) -> Bound:
     """The merge baseline: one point for each number of merged estimates; nothing in between."""
     points = jax.device_get(merge_baseline(joint))
     curve = _achievable(points.distortion, points.rate, parameters={"merged_classes": np.arange(len(points.rate))})
-    return Bound(curve, lambda target: float(points.rate[points.distortion <= target + 1e-12].min(initial=np.inf)))
+    return Bound(
+        curve, lambda target: Rate(float(points.rate[points.distortion <= target + 1e-12].min(initial=np.inf)))
+    )
 
 
 def sampled(joint: jax.Array, log_v: jax.Array, labels: jax.Array, count: int) -> Bound:
     """S&C: over inverse temperatures t = u / (1 - u), u in [0, 1]; at u = 1 the decisions themselves, lossless."""
-    u = np.linspace(0, 1, max(count, 16) + 2)
+    even = np.linspace(0, 1, max(count, 16) + 2)[:-1]
+    steep = _saturation(_margins(log_v), even[-1] / (1 - even[-1]))
+    u = np.concatenate([even, steep / (1 + steep), [1.0]])
     points = [jax.device_get(_sampled_at(log_v, labels, x)) for x in u[:-1]]
     d_tm, _, entropy = (float(x) for x in landmarks(joint))
     believed_end = 1 - float(jnp.exp(log_v.max(1)).mean())
@@ -166,27 +208,36 @@ def sampled(joint: jax.Array, log_v: jax.Array, labels: jax.Array, count: int) -
         p = _sampled_at(log_v, labels, x)
         return float(p.distortion), float(p.rate)
 
-    return Bound(curve, lambda target: smallest_rate(u, d, rate, one, target))
+    return Bound(curve, lambda target: Rate(smallest_rate(u, d, rate, one, target)))
 
 
 def model_aware(
     log_v: jax.Array, labels: jax.Array, prior: jax.Array, count: int, *, tol: float | None = None, tick: Tick = None
 ) -> Bound:
     """TMRD: certified in model-believed distortion, drawn over the label-measured one."""
-    problem = model_aware_problem(jnp.exp(log_v))
-    solved, curve = _solve_grid(problem, count, tol, tick)
+    v = jnp.exp(log_v)
+    problem = model_aware_problem(v)
+    solved, curve = _solve_grid(problem, count, tol, tick, _saturation(_margins(v), STEEPEST))
     measured = _measured(problem, solved, labels)
     guess = int(np.asarray(problem.source @ problem.distortion).argmin())
     curve = curve.with_distortion(np.concatenate([[1 - float(prior[guess])], np.asarray(measured)]))
     # u = s / (1 + s) in [0, 1] brackets slopes up to inf.
     u = np.where(np.isinf(curve.slope), 1, curve.slope / (1 + np.where(np.isinf(curve.slope), 0, curve.slope)))
+    u[0] = min(u[0], u[1])  # the critical slope may be inf: then no slope buys anything
+
+    doubtful: list[bool] = []
+
+    def smallest(target: float) -> Rate:
+        doubtful.clear()
+        rate = smallest_rate(u, curve.distortion, curve.rate, one, target)
+        return Rate(rate, not any(doubtful))
 
     def one(x: float) -> tuple[float, float]:
+        if x <= u[0]:  # silence; a solver there may return any mixture of tied reproductions
+            return float(curve.distortion[0]), 0.0
         point = solve(problem, x / (1 - x) if x < 1 else np.inf, tol=tol)
+        doubtful.append(not bool(point.converged))
         return float(label_distortion(problem, point, labels)), float(point.rate)
 
-    return Bound(
-        curve,
-        lambda target: smallest_rate(u, curve.distortion, curve.rate, one, target),
-        lambda target: float(rate_at(problem, target, tol=tol).rate),
-    )
+    least = float(np.asarray(curve.model_distortion)[-1])
+    return Bound(curve, smallest, lambda target: _certified_at(problem, target, least, tol))

@@ -66,6 +66,11 @@ def indirect_problem(joint: ArrayLike) -> Problem:
     return Problem(estimate, 1 - posterior.T)
 
 
+def _likeliest(estimate: jax.Array) -> jax.Array:
+    """Which estimates tie as likeliest, up to the rounding of their sums."""
+    return estimate >= estimate.max() - 16 * jnp.finfo(estimate.dtype).eps
+
+
 class EstimateAndCompress(NamedTuple):
     """Points of E&C: what the compressor sees, and what the label does."""
 
@@ -101,8 +106,7 @@ def estimate_and_compress(joint: ArrayLike, estimate_distortion: ArrayLike) -> E
     z = shrink + (1 - shrink) * q
     right = shrink * (q @ j) + (1 - shrink) * jnp.diagonal(j) * q
     distortion = 1 - jnp.where(z > 0, right / jnp.where(z > 0, z, 1), 0).sum(-1)
-    likeliest = estimate >= estimate.max() * (1 - 1e-12)
-    silent = 1 - jnp.where(likeliest, prior, 0).max()
+    silent = 1 - jnp.where(_likeliest(estimate), prior, 0).max()
     distortion = jnp.where(d >= 1 - estimate.max(), silent, distortion)
     return EstimateAndCompress(rate, distortion, d)
 
@@ -139,20 +143,27 @@ class Merged(NamedTuple):
 def merge_baseline(joint: ArrayLike) -> Merged:
     """The one-shot baseline of [A], section IV-B: the k least likely estimates are sent as the likeliest one.
 
+    Of equally likely estimates the one whose loss costs the label least is merged first, and the one with the
+    likelier label stands for the others: relabelling the classes changes nothing.
+
     >>> [round(float(r), 4) for r in merge_baseline(jnp.eye(4) / 4).rate]
     [1.3863, 1.0397, 0.5623, 0.0]
     """
     j = jnp.asarray(joint)
     estimate = j.sum(0)
-    order = jnp.argsort(estimate, stable=True)  # least likely first, the likeliest last
-    p, right = estimate[order], jnp.diagonal(j)[order]
-    best = order[-1]
-    gained = j[best, order]  # right after all, when the label is the likeliest estimate
+    best = jnp.argmax(jnp.where(_likeliest(estimate), j.sum(1), -1))
+    gain = j[best] - jnp.diagonal(j)  # right after all, when the label is the likeliest estimate
+    # Equal counts may differ by the rounding of their sums: equal up to that, they share a rank.
+    rising = jnp.sort(estimate)
+    steps = jnp.concatenate([jnp.zeros(1, int), jnp.cumsum(jnp.diff(rising) > 16 * jnp.finfo(j.dtype).eps)])
+    rank = steps[jnp.searchsorted(rising, estimate)].at[best].set(estimate.size)
+    order = jnp.lexsort((-gain, rank))  # least likely first, the likeliest last
+    p, change = estimate[order], gain[order]
     zero = jnp.zeros(1, p.dtype)
     merged = jnp.concatenate([zero, jnp.cumsum(p[:-1])])
     terms = -jax.scipy.special.xlogy(p, p)
     kept = terms[:-1].sum() - jnp.concatenate([zero, jnp.cumsum(terms[:-1])])
     top = p[-1] + merged
     rate = jnp.maximum(kept - jax.scipy.special.xlogy(top, top), 0)
-    change = jnp.concatenate([zero, jnp.cumsum(gained[:-1] - right[:-1])])
-    return Merged(rate.at[-1].set(0), 1 - (jnp.trace(j) + change))
+    gained = jnp.concatenate([zero, jnp.cumsum(change[:-1])])
+    return Merged(rate.at[-1].set(0), 1 - (jnp.trace(j) + gained))

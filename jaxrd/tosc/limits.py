@@ -18,7 +18,7 @@ from jaxrd.tosc.outputs import InputError, Outputs
 
 CURVES = {
     "oRD": "oracle lower bound",
-    "TMRD": "best for model",
+    "TMRD": "best if calibrated",
     "iE&C": "decisions, label-aware coding",
     "S&C": "send posterior sample",
     "E&C": "compress decisions only",
@@ -65,6 +65,11 @@ def _calibrate(
     assert outputs.logits is not None
     log_v = log_posterior(outputs.logits, temperature)
     before, after = reliability(log_posterior(outputs.logits), outputs.labels), reliability(log_v, outputs.labels)
+    if after.ece > before.ece + 0.01:
+        warnings.append(
+            f"temperature {temperature:.3g} made the calibration worse: ECE {before.ece:.3f} before, "
+            f"{after.ece:.3f} after"
+        )
     found = {"temperature": temperature, "ece": after.ece, "nll": after.nll}
     return outputs, log_v, found | {"ece_before": before.ece, "nll_before": before.nll}
 
@@ -79,14 +84,35 @@ def _miscalibration(curve: Curve, samples: int) -> str | None:
     side = "better" if (believed - measured)[worst.argmax()] < 0 else "worse"
     return (
         f"miscalibrated: the model believes itself {side} than its labels show, by up to {worst.max():.3f} in "
-        "distortion; trust the label-measured TMRD"
+        "distortion; the label-measured points are what is achieved"
     )
+
+
+def _default_targets(d_tm: float, d_0: float) -> list[float]:
+    """A few distortions of two decimals between deciding and guessing."""
+    if d_tm >= d_0:
+        return [min(float(np.ceil(100 * d_0)) / 100, 1.0)]
+    return sorted({round(d_tm + share * (d_0 - d_tm), 2) for share in (0.05, 0.25, 0.6)})
+
+
+def _beaten(rows: list[dict[str, float | None]]) -> str | None:
+    """Words on achievable curves below TMRD: with the true posterior there are none."""
+    for row in rows:
+        ours = row["TMRD"]
+        others = {name: rate for name in ("iE&C", "S&C", "E&C", "TS") if (rate := row[name]) is not None}
+        if ours is not None and others and min(others.values()) < ours - 1e-6:
+            name = min(others, key=lambda name: others[name])
+            return (
+                f"{name} lies below TMRD at D = {row['distortion']:.4g}: the posterior is off there, and TMRD on the "
+                "label axis is one achievable scheme, no bound"
+            )
+    return None
 
 
 def limits(
     outputs: Outputs,
     *,
-    at: Sequence[float] = (),
+    at: Sequence[float] | None = (),
     temperature: float | None = None,
     slopes: int = 32,
     seed: int = 0,
@@ -101,7 +127,8 @@ def limits(
 
     Args:
         outputs: labels with logits or decisions, from `from_scores`, `from_decisions` or `jaxrd.io.read_outputs`.
-        at: task distortions (1 - accuracy) at which every curve is solved for its smallest rate.
+        at: task distortions (1 - accuracy) at which every curve is solved for its smallest rate; None: a few between
+            that of the decisions and that of guessing.
         temperature: fixes the temperature (1: as is), and then no sample is set aside.
         slopes: points per curve.
         seed: of the permutation.
@@ -120,7 +147,7 @@ def limits(
     >>> round(found.at[0]["oRD"], 4)  # ln 2 - h(1/4)
     0.1308
     """
-    for d in at:
+    for d in at or ():
         if not 0 <= d <= 1:
             raise InputError(f"a task distortion must lie in [0, 1]; got {d:g}.")
     if temperature is not None and not (np.isfinite(temperature) and temperature > 0):
@@ -161,18 +188,23 @@ def limits(
     if outputs.classes**2 > samples / 10:
         warnings.append(f"{outputs.classes}^2 confusion cells for {samples} samples: the plug-in iE&C is optimistic")
 
+    asks = {name: bound.smallest for name, bound in found.items() if bound is not None}
+    aware = found.get("TMRD")
+    if aware is not None and aware.smallest_believed is not None:
+        asks["TMRD_model"] = aware.smallest_believed
     rows: list[dict[str, float | None]] = []
-    for i, d in enumerate(at):
-        row: dict[str, float | None] = {"distortion": float(d)}
-        for name in CURVES:
-            bound = found.get(name)
-            row[name] = None if bound is None else bound.smallest(float(d))
-        aware = found.get("TMRD")
-        believed = aware.smallest_believed if aware else None
-        row["TMRD_model"] = believed(float(d)) if believed else None
+    targets = _default_targets(d_tm, d_0) if at is None else [float(d) for d in at]
+    for i, d in enumerate(targets):
+        row: dict[str, float | None] = {"distortion": d} | dict.fromkeys((*CURVES, "TMRD_model"))
+        for name, ask in asks.items():
+            row[name], converged = ask(d)
+            if not converged:
+                warnings.append(f"{name} at D = {d:.4g} did not converge: its rate is an upper bound")
         rows.append(row)
         if progress is not None:
-            progress("rates asked for", i + 1, len(at))
+            progress("rates asked for", i + 1, len(targets))
+    if beaten := _beaten(rows):
+        warnings.append(beaten)
     summary = {
         "samples": samples,
         "samples_total": total,

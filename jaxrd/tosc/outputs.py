@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 ROW_SUM_TOLERANCE = 1e-3
+MOST_CLASSES = 20_000
+"""The confusion joint is classes x classes: more would take over 3 GB each."""
 
 
 class InputError(ValueError):
@@ -47,13 +49,15 @@ def _classes(values: np.ndarray, what: str, samples: int | None) -> np.ndarray:
     if values.size == 0:
         raise InputError(f"{what} is empty: there is no sample to measure.")
     if values.dtype.kind not in "iufb":
-        raise InputError(f"{what} must be integers; got {values.dtype} such as {values.flat[0]!r}.")
+        raise InputError(f"{what} must be integers; got {str(values.flat[0])!r} ({values.dtype}).")
     if values.dtype.kind == "f":
         bad = ~np.isfinite(values) | (values != np.round(values))
         if bad.any():
             raise InputError(f"{what} must be integers; got {values[bad][0]} at sample {bad.argmax()}.")
     if (values < 0).any():
         raise InputError(f"{what} must be >= 0; got {values.min():g} at sample {values.argmin()}.")
+    if values.max() >= MOST_CLASSES:
+        raise InputError(f"{what} must be below {MOST_CLASSES}; got {values.max():g} at sample {values.argmax()}.")
     return values.astype(np.int64)
 
 
@@ -74,7 +78,8 @@ def _check_labels(labels: np.ndarray, classes: int) -> None:
 def from_scores(scores: np.ndarray, labels: np.ndarray, *, probabilities: bool | None = None) -> Outputs:
     """Outputs from logits or probabilities, told apart by their rows: >= 0 and summing to 1 are probabilities.
 
-    Log-probabilities count as logits. The decision is the first largest score of a row.
+    Log-probabilities count as logits. The decision is the first largest score of a row. A probability of exactly zero
+    is read as the smallest normal float32, 1.2e-38: a softmax that underflowed, not a class ruled out.
 
     Args:
         scores: shape (samples, classes), finite.
@@ -153,4 +158,7 @@ def from_decisions(decisions: np.ndarray, labels: np.ndarray, *, classes: int | 
     if count < seen:
         raise InputError(f"classes is {count}, but class {seen - 1} occurs.")
     _check_labels(labels, count)
-    return Outputs(labels, decisions, count, None, ("hard decisions only",))
+    notes = ("hard decisions only",)
+    if labels.min() > 0 and decisions.min() > 0:
+        notes += ("class 0 never occurs: if classes are counted from 1 that changes no curve",)
+    return Outputs(labels, decisions, count, None, notes)

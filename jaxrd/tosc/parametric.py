@@ -1,6 +1,7 @@
 """The smallest rate of a parametric curve at a distortion, solved for, not interpolated."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
@@ -15,8 +16,9 @@ def smallest_rate(
 ) -> float:
     """min { R(t) : D(t) <= target } on a curve t -> (D, R) that need be neither convex nor monotone.
 
-    The grid brackets every crossing of D(t) = target and every interior minimum of R; each is then solved for.
-    What happens between two grid points that neither shows is missed: use a grid fine enough.
+    The grid brackets every crossing of D(t) = target, every interior minimum of R, and every interior minimum of D
+    that may dip below the target; each is then solved for. What happens between two grid points and shows in none of
+    these is missed: use a grid fine enough.
 
     Args:
         parameters: t, rising, shape (k,).
@@ -39,19 +41,38 @@ def smallest_rate(
             best = min(best, r)
         return d - target
 
+    def cross(inside: float, outside: float) -> None:
+        """The crossing between a parameter that meets the target and one that does not."""
+        # A root just above the target, from where the slack lets it count as met.
+        low, high = sorted((inside, outside))
+        ends = consider(low) - slack / 2, consider(high) - slack / 2
+        if ends[0] * ends[1] < 0:
+            brentq(lambda t: consider(t) - slack / 2, low, high, xtol=1e-14)
+
+    def least(values: int, i: int) -> float:
+        """Where the distortion (0) or the rate (1) is least between the neighbours of grid point i."""
+        bounds = parameters[i - 1], parameters[i + 1]
+        found: Any = minimize_scalar(lambda t: evaluate(float(t))[values], bounds=bounds, method="bounded")
+        return float(found.x)
+
     for i in np.flatnonzero(met[1:] != met[:-1]):
         # The rate along a bracket lies near its ends': skip one that cannot win.
         if min(rate[i], rate[i + 1]) <= best:
-            ends = (distortion[i] - target) * (distortion[i + 1] - target)
-            if ends < 0:
-                # A root just above the target, from where the slack lets it count as met.
-                low, high = float(parameters[i]), float(parameters[i + 1])
-                brentq(lambda t: consider(t) - slack / 2, low, high, xtol=1e-14)
+            inside, outside = (i, i + 1) if met[i] else (i + 1, i)
+            cross(float(parameters[inside]), float(parameters[outside]))
     for i in range(1, len(rate) - 1):
-        dips = rate[i] < rate[i - 1] and rate[i] < rate[i + 1]
-        if dips and met[i - 1 : i + 2].any():
-            found = minimize_scalar(
-                lambda t: evaluate(t)[1], bounds=(parameters[i - 1], parameters[i + 1]), method="bounded"
-            )
-            consider(float(found.x))
+        left, right = distortion[i - 1] - distortion[i], distortion[i + 1] - distortion[i]
+        # A dip this deep between neighbours is plausible only where they rise by as much.
+        if (
+            left >= 0
+            and right >= 0
+            and 0 < distortion[i] - target <= max(left, right)
+            and rate[i - 1 : i + 2].min() < best
+        ):
+            bottom = least(0, i)
+            if consider(bottom) <= slack:
+                cross(bottom, float(parameters[i - 1]))
+                cross(bottom, float(parameters[i + 1]))
+        if rate[i] < rate[i - 1] and rate[i] < rate[i + 1] and met[i - 1 : i + 2].any():
+            consider(least(1, i))
     return best

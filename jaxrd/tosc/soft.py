@@ -69,7 +69,7 @@ def sample_and_communicate(
     Args:
         log_posterior: ln v, shape (samples, classes).
         labels: y, int, shape (samples,).
-        inverse_temperature: t >= 0, a scalar.
+        inverse_temperature: t >= 0, finite, a scalar.
         weights: of the samples, summing to one; None: equal.
     """
     log_v = jnp.asarray(log_posterior)

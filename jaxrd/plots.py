@@ -88,13 +88,13 @@ def limits_axes(
         ax.plot([], [], color="0.4", linewidth=0.9, linestyle=(0, (3, 2)), label="thin: with time sharing")
     ax.annotate(
         f"$D_{{TM}}$ = {task_model_distortion:.3g}",
-        (task_model_distortion, 1),
+        (task_model_distortion, 0),
         xycoords=("data", "axes fraction"),
-        xytext=(5 if inside else -5, -4),
+        xytext=(5 if inside else -5, 6),
         textcoords="offset points",
         rotation=90,
         ha="left" if inside else "right",
-        va="top",
+        va="bottom",
         color="0.25",
         fontsize=9,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.implicit import distortion_solved, rate_solved
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers import solve
@@ -185,7 +186,7 @@ def rate_at(
 
     Brackets the slope between the zero-rate end and the least distortion; where no slope hits D exactly (a kink or
     a linear piece), the two bracketing solutions are mixed. The lower bound is the best dual bound over the slopes
-    tried.
+    tried. The rate is differentiable in D and in the problem (envelope theorem); the other fields are constants.
 
     Args:
         problem: source (n,), distortion (n, m).
@@ -196,14 +197,15 @@ def rate_at(
 
     Returns:
         A `Solution` with rate - gap <= R(D) <= rate, and `steps` the slopes solved. D below the least distortion:
-        rate +inf, INFEASIBLE. D at or beyond D_max: the zero-rate point. A constant to automatic differentiation.
+        rate +inf, INFEASIBLE. D at or beyond D_max: the zero-rate point.
 
     >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
     >>> round(float(rate_at(problem, 0.11).rate), 3)  # ln 2 - h(.11)
     0.347
     """
     inputs = as_inputs(problem, distortion, tol)
-    return _search(*inputs, solver=solver, max_solves=max_solves, along_rate=False)
+    solution = _search(*inputs, solver=solver, max_solves=max_solves, along_rate=False)
+    return rate_solved(*inputs[:2], solution)
 
 
 def distortion_at(
@@ -215,6 +217,8 @@ def distortion_at(
     max_solves: int = MAX_SOLVES,
 ) -> Solution:
     """The distortion-rate function at a given rate, D(R) = min E d(X,Y) subject to I(X;Y) <= R, certified.
+
+    The distortion is differentiable in R and in the problem (envelope theorem); the other fields are constants.
 
     Args:
         problem: source (n,), distortion (n, m).
@@ -234,4 +238,5 @@ def distortion_at(
     0.11
     """
     inputs = as_inputs(problem, rate, tol)
-    return _search(*inputs, solver=solver, max_solves=max_solves, along_rate=True)
+    solution = _search(*inputs, solver=solver, max_solves=max_solves, along_rate=True)
+    return distortion_solved(*inputs[:2], solution)

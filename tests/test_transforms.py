@@ -56,8 +56,8 @@ def test_jit_and_vmap_equal_the_plain_call(name):
                 np.testing.assert_allclose(a, b, atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["solve", "interior_point", "blahut_arimoto", "rate_at", "distortion_at"])
-def test_solutions_are_constants_to_autodiff(name):
+@pytest.mark.parametrize("name", ["interior_point", "blahut_arimoto"])
+def test_bare_solvers_are_constants_to_autodiff(name):
     gradient = jax.grad(lambda d: FUNCTIONS[name](Problem(SOURCES[0], d)).rate)(DISTORTIONS[0])
     assert (gradient == 0).all()
 

@@ -1,0 +1,163 @@
+"""Derivatives through solutions, against finite differences of the solver in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from jaxrd import Problem, Status, distortion_at, rate_at, solve, sweep, tosc
+from jaxrd.closed_form import categorical
+
+G = np.random.default_rng(0)
+P = jnp.asarray(G.dirichlet(np.ones(6)))
+D = jnp.asarray(G.gamma(0.7, size=(6, 5)))
+S = jnp.asarray(3.0)
+
+
+def numeric(f, x, h=1e-6):
+    """Central differences, entry by entry."""
+    x = np.asarray(x, float)
+    out = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        e = np.zeros(x.shape)
+        e[i] = h
+        out[i] = (float(f(jnp.asarray(x + e))) - float(f(jnp.asarray(x - e)))) / (2 * h)
+    return out
+
+
+def close(f, x, rtol=1e-6):
+    exact, expected = np.asarray(jax.grad(f)(jnp.asarray(x))), numeric(f, x)
+    np.testing.assert_allclose(exact, expected, atol=rtol * max(np.abs(expected).max(), 1e-3))
+
+
+FIELDS = {
+    "rate": lambda point: point.rate,
+    "distortion": lambda point: point.distortion,
+    "reproduction": lambda point: point.reproduction @ jnp.arange(5.0),
+    "lagrangian": lambda point: point.rate + point.slope * point.distortion,
+}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+class TestSolve:
+    def test_in_the_distortion(self, field):
+        close(lambda d: FIELDS[field](solve(Problem(P, d), S)), D)
+
+    def test_in_the_source(self, field):
+        close(lambda p: FIELDS[field](solve(Problem(p, D), S)), P)
+
+    def test_in_the_slope(self, field):
+        close(lambda s: FIELDS[field](solve(Problem(P, D), s)), S)
+
+    def test_forward_mode_equals_reverse_mode(self, field):
+        f = lambda d: FIELDS[field](solve(Problem(P, d), S))  # noqa: E731
+        np.testing.assert_allclose(jax.jacfwd(f)(D), jax.grad(f)(D), atol=1e-12)
+
+    def test_second_derivative_in_the_slope(self, field):
+        first = jax.grad(lambda s: FIELDS[field](solve(Problem(P, D), s)))
+        close(first, S, rtol=1e-5)
+
+
+def test_envelope_of_the_lagrangian():
+    """dL/ds = E d, dL/dd_xy = s p_x W_xy (theory, section 0)."""
+    from jaxrd import optimal_channel
+
+    problem = Problem(P, D)
+    point = solve(problem, S)
+    lagrangian = lambda problem, s: FIELDS["lagrangian"](solve(problem, s))  # noqa: E731
+    np.testing.assert_allclose(jax.grad(lagrangian, 1)(problem, S), point.distortion, rtol=1e-10)
+    slope = jax.grad(lagrangian)(problem, S).distortion
+    np.testing.assert_allclose(slope, S * P[:, None] * optimal_channel(problem, point), atol=1e-10)
+
+
+class TestTargets:
+    target = float(solve(Problem(P, D), S).distortion)
+
+    def test_rate_at(self):
+        close(lambda x: rate_at(Problem(P, D), x).rate, self.target)
+        close(lambda d: rate_at(Problem(P, d), self.target).rate, D)
+        close(lambda p: rate_at(Problem(p, D), self.target).rate, P)
+
+    def test_distortion_at(self):
+        close(lambda r: distortion_at(Problem(P, D), r).distortion, 0.3)
+        close(lambda d: distortion_at(Problem(P, d), 0.3).distortion, D)
+
+    def test_the_slope_of_the_curve(self):
+        p = jnp.array([0.5, 0.3, 0.2])
+        problem = Problem(p, 1 - jnp.eye(3))
+        for d in (0.05, 0.2, 0.45):
+            slope = jax.grad(lambda x: rate_at(problem, x).rate)(d)
+            np.testing.assert_allclose(slope, -categorical.slope(p, d), rtol=1e-6)
+            in_p = jax.grad(lambda p, d=d: rate_at(Problem(p, 1 - jnp.eye(3)), d).rate)(p)
+            closed = jax.grad(lambda p, d=d: categorical.rate(p, d))(p)
+            # up to a constant: the source is taken as p / sum p
+            np.testing.assert_allclose(in_p - in_p.mean(), closed - closed.mean(), atol=1e-6)
+
+    def test_zero_rate_and_infeasible(self):
+        gradient = jax.grad(lambda x: rate_at(Problem(P, D), x).rate)
+        assert gradient(50.0) == 0
+        assert int(rate_at(Problem(P, D), -1.0).status) == Status.INFEASIBLE
+
+
+def test_dependent_columns():
+    """Where q is not unique the rate and the distortion still are, and so are their derivatives."""
+    twice = jnp.concatenate([D, D[:, 1:3]], 1)
+    for field in ("rate", "distortion"):
+        f = lambda d, s, field=field: FIELDS[field](solve(Problem(P, d), s))  # noqa: E731
+        np.testing.assert_allclose(jax.grad(f, 1)(twice, S), jax.grad(f, 1)(D, S), rtol=1e-7)
+        whole = jax.grad(f)(twice, S)
+        merged = whole[:, :5].at[:, 1:3].add(whole[:, 5:])
+        np.testing.assert_allclose(merged, jax.grad(f)(D, S), atol=1e-7)
+
+
+def test_at_a_critical_slope_one_side():
+    """Where the support changes the derivative is that of one of the two sides, never NaN."""
+    p = np.array([0.5, 0.3, 0.2])
+    s = float(categorical.slope(p, categorical._sort(p, 0.0)[0].breakpoint[2]))
+    f = lambda s: solve(Problem(p, 1 - np.eye(3)), s).distortion  # noqa: E731
+    found = float(jax.grad(f)(s))
+    sides = [float((f(s + h) - f(s)) / h) for h in (1e-5, -1e-5)]
+    assert min(abs(found - side) for side in sides) < 1e-3
+
+
+def test_forbidden_pairs_and_empty_letters():
+    d = np.where(np.eye(6, 5) > 0, np.inf, np.asarray(D))
+    p = np.concatenate([[0.0], np.asarray(P)[1:] / np.asarray(P)[1:].sum()])
+    for field in ("rate", "distortion"):
+        slope = jax.grad(lambda d, field=field: FIELDS[field](solve(Problem(p, d), S)))(jnp.asarray(d))
+        assert np.isfinite(slope).all()
+        assert (slope[np.isinf(d)] == 0).all()
+        assert (slope[0] == 0).all()
+
+
+def test_vmap_jit_and_sweep():
+    grid = jnp.array([2.0, 3.0])
+    each = [jax.grad(lambda d, s=s: solve(Problem(P, d), s).rate)(D) for s in grid]
+    mapped = jax.jit(jax.vmap(jax.grad(lambda d, s: solve(Problem(P, d), s).rate), (None, 0)))(D, grid)
+    np.testing.assert_allclose(mapped, np.stack(each), atol=1e-9)
+    swept = jax.grad(lambda d: sweep(Problem(P, d), grid).rate @ jnp.array([1.0, 10.0]))(D)
+    np.testing.assert_allclose(swept, each[0] + 10 * each[1], atol=1e-9)
+
+
+def test_check_grads_of_jax():
+    check_grads(lambda d, s: solve(Problem(P, d), s).rate, (D, S), order=1, eps=1e-5, rtol=1e-5, atol=1e-7)
+
+
+def test_through_tosc_to_logits():
+    z = jnp.asarray(2 * G.standard_normal((25, 4)))
+    labels = jnp.asarray(G.integers(0, 4, 25))
+
+    def problem(z):
+        return tosc.model_aware_problem(jax.nn.softmax(z))
+
+    close(lambda z: rate_at(problem(z), 0.4).rate, z)
+    close(lambda z: tosc.label_distortion(problem(z), solve(problem(z), 5.0), labels), z)
+    close(lambda z: tosc.sample_and_communicate(jax.nn.log_softmax(z), labels, 1.3).rate, z)
+
+
+def test_memory_is_independent_of_the_iterations():
+    """The loop is not unrolled into the reverse pass: no residual grows with max_steps."""
+    jaxpr = str(jax.make_jaxpr(jax.grad(lambda d: solve(Problem(P, d), S).rate))(D))
+    assert "80,6" not in jaxpr
+    assert "80,5" not in jaxpr

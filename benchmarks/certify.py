@@ -1,0 +1,85 @@
+"""Does the interior point arrive, everywhere? P1..P5 at every slope of their grids, and at 1e-3 and 1e3.
+
+    JAXRD_DATA=... python benchmarks/certify.py [P1-200 P2-100 ...]
+
+The gap of every point is recomputed in plain numpy from the reproduction pmf alone, and judged as
+gap <= 1e-9 max(1, |L|). Writes benchmarks/results/certify.json; about two minutes on two CPU cores.
+"""
+
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import problems
+
+from jaxrd import Problem, Status, interior_point
+
+PROBLEMS = {
+    "P1-200": lambda: problems.p1(200),
+    "P1-1000": lambda: problems.p1(1000),
+    "P2-100": lambda: problems.p2(100),
+    "P2-1000": lambda: problems.p2(1000),
+    "P3": problems.p3,
+    "P4": problems.p4,
+    "P5": problems.p5,
+}
+EXTREME = (1e-3, 1e3)
+
+
+def gap_in_numpy(problem: Problem, slope: float, q: np.ndarray) -> tuple[float, float]:
+    """(gap at the achieved pair, L) from q: ln max c - KL(r || q), blocks of rows at a time."""
+    p, d = np.asarray(problem.source), np.asarray(problem.distortion)
+    c, objective = np.zeros(d.shape[1]), 0.0
+    for rows in np.array_split(np.arange(len(p)), max(len(p) * d.shape[1] // 10**7, 1)):
+        low = d[rows].min(1)
+        k = np.exp(-slope * (d[rows] - low[:, None]))
+        z = k @ q
+        c += (p[rows] / z) @ k
+        objective += -(p[rows] @ np.log(z)) + slope * (p[rows] @ low)
+    used = q > 0
+    return float(np.log(c.max()) - (q[used] * c[used]) @ np.log(c[used])), float(objective)
+
+
+def run(name: str) -> dict:
+    """One problem: worst gap, iterations, seconds a slope (compile excluded)."""
+    given, grid = PROBLEMS[name]()
+    problem = jax.tree.map(jax.numpy.asarray, given)
+    rows = []
+    jax.block_until_ready(interior_point(problem, 1.0))
+    for slope in sorted({*EXTREME, *grid.tolist()}):
+        start = time.perf_counter()
+        point = jax.block_until_ready(interior_point(problem, slope))
+        seconds = time.perf_counter() - start
+        q = np.asarray(point.reproduction)
+        gap, lagrangian = gap_in_numpy(given, slope, q / q.sum())
+        rows.append((gap / max(1, abs(lagrangian)), float(point.gap), int(point.steps), seconds, int(point.status)))
+    relative, reported, steps, seconds, status = (np.array(a) for a in zip(*rows, strict=True))
+    return {
+        "slopes": len(rows),
+        "converged": int((status == Status.CONVERGED).sum()),
+        "largest_relative_gap_nats": float(relative.max()),
+        "largest_reported_gap_nats": float(reported.max()),
+        "iterations": [int(steps.min()), float(np.median(steps)), int(steps.max())],
+        "seconds_a_slope": [float(np.quantile(seconds, x)) for x in (0, 0.5, 1)],
+    }
+
+
+def main() -> None:
+    jax.config.update("jax_enable_x64", True)
+    out = Path(__file__).parent / "results" / "certify.json"
+    document = json.loads(out.read_text()) if out.exists() else {"problems": {}}
+    document["command"] = "python benchmarks/certify.py"
+    document["machine"] = {"cpus": os.cpu_count(), "machine": platform.machine(), "jax": jax.__version__}
+    for name in sys.argv[1:] or PROBLEMS:
+        document["problems"][name] = found = run(name)
+        print(name, json.dumps(found), flush=True)
+        out.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ import platform
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -72,7 +73,7 @@ def run(name: str) -> dict:
 def main() -> None:
     jax.config.update("jax_enable_x64", True)
     out = Path(__file__).parent / "results" / "certify.json"
-    document = json.loads(out.read_text()) if out.exists() else {"problems": {}}
+    document: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"problems": {}}
     document["command"] = "python benchmarks/certify.py"
     document["machine"] = {"cpus": os.cpu_count(), "machine": platform.machine(), "jax": jax.__version__}
     for name in sys.argv[1:] or PROBLEMS:

@@ -102,35 +102,37 @@ def _tangent(template: Solution, rate, distortion, q, slope) -> Solution:
     return Solution(slope, rate, distortion, q, jnp.zeros_like(rate), template.steps, template.status)
 
 
+def _lagrangian_tangent(problem: Problem, problem_dot: Problem, solution: Solution) -> jax.Array:
+    """dL at the solution's slope and q: both are optimal, so that neither moves L (the envelope theorem)."""
+    q, s = solution.reproduction, solution.slope
+    return jax.jvp(lambda problem: lagrangian(problem, s, q), (problem,), (problem_dot,))[1]
+
+
 @jax.custom_jvp
 def rate_solved(problem: Problem, distortion: jax.Array, solution: Solution) -> Solution:
-    """`rate_at`'s solution with the derivative of its rate: dR = dF(q; s) - s dD, by the envelope theorem."""
+    """`rate_at`'s solution with the derivative of its rate: dR = dL - s dD."""
     return solution
 
 
 @rate_solved.defjvp
 def _(primals, tangents):
-    problem, distortion, solution = primals
+    problem, _, solution = primals
     problem_dot, distortion_dot, solution_dot = tangents
-    q, s = solution.reproduction, solution.slope
-    _, l_dot = jax.jvp(lambda problem: lagrangian(problem, s, q), (problem,), (problem_dot,))
-    zero = jnp.zeros_like(l_dot)
-    tangent = _tangent(solution_dot, l_dot - s * distortion_dot, distortion_dot, jnp.zeros_like(q), zero)
-    return rate_solved(problem, distortion, solution), tangent
+    rate_dot = _lagrangian_tangent(problem, problem_dot, solution) - solution.slope * distortion_dot
+    fixed = jnp.zeros_like(solution.reproduction), jnp.zeros_like(rate_dot)
+    return rate_solved(*primals), _tangent(solution_dot, rate_dot, distortion_dot, *fixed)
 
 
 @jax.custom_jvp
 def distortion_solved(problem: Problem, rate: jax.Array, solution: Solution) -> Solution:
-    """`distortion_at`'s solution with the derivative of its distortion: dD = (dF(q; s) - dR) / s."""
+    """`distortion_at`'s solution with the derivative of its distortion: dD = (dL - dR) / s."""
     return solution
 
 
 @distortion_solved.defjvp
 def _(primals, tangents):
-    problem, rate, solution = primals
+    problem, _, solution = primals
     problem_dot, rate_dot, solution_dot = tangents
-    q, s = solution.reproduction, solution.slope
-    _, l_dot = jax.jvp(lambda problem: lagrangian(problem, s, q), (problem,), (problem_dot,))
-    zero = jnp.zeros_like(l_dot)
-    tangent = _tangent(solution_dot, rate_dot, (l_dot - rate_dot) / s, jnp.zeros_like(q), zero)
-    return distortion_solved(problem, rate, solution), tangent
+    distortion_dot = (_lagrangian_tangent(problem, problem_dot, solution) - rate_dot) / solution.slope
+    fixed = jnp.zeros_like(solution.reproduction), jnp.zeros_like(rate_dot)
+    return distortion_solved(*primals), _tangent(solution_dot, rate_dot, distortion_dot, *fixed)

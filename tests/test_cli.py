@@ -91,6 +91,7 @@ class TestLimits:
             f"{n}.json" for n in ("ord", "ec", "iec", "sc", "tmrd", "ts", "merge")
         }
         document = load(out)
+        assert len(document["curves"]["TS"]["rate_bits"]) == 5
         assert document["summary"]["samples"] == 300
         assert document["summary"]["temperature"] == 1
         curve = document["curves"]["iE&C"]
@@ -205,6 +206,20 @@ class TestSweep:
         assert document["at"][0]["rate_bits"] == pytest.approx(rate, abs=1e-8)
         assert set(document["curves"]["R(D)"]["status"]) == {"CONVERGED"}
         assert "9 converged" in capsys.readouterr().out.replace("\n", " ")
+
+    def test_the_range_of_slopes(self, tmp_path, capsys):
+        np.savez(tmp_path / "p.npz", source=[0.5, 0.3, 0.2], distortion=1 - np.eye(3))
+        args = ["--no-plot", "--slopes", "5", "--out", str(tmp_path / "o")]
+        assert run(["sweep", str(tmp_path / "p.npz"), "--low", "1", "--high", "4", *args]) == 0
+        curve = json.loads((tmp_path / "o" / "sweep.json").read_text())["curves"]["R(D)"]
+        np.testing.assert_allclose(curve["slope"], np.geomspace(1, 4, 5))
+        # without --high the curve ends at the least distortion, where the slope is infinite (null in a file)
+        assert run(["sweep", str(tmp_path / "p.npz"), "--low", "1", *args]) == 0
+        curve = json.loads((tmp_path / "o" / "sweep.json").read_text())["curves"]["R(D)"]
+        assert curve["slope"][-1] is None
+        assert curve["distortion"][-1] == 0
+        assert run(["sweep", str(tmp_path / "p.npz"), "--low", "4", "--high", "1", *args]) == 2
+        assert "0 < low < high; got 4 and 1" in capsys.readouterr().err
 
     @pytest.mark.parametrize("value", ["nan", "inf"])
     def test_bad_target(self, tmp_path, value, capsys):

@@ -230,8 +230,7 @@ def distortion_at(
     Returns:
         A `Solution` with rate <= R (equal where R is below the rate of the least distortion) and
         rate - gap <= R(distortion) <= rate. A rate that is negative, or below what forbidden pairs leave possible:
-        distortion +inf, INFEASIBLE. A constant to automatic
-        differentiation.
+        distortion +inf, INFEASIBLE.
 
     >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
     >>> round(float(distortion_at(problem, 0.3466).distortion), 3)

@@ -42,7 +42,7 @@ def gap_in_numpy(problem: Problem, slope: float, q: np.ndarray) -> tuple[float, 
         z = k @ q
         c += (p[rows] / z) @ k
         objective += -(p[rows] @ np.log(z)) + slope * (p[rows] @ low)
-    used = q > 0
+    used = q * c > 0
     return float(np.log(c.max()) - (q[used] * c[used]) @ np.log(c[used])), float(objective)
 
 

@@ -5,7 +5,7 @@ from jaxrd.critical import critical_slope
 from jaxrd.curve import Curve, lower_convex_envelope
 from jaxrd.problem import Problem, validate
 from jaxrd.solution import ConvergenceError, Solution, Status, check
-from jaxrd.solvers import blahut_arimoto, interior_point, solve
+from jaxrd.solvers import blahut_arimoto, interior_point, solve, working_set
 from jaxrd.sweep import sweep
 from jaxrd.target import distortion_at, rate_at
 
@@ -28,4 +28,5 @@ __all__ = [
     "solve",
     "sweep",
     "validate",
+    "working_set",
 ]

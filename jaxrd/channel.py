@@ -35,6 +35,6 @@ def optimal_channel(problem: Problem, solution: Solution) -> jax.Array:
         )
     problem = as_arrays(problem)
     kernel = dense_kernel((jnp.asarray(problem.distortion),), (solution.slope,))
-    joint = (kernel.transposed * solution.reproduction[:, None]).T
+    joint = kernel.matrix * solution.reproduction
     total = joint.sum(1, keepdims=True)
     return jnp.where(total > 0, joint / jnp.where(total > 0, total, 1), 0)

@@ -12,39 +12,45 @@ import jax.numpy as jnp
 class DenseKernel:
     """K = exp(-(e - min_y e)), e = sum_k s_k d_k, held whole; n source letters (rows), m reproductions (columns).
 
-    The shift puts a 1 in every row, so that the plain exponential is safe at any slope. `transposed` is K' (m, n):
-    A @ A' is the fast orientation of the Gram product on CPU. Memory: n * m for K beside the distortions.
+    The shift puts a 1 in every row, so that the plain exponential is safe at any slope. Memory: n * m for K beside
+    the distortions, in the same orientation: transposing costs XLA on CPU as much as several iterations.
 
     At slope inf only the pairs of least distortion remain, and K is their indicator.
     """
 
-    transposed: jax.Array  # (m, n)
+    matrix: jax.Array  # (n, m)
     feasible: jax.Array  # (n,) bool: some reproduction is allowed
+    slopes: tuple[jax.Array, ...]  # one scalar per distortion
     distortions: tuple[jax.Array, ...]  # each (n, m)
     minima: tuple[jax.Array, ...]  # each (n,): min_y d
 
     def matvec(self, q: jax.Array) -> jax.Array:
         """K q, shape (n,)."""
-        return q @ self.transposed
+        return self.matrix @ q
 
     def rmatvec(self, weights: jax.Array) -> jax.Array:
         """K' w, shape (m,)."""
-        return self.transposed @ weights
+        return weights @ self.matrix
 
-    def gram(self, weights: jax.Array) -> jax.Array:
-        """K' diag(w) K, shape (m, m), for weights >= 0."""
-        scaled = self.transposed * jnp.sqrt(weights)
-        return scaled @ scaled.T
+    def gram(self, weights: jax.Array, scale: jax.Array, dtype: jnp.dtype) -> jax.Array:
+        """diag(scale) K' diag(w) K diag(scale) for w >= 0, shape (m, m), multiplied in `dtype`."""
+        a = (jnp.sqrt(weights)[:, None] * self.matrix * scale).astype(dtype)
+        return jnp.matmul(a.T, a, precision=jax.lax.Precision.HIGHEST)
 
     def mean_excess(self, weights: jax.Array, q: jax.Array) -> tuple[jax.Array, ...]:
         """sum_xy w_x K_xy q_y (d_xy - min_y d_xy) for each distortion; forbidden pairs carry no mass.
 
         Beyond the row's least distortion, not from zero: a large offset of d then costs the rate no digits.
         """
+        k = self.matrix
         return tuple(
-            weights @ (jnp.where(self.transposed > 0, self.transposed * (d.T - low), 0) * q[:, None]).sum(0)
+            weights @ (jnp.where(k > 0, k * (d - low[:, None]), 0) @ q)
             for d, low in zip(self.distortions, self.minima, strict=True)
         )
+
+    def restricted(self, columns: jax.Array) -> "DenseKernel":
+        """The kernel of some reproductions only, shifted anew; columns: indices, shape (k,)."""
+        return dense_kernel([d[:, columns] for d in self.distortions], self.slopes)
 
 
 def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) -> DenseKernel:
@@ -54,23 +60,17 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
         distortions: arrays of shape (n, m), +inf for forbidden pairs.
         slopes: one scalar each, >= 0 (inf allowed), nats per unit of its distortion.
     """
-    total = jnp.zeros((), distortions[0].dtype)
-    feasible = jnp.ones((), bool)
-    minima = []
-    for d, slope in zip(distortions, slopes, strict=True):
-        d_min = d.min(1)
-        feasible &= ~jnp.isposinf(d_min)
-        minima.append(jnp.where(jnp.isfinite(d_min), d_min, 0))
-        excess = d - minima[-1][:, None]
-        # 0 * inf on either side: no excess costs nothing at slope inf, a forbidden pair stays so at slope 0.
-        charged = jnp.where(excess == 0, 0, slope * jnp.where(jnp.isinf(excess), 1, excess))
-        total += jnp.where(jnp.isinf(excess), jnp.inf, charged)
-    shift = total.min(1)  # zero for one distortion; the least sum of excesses for several
-    feasible &= ~jnp.isposinf(shift)
-    shift = jnp.where(jnp.isfinite(shift), shift, 0)
-    return DenseKernel(
-        transposed=jnp.exp(-(total - shift[:, None])).T,
-        feasible=jnp.broadcast_to(feasible, shift.shape),
-        distortions=tuple(distortions),
-        minima=tuple(minima),
-    )
+    # The sum, for XLA's minimum on CPU loses NaN on large arrays (the least of nothing but NaN is inf).
+    least = [jnp.where(jnp.isnan(d.sum(1)), jnp.nan, d.min(1)) for d in distortions]
+    feasible = jnp.stack([~jnp.isposinf(low) for low in least]).all(0)
+    minima = tuple(jnp.where(jnp.isfinite(low), low, 0) for low in least)
+    # 0 * inf on either side: no excess costs nothing at slope inf, a forbidden pair stays so at slope 0.
+    info = jnp.finfo(distortions[0].dtype)
+    total = jnp.zeros((), info.dtype)
+    for d, slope, low in zip(distortions, slopes, minima, strict=True):
+        total += jnp.clip(slope, info.tiny, info.max) * (d - low[:, None])
+    if len(distortions) > 1:  # each has a zero in every row, the sum need not
+        shift = total.min(1)
+        feasible &= ~jnp.isposinf(shift)
+        total -= jnp.where(jnp.isfinite(shift), shift, 0)[:, None]
+    return DenseKernel(jnp.exp(-total), feasible, tuple(slopes), tuple(distortions), minima)

@@ -1,6 +1,8 @@
-"""Many slopes at once: equal, padded, once-compiled batches."""
+"""Many slopes at once: equal, padded, once-compiled batches, side by side on the cores."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import jax
@@ -8,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
+from threadpoolctl import ThreadpoolController
 
 from jaxrd.problem import Problem, as_arrays
 from jaxrd.solution import Solution
@@ -16,25 +19,55 @@ from jaxrd.solvers import solve
 Solver = Callable[..., Solution]
 
 LANE_BYTES = 2**31
-"""What the kernels of the slopes vmapped together may take on an accelerator."""
+"""What the kernels of the slopes solved at the same time may take."""
 CALL = 8
-"""Slopes a compiled call solves one after another where lanes are not vmapped: Ctrl-C and progress act in between."""
+"""Slopes of a small problem that a compiled call solves one after another: a call has its price."""
+SMALL = 2**14
+"""Entries of the distortion up to which a problem is small."""
 
 
 def default_batch(problem: Problem) -> int:
     """Slopes to vmap together: one on CPU, where lax.map wins, as many as fit on an accelerator, where vmap does."""
     if jax.default_backend() == "cpu":
         return 1
-    n, m = jnp.shape(problem.distortion)
-    return max(1, LANE_BYTES // (4 * n * m * jnp.asarray(problem.distortion).dtype.itemsize))
+    return _lanes(problem)
+
+
+def _lanes(problem: Problem) -> int:
+    """How many kernels, with their scratch arrays, may be held at once."""
+    return max(1, LANE_BYTES // (4 * problem.distortion.size * problem.distortion.dtype.itemsize))
 
 
 @partial(jax.jit, static_argnames=("solver", "batch_size"))
 def _batch(problem: Problem, slopes: jax.Array, tol: ArrayLike | None, *, solver: Solver, batch_size: int) -> Solution:
+    if slopes.shape[0] == 1:  # no map around it: XLA schedules a loop's body less well
+        return jax.tree.map(lambda a: a[None], solver(problem, slopes[0], tol=tol))
     if batch_size >= slopes.shape[0]:
         return jax.vmap(lambda s: solver(problem, s, tol=tol))(slopes)
     one = None if batch_size == 1 else batch_size
     return jax.lax.map(lambda s: solver(problem, s, tol=tol), slopes, batch_size=one)
+
+
+def _side_by_side(function: Callable, arguments: list, workers: int) -> Iterator:
+    """Results in order, from threads: XLA releases the GIL. The first runs alone, so that it alone compiles."""
+    yield function(arguments[0])
+    if workers == 1 or len(arguments) == 1:
+        yield from map(function, arguments[1:])
+        return
+    # Contexts such as jax.enable_x64(True) belong to the thread that entered them.
+    wide, device = jax.config.jax_enable_x64, jax.config.jax_default_device
+
+    def in_context(argument):
+        with jax.enable_x64(wide), jax.default_device(device):
+            return function(argument)
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        # LAPACK's own threads would only fight with ours and XLA's for the cores.
+        with ThreadpoolController().limit(limits=1, user_api="blas"):
+            yield from pool.map(in_context, arguments[1:])
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def sweep(
@@ -49,8 +82,9 @@ def sweep(
     """Solve a problem at every slope of a grid: a curve as a Solution with a leading axis.
 
     A host loop over equal batches (the last one padded), so that a sweep compiles once per shape, can report
-    progress and can be interrupted. Inside jit or vmap it is one traced map, without progress.
-    Memory: batch_size kernels of n x m beside the problem.
+    progress and can be interrupted; on CPU several batches run side by side, one to a core. Inside jit or vmap it is
+    one traced map, without progress.
+    Memory: batch_size kernels of n x m beside the problem, and on CPU as many again for each core (2 GiB at most).
 
     Args:
         problem: source (n,), distortion (n, m).
@@ -85,15 +119,21 @@ def sweep(
     if not (grid >= 0).all():
         raise ValueError(f"slopes must be >= 0 nats per unit of distortion; got {grid[~(grid >= 0)][0]}.")
 
-    call = min(total, lanes if lanes > 1 else CALL)
-    parts = []
-    for start in range(0, total, call):
-        part = grid[start : start + call]
+    on_cpu = jax.default_backend() == "cpu"
+    call = min(total, lanes if lanes > 1 or problem.distortion.size > SMALL else CALL)
+    parts = [grid[start : start + call] for start in range(0, total, call)]
+
+    def solve_part(part):
         padded = np.concatenate([part, np.full(call - len(part), part[-1], part.dtype)])
         # Joined on the host: slicing and concatenating on the device would compile once per length.
         solved = jax.device_get(_batch(problem, padded, tol, solver=solver, batch_size=lanes))
-        size = len(part)
-        parts.append(jax.tree.map(lambda a, size=size: a[:size], solved))
+        return jax.tree.map(lambda a: a[: len(part)], solved)
+
+    workers = min(len(os.sched_getaffinity(0)), _lanes(problem) // lanes) if on_cpu else 1
+    solved, done = [], 0
+    for part in _side_by_side(solve_part, parts, max(workers, 1)):
+        solved.append(part)
+        done += len(part.slope)
         if progress is not None:
-            progress(start + len(part), total)
-    return jax.tree.map(lambda *arrays: jnp.asarray(np.concatenate(arrays)), *parts)
+            progress(done, total)
+    return jax.tree.map(lambda *arrays: jnp.asarray(np.concatenate(arrays)), *solved)

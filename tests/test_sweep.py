@@ -1,11 +1,15 @@
 """Sweeps: one map or the other, padding, progress, one compile a shape."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import problems
 import pytest
 
+import jaxrd
 from jaxrd import Problem, Status, blahut_arimoto, interior_point, solve, sweep
 from jaxrd import sweep as sweep_function
 
@@ -66,6 +70,17 @@ def test_one_trace_a_shape():
     assert len(traces) == first
 
 
+def test_a_second_problem_of_the_same_shape_compiles_nothing():
+    # Above SMALL entries the calls run side by side in threads: they share the one compiled program.
+    g = np.random.default_rng(1)
+    problem = Problem(g.dirichlet(np.ones(130)), g.gamma(0.5, size=(130, 131)))
+    sweep(problem, GRID)
+    size = jaxrd.sweep.__globals__["_batch"]._cache_size
+    before = size()
+    sweep(Problem(problem.source[::-1], problem.distortion[::-1] * 2), np.geomspace(0.2, 3, 30))
+    assert size() == before
+
+
 def test_traced_sweep_and_gradient_free():
     traced = jax.jit(lambda p: sweep(p, jnp.asarray(GRID)))(PROBLEM)
     np.testing.assert_allclose(traced.rate, sweep(PROBLEM, GRID).rate, atol=1e-9)
@@ -99,3 +114,16 @@ def test_solve_picks_blahut_arimoto_where_no_newton_matrix_fits(monkeypatch):
 def test_bad_grids(slopes, kwargs, message):
     with pytest.raises(ValueError, match=message):
         sweep_function(PROBLEM, slopes, **kwargs)
+
+
+def test_threads_keep_the_precision_of_the_caller():
+    # A context such as jax.enable_x64 belongs to its thread; the slopes are solved in others.
+    code = (
+        "import jax, numpy as np, jaxrd; g = np.random.default_rng(1)\n"
+        "problem = jaxrd.Problem(g.dirichlet(np.ones(130)), g.gamma(0.5, size=(130, 131)))\n"
+        "with jax.enable_x64(True):\n"
+        "    curve = jaxrd.sweep(problem, np.geomspace(0.2, 3, 6))\n"
+        "    assert curve.rate.dtype == np.float64 and curve.converged.all() and float(curve.gap.max()) < 1e-8\n"
+        "    assert jaxrd.sweep.__globals__['_batch']._cache_size() == 1\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

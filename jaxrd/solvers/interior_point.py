@@ -8,13 +8,19 @@ import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
 from jax.typing import ArrayLike
 
+from jaxrd.kernel import DenseKernel
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.blahut_arimoto import ascend
-from jaxrd.solvers.certificate import as_inputs, certify, evaluate, prepare, ratio
+from jaxrd.solvers.certificate import as_inputs, certify, prepare, ratio
 
+NEWTON_BYTES = 2**27
+"""Largest m x m Newton matrix worth its memory and its m^3: 4096 letters in float64, 5792 in float32."""
 PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
 SMALL = 10**5  # n m^2 up to which rounding-level accuracy costs next to nothing: there the iteration runs on past tol
+MIXED = 5 * 10**7  # n m^2 from which the Newton matrix is formed and factorised in float32 while that serves
+
+RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
 POLISH = 500  # Blahut-Arimoto steps that may follow: they lift letters of tiny mass at once
 
 
@@ -28,6 +34,7 @@ class _State(NamedTuple):
     best_gap: jax.Array
     idle: jax.Array  # iterations without progress
     step: jax.Array
+    exact: jax.Array  # whether the Newton matrix is formed in full precision
 
 
 def _longest(x: jax.Array, dx: jax.Array, keep: jax.Array | float = 1.0) -> jax.Array:
@@ -72,10 +79,24 @@ def interior_point(
 @partial(jax.jit, static_argnames="max_steps")
 def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
     prepared = prepare(problem, slope)
-    kernel, source = prepared.kernel, prepared.source
-    dtype, m = source.dtype, problem.distortion.shape[1]
-    eps = jnp.finfo(dtype).eps
-    aim = 8 * eps if source.size * m * m <= SMALL else 0.5 * tol
+    n, m = problem.distortion.shape
+    aim = 8 * jnp.finfo(slope.dtype).eps if n * m * m <= SMALL else 0.5 * tol
+    q, steps, exhausted = follow(
+        prepared.kernel, prepared.source, aim, max_steps, mixed=slope.dtype == jnp.float64 and n * m * m >= MIXED
+    )
+    q, polish = ascend(prepared, q, 0.5 * tol, POLISH)
+    return certify(prepared, q, steps + polish, tol, jnp.where(exhausted, Status.MAX_STEPS, Status.STALLED))
+
+
+def follow(
+    kernel: DenseKernel, source: jax.Array, aim: jax.Array | float, max_steps: int, *, mixed: bool
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Follow the central path until the gap is within `aim`.
+
+    Returns:
+        the best pmf met, the iterations spent, and whether they ran out.
+    """
+    dtype, m = source.dtype, kernel.matrix.shape[1]
     # A step may leave q below what the central path would (mu / slack, slack <= 1); held near it, letters of tiny
     # mass keep c finite and the linearisation of 1/z stays meaningful.
     centre = 1e-3
@@ -89,68 +110,86 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
     def unfinished(state: _State):
         return (state.step < max_steps) & (state.idle < PATIENCE) & ~(state.best_gap <= aim)
 
-    def iterate(state: _State) -> _State:
+    def direction(state: _State, precision: jnp.dtype) -> tuple[jax.Array, jax.Array]:
+        """Mehrotra's corrected step (dq, d slack), with the Newton matrix formed and factorised in `precision`."""
         q, slack, z, c = state.q, state.slack, state.z, state.c
         mu = q @ slack / m
-        matrix = kernel.gram(ratio(source, z) / jnp.where(source > 0, z, 1))
-        factor = jnp.linalg.cholesky(matrix + jnp.diag(slack / q + state.ridge), symmetrize_input=False)
+        root = jnp.sqrt(q)  # scaled by it, the Gram matrix has its spectrum in [0, 1]
+        matrix = kernel.gram(ratio(source, z) / jnp.where(source > 0, z, 1), root, precision)
+        ridge = state.ridge * jnp.finfo(precision).eps * m * q
+        factor = jnp.linalg.cholesky(matrix + jnp.diag((slack + ridge).astype(precision)), symmetrize_input=False)
 
         def solve(rhs):
-            return cho_solve((factor, True), rhs)
+            return root * cho_solve((factor, True), (root * rhs).astype(precision)).astype(dtype)
 
         dq = solve(c - 1)
         ds = -slack - slack / q * dq
         mu_affine = (q + _longest(q, dq) * dq) @ (slack + _longest(slack, ds) * ds) / m
         rhs = (mu_affine / mu) ** 3 * mu - dq * ds
         dq = solve(c - 1 + rhs / q)
-        ds = rhs / q - slack - slack / q * dq
-        dz = kernel.matvec(dq)
-        keep = jnp.where(mu < 1e-3, jnp.maximum(0.995, 1 - mu), 0.99)
-        primal = jnp.minimum(_longest(q, dq, keep), _longest(jnp.where(source > 0, z, 1), dz, 0.95))
-        dual = _longest(slack, ds, keep)
+        return dq, rhs / q - slack - slack / q * dq
 
-        # A failed factorisation leaves NaN everywhere: stay, and try again with a larger ridge.
-        good = jnp.isfinite(primal) & jnp.isfinite(dual) & jnp.isfinite(dq).all() & jnp.isfinite(ds).all()
+    def iterate(state: _State) -> _State:
+        q, slack, z = state.q, state.slack, state.z
+        mu = q @ slack / m
+        if mixed:
+            dq, ds = jax.lax.cond(
+                state.exact, lambda s: direction(s, jnp.float64), lambda s: direction(s, jnp.float32), state
+            )
+        else:
+            dq, ds = direction(state, dtype)
+        keep = jnp.where(mu < 1e-3, jnp.maximum(0.995, 1 - mu), 0.99)
+        primal, dual = _longest(q, dq, keep), _longest(slack, ds, keep)
         new_slack = jnp.maximum(slack + dual * ds, floor)
         new_q = q + primal * dq
         new_q = jnp.maximum(new_q, jnp.maximum(centre * (new_q @ new_slack) / m, floor))
-        q = jnp.where(good, new_q, q)
+        new_z = kernel.matvec(new_q)
+        # No z may lose more than 95 %: 1/z would leave its linearisation. z is linear, so that a shorter step is free.
+        shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, 0.95)
+
+        # A failed factorisation leaves NaN everywhere: stay, and try again with a larger ridge.
+        good = jnp.isfinite(shorter) & jnp.isfinite(new_q).all() & jnp.isfinite(new_slack).all()
+        q = jnp.where(good, q + shorter * (new_q - q), q)
+        z = jnp.where(good, z + shorter * (new_z - z), z)
         slack = jnp.where(good, new_slack, slack)
-        z = kernel.matvec(q)
         c = kernel.rmatvec(ratio(source, z))
         gap = gap_of(q, c)
         better = gap < state.best_gap
         # The gap may rise for a few iterations while the complementarity falls: that is progress too.
-        progress = better | (q @ slack / m < 0.9 * mu)
+        new_mu = q @ slack / m
+        progress = better | (new_mu < 0.9 * mu)
+        exact = state.exact | ~good | ~progress
         return _State(
             q,
             slack,
             z,
             c,
-            ridge=jnp.where(good, state.ridge, 100 * state.ridge),
+            ridge=jnp.where(good | (exact & ~state.exact), state.ridge, 100 * state.ridge),
             best_q=jnp.where(better, q, state.best_q),
             best_gap=jnp.where(better, gap, state.best_gap),
             idle=jnp.where(progress, 0, state.idle + 1),
             step=state.step + 1,
+            exact=exact,
         )
 
+    # As many Blahut-Arimoto steps as cost one iteration: where the optimum uses most letters they save several.
     uniform = jnp.full(m, 1 / m, dtype)
-    q, _ = ascend(prepared, uniform, jnp.asarray(-jnp.inf, dtype), 3)
+    q = jax.lax.fori_loop(0, max(3, m // 50), lambda _, q: q * kernel.rmatvec(ratio(source, kernel.matvec(q))), uniform)
     q = jnp.maximum(q, 1e-12 if dtype == jnp.float64 else 1e-7)
     q = q / q.sum()
-    e = evaluate(kernel, source, q)
+    z = kernel.matvec(q)
+    c = kernel.rmatvec(ratio(source, z))
     start = _State(
         q,
-        jnp.maximum(1 - e.c, 1e-3),
-        e.z,
-        e.c,
-        jnp.asarray(4 * m * eps, dtype),
+        jnp.maximum(1 - c, 1e-3),
+        z,
+        c,
+        jnp.asarray(RIDGE, dtype),
         q,
-        gap_of(q, e.c),
+        gap_of(q, c),
         jnp.int32(0),
         jnp.int32(0),
+        jnp.asarray(not mixed),
     )
     end = jax.lax.while_loop(unfinished, iterate, start)
-    q, polish = ascend(prepared, end.best_q / end.best_q.sum(), 0.5 * tol, POLISH)
-    status = jnp.where(end.step < max_steps, Status.STALLED, Status.MAX_STEPS)
-    return certify(prepared, q, end.step + polish, tol, status)
+    return end.best_q / end.best_q.sum(), end.step, end.step >= max_steps

@@ -1,0 +1,71 @@
+"""The working set: certified on all letters, whatever it leaves out."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracles
+import problems
+import pytest
+
+from jaxrd import Problem, Status, interior_point, solve, working_set
+
+
+def assert_arrived(problem, slope, point):
+    p, d = np.asarray(problem.source), np.asarray(problem.distortion)
+    allowed = 1e-9 * max(1.0, abs(float(point.rate + slope * point.distortion)))
+    assert int(point.status) == Status.CONVERGED
+    assert oracles.gap(p, d, slope, point.reproduction) <= allowed
+
+
+@pytest.fixture(scope="module")
+def smooth():
+    return jax.tree.map(jnp.asarray, problems.p1(400)[0])
+
+
+@pytest.mark.parametrize("slope", [0.1, 0.6, 3.5, 20.6, 50.0, 300.0])
+def test_smooth_kernels_few_letters(smooth, slope):
+    point = working_set(smooth, slope)
+    assert_arrived(smooth, slope, point)
+    reference = interior_point(smooth, slope)
+    np.testing.assert_allclose(
+        point.rate + slope * point.distortion, reference.rate + slope * reference.distortion, atol=2e-9
+    )
+
+
+@pytest.mark.parametrize("slope", [0.5, 3.0, 6.0, 12.0, 40.0])
+def test_from_a_few_letters_to_all_of_them(slope):
+    problem = jax.tree.map(jnp.asarray, problems.p2(400)[0])
+    assert_arrived(problem, slope, working_set(problem, slope))
+
+
+def test_source_letters_that_no_starting_letter_serves():
+    # Every source letter allows one reproduction only; a set of 128 of the 400 starts with most of them cut off.
+    n = 400
+    g = np.random.default_rng(3)
+    d = np.full((n, n), np.inf)
+    d[np.arange(n), g.permutation(n)] = g.random(n)
+    problem = Problem(g.dirichlet(np.ones(n)), d)
+    point = working_set(problem, 2.0)
+    assert int(point.status) == Status.CONVERGED
+    np.testing.assert_allclose(point.rate, -(problem.source @ np.log(problem.source)), rtol=1e-9)
+
+
+def test_float32():
+    problem = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), problems.p1(400)[0])
+    point = working_set(problem, 3.5)
+    assert point.rate.dtype == jnp.float32
+    assert int(point.status) == Status.CONVERGED
+    p, d = (np.asarray(a, np.float64) for a in (problem.source, problem.distortion))
+    assert oracles.gap(p / p.sum(), d, 3.5, point.reproduction) <= float(point.gap) + 1e-9
+
+
+def test_solve_uses_it_on_cpu_from_384_letters_on(smooth):
+    if jax.default_backend() != "cpu":
+        pytest.skip("accelerators solve lanes side by side, where working sets do not pay")
+    np.testing.assert_array_equal(solve(smooth, 3.5).reproduction, working_set(smooth, 3.5).reproduction)
+
+
+def test_infeasible_and_nan():
+    problem = Problem(np.full(200, 1 / 200), np.where(np.arange(200)[:, None] == 3, np.inf, np.ones((200, 200))))
+    assert int(working_set(problem, 1.0).status) == Status.INFEASIBLE
+    assert int(working_set(Problem(np.full(200, 1 / 200), np.full((200, 200), np.nan)), 1.0).status) == Status.NONFINITE

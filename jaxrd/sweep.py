@@ -55,7 +55,7 @@ def _side_by_side(function: Callable, arguments: list, workers: int) -> Iterator
         yield from map(function, arguments[1:])
         return
     # Contexts such as jax.enable_x64(True) belong to the thread that entered them.
-    wide, device = jax.config.jax_enable_x64, jax.config.jax_default_device
+    wide, device = jax.config.jax_enable_x64, jax.config.jax_default_device  # pyright: ignore
 
     def in_context(argument):
         with jax.enable_x64(wide), jax.default_device(device):
@@ -129,7 +129,8 @@ def sweep(
         solved = jax.device_get(_batch(problem, padded, tol, solver=solver, batch_size=lanes))
         return jax.tree.map(lambda a: a[: len(part)], solved)
 
-    workers = min(len(os.sched_getaffinity(0)), _lanes(problem) // lanes) if on_cpu else 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, _lanes(problem) // lanes) if on_cpu else 1
     solved, done = [], 0
     for part in _side_by_side(solve_part, parts, max(workers, 1)):
         solved.append(part)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import jax
@@ -9,6 +10,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 jax.config.update("jax_enable_x64", True)
+# The command line keeps what it compiles: not in the home of whoever runs the tests. Workers and subprocesses share it.
+if "XDG_CACHE_HOME" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="jaxrd-tests-")
+    os.environ["XDG_CACHE_HOME"] = _cache.name
 settings.register_profile(
     "jaxrd", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -459,3 +459,31 @@ def test_help_names_every_option(capsys):
     shown = capsys.readouterr().out
     for option in ("--at", "--accuracy", "--temperature", "--slopes", "--pixels", "--seed", "--out", "--no-plot"):
         assert option in shown
+
+
+class TestCompilationCache:
+    def command(self, tmp_path, *options):
+        if not (tmp_path / "problem.npz").exists():
+            np.savez(tmp_path / "problem.npz", source=np.full(3, 1 / 3), distortion=1 - np.eye(3))
+        command = [sys.executable, "-m", "jaxrd", *options, "sweep", str(tmp_path / "problem.npz"), "--slopes", "3"]
+        environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+        environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "JAX_PLATFORMS": "cpu"}
+        subprocess.run([*command, "--out", str(tmp_path / "out")], env=environment, check=True, capture_output=True)
+        return json.loads((tmp_path / "out" / "sweep.json").read_text())
+
+    def test_the_second_run_compiles_next_to_nothing(self, tmp_path):
+        first = self.command(tmp_path)
+        kept = list((tmp_path / "cache" / "jaxrd").iterdir())
+        assert kept
+        second = self.command(tmp_path)
+        assert second["meta"]["seconds"]["compile"] < 0.7 * first["meta"]["seconds"]["compile"]
+        first.pop("meta"), second.pop("meta")
+        assert first == second
+
+    def test_no_cache_keeps_nothing(self, tmp_path):
+        self.command(tmp_path, "--no-cache")
+        assert not (tmp_path / "cache" / "jaxrd").exists()  # matplotlib keeps its own there
+
+    def test_nowhere_to_keep_it(self, tmp_path):
+        (tmp_path / "cache").write_text("a file, not a folder")
+        self.command(tmp_path)

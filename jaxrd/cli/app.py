@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from jaxrd import __version__
+from jaxrd.cli.common import keep_compilations
 from jaxrd.cli.limits import limits_command
 from jaxrd.cli.sweep import sweep_command
 from jaxrd.tosc.outputs import InputError
@@ -30,8 +31,13 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="and exit")] = False,
+    cache: Annotated[
+        bool, typer.Option(help="Keep compiled programs in $XDG_CACHE_HOME/jaxrd (~/.cache/jaxrd) for the next run.")
+    ] = True,
 ) -> None:
     """Rate-distortion curves computed with certificates."""
+    if cache:
+        keep_compilations()
 
 
 def run(args: list[str] | None = None) -> int:

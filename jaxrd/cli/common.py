@@ -1,11 +1,13 @@
 """What the verbs share: precision, timing, progress, provenance."""
 
+import os
 import platform
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -29,6 +31,19 @@ def set_precision(float32: bool) -> str:
     """Choose float64 (the command line is an application: here it may) or float32; returns the dtype's name."""
     jax.config.update("jax_enable_x64", not float32)
     return "float32" if float32 else "float64"
+
+
+def keep_compilations() -> None:
+    """Let JAX keep what it compiles in the user's cache folder: the next run on the same shapes starts in seconds."""
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrd"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # nowhere to keep them: every run compiles
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 @dataclass

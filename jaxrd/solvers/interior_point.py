@@ -80,7 +80,7 @@ def interior_point(
 def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
     prepared = prepare(problem, slope)
     n, m = problem.distortion.shape
-    aim = 8 * jnp.finfo(slope.dtype).eps if n * m * m <= SMALL else 0.5 * tol
+    aim = jnp.asarray(8 * jnp.finfo(slope.dtype).eps) if n * m * m <= SMALL else 0.5 * tol
     q, steps, exhausted = follow(
         prepared.kernel, prepared.source, aim, max_steps, mixed=slope.dtype == jnp.float64 and n * m * m >= MIXED
     )

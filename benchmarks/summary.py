@@ -100,6 +100,16 @@ def _ratios(theirs: list[float | None], ours: list[float | None]) -> Spread | No
     return spread([a / b for a, b in zip(theirs, ours, strict=False) if a and b])
 
 
+def _notes_aims(run: Run) -> bool:
+    return any("aim" in event for event in run["events"])
+
+
+def _cut_off(run: Run) -> bool:
+    """Whether time ran out: its seconds are then what it spent, less than it needs."""
+    short = _notes_aims(run) and any("aim" not in event for event in last_words(run).values())
+    return run["ended"] is not None or short
+
+
 def _aims(runs: list[Run], slopes: list[float], ours: list[float | None]) -> Entry:
     """Time to each gap, for the tools that note when they pass it; a ratio only where every slope passed."""
     found: Entry = {}
@@ -129,7 +139,8 @@ def of_peer(runs: list[Run], slopes: list[float], jaxrd_runs: list[Run], grid: l
         "seconds_a_slope": spread([mean for mean in means if mean is not None]),
         "ratio": _ratios(means, ours),
         "ratio_same_slopes": _ratios(means, ours_same),
+        "cut_off": any(_cut_off(run) for run in runs),
     }
-    if any("aim" in event for run in runs for event in run["events"]):
+    if any(_notes_aims(run) for run in runs):
         entry["aims"] = _aims(runs, slopes, ours)
     return entry

@@ -164,6 +164,7 @@ def test_ratios_pair_repeats():
     assert found["verdict"] == "reached"
     assert found["ratio"] == pytest.approx({"min": 5, "median": 7.5, "max": 10})
     assert found["ratio_same_slopes"] == pytest.approx({"min": 2.5, "median": 3.75, "max": 5})
+    assert not found["cut_off"]
     assert (found["peak_mb"], found["start_mb"], found["repeats"]) == (80, 50, 2)
 
 
@@ -174,6 +175,7 @@ def test_a_tool_that_was_ended_is_not_reached():
     assert found["seconds_a_slope"]["median"] == 3.0
     assert found["why"] == "time limit of 6 s"
     assert found["ratio"] is None
+    assert found["cut_off"]
 
 
 def test_one_bad_repeat_spoils_the_verdict():
@@ -195,6 +197,7 @@ def test_time_to_each_aim():
     assert [aim["slopes_reached"] for aim in found["aims"].values()] == [2, 1, 0]
     assert found["aims"]["1e-03"]["ratio"]["median"] == pytest.approx(10)
     assert found["aims"]["1e-06"]["ratio"] is None
+    assert found["cut_off"]  # its last words on a slope name no aim
 
 
 def test_roofline():
@@ -243,7 +246,13 @@ def test_short_table():
     assert tables.next_best(found["problems"]["P2-4"]) == "clarabel"
     assert tables.short(found).splitlines()[2:] == ["| P2-4, 4 x 4 | 16 | 1.6 s | cvxpy + Clarabel | 10 |"]
     del found["problems"]["P2-4"]["tools"]["clarabel"]
-    assert "none; plain Blahut-Arimoto to 1e-3: 9 s a slope" in tables.short(found)
+    assert "| none; plain Blahut-Arimoto to 1e-3: 9 s a slope | 90, to 1e-3 |" in tables.short(found)
+
+
+def test_problems_stand_in_the_order_of_their_sizes():
+    names = ["P2-1000", "P1-1000", "P4", "P2-100", "P1-200", "P3"]
+    found = tables.measured({"problems": {name: {"tools": {}} for name in names}})
+    assert list(found) == ["P1-200", "P1-1000", "P2-100", "P2-1000", "P3", "P4"]
 
 
 def test_full_table():

@@ -186,7 +186,10 @@ def _machines(document: dict[str, Any]) -> list[str]:
     lines = []
     for words, rates in measured_on.items():
         span = {key: (min(r[key] for r in rates), max(r[key] for r in rates)) for key in rates[0]}
-        texts = {key: f"{low:.0f} to {high:.0f}" for key, (low, high) in span.items()}
+        texts = {
+            key: f"{low:.0f}" + (f" to {high:.0f}" if f"{low:.0f}" != f"{high:.0f}" else "")
+            for key, (low, high) in span.items()
+        }
         lines.append(
             f"Measured on {words}. Matrix products, GF/s: float64 {texts['gemm_f64_gflops']}, float32 "
             f"{texts['gemm_f32_gflops']}; tall, float64 {texts['gemm_tall_f64_gflops']}, float32 "

@@ -1,4 +1,4 @@
-"""Does the interior point arrive, everywhere? P1..P5 at every slope of their grids, and at 1e-3 and 1e3.
+"""Does `solve` arrive, everywhere? P1..P5 at every slope of their grids, and at 1e-3 and 1e3.
 
     JAXRD_DATA=... python benchmarks/certify.py [P1-200 P2-100 ...]
 
@@ -17,47 +17,26 @@ from typing import Any
 import jax
 import numpy as np
 import problems
+from gap import certified_gap
 
-from jaxrd import Problem, Status, interior_point
+from jaxrd import Status, solve
 
-PROBLEMS = {
-    "P1-200": lambda: problems.p1(200),
-    "P1-1000": lambda: problems.p1(1000),
-    "P2-100": lambda: problems.p2(100),
-    "P2-1000": lambda: problems.p2(1000),
-    "P3": problems.p3,
-    "P4": problems.p4,
-    "P5": problems.p5,
-}
 EXTREME = (1e-3, 1e3)
-
-
-def gap_in_numpy(problem: Problem, slope: float, q: np.ndarray) -> tuple[float, float]:
-    """(gap at the achieved pair, L) from q: ln max c - KL(r || q), blocks of rows at a time."""
-    p, d = np.asarray(problem.source), np.asarray(problem.distortion)
-    c, objective = np.zeros(d.shape[1]), 0.0
-    for rows in np.array_split(np.arange(len(p)), max(len(p) * d.shape[1] // 10**7, 1)):
-        low = d[rows].min(1)
-        k = np.exp(-slope * (d[rows] - low[:, None]))
-        z = k @ q
-        c += (p[rows] / z) @ k
-        objective += -(p[rows] @ np.log(z)) + slope * (p[rows] @ low)
-    used = q * c > 0
-    return float(np.log(c.max()) - (q[used] * c[used]) @ np.log(c[used])), float(objective)
 
 
 def run(name: str) -> dict:
     """One problem: worst gap, iterations, seconds a slope (compile excluded)."""
-    given, grid = PROBLEMS[name]()
+    given, grid = problems.named(name)
     problem = jax.tree.map(jax.numpy.asarray, given)
+    source, distortion = np.asarray(given.source), np.asarray(given.distortion)
     rows = []
-    jax.block_until_ready(interior_point(problem, 1.0))
+    jax.block_until_ready(solve(problem, 1.0))
     for slope in sorted({*EXTREME, *grid.tolist()}):
         start = time.perf_counter()
-        point = jax.block_until_ready(interior_point(problem, slope))
+        point = jax.block_until_ready(solve(problem, slope))
         seconds = time.perf_counter() - start
         q = np.asarray(point.reproduction)
-        gap, lagrangian = gap_in_numpy(given, slope, q / q.sum())
+        gap, lagrangian = certified_gap(source, distortion, slope, q / q.sum())
         rows.append((gap / max(1, abs(lagrangian)), float(point.gap), int(point.steps), seconds, int(point.status)))
     relative, reported, steps, seconds, status = (np.array(a) for a in zip(*rows, strict=True))
     return {
@@ -76,7 +55,7 @@ def main() -> None:
     document: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"problems": {}}
     document["command"] = "python benchmarks/certify.py"
     document["machine"] = {"cpus": os.cpu_count(), "machine": platform.machine(), "jax": jax.__version__}
-    for name in sys.argv[1:] or PROBLEMS:
+    for name in sys.argv[1:] or problems.STANDARD:
         document["problems"][name] = found = run(name)
         print(name, json.dumps(found), flush=True)
         out.write_text(json.dumps(document, indent=1) + "\n")

@@ -1,12 +1,27 @@
 """The benchmark problems P1..P5, built exactly so, seeds included."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 from scipy.special import softmax
 
 from jaxrd import Problem
+
+STANDARD = ("P1-200", "P1-1000", "P2-100", "P2-1000", "P3", "P4", "P5")
+"""The problems every figure is quoted on."""
+
+
+def named(name: str) -> tuple[Problem, np.ndarray]:
+    """The problem of a name and its slopes: P1-n, P2-n, P3, P4, P5, or P3-nxm for P3 at another size."""
+    if sized := re.fullmatch(r"P([12])-(\d+)", name):
+        return (p1 if sized[1] == "1" else p2)(int(sized[2]))
+    if sized := re.fullmatch(r"P3-(\d+)x(\d+)", name):
+        return p3(int(sized[1]), int(sized[2]))
+    if name not in ("P3", "P4", "P5"):
+        raise ValueError(f"no problem is called {name}")
+    return {"P3": p3, "P4": p4, "P5": p5}[name]()
 
 
 def p1(n: int) -> tuple[Problem, np.ndarray]:
@@ -41,9 +56,9 @@ def _tmrd(v: np.ndarray) -> Problem:
     return Problem(np.full(len(v), 1 / len(v)), 1 - v)
 
 
-def p3() -> tuple[Problem, np.ndarray]:
-    """TMRD of 10 000 posteriors over 100 classes."""
-    return _tmrd(posterior(10_000, 100, 1, 6.4)), np.geomspace(0.5, 40, 32)
+def p3(n: int = 10_000, m: int = 100) -> tuple[Problem, np.ndarray]:
+    """TMRD of n posteriors over m classes."""
+    return _tmrd(posterior(n, m, 1, 6.4)), np.geomspace(0.5, 40, 32)
 
 
 def p4() -> tuple[Problem, np.ndarray]:

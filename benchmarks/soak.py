@@ -17,7 +17,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from certify import gap_in_numpy
+from gap import certified_gap
 
 from jaxrd import Problem, Status, solve, working_set
 
@@ -90,7 +90,7 @@ def main() -> None:
         point = solver(jax.tree.map(jnp.asarray, problem), slope)
         q = np.asarray(point.reproduction)
         kept = problem.source > 0
-        gap, lagrangian = gap_in_numpy(Problem(problem.source[kept], problem.distortion[kept]), slope, q / q.sum())
+        gap, lagrangian = certified_gap(problem.source[kept], problem.distortion[kept], slope, q / q.sum())
         scale = max(1.0, abs(lagrangian))
         valid = gap <= float(point.gap) + 1e-12 * scale
         arrived = gap <= 1e-9 * scale

@@ -1,6 +1,6 @@
 """The kernel exp(-s d), row-shifted, as an operator: the one seam between the solvers and how distortion is stored."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -34,8 +34,12 @@ class DenseKernel:
 
     def gram(self, weights: jax.Array, scale: jax.Array, dtype: jnp.dtype) -> jax.Array:
         """diag(scale) K' diag(w) K diag(scale) for w >= 0, shape (m, m), multiplied in `dtype`."""
-        a = (jnp.sqrt(weights)[:, None] * self.matrix * scale).astype(dtype)
-        return jnp.matmul(a.T, a, precision=jax.lax.Precision.HIGHEST)
+        return _product((jnp.sqrt(weights)[:, None] * self.matrix * scale).astype(dtype).T)
+
+    def turned_gram(self) -> Callable[[jax.Array, jax.Array], jax.Array]:
+        """`gram` for repeated use, on a transposed copy of K: in float64 XLA on CPU then multiplies twice as fast."""
+        turned = self.matrix.T
+        return lambda weights, scale: _product(scale[:, None] * turned * jnp.sqrt(weights))
 
     def mean_excess(self, weights: jax.Array, q: jax.Array) -> tuple[jax.Array, ...]:
         """sum_xy w_x K_xy q_y (d_xy - min_y d_xy) for each distortion; forbidden pairs carry no mass.
@@ -51,6 +55,10 @@ class DenseKernel:
     def restricted(self, columns: jax.Array) -> "DenseKernel":
         """The kernel of some reproductions only, shifted anew; columns: indices, shape (k,)."""
         return dense_kernel([d[:, columns] for d in self.distortions], self.slopes)
+
+
+def _product(a: jax.Array) -> jax.Array:
+    return jnp.matmul(a, a.T, precision=jax.lax.Precision.HIGHEST)
 
 
 def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) -> DenseKernel:

@@ -20,6 +20,7 @@ from jaxrd import (
     interior_point,
     optimal_channel,
     solve,
+    working_set,
 )
 
 EXTREME = (1e-3, 1e3)
@@ -222,20 +223,30 @@ class TestStatus:
 
 
 def test_float32_is_honest():
-    """A float32 gap never claims less than the gap measured in float64 from the same numbers."""
+    """A float32 gap never claims less than the gap measured in float64 from the same numbers: 1000 problems."""
     g = np.random.default_rng(5)
-    for i in range(120):
-        n, m = ((5, 4), (20, 30))[i % 2]
-        p = g.dirichlet(np.full(n, (0.1, 1.0)[i // 2 % 2])).astype(np.float32)
-        d = g.gamma(0.5, size=(n, m)).astype(np.float32)
+    missed = []
+    for i in range(1000):
+        n, m = ((5, 4), (20, 30), (120, 90), (60, 200))[i % 4]
+        p = g.dirichlet(np.full(n, (0.1, 1.0)[i // 4 % 2])).astype(np.float32)
+        if i // 8 % 3 == 0:
+            d = g.gamma(0.5, size=(n, m))
+        elif i // 8 % 3 == 1:
+            d = (np.linspace(-3, 3, n)[:, None] - np.linspace(-3, 3, m)) ** 2
+        else:
+            d = 1 - g.dirichlet(np.full(m, 0.1), n)
+        d = d.astype(np.float32)
         slope = np.float32(10 ** g.uniform(-3, 4))
-        point = solve(Problem(jnp.asarray(p), jnp.asarray(d)), jnp.asarray(slope))
+        solver = working_set if m == 200 else solve
+        point = solver(Problem(jnp.asarray(p), jnp.asarray(d)), jnp.asarray(slope))
         assert point.rate.dtype == jnp.float32
         exact = p.astype(np.float64)
         f, top = oracles.certificate(exact / exact.sum(), d, float(slope), point.reproduction)
         true_gap = float(point.rate) + float(slope) * float(point.distortion) - (f - top)
         assert true_gap <= float(point.gap), (i, slope)
-        assert int(point.status) == Status.CONVERGED
+        if int(point.status) != Status.CONVERGED:
+            missed.append((i, float(slope), float(point.gap)))
+    assert not missed
 
 
 def test_float32_with_offsets_of_both_signs():

@@ -110,12 +110,15 @@ def follow(
     def unfinished(state: _State):
         return (state.step < max_steps) & (state.idle < PATIENCE) & ~(state.best_gap <= aim)
 
+    turned_gram = kernel.turned_gram()
+
     def direction(state: _State, precision: jnp.dtype) -> tuple[jax.Array, jax.Array]:
         """Mehrotra's corrected step (dq, d slack), with the Newton matrix formed and factorised in `precision`."""
         q, slack, z, c = state.q, state.slack, state.z, state.c
         mu = q @ slack / m
         root = jnp.sqrt(q)  # scaled by it, the Gram matrix has its spectrum in [0, 1]
-        matrix = kernel.gram(ratio(source, z) / jnp.where(source > 0, z, 1), root, precision)
+        weights = ratio(source, z) / jnp.where(source > 0, z, 1)
+        matrix = kernel.gram(weights, root, precision) if mixed else turned_gram(weights, root)
         ridge = state.ridge * jnp.finfo(precision).eps * m * q
         factor = jnp.linalg.cholesky(matrix + jnp.diag((slack + ridge).astype(precision)), symmetrize_input=False)
 
@@ -174,7 +177,8 @@ def follow(
 
     # As many Blahut-Arimoto steps as cost one iteration: where the optimum uses most letters they save several.
     uniform = jnp.full(m, 1 / m, dtype)
-    q = jax.lax.fori_loop(0, max(3, m // 50), lambda _, q: q * kernel.rmatvec(ratio(source, kernel.matvec(q))), uniform)
+    opening = max(3, (m + m * m // source.shape[0]) // 100)
+    q = jax.lax.fori_loop(0, opening, lambda _, q: q * kernel.rmatvec(ratio(source, kernel.matvec(q))), uniform)
     q = jnp.maximum(q, 1e-12 if dtype == jnp.float64 else 1e-7)
     q = q / q.sum()
     z = kernel.matvec(q)

@@ -112,8 +112,8 @@ print(f"{len(train_set[1])} to train, {len(fit_set[1])} to fit temperatures, {le
 # ## A head of two numbers
 #
 # The head squeezes the features linearly into **two** numbers and makes ten logits of them, as for an image sent to a
-# machine in two coordinates. So small a head cannot be good at everything: what it is trained for matters. (With all
-# features a linear head has little to trade.)
+# machine in two coordinates. So small a head cannot be good at everything: what it is trained for matters. The last
+# section does the same with a head that is not squeezed.
 
 
 # %%
@@ -184,7 +184,7 @@ for k in SEEDS:
     right = 100 * (logits.argmax(1) == labels).mean()
     print(f"head {k}: training accuracy {right:.1f} %, believed rate at D = {DISTORTION}: {point.rate / BIT:.4f} bits,")
     print(f"        certified to {point.gap:.0e} nat, at slope {point.slope:.2f} nat per unit of distortion")
-SLOPE = point.slope  # the price at which the measured cost trades
+SLOPE = point.slope  # of the last head: the price at which the measured cost trades
 
 # %% [markdown]
 # ## The gradient
@@ -231,7 +231,7 @@ for penalty in (believed_rate, measured_cost):
     assert error < 1e-6
 
 logits = head(start[0], batch[0])
-for solves in (60,) if SMALL else (10, 60):
+for solves in () if SMALL else (10, 60):
     gradient = jax.jit(jax.grad(lambda z, n=solves: rate_at(problem_of(z), DISTORTION, max_solves=n).rate))
     memory = gradient.lower(logits).compile().memory_analysis()
     print(f"at most {solves} slopes: {memory.temp_size_in_bytes / 1024:.0f} KiB of working memory for the gradient")
@@ -264,7 +264,7 @@ heads = {"start": start} | heads
 # thousandth of a bit).
 
 # %%
-SLOPES = np.geomspace(0.3, 60, 12 if SMALL else 40)
+SLOPES = np.geomspace(0.3, 1000, 12 if SMALL else 60)
 
 
 @jax.jit
@@ -310,6 +310,7 @@ def report(params):
     scaled = measured(logits / temperature, labels)[2]
     numbers = {
         "accuracy": float((logits.argmax(1) == labels).mean()),
+        "confidence": float(jax.nn.softmax(logits).max(1).mean()),
         "NLL": quality.nll,
         "ECE": quality.ece,
         "T": float(temperature),
@@ -339,10 +340,11 @@ def print_means(reports):
 
 
 print(f"{len(held_out[1])} held-out samples, means over {len(start)} heads, D = {DISTORTION}")
+print("  confidence   what the model believes its accuracy to be")
 print("  NLL          nats per sample; ECE over 15 bins; T the temperature fitted afterwards on other images")
 print("  believed R   bits per sample at which the posterior as it stands believes it reaches D (certified)")
 print("  its D        1 - accuracy that the labels measure at that point")
-print("  label R      bits per sample at which the labels measure D;  inf: at no rate")
+print("  label R      bits per sample at which the labels measure D; inf: a head never gets there")
 print("  label R, T   the same after temperature scaling\n")
 print_means(reports)
 
@@ -358,7 +360,8 @@ def compare(base, changed):
     changes = []
     for pair in zip(base, changed, strict=True):
         if any(r["point"] is None for r in pair):
-            return np.inf, np.nan, []
+            changes.append(np.full(len(held_out[1]), np.inf))
+            continue
         slope = (pair[0]["point"].slope + pair[1]["point"].slope) / 2
         costs = []
         for r in pair:
@@ -366,7 +369,8 @@ def compare(base, changed):
             costs.append(np.asarray(rate + slope * wrong) / BIT)
         changes.append(costs[1] - costs[0])
     image = np.mean(changes, 0)
-    return image.mean(), image.std() / np.sqrt(len(image)), [float(c.mean()) for c in changes]
+    error = image.std() / np.sqrt(len(image)) if np.isfinite(image).all() else np.nan
+    return image.mean(), error, [float(c.mean()) for c in changes]
 
 
 def average(rows, column):
@@ -382,20 +386,24 @@ def print_changes(reports):
         change, error, each = compare(base, rows)
         relative = 100 * change / average(base, "label R")
         believed = 100 * (average(rows, "believed R") / average(base, "believed R") - 1)
-        said = f"{change:+.4f} ({error:.4f}), {relative:+.1f} %" if each else "D is out of reach"
+        lost = np.isinf(each).sum()
+        said = f"D out of reach of {lost} in {len(each)}" if lost else f"{change:+.4f} ({error:.4f}), {relative:+.1f} %"
         by_head = ", ".join(f"{c:+.3f}" for c in each)
-        print(f"{name:15s} {said:26s} by head: {by_head or '-':22s} believed: {believed:+.1f} %")
+        print(f"{name:15s} {said:26s} by head: {by_head:22s} believed: {believed:+.1f} %")
 
 
 print_changes(reports)
 
 # %%
-BLUE, ORANGE, BLACK = "#0072B2", "#D55E00", "#000000"  # Okabe and Ito
+BLUE, ORANGE, YELLOW, BLACK, GREY = "#0072B2", "#D55E00", "#E69F00", "#000000", "#999999"  # Okabe and Ito
 SHOWN = {
-    "cross-entropy": (BLACK, (0, (5, 2)), "cross-entropy alone"),
-    "believed, 1": (ORANGE, "-", "+ 1 × believed rate"),
-    "measured, 1": (BLUE, "-.", "+ 1 × measured cost"),
+    "start": (GREY, (0, (1, 1)), "before"),
+    "cross-entropy": (BLACK, (0, (5, 2)), "after, cross-entropy alone"),
+    "believed, 0.3": (YELLOW, "-", "after, with 0.3 × believed rate"),
+    "believed, 1": (ORANGE, "-", "after, with 1 × believed rate"),
+    "measured, 1": (BLUE, "-.", "after, with 1 × measured cost"),
 }
+SHOWN = {name: style for name, style in SHOWN.items() if name in reports}
 figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.2), sharey=True, layout="constrained")
 titles = "as the model believes", "as the held-out labels measure"
 for panel, (ax, title) in enumerate(zip(axes, titles, strict=True)):
@@ -404,15 +412,15 @@ for panel, (ax, title) in enumerate(zip(axes, titles, strict=True)):
         d = on_labels if panel else believed
         ax.plot(d, rate, color=colour, linestyle=line, linewidth=1.8, label=label)
     ax.axvline(DISTORTION, color="0.5", linewidth=1, linestyle=":")
-    ax.annotate("D of the loss", (DISTORTION, 0.97), xycoords=("data", "axes fraction"), xytext=(4, 0),
-                textcoords="offset points", va="top", color="0.35", fontsize=9)  # fmt: skip
+    ax.annotate("D of the loss", (DISTORTION, 0), xycoords=("data", "axes fraction"), xytext=(-4, 5),
+                textcoords="offset points", ha="right", color="0.35", fontsize=9)  # fmt: skip
     ax.set_title(title)
     ax.set_xlabel("distortion  D = 1 − accuracy")
     ax.set_xlim(0.2, 0.9)
     ax.set_ylim(0, 3)
     ax.grid(alpha=0.25)
 axes[0].set_ylabel("rate  [bits per sample]")
-axes[0].legend(frameon=False, loc="lower left")
+axes[0].legend(frameon=False, loc="upper right", fontsize=9, title="head 0", alignment="left")
 plt.show()
 
 # %%
@@ -452,9 +460,35 @@ plt.show()
 if not SMALL:
     wide_start = train(initial(0, width=10), 0, 0.0, 0.0, penalty=nothing, steps=PRETRAIN, peak=1e-2)
     wide = {"start": [report(wide_start)]}
-    for name in SHOWN:
+    for name in ("cross-entropy", "believed, 0.3", "believed, 1", "measured, 0.3", "measured, 1"):
         penalty, weight = ARMS[name]
         wide[name] = [report(train(wide_start, 100, weight, SLOPE, penalty=penalty, steps=FINE_TUNE))]
     print_means(wide)
     print()
     print_changes(wide)
+
+# %% [markdown]
+# ## What the numbers say
+#
+# Of the run committed here (5000 held-out images, $D = 0.5$; without MNIST or at small size the numbers are others):
+#
+# * **Cross-entropy alone had converged**: 1.4548 bits on labels before, 1.4510 after. The rest is not more training.
+# * **The believed rate is gamed.** At weight 0.1 the head believes in 13.5 % fewer bits, and the labels ask for 1.4 %
+#   more (one head of three gained). At 0.3 it is 28.6 % fewer believed and 9.5 % more measured; at 1 two thirds of
+#   the believed rate are gone and so is the task: 47 % accuracy, D out of reach of all three heads at any rate. That is
+#   over-confidence (temperature 1.04, 1.34, 1.73 at weights 0, 0.3, 1; NLL 1.08, 1.13, 1.40 nat), and scaling the
+#   temperature afterwards does not bring it back: 1.608 bits at weight 0.3 against 1.454. A calibration error would
+#   not have told: at 0.1 the ECE *halves*, because the head had been under-confident (59 % believed, 65 % right),
+#   while the NLL and the rate on labels grow.
+# * **The measured cost pays on labels**: -2.2, -3.6, -4.7 and -5.2 % at weights 0.1 to 3, for each of the three starts,
+#   8 to 10 standard errors; accuracy rises by 0.7 to 1.6 points. It has its price: up to 0.05 nat of NLL, and a
+#   posterior that wants a temperature of 1.3. With the temperature 3.9 % remain at weight 1, 3.8 % at 3.
+# * **Where the head is not squeezed nothing is gained**: changes of 0.2 % and less, of either sign, about one standard
+#   error. Cross-entropy there already serves every D; the believed rate still falls, by 5.8 % at weight 1.
+#
+# So: put the rate into a loss with the distortion counted on labels, and report it on labels. The believed rate is a
+# bound on what a *calibrated* posterior needs, and minimising it is itself what breaks the calibration.
+#
+# Limits: one data set, one kind of noise, one D, three starts; the standard errors are over test images, not over
+# training sets. No weight was chosen: all are shown. The LeNet saw the training images before, with other noise, so
+# that its features fit them better than test images; that is the same for all heads.

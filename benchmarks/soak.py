@@ -89,8 +89,8 @@ def main() -> None:
         solver = working_set if m >= 128 and i % 2 else solve
         point = solver(jax.tree.map(jnp.asarray, problem), slope)
         q = np.asarray(point.reproduction)
-        kept = problem.source > 0
-        gap, lagrangian = certified_gap(problem.source[kept], problem.distortion[kept], slope, q / q.sum())
+        p, d = np.asarray(problem.source), np.asarray(problem.distortion)
+        gap, lagrangian = certified_gap(p[p > 0], d[p > 0], slope, q / q.sum())
         scale = max(1.0, abs(lagrangian))
         valid = gap <= float(point.gap) + 1e-12 * scale
         arrived = gap <= 1e-9 * scale

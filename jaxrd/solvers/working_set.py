@@ -101,7 +101,7 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
     def whole(_):
         if m * m * dtype.itemsize > NEWTON_BYTES:
             return ascend(prepared, uniform, 0.5 * tol, FALLBACK_STEPS)
-        q, steps, _ = follow(kernel, source, 0.5 * tol, max_steps, mixed=dtype == jnp.float64)
+        q, steps, _ = follow(kernel, source, 0.5 * tol, max_steps, mixed=dtype == jnp.float64)  # m is large
         return q, steps
 
     def advance(state: _State) -> _State:

@@ -90,7 +90,9 @@ def main() -> None:
         point = solver(jax.tree.map(jnp.asarray, problem), slope)
         q = np.asarray(point.reproduction)
         kept = problem.source > 0
-        gap, lagrangian = gap_in_numpy(Problem(problem.source[kept], problem.distortion[kept]), slope, q / q.sum())
+        gap, lagrangian = gap_in_numpy(
+            Problem(problem.source[kept], np.asarray(problem.distortion)[kept]), slope, q / q.sum()
+        )
         scale = max(1.0, abs(lagrangian))
         valid = gap <= float(point.gap) + 1e-12 * scale
         arrived = gap <= 1e-9 * scale

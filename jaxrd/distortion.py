@@ -69,7 +69,7 @@ def remote(distortion: ArrayLike, posterior: ArrayLike) -> jax.Array:
 UNROLLED = 8  # coordinates up to which a sum over them is written out: one fused loop over the pairs
 
 
-def pairwise_squares(x: jax.Array, y: jax.Array) -> jax.Array:
+def pairwise_squares(x: ArrayLike, y: ArrayLike) -> jax.Array:
     """Squared error |x - y|^2 of every pair, by differences: |x|^2 - 2xy + |y|^2 would lose the digits of near pairs.
 
     Args:
@@ -82,6 +82,7 @@ def pairwise_squares(x: jax.Array, y: jax.Array) -> jax.Array:
     >>> pairwise_squares(jnp.array([[0.0, 1.0]]), jnp.array([[3.0, 5.0], [0.0, 1.0]])).tolist()
     [[25.0, 0.0]]
     """
+    x, y = jnp.asarray(x), jnp.asarray(y)
     k = x.shape[1]
 
     def add(i, total):

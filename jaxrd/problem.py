@@ -46,16 +46,17 @@ def as_arrays(problem: Problem) -> Problem:
         )
     source, distortion = jnp.asarray(problem.source), problem.distortion
     if isinstance(distortion, Structured):
-        distortion = distortion.astype(jnp.promote_types(distortion.dtype, jnp.float32))
+        kind = distortion.dtype
+        distortion = distortion.astype(jnp.promote_types(kind, jnp.float32))
     else:
-        distortion = jnp.asarray(distortion)
+        kind = distortion = jnp.asarray(distortion)
     shape = distortion.shape
     if source.ndim != 1 or len(shape) != 2 or source.shape[0] != shape[0] or 0 in shape:
         raise ValueError(
             f"source must have shape (n,) and distortion (n, m), n and m at least 1; "
             f"got {source.shape} and {shape}. For many problems at once, use jax.vmap."
         )
-    dtype = jnp.promote_types(jnp.result_type(source.dtype, distortion.dtype), jnp.float32)
+    dtype = jnp.promote_types(jnp.result_type(source, kind), jnp.float32)
     return Problem(source.astype(dtype), distortion.astype(dtype))
 
 

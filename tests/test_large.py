@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import large
 import numpy as np
 import oracles
 import pytest
@@ -131,7 +132,7 @@ def assert_honest(problem, slope, point, slack=1e-12):
 
 
 @given(problem=st.one_of(clouds(), discounts()), slope=st.sampled_from(SLOPES[1:-1]))
-@settings(max_examples=40)
+@settings(max_examples=30)
 def test_certified(problem, slope):
     validate(problem)
     point = solve(problem, slope, tol=1e-4)
@@ -200,7 +201,7 @@ def test_nothing_larger_than_a_block_is_formed():
 
 
 def test_momentum_saves_steps():
-    problem = mixture(300)
+    problem = mixture(150)
     dense = Problem(problem.source, problem.distortion.dense())
     plain = blahut_arimoto(dense, 4.0, tol=2e-4)
     fast = blahut_arimoto(dense, 4.0, tol=2e-4, momentum=True)
@@ -417,3 +418,13 @@ class TestSampleInBlocks:
             tosc.sample_and_communicate_in_blocks(iter([block]), 1.0)
         with pytest.raises(ValueError, match=r"got \(2, 3\) and \(3,\)"):
             tosc.sample_and_communicate_in_blocks([(block[0], np.zeros(3, int))], 1.0)
+
+
+def test_benchmark():
+    plane = large.solve_plane(60, "float64", 2e-4)
+    curves = large.indirect(200, 600)
+    for found in (plane, curves):
+        np.testing.assert_allclose(found["gap_nats"], found["gap_in_numpy_nats"], atol=1e-9)
+    assert plane["gap_nats"] < 1e-3
+    rows = [{"letters": n, "seconds_a_step": 3e-9 * n**2, "peak_mib": 300 + n} for n in (10, 20, 40)]
+    assert large.growth(rows)["exponents"]["time"] == 2

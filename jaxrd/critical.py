@@ -27,7 +27,7 @@ def critical_slope(problem: Problem) -> jax.Array:
     0.693147
     """
     problem = as_arrays(problem)
-    p, d = problem.source, problem.distortion
+    p, d = jnp.asarray(problem.source), jnp.asarray(problem.distortion)
     p = p / p.sum()
     mean = p @ jnp.where(p[:, None] > 0, d, 0)
     best = mean.argmin()

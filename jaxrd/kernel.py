@@ -7,6 +7,11 @@ import jax
 import jax.numpy as jnp
 
 
+def ratio(source: jax.Array, z: jax.Array) -> jax.Array:
+    """p/z where p > 0, else 0: letters of mass zero are masked, so 0/0 is never formed."""
+    return jnp.where(source > 0, source / jnp.where(source > 0, z, 1), 0)
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DenseKernel:
@@ -23,6 +28,16 @@ class DenseKernel:
     slopes: tuple[jax.Array, ...]  # one scalar per distortion
     distortions: tuple[jax.Array, ...]  # each (n, m)
     minima: tuple[jax.Array, ...]  # each (n,): min_y d
+
+    @property
+    def noise(self) -> float:
+        """What the certificate allows for rounding, in rounding units of its sums."""
+        return 4
+
+    def sums(self, source: jax.Array, q: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """z = K q, shape (n,), and c = K'(p/z), shape (m,): what a step and a certificate need."""
+        z = self.matvec(q)
+        return z, self.rmatvec(ratio(source, z))
 
     def matvec(self, q: jax.Array) -> jax.Array:
         """K q, shape (n,)."""

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrd.distortion import PointCloud, SparseDiscount, Structured
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class Problem:
 
     Args:
         source: pmf p of the source letters, shape (n,). Letters of mass zero are masked, not dropped.
-        distortion: d, shape (n, m), finite or +inf (a forbidden pair), in any unit.
+        distortion: d, shape (n, m), finite or +inf (a forbidden pair), in any unit; or a `PointCloud` or
+            `SparseDiscount` (`jaxrd.distortion`), which stand for a matrix too large to hold.
 
     Nothing is checked here (a Problem travels through jit and vmap); `validate` checks values on the host.
 
@@ -24,7 +27,7 @@ class Problem:
     """
 
     source: jax.Array | np.ndarray
-    distortion: jax.Array | np.ndarray
+    distortion: jax.Array | np.ndarray | PointCloud | SparseDiscount
 
 
 def as_arrays(problem: Problem) -> Problem:
@@ -33,7 +36,7 @@ def as_arrays(problem: Problem) -> Problem:
     Raises:
         ValueError: the shapes do not belong together.
     """
-    given = [problem.source, problem.distortion]
+    given = jax.tree.leaves(problem)
     narrow = jax.dtypes.canonicalize_dtype(np.float64) != np.float64
     if narrow and any(isinstance(a, np.ndarray) and a.dtype == np.float64 for a in given):
         warnings.warn(
@@ -41,13 +44,19 @@ def as_arrays(problem: Problem) -> Problem:
             "For float64: jax.config.update('jax_enable_x64', True).",
             stacklevel=4,
         )
-    source, distortion = (jnp.asarray(a) for a in given)
-    if source.ndim != 1 or distortion.ndim != 2 or source.shape[0] != distortion.shape[0] or 0 in distortion.shape:
+    source, distortion = jnp.asarray(problem.source), problem.distortion
+    if isinstance(distortion, Structured):
+        kind = distortion.dtype
+        distortion = distortion.astype(jnp.promote_types(kind, jnp.float32))
+    else:
+        kind = distortion = jnp.asarray(distortion)
+    shape = distortion.shape
+    if source.ndim != 1 or len(shape) != 2 or source.shape[0] != shape[0] or 0 in shape:
         raise ValueError(
             f"source must have shape (n,) and distortion (n, m), n and m at least 1; "
-            f"got {source.shape} and {distortion.shape}. For many problems at once, use jax.vmap."
+            f"got {source.shape} and {shape}. For many problems at once, use jax.vmap."
         )
-    dtype = jnp.promote_types(jnp.result_type(source, distortion), jnp.float32)
+    dtype = jnp.promote_types(jnp.result_type(source, kind), jnp.float32)
     return Problem(source.astype(dtype), distortion.astype(dtype))
 
 
@@ -56,16 +65,25 @@ def validate(problem: Problem, *, tolerance: float = 1e-6) -> None:
 
     Raises:
         ValueError: quotes the offending value: a source that is not a pmf within `tolerance`, NaN or -inf in the
-            distortion, a letter of positive mass all of whose reproductions are forbidden.
+            distortion, a letter of positive mass all of whose reproductions are forbidden; points that are not
+            finite, pairs out of range or listed twice, a negative discount.
     """
-    source, distortion = np.asarray(problem.source), np.asarray(problem.distortion)
-    as_arrays(Problem(source.astype(np.float32), distortion.astype(np.float32)))  # the shapes
+    source = np.asarray(problem.source)
+    as_arrays(Problem(source.astype(np.float32), _narrowed(problem.distortion)))  # the shapes
     if not np.isfinite(source).all():
         raise ValueError(f"source must be finite; got {source[~np.isfinite(source)][0]}.")
     if (source < 0).any():
         raise ValueError(f"source must not be negative; got {source.min():.6g} at letter {source.argmin()}.")
     if abs(source.sum() - 1) > tolerance:
         raise ValueError(f"source must sum to 1; got {source.sum():.6g}. Pass source / source.sum() if that was meant.")
+    if isinstance(problem.distortion, PointCloud):
+        _finite(problem.distortion.source, "source points")
+        _finite(problem.distortion.reproduction, "reproduction points")
+        return
+    if isinstance(problem.distortion, SparseDiscount):
+        _validate_pairs(problem.distortion)
+        return
+    distortion = np.asarray(problem.distortion)
     bad = np.isnan(distortion) | np.isneginf(distortion)
     if bad.any():
         x, y = np.argwhere(bad)[0]
@@ -73,3 +91,30 @@ def validate(problem: Problem, *, tolerance: float = 1e-6) -> None:
     lost = (source > 0) & np.isinf(distortion).all(1)
     if lost.any():
         raise ValueError(f"every reproduction of letter {lost.argmax()} is forbidden (+inf): no code can send it.")
+
+
+def _narrowed(distortion):
+    return jax.tree.map(
+        lambda a: a.astype(np.float32) if a.dtype.kind == "f" else a, jax.tree.map(np.asarray, distortion)
+    )
+
+
+def _finite(values, what: str) -> None:
+    values = np.asarray(values)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{what} must be finite; got {values[~np.isfinite(values)][0]}.")
+
+
+def _validate_pairs(distortion: SparseDiscount) -> None:
+    _finite(distortion.ceiling, "ceiling")
+    _finite(distortion.discount, "discount")
+    if (np.asarray(distortion.discount) < 0).any():
+        raise ValueError(f"discount must be >= 0; got {np.min(distortion.discount):.6g}.")
+    indices = np.stack([np.asarray(distortion.rows), np.asarray(distortion.columns)])
+    for name, index, count in zip(("rows", "columns"), indices, distortion.shape, strict=True):
+        if index.size and not 0 <= index.min() <= index.max() < count:
+            raise ValueError(f"{name} must lie in 0..{count - 1}; got {index.min()} to {index.max()}.")
+    pairs, times = np.unique(indices, axis=1, return_counts=True)
+    if (times > 1).any():
+        x, y = pairs[:, times.argmax()]
+        raise ValueError(f"no pair may be listed twice; ({x}, {y}) is.")

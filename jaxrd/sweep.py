@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from threadpoolctl import ThreadpoolController
 
+from jaxrd.distortion import Structured
 from jaxrd.problem import Problem, as_arrays
 from jaxrd.solution import Solution
 from jaxrd.solvers import solve
@@ -33,9 +34,15 @@ def default_batch(problem: Problem) -> int:
     return _lanes(problem)
 
 
+def _held(problem: Problem) -> int:
+    """Numbers in a kernel."""
+    d = problem.distortion
+    return d.resident if isinstance(d, Structured) else d.size
+
+
 def _lanes(problem: Problem) -> int:
     """How many kernels, with their scratch arrays, may be held at once."""
-    return max(1, LANE_BYTES // (4 * problem.distortion.size * problem.distortion.dtype.itemsize))
+    return max(1, LANE_BYTES // (4 * _held(problem) * problem.distortion.dtype.itemsize))
 
 
 @partial(jax.jit, static_argnames=("solver", "batch_size"))
@@ -106,7 +113,7 @@ def sweep(
     (3,)
     """
     problem = as_arrays(problem)
-    traced = any(isinstance(a, Tracer) for a in (problem.source, problem.distortion, slopes, tol))
+    traced = any(isinstance(a, Tracer) for a in jax.tree.leaves((problem, slopes, tol)))
     grid = jnp.asarray(slopes, problem.source.dtype) if traced else np.asarray(slopes, problem.source.dtype)
     if grid.ndim != 1 or grid.shape[0] == 0:
         raise ValueError(f"slopes must have shape (k,), k at least 1; got {grid.shape}. For one slope, use solve.")
@@ -120,7 +127,7 @@ def sweep(
         raise ValueError(f"slopes must be >= 0 nats per unit of distortion; got {grid[~(grid >= 0)][0]}.")
 
     on_cpu = jax.default_backend() == "cpu"
-    call = min(total, lanes if lanes > 1 or problem.distortion.size > SMALL else CALL)
+    call = min(total, lanes if lanes > 1 or _held(problem) > SMALL else CALL)
     parts = [grid[start : start + call] for start in range(0, total, call)]
 
     def solve_part(part):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.distortion import Structured
 from jaxrd.implicit import distortion_solved, rate_solved
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
@@ -28,8 +29,8 @@ class _Bracket(NamedTuple):
 
 def _silence(problem: Problem) -> Solution:
     """Saying nothing, exact: always the reproduction of least mean distortion, D_max = min_y E d(X,y)."""
-    p, d = problem.source, problem.distortion
-    mean = p @ jnp.where(p[:, None] > 0, d, 0)
+    p, d = jnp.asarray(problem.source), problem.distortion
+    mean = d.expected(p) if isinstance(d, Structured) else p @ jnp.where(p[:, None] > 0, d, 0)
     best = mean.argmin()
     zero = jnp.zeros((), p.dtype)
     reproduction = jnp.zeros(d.shape[1], p.dtype).at[best].set(1)

@@ -4,6 +4,7 @@ import jax
 from jax.typing import ArrayLike
 
 from jaxrd import implicit
+from jaxrd.distortion import Structured
 from jaxrd.problem import Problem, as_arrays
 from jaxrd.solution import Solution
 from jaxrd.solvers.blahut_arimoto import blahut_arimoto
@@ -19,10 +20,12 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
     """Solve L(s) = min over channels of I(X;Y) + s E d(X,Y) at one slope, with a certificate.
 
     Picks the solver by shape and backend: `interior_point`; on CPU `working_set` from 384 reproductions on; on an
-    accelerator `blahut_arimoto` where no m x m Newton matrix fits.
+    accelerator `blahut_arimoto` where no m x m Newton matrix fits. Where the distortion is not held as a matrix,
+    `blahut_arimoto`: ask it for a gap of 1e-3 or so.
 
     Rate, distortion and reproduction are differentiable in the source, the distortion and the slope, in forward and
     reverse mode, by implicit differentiation on the support (see `jaxrd.implicit`).
+    Through a distortion not held as a matrix there are no derivatives: asking for one raises.
 
     Args:
         problem: source (n,), distortion (n, m).
@@ -33,7 +36,7 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
         A `Solution` with rate - gap <= R(distortion) <= rate, converged or not.
 
     Raises:
-        ValueError: the shapes do not belong together.
+        ValueError: the shapes do not belong together, or a derivative was asked where there is none.
 
     >>> import jax.numpy as jnp
     >>> point = solve(Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2)), 2.0)
@@ -42,7 +45,9 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
     """
     problem = as_arrays(problem)
     m, size = problem.distortion.shape[1], problem.distortion.dtype.itemsize
-    if jax.default_backend() == "cpu" and m >= MANY:
+    if isinstance(problem.distortion, Structured):
+        solver = blahut_arimoto
+    elif jax.default_backend() == "cpu" and m >= MANY:
         solver = working_set
     else:
         solver = interior_point if m * m * size <= NEWTON_BYTES else blahut_arimoto

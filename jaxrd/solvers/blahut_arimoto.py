@@ -1,14 +1,16 @@
 """Blahut-Arimoto: the multiplicative update, stopped by the certificate."""
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.distortion import Structured
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
-from jaxrd.solvers.certificate import Prepared, as_inputs, certify, evaluate, prepare, scale
+from jaxrd.solvers.certificate import Evaluation, Prepared, as_inputs, certify, evaluate, prepare, scale
 
 
 def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> tuple[jax.Array, jax.Array]:
@@ -30,8 +32,74 @@ def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> 
     return q, steps
 
 
+class _State(NamedTuple):
+    q: jax.Array  # (m,): what the last update led to
+    at: jax.Array  # (m,): q with momentum, where the update is made next
+    e: Evaluation  # at `at`
+    best: jax.Array  # (m,): of least gap
+    best_gap: jax.Array  # relative
+    run: jax.Array  # updates since the momentum was last dropped
+    bound: jax.Array  # what the objective must not exceed
+    step: jax.Array
+    lost: jax.Array  # NaN
+
+
+def accelerate(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> tuple[jax.Array, jax.Array]:
+    """As `ascend`, with Nesterov's momentum on ln q, dropped whenever the objective rises; returns the best q met.
+
+    One evaluation of the kernel a step, as without it; to a gap of 1e-3 it took 5 to 10 times fewer steps on points, 2
+    on confusions, and a few more where a dozen are enough.
+
+    Reference: W. Krichene, A. Bayen and P. Bartlett, Accelerated mirror descent in continuous and discrete time,
+    NeurIPS 2015; B. O'Donoghue and E. Candes, Adaptive restart for accelerated gradient schemes, FoCM 2015.
+    """
+    kernel, source = prepared.kernel, prepared.source
+    # A letter that underflows to zero could never come back; well above the denormals, which ratios do not survive.
+    floor = jnp.finfo(q.dtype).tiny / jnp.finfo(q.dtype).eps
+
+    def normalised(q):
+        q = jnp.maximum(q, floor)
+        return q / q.sum()
+
+    def unfinished(state: _State):
+        return (state.step < max_steps) & ~(state.best_gap <= tol) & ~state.lost
+
+    def update(state: _State) -> _State:
+        fell = state.e.objective <= state.bound
+        run = jnp.where(fell, state.run + 1, 0)
+        # Where it rose, the last q is still good: an update, momentum or not, never raises the objective.
+        q = jnp.where(fell, normalised(state.at * state.e.c), state.q)
+        push = jnp.maximum(run - 1, 0) / (run + 2)
+        at = normalised(q * jnp.exp(push * jnp.clip(jnp.log(q / state.q), -20, 20)))
+        e = evaluate(kernel, source, at)
+        gap = e.gap / scale(e.objective)
+        better = gap < state.best_gap
+        return _State(
+            q,
+            at,
+            e,
+            jnp.where(better, at, state.best),
+            jnp.where(better, gap, state.best_gap),
+            run,
+            jnp.where(fell, state.e.objective, jnp.inf),
+            state.step + 1,
+            jnp.isnan(e.objective) & (run <= 1),  # without momentum: it is in the input
+        )
+
+    e = evaluate(kernel, source, q)
+    inf = jnp.asarray(jnp.inf, q.dtype)
+    start = _State(q, q, e, q, e.gap / scale(e.objective), jnp.int32(0), inf, jnp.int32(0), jnp.isnan(e.objective))
+    end = jax.lax.while_loop(unfinished, update, start)
+    return end.best, end.step
+
+
 def blahut_arimoto(
-    problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None, max_steps: int = 10_000
+    problem: Problem,
+    slope: ArrayLike,
+    *,
+    tol: ArrayLike | None = None,
+    max_steps: int = 10_000,
+    momentum: bool | None = None,
 ) -> Solution:
     """Solve one slope by Blahut-Arimoto, q_y <- q_y sum_x p_x K_xy / (K q)_x with K = exp(-s d).
 
@@ -43,6 +111,8 @@ def blahut_arimoto(
         slope: s >= 0, nats per unit of distortion, a scalar; inf for the least distortion.
         tol: certified gap at which to stop, nats, relative to max(1, |L|); None: 1e-9 in float64, 1e-5 in float32.
         max_steps: the step budget (static).
+        momentum: extrapolate the steps, and step back where that fails (static). None: where the distortion is not
+            a matrix, but a `PointCloud` or a `SparseDiscount`.
 
     Returns:
         A `Solution`, MAX_STEPS where the budget ran out. It is a constant to automatic differentiation.
@@ -56,12 +126,19 @@ def blahut_arimoto(
     >>> round(float(point.rate), 4)  # ln 2 - h(D), D = 1 / (1 + e^2)
     0.3278
     """
-    return _solve(*as_inputs(problem, slope, tol), max_steps=max_steps)
+    problem, slope, tol = as_inputs(problem, slope, tol)
+    if momentum is None:
+        momentum = isinstance(problem.distortion, Structured)
+    return _solve(problem, slope, tol, max_steps=max_steps, momentum=momentum)
 
 
-@partial(jax.jit, static_argnames="max_steps")
-def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
+@partial(jax.jit, static_argnames=("max_steps", "momentum"))
+def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int, momentum: bool) -> Solution:
     prepared = prepare(problem, slope)
     m = problem.distortion.shape[1]
-    q, steps = ascend(prepared, jnp.full(m, 1 / m, slope.dtype), tol, max_steps)
+    uniform = jnp.full(m, 1 / m, slope.dtype)
+    if momentum:  # short of the tolerance, for the rounding that the certificate adds
+        q, steps = accelerate(prepared, uniform, 0.8 * tol, max_steps)
+    else:
+        q, steps = ascend(prepared, uniform, tol, max_steps)
     return certify(prepared, q, steps, tol, Status.MAX_STEPS)

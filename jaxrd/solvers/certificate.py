@@ -1,20 +1,23 @@
 """The certificate of a reproduction pmf: a valid gap for any q, converged or not."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxrd.kernel import DenseKernel, dense_kernel
+from jaxrd.blocks import cloud_kernel
+from jaxrd.distortion import PointCloud, SparseDiscount
+from jaxrd.kernel import dense_kernel, ratio
 from jaxrd.problem import Problem, as_arrays
 from jaxrd.solution import Solution, Status
+from jaxrd.sparse import sparse_kernel
 
 
 class Prepared(NamedTuple):
     """A problem at one slope, ready for a solver: constants for automatic differentiation."""
 
-    kernel: DenseKernel
+    kernel: Any  # DenseKernel, or what has its methods: CloudKernel, SparseKernel
     source: jax.Array  # (n,), zero on letters that cannot be sent
     slope: jax.Array
     sendable: jax.Array  # (): every letter of positive mass has an allowed reproduction
@@ -38,17 +41,20 @@ def as_inputs(problem: Problem, scalar: ArrayLike, tol: ArrayLike | None) -> tup
     return Problem(source, problem.distortion), scalar, default_tolerance(dtype, tol)
 
 
+def _kernel(distortion: Any, slope: jax.Array) -> Any:
+    if isinstance(distortion, PointCloud):
+        return cloud_kernel(distortion, slope)
+    if isinstance(distortion, SparseDiscount):
+        return sparse_kernel(distortion, slope)
+    return dense_kernel((jnp.asarray(distortion),), (slope,))
+
+
 def prepare(problem: Problem, slope: jax.Array) -> Prepared:
     """Build the kernel. Derivatives stop here: a solver's result is a constant to autodiff."""
     problem, slope = jax.lax.stop_gradient((problem, slope))
-    kernel = dense_kernel((jnp.asarray(problem.distortion),), (slope,))
+    kernel = _kernel(problem.distortion, slope)
     sendable = jnp.all(kernel.feasible | (problem.source <= 0))
     return Prepared(kernel, jnp.where(kernel.feasible, jnp.asarray(problem.source), 0), slope, sendable)
-
-
-def ratio(source: jax.Array, z: jax.Array) -> jax.Array:
-    """p/z where p > 0, else 0: letters of mass zero are masked, so 0/0 is never formed."""
-    return jnp.where(source > 0, source / jnp.where(source > 0, z, 1), 0)
 
 
 def default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
@@ -66,10 +72,9 @@ class Evaluation(NamedTuple):
     gap: jax.Array  # ln max_y c_y - KL(r||q), at the pair (I, E d) the channel achieves
 
 
-def evaluate(kernel: DenseKernel, source: jax.Array, q: jax.Array) -> Evaluation:
+def evaluate(kernel: Any, source: jax.Array, q: jax.Array) -> Evaluation:
     """Objective and gap at a normalised q (theory: F - ln max c <= L <= F, and I + s E d = F - KL(r||q))."""
-    z = kernel.matvec(q)
-    c = kernel.rmatvec(ratio(source, z))
+    z, c = kernel.sums(source, q)
     objective = -jnp.where(source > 0, source * jnp.log(jnp.where(source > 0, z, 1)), 0).sum()
     r = q * c
     divergence = jnp.where(r > 0, r * jnp.log(jnp.where(r > 0, c, 1)), 0).sum()
@@ -105,7 +110,7 @@ def certify(
     rate = jnp.maximum(e.objective - e.divergence - excess, 0)
     offset = jnp.where(jnp.isfinite(slope), slope * (source @ jnp.abs(least)), 0)
     eps = jnp.finfo(q.dtype).eps
-    gap = jnp.maximum(e.gap, 0) + 4 * eps * (1 + e.objective + excess + offset)
+    gap = jnp.maximum(e.gap, 0) + kernel.noise * eps * (1 + e.objective + excess + offset)
 
     status = jnp.where(gap <= tol * scale(e.objective + offset), Status.CONVERGED, unfinished)
     sane = jnp.isfinite(gap) & jnp.isfinite(rate) & jnp.isfinite(distortion) & (slope >= 0)

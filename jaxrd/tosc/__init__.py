@@ -12,6 +12,7 @@ from jaxrd.tosc.confusion import (
     merge_baseline,
     time_sharing,
 )
+from jaxrd.tosc.joint import SparseJoint, sparse_joint
 from jaxrd.tosc.limits import CURVES, Limits, limits
 from jaxrd.tosc.outputs import InputError, Outputs, from_decisions, from_scores
 from jaxrd.tosc.parametric import smallest_rate
@@ -20,6 +21,7 @@ from jaxrd.tosc.soft import (
     label_distortion,
     model_aware_problem,
     sample_and_communicate,
+    sample_and_communicate_in_blocks,
 )
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Outputs",
     "Reliability",
     "SampleAndCommunicate",
+    "SparseJoint",
     "confusion_joint",
     "estimate_and_compress",
     "fit_temperature",
@@ -46,6 +49,8 @@ __all__ = [
     "model_aware_problem",
     "reliability",
     "sample_and_communicate",
+    "sample_and_communicate_in_blocks",
     "smallest_rate",
+    "sparse_joint",
     "time_sharing",
 ]

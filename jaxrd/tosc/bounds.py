@@ -219,7 +219,7 @@ def model_aware(
     problem = model_aware_problem(v)
     solved, curve = _solve_grid(problem, count, tol, tick, _saturation(_margins(v), STEEPEST))
     measured = _measured(problem, solved, labels)
-    guess = int(np.asarray(problem.source @ problem.distortion).argmin())
+    guess = int(np.asarray(problem.source @ jnp.asarray(problem.distortion)).argmin())
     curve = curve.with_distortion(np.concatenate([[1 - float(prior[guess])], np.asarray(measured)]))
     # u = s / (1 + s) in [0, 1] brackets slopes up to inf.
     u = np.where(np.isinf(curve.slope), 1, curve.slope / (1 + np.where(np.isinf(curve.slope), 0, curve.slope)))

@@ -7,14 +7,18 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxrd.closed_form import categorical
+from jaxrd.distortion import SparseDiscount
 from jaxrd.information import entropy
 from jaxrd.problem import Problem
+from jaxrd.tosc.joint import SparseJoint, as_joint
 
 
 def confusion_joint(
     labels: ArrayLike, decisions: ArrayLike, classes: int, weights: ArrayLike | None = None
 ) -> jax.Array:
     """The joint pmf J[y, yt] of label and estimate, shape (classes, classes), from samples.
+
+    For more classes than such a matrix allows see `sparse_joint`: every function here takes either.
 
     Args:
         labels: y, int, shape (samples,).
@@ -44,24 +48,28 @@ class Landmarks(NamedTuple):
 
 
 @jax.jit
-def landmarks(joint: ArrayLike) -> Landmarks:
+def landmarks(joint: ArrayLike | SparseJoint) -> Landmarks:
     """D_TM, D_0 and the entropy of the estimate ([A] eq. (8), (10), (22))."""
-    j = jnp.asarray(joint)
-    return Landmarks(1 - jnp.trace(j), 1 - j.sum(1).max(), entropy(j.sum(0)))
+    j = as_joint(joint)
+    return Landmarks(1 - j.trace(), 1 - j.sum(1).max(), entropy(j.sum(0)))
 
 
 @jax.jit
-def indirect_problem(joint: ArrayLike) -> Problem:
+def indirect_problem(joint: ArrayLike | SparseJoint) -> Problem:
     """iE&C: the estimate compressed for the label's sake, d_hat(yt, yh) = 1 - p(y = yh | yt) ([A] eq. (17)-(19)).
 
     Solve it with `sweep`; its distortion is that of the label. Estimates that never occur have mass zero.
 
     Args:
-        joint: J[y, yt], shape (classes, classes).
+        joint: J[y, yt], shape (classes, classes). Of a sparse one the problem is a `SparseDiscount`, for
+            `blahut_arimoto`.
     """
-    j = jnp.asarray(joint)
+    j = as_joint(joint)
     estimate = j.sum(0)
     occurs = estimate > 0
+    if isinstance(j, SparseJoint):
+        saved = j.mass / jnp.where(occurs, estimate, 1)[j.decisions]
+        return Problem(estimate, SparseDiscount(jnp.ones((), j.dtype), j.decisions, j.labels, saved, j.shape))
     posterior = jnp.where(occurs, j / jnp.where(occurs, estimate, 1), 0)
     return Problem(estimate, 1 - posterior.T)
 
@@ -83,7 +91,7 @@ class EstimateAndCompress(NamedTuple):
 
 
 @jax.jit
-def estimate_and_compress(joint: ArrayLike, estimate_distortion: ArrayLike) -> EstimateAndCompress:
+def estimate_and_compress(joint: ArrayLike | SparseJoint, estimate_distortion: ArrayLike) -> EstimateAndCompress:
     """E&C: the estimate compressed for its own sake (eRD), measured on the label ([A] eq. (12)-(14)).
 
     The rate is R_Yt(D_hat) in closed form (Erokhin), and exact; D_Y comes from the optimal channel. At the
@@ -91,20 +99,20 @@ def estimate_and_compress(joint: ArrayLike, estimate_distortion: ArrayLike) -> E
 
     Args:
         joint: J[y, yt], shape (classes, classes).
-        estimate_distortion: D_hat, any shape.
+        estimate_distortion: D_hat, any shape (one at a time, by `lax.map`, where classes are very many).
 
     >>> point = estimate_and_compress(jnp.eye(2) / 2, 0.1)
     >>> round(float(point.distortion), 6)
     0.1
     """
-    j, d = jnp.asarray(joint), jnp.asarray(estimate_distortion)
+    j, d = as_joint(joint), jnp.asarray(estimate_distortion)
     estimate, prior = j.sum(0), j.sum(1)
     rate = categorical.rate(estimate, d)
     q = categorical.reproduction(estimate, d)
     shrink = jnp.exp(-categorical.slope(estimate, d))[..., None]
     # W(yh|yt) = q_yh e^{-s [yh != yt]} / z_yt; the label is right with probability sum J(yh, yt) W(yh|yt).
     z = shrink + (1 - shrink) * q
-    right = shrink * (q @ j) + (1 - shrink) * jnp.diagonal(j) * q
+    right = shrink * (q @ j) + (1 - shrink) * j.diagonal() * q
     distortion = 1 - jnp.where(z > 0, right / jnp.where(z > 0, z, 1), 0).sum(-1)
     silent = 1 - jnp.where(_likeliest(estimate), prior, 0).max()
     distortion = jnp.where(d >= 1 - estimate.max(), silent, distortion)
@@ -112,7 +120,7 @@ def estimate_and_compress(joint: ArrayLike, estimate_distortion: ArrayLike) -> E
 
 
 @jax.jit
-def time_sharing(joint: ArrayLike, distortion: ArrayLike) -> jax.Array:
+def time_sharing(joint: ArrayLike | SparseJoint, distortion: ArrayLike) -> jax.Array:
     """TS: R = (D_0 - D) / (D_0 - D_TM) H(Yt) for D_TM <= D <= D_0, nats ([A] eq. (22)).
 
     The estimate is sent losslessly a fraction of the time, and nothing otherwise. 0 for D > D_0, +inf for
@@ -140,7 +148,7 @@ class Merged(NamedTuple):
 
 
 @jax.jit
-def merge_baseline(joint: ArrayLike) -> Merged:
+def merge_baseline(joint: ArrayLike | SparseJoint) -> Merged:
     """The one-shot baseline of [A], section IV-B: the k least likely estimates are sent as the likeliest one.
 
     Of equally likely estimates the one whose loss costs the label least is merged first, and the one with the
@@ -149,10 +157,10 @@ def merge_baseline(joint: ArrayLike) -> Merged:
     >>> [round(float(r), 4) for r in merge_baseline(jnp.eye(4) / 4).rate]
     [1.3863, 1.0397, 0.5623, 0.0]
     """
-    j = jnp.asarray(joint)
+    j = as_joint(joint)
     estimate = j.sum(0)
     best = jnp.argmax(jnp.where(_likeliest(estimate), j.sum(1), -1))
-    gain = j[best] - jnp.diagonal(j)  # right after all, when the label is the likeliest estimate
+    gain = j[best] - j.diagonal()  # right after all, when the label is the likeliest estimate
     # Equal counts may differ by the rounding of their sums: equal up to that, they share a rank.
     rising = jnp.sort(estimate)
     steps = jnp.concatenate([jnp.zeros(1, int), jnp.cumsum(jnp.diff(rising) > 16 * jnp.finfo(j.dtype).eps)])
@@ -166,4 +174,4 @@ def merge_baseline(joint: ArrayLike) -> Merged:
     top = p[-1] + merged
     rate = jnp.maximum(kept - jax.scipy.special.xlogy(top, top), 0)
     gained = jnp.concatenate([zero, jnp.cumsum(change[:-1])])
-    return Merged(rate.at[-1].set(0), 1 - (jnp.trace(j) + gained))
+    return Merged(rate.at[-1].set(0), 1 - (j.trace() + gained))

@@ -152,8 +152,8 @@ def follow(
 
         # A failed factorisation leaves NaN everywhere: stay, and try again with a larger ridge.
         good = jnp.isfinite(shorter) & jnp.isfinite(new_q).all() & jnp.isfinite(new_slack).all()
-        q = jnp.where(good, q + shorter * (new_q - q), q)
-        z = jnp.where(good, z + shorter * (new_z - z), z)
+        q = jnp.where(good, (1 - shorter) * q + shorter * new_q, q)  # exact where the step is whole
+        z = jnp.where(good, (1 - shorter) * z + shorter * new_z, z)
         slack = jnp.where(good, new_slack, slack)
         c = kernel.rmatvec(ratio(source, z))
         gap = gap_of(q, c)

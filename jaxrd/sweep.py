@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import jax
@@ -55,6 +56,15 @@ def _batch(problem: Problem, slopes: jax.Array, tol: ArrayLike | None, *, solver
     return jax.lax.map(lambda s: solver(problem, s, tol=tol), slopes, batch_size=one)
 
 
+@contextmanager
+def _single_threaded_lapack() -> Iterator[None]:
+    """LAPACK's own threads fight with ours and XLA's for the cores: on a busy machine it waits for them, spinning."""
+    import scipy.linalg.cython_lapack  # noqa: F401  (the library that XLA calls: it must be there to be limited)
+
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        yield
+
+
 def _side_by_side(function: Callable, arguments: list, workers: int) -> Iterator:
     """Results in order, from threads: XLA releases the GIL. The first runs alone, so that it alone compiles."""
     yield function(arguments[0])
@@ -70,9 +80,7 @@ def _side_by_side(function: Callable, arguments: list, workers: int) -> Iterator
 
     pool = ThreadPoolExecutor(workers)
     try:
-        # LAPACK's own threads would only fight with ours and XLA's for the cores.
-        with ThreadpoolController().limit(limits=1, user_api="blas"):
-            yield from pool.map(in_context, arguments[1:])
+        yield from pool.map(in_context, arguments[1:])
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -139,9 +147,10 @@ def sweep(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(cores, _lanes(problem) // lanes) if on_cpu else 1
     solved, done = [], 0
-    for part in _side_by_side(solve_part, parts, max(workers, 1)):
-        solved.append(part)
-        done += len(part.slope)
-        if progress is not None:
-            progress(done, total)
+    with _single_threaded_lapack() if on_cpu else nullcontext():
+        for part in _side_by_side(solve_part, parts, max(workers, 1)):
+            solved.append(part)
+            done += len(part.slope)
+            if progress is not None:
+                progress(done, total)
     return jax.tree.map(lambda *arrays: jnp.asarray(np.concatenate(arrays)), *solved)

@@ -4,7 +4,7 @@
 
 Every case runs in a process of its own, whose peak memory (resident, the interpreter and compiler included) is part of
 the result; `idle` is what such a process takes to solve next to nothing. Gaps are recomputed in plain float64 numpy
-from the reproduction pmf alone, after the peak was read. Writes benchmarks/results/large.json; some 20 minutes on two
+from the reproduction pmf alone, after the peak was read. Writes benchmarks/results/large.json; 5 to 20 minutes on two
 CPU cores.
 """
 

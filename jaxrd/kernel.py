@@ -76,13 +76,22 @@ class DenseKernel:
         """
         k = self.matrix
         return tuple(
-            weights @ (jnp.where(k > 0, k * (d - low[:, None]), 0) @ q)
+            weights @ (jnp.where(k > 0, k * _excess(d, low), 0) @ q)
             for d, low in zip(self.distortions, self.minima, strict=True)
         )
 
     def restricted(self, columns: jax.Array) -> "DenseKernel":
         """The kernel of some reproductions only, shifted anew; columns: indices, shape (k,)."""
         return dense_kernel([d[:, columns] for d in self.distortions], self.slopes)
+
+
+def _excess(d: jax.Array, low: jax.Array) -> jax.Array:
+    """d beyond the least of its row; pairs within rounding tie for it.
+
+    Inside a larger jit XLA may compute d anew for each use, rounded otherwise than where its least was found.
+    """
+    excess = d - low[:, None]
+    return jnp.where(excess <= 4 * jnp.finfo(d.dtype).eps * jnp.abs(low)[:, None], 0, excess)
 
 
 def _product(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -104,7 +113,7 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
     info = jnp.finfo(distortions[0].dtype)
     total = jnp.zeros((), info.dtype)
     for d, slope, low in zip(distortions, slopes, minima, strict=True):
-        total += jnp.clip(slope, info.tiny, info.max) * (d - low[:, None])
+        total += jnp.clip(slope, info.tiny, info.max) * _excess(d, low)
     if len(distortions) > 1:  # each has a zero in every row, the sum need not
         shift = total.min(1)
         feasible &= ~jnp.isposinf(shift)

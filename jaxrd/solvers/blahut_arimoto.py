@@ -115,7 +115,8 @@ def blahut_arimoto(
             a matrix, but a `PointCloud` or a `SparseDiscount`.
 
     Returns:
-        A `Solution`, MAX_STEPS where the budget ran out. It is a constant to automatic differentiation.
+        A `Solution`, MAX_STEPS where the budget ran out, STALLED where `tol` is within the rounding of sums so long.
+        It is a constant to automatic differentiation.
 
     Raises:
         ValueError: the shapes do not belong together.
@@ -137,8 +138,12 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
     prepared = prepare(problem, slope)
     m = problem.distortion.shape[1]
     uniform = jnp.full(m, 1 / m, slope.dtype)
-    if momentum:  # short of the tolerance, for the rounding that the certificate adds
-        q, steps = accelerate(prepared, uniform, 0.8 * tol, max_steps)
+    if momentum:
+        # Short of the tolerance, for the rounding that the certificate adds: at most 3 scales of `noise` units.
+        noise = 3 * prepared.kernel.noise * jnp.finfo(slope.dtype).eps
+        q, steps = accelerate(prepared, uniform, jnp.maximum(0.8 * tol - noise, 0.25 * tol), max_steps)
+        unfinished = jnp.where(steps < max_steps, Status.STALLED, Status.MAX_STEPS)
     else:
         q, steps = ascend(prepared, uniform, tol, max_steps)
-    return certify(prepared, q, steps, tol, Status.MAX_STEPS)
+        unfinished = Status.MAX_STEPS
+    return certify(prepared, q, steps, tol, unfinished)

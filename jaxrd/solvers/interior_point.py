@@ -161,7 +161,9 @@ def follow(
         # The gap may rise for a few iterations while the complementarity falls: that is progress too.
         new_mu = q @ slack / m
         progress = better | (new_mu < 0.9 * mu)
-        exact = state.exact | ~good | ~progress
+        # float32 serves while it halves one or the other; on smooth kernels it would lead astray.
+        serves = (gap < 0.5 * state.best_gap) | (new_mu < 0.5 * mu)
+        exact = state.exact | ~good | ~serves
         return _State(
             q,
             slack,

@@ -13,7 +13,7 @@ from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.blahut_arimoto import ascend
 from jaxrd.solvers.certificate import as_inputs, certify, prepare, ratio
-from jaxrd.solvers.interior_point import NEWTON_BYTES, POLISH, follow
+from jaxrd.solvers.interior_point import MIXED, NEWTON_BYTES, POLISH, follow
 
 SIZES = (128, 256, 512)  # reproductions in a working set; each is compiled
 ROUNDS = 5  # of one size, before the next is tried
@@ -98,10 +98,12 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
 
         return solve
 
+    mixed = dtype == jnp.float64 and source.size * m * m >= MIXED
+
     def whole(_):
         if m * m * dtype.itemsize > NEWTON_BYTES:
             return ascend(prepared, uniform, 0.5 * tol, FALLBACK_STEPS)
-        q, steps, _ = follow(kernel, source, 0.5 * tol, max_steps, mixed=dtype == jnp.float64)  # m is large
+        q, steps, _ = follow(kernel, source, 0.5 * tol, max_steps, mixed=mixed)
         return q, steps
 
     def advance(state: _State) -> _State:

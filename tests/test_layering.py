@@ -35,6 +35,7 @@ ALLOWED = {
     "neural": {"datasets"},
     "io": {"curve", "information", "problem", "solution", "tosc.outputs"},
     "plots": {"curve", "information", "solution"},
+    "reproduce": None,  # anything but cli
     "cli": None,  # anything
     "__init__": None,
     "__main__": None,

@@ -99,7 +99,7 @@ def progress_bar() -> Iterator[Any]:
             bar.stop()
 
 
-def provenance(*, dtype: str, sha256: str, seed: int | None, clock: Clock, tolerance: float) -> dict[str, Any]:
+def provenance(*, dtype: str, sha256: str | None, seed: int | None, clock: Clock, tolerance: float) -> dict[str, Any]:
     """The `meta` of a result file."""
     device = jax.devices()[0]
     return {

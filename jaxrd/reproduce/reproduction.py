@@ -1,0 +1,55 @@
+"""What a reproduced figure is: the picture, the numbers behind it, and the paper's claims beside what was found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from jaxrd.io.write import csv_rows, to_json
+from jaxrd.plots import pdf, png
+
+SCHEMA = "jaxrd.figure/1"
+
+
+class Claim(NamedTuple):
+    """A sentence of the paper, and what our numbers say of it."""
+
+    paper: str
+    found: str
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A figure of a paper, recomputed.
+
+    Args:
+        name: of the files, such as "tosc-fig1".
+        figure: the picture.
+        curves: parallel arrays by curve name; a key's suffix gives its unit (`_bits`, `_nats`).
+        claims: the paper's, with what was found.
+        notes: errata and assumptions a reader must know.
+        more: further top-level entries of the JSON document.
+    """
+
+    name: str
+    figure: Figure
+    curves: Mapping[str, Mapping[str, Any]]
+    claims: list[Claim]
+    notes: list[str] = field(default_factory=list)
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """What NAME.json holds; `meta` says where, when and with what versions it was computed."""
+        claims = [claim._asdict() for claim in self.claims]
+        head = {"schema": SCHEMA, "name": self.name, "meta": meta}
+        return head | {"curves": self.curves, "claims": claims, "notes": self.notes} | dict(self.more)
+
+    def files(self, meta: Mapping[str, Any]) -> list[tuple[str, bytes]]:
+        """NAME.json, NAME.csv, NAME.png and NAME.pdf."""
+        return [
+            (f"{self.name}.json", to_json(self.document(meta))),
+            (f"{self.name}.csv", csv_rows(self.curves)),
+            (f"{self.name}.png", png(self.figure)),
+            (f"{self.name}.pdf", pdf(self.figure)),
+        ]

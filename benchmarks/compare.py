@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -164,7 +165,6 @@ def compare(name: str, args: argparse.Namespace, folder: Path) -> dict[str, Any]
 def run(args: argparse.Namespace) -> None:
     """All problems asked, each written as soon as it is finished."""
     document = read(args.out)
-    document["command"] = "python benchmarks/compare.py"
     for name in args.only:
         if why := missing_data(name):
             print(f"{name} skipped: {why}", flush=True)
@@ -172,7 +172,7 @@ def run(args: argparse.Namespace) -> None:
             document["problems"].setdefault(name, {"skipped": why})
         else:
             with tempfile.TemporaryDirectory() as folder:
-                document["problems"][name] = compare(name, args, Path(folder))
+                document["problems"][name] = {"command": args.command} | compare(name, args, Path(folder))
         write(args.out, document)
 
 
@@ -182,6 +182,7 @@ def main(arguments: Sequence[str]) -> int:
         children.JOBS[arguments[0]](*arguments[1:])
         return 0
     args = options(arguments)
+    args.command = shlex.join(["python", "benchmarks/compare.py", *arguments])
     try:
         if args.table:
             if not args.out.exists():
@@ -196,6 +197,8 @@ def main(arguments: Sequence[str]) -> int:
         if args.growth:
             document = read(args.out)
             growth.measure(document, lambda: write(args.out, document), args.repeats, args.tool_seconds)
+            document["growth"]["command"] = args.command
+            write(args.out, document)
         else:
             run(args)
     except (UsageError, tables.MarkerError) as error:

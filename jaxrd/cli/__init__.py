@@ -1,4 +1,4 @@
-"""The command line: `jaxrd limits`, `jaxrd sweep`."""
+"""The command line: `jaxrd limits`, `jaxrd sweep`, `jaxrd reproduce`."""
 
 import os
 import signal

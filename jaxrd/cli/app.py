@@ -8,6 +8,7 @@ import typer
 from jaxrd import __version__
 from jaxrd.cli.common import keep_compilations
 from jaxrd.cli.limits import limits_command
+from jaxrd.cli.reproduce import app as reproduce_app
 from jaxrd.cli.sweep import sweep_command
 from jaxrd.tosc.outputs import InputError
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command("limits")(limits_command)
 app.command("sweep")(sweep_command)
+app.add_typer(reproduce_app, name="reproduce")
 
 
 def _version(asked: bool) -> None:

@@ -5,11 +5,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from jaxrd.cli.common import console, forgive_interrupts, progress_bar, provenance, set_precision, timed
+from jaxrd.tosc.outputs import InputError
+
+
+class _Figures(TyperGroup):
+    """Commands that are figures: an unknown one is told which there are."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            raise InputError(f"no figure {args[0]!r}; there are: {', '.join(self.list_commands(ctx))}.")
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
-    help="Recompute a figure of the papers: picture, numbers, and the paper's claims beside what was found."
+    cls=_Figures,
+    help="Recompute a figure of the papers: picture, numbers, and the paper's claims beside what was found.",
+    no_args_is_help=True,
 )
 
 Out = Annotated[Path, typer.Option(help="folder for NAME.png, NAME.pdf, NAME.json, NAME.csv")]

@@ -19,6 +19,7 @@ import jaxrd
 
 console = Console()
 errors = Console(stderr=True)
+UNSAFE_PICKLE = "read pickles too: they can run any code, so only from where you trust"
 
 
 def forgive_interrupts() -> None:

@@ -7,7 +7,16 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from jaxrd.cli.common import console, errors, forgive_interrupts, progress_bar, provenance, set_precision, timed
+from jaxrd.cli.common import (
+    UNSAFE_PICKLE,
+    console,
+    errors,
+    forgive_interrupts,
+    progress_bar,
+    provenance,
+    set_precision,
+    timed,
+)
 
 FILES = {
     "oRD": "ord.json", "TMRD": "tmrd.json", "iE&C": "iec.json", "S&C": "sc.json", "E&C": "ec.json", "TS": "ts.json",
@@ -18,12 +27,15 @@ FILES = {
 def limits_command(
     file: Annotated[
         Path | None,
-        typer.Argument(help="outputs: .npz, .npy with --labels, a folder, or .csv; none: the embedded example"),
+        typer.Argument(
+            help="outputs: .npz, .npy with --labels, a folder, .csv, .parquet, .safetensors or .pt; none: the example"
+        ),
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="file of labels, where FILE has none")] = None,
     example: Annotated[
         str | None, typer.Option(help="embedded outputs: mnist-noisy (the default) or mnist-clean")
     ] = None,
+    unsafe_pickle: Annotated[bool, typer.Option("--unsafe-pickle", help=UNSAFE_PICKLE)] = False,
     at: Annotated[list[float] | None, typer.Option(help="task distortion to solve for; repeatable")] = None,
     accuracy: Annotated[list[float] | None, typer.Option(help="accuracy to solve for; repeatable")] = None,
     temperature: Annotated[
@@ -66,7 +78,7 @@ def limits_command(
         file = datasets.example_path(name)
 
     with timed() as clock:
-        outputs, sha256 = read_outputs(file, labels)
+        outputs, sha256 = read_outputs(file, labels, unsafe_pickle=unsafe_pickle)
         check_writable(out)
         with progress_bar() as tick:
             found = limits(

@@ -1,6 +1,16 @@
-"""Files in and out: classifier outputs, problems, curves."""
+"""Files in and out: classifier outputs, problems, curves, a codec's measured points."""
 
+from jaxrd.io.codec import CodecPoints, read_codec
 from jaxrd.io.read import read_outputs, read_problem
 from jaxrd.io.write import compressai, csv_rows, save_all, to_json
 
-__all__ = ["compressai", "csv_rows", "read_outputs", "read_problem", "save_all", "to_json"]
+__all__ = [
+    "CodecPoints",
+    "compressai",
+    "csv_rows",
+    "read_codec",
+    "read_outputs",
+    "read_problem",
+    "save_all",
+    "to_json",
+]

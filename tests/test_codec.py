@@ -1,0 +1,104 @@
+"""A codec's measured points: the files of others, and what is refused in them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxrd.io.codec import read_codec
+from jaxrd.io.common import InputError
+
+
+def write(path, content):
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def compressai(**results):
+    return {"name": "factorized", "description": "", "meta": {"dataset": "ImageNet"}, "results": results}
+
+
+def test_compressai_in_percent(tmp_path):
+    path = write(tmp_path / "x.json", compressai(bpp=[0.4, 0.1], top1=[74.5, 60.0], psnr=[30.0, 27.0]))
+    (codec,) = read_codec(path, pixels=100)
+    assert codec.name == "factorized"
+    np.testing.assert_array_equal(codec.bpp, [0.1, 0.4])
+    np.testing.assert_allclose(codec.accuracy, [0.6, 0.745])
+    assert codec.notes == ("x.json: top1 read as percent (largest value 74.5)",)
+
+
+def test_what_limits_writes_is_read_back(tmp_path):
+    from jaxrd.io import compressai as ours
+
+    curve = {
+        "bpp": np.array([0.2, np.inf, 0.1]), "accuracy": np.array([0.9, 0.95, 0.5]),
+        "distortion": np.array([0.1, 0.05, 0.5]),
+    }  # fmt: skip
+    (tmp_path / "x.json").write_bytes(ours("a", "b", curve, {}))
+    (codec,) = read_codec(tmp_path / "x.json", pixels=1)
+    np.testing.assert_array_equal(codec.bpp, [0.1, 0.2])
+    np.testing.assert_array_equal(codec.accuracy, [0.5, 0.9])
+    assert "read as a fraction" in codec.notes[0]
+
+
+def test_compressai_vision_summary(tmp_path):
+    text = "Dataset,qp,avg_bpp,end_accuracy,nn_part_1,encode\nImageNet,22,0.5,76.0,1.5,2\nImageNet,32,0.2,60.0,1.5,2\n"
+    (codec,) = read_codec(write(tmp_path / "summary.csv", text), pixels=1)
+    assert codec.name == "summary"
+    np.testing.assert_array_equal(codec.bpp, [0.2, 0.5])
+    np.testing.assert_allclose(codec.accuracy, [0.6, 0.76])
+    assert "end_accuracy is whatever that pipeline's evaluator measures" in codec.notes[1]
+
+
+def test_bits_a_sample_over_pixels(tmp_path):
+    (codec,) = read_codec(write(tmp_path / "x.csv", "rate_bits,Accuracy\n10,0.5\n"), pixels=50)
+    np.testing.assert_array_equal(codec.bpp, [0.2])
+    assert codec.notes[1] == "x.csv: rate_bits over 50 pixels"
+
+
+def test_several_codecs_in_one_table(tmp_path):
+    text = "codec,bpp,top1\na,0.2,0.6\nb,0.3,0.7\na,0.1,0.5\n"
+    a, b = read_codec(write(tmp_path / "x.csv", text), pixels=1)
+    assert (a.name, b.name) == ("x a", "x b")
+    np.testing.assert_array_equal(a.bpp, [0.1, 0.2])
+    np.testing.assert_array_equal(b.accuracy, [0.7])
+
+
+BAD = {
+    "missing": ("nowhere.json", None, "does not exist"),
+    "type": ("x.txt", "1 2", "read from .json and .csv; got '.txt'"),
+    "empty json": ("x.json", "", "cannot be read as json"),
+    "truncated json": ("x.json", json.dumps(compressai(bpp=[1], top1=[1]))[:-10], "cannot be read as json"),
+    "a list": ("x.json", "[1]", "has no 'results' with parallel arrays, as CompressAI writes them; it has: list"),
+    "no results": ("x.json", {"bpp": [1], "top1": [1]}, "no 'results' with parallel arrays, as CompressAI writes them; "
+                   "it has: bpp, top1"),
+    "no accuracy": ("x.json", compressai(bpp=[1], psnr=[30], **{"ms-ssim": [0.9]}),
+                    "has no accuracy (accuracy|top1|top-1|acc1|end_accuracy); it has: bpp, ms-ssim, psnr"),
+    "no rate": ("x.csv", "Dataset,bitrate (kbps),end_accuracy\na,10,50\n",
+                "has no rate (bpp|avg_bpp|rate_bits); it has: Dataset, bitrate (kbps), end_accuracy"),
+    "lengths": ("x.json", compressai(bpp=[1, 2], top1=[0.5]), "2 values of bpp for 1 of top1"),
+    "null": ("x.json", compressai(bpp=[1, 2], top1=[0.5, None]), "column 'top1', row 1: 'None' is no number"),
+    "nan": ("x.csv", "bpp,top1\nnan,0.5\n", "bpp must be finite and >= 0; got nan at point 0"),
+    "negative": ("x.csv", "bpp,top1\n0.1,0.5\n-0.1,0.5\n", "bpp must be finite and >= 0; got -0.1 at point 1"),
+    "accuracy over 100": ("x.csv", "bpp,top1\n0.1,760\n", "top1 must be a fraction or percent; got 760"),
+    "a word": ("x.csv", "bpp,top1\n0.1,high\n", "column 'top1', line 2: 'high' is no number"),
+    "empty arrays": ("x.json", compressai(bpp=[], top1=[]), "bpp must be a list of numbers; got shape (0,)"),
+    "nested": ("x.json", compressai(bpp=[[1, 2]], top1=[0.5]), "bpp must be a list of numbers; got shape (1, 2)"),
+    "empty csv": ("x.csv", "", "is empty"),
+    "no rows": ("x.csv", "bpp,top1\n", "is empty: it has no row"),
+    "ragged": ("x.csv", "bpp,top1\n0.1\n", "line 2: 1 fields where the header has 2"),
+    "binary": ("x.csv", b"\xff\xfe\x00\x01", "is not a text file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_nonsense_is_refused_and_what_is_there_is_named(case, tmp_path):
+    name, content, message = BAD[case]
+    if isinstance(content, bytes):
+        (tmp_path / name).write_bytes(content)
+    elif content is not None:
+        write(tmp_path / name, content)
+    with pytest.raises(InputError) as error:
+        read_codec(tmp_path / name, pixels=1)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

@@ -5,6 +5,7 @@ import io
 import json
 
 import numpy as np
+
 from jaxrd import plots
 from jaxrd.reproduce import Claim, Reproduction
 

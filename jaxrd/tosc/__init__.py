@@ -1,5 +1,6 @@
 """Task-oriented source coding: a classifier's outputs in, its rate-accuracy limits out (paper [A])."""
 
+from jaxrd.tosc.annotations import Annotations, RepeatedInputs, annotation_entropy, repeated_inputs
 from jaxrd.tosc.calibration import Reliability, fit_temperature, log_posterior, reliability
 from jaxrd.tosc.confusion import (
     EstimateAndCompress,
@@ -12,6 +13,9 @@ from jaxrd.tosc.confusion import (
     merge_baseline,
     time_sharing,
 )
+from jaxrd.tosc.estimate import Estimate
+from jaxrd.tosc.fano import greatest_entropy, least_entropy, least_error
+from jaxrd.tosc.identifiability import LabelUncertainty, label_uncertainty
 from jaxrd.tosc.joint import SparseJoint, sparse_joint
 from jaxrd.tosc.limits import CURVES, Limits, limits
 from jaxrd.tosc.outputs import InputError, Outputs, from_decisions, from_scores
@@ -26,28 +30,38 @@ from jaxrd.tosc.soft import (
 
 __all__ = [
     "CURVES",
+    "Annotations",
+    "Estimate",
     "EstimateAndCompress",
     "InputError",
+    "LabelUncertainty",
     "Landmarks",
     "Limits",
     "Merged",
     "Outputs",
     "Reliability",
+    "RepeatedInputs",
     "SampleAndCommunicate",
     "SparseJoint",
+    "annotation_entropy",
     "confusion_joint",
     "estimate_and_compress",
     "fit_temperature",
     "from_decisions",
     "from_scores",
+    "greatest_entropy",
     "indirect_problem",
     "label_distortion",
+    "label_uncertainty",
     "landmarks",
+    "least_entropy",
+    "least_error",
     "limits",
     "log_posterior",
     "merge_baseline",
     "model_aware_problem",
     "reliability",
+    "repeated_inputs",
     "sample_and_communicate",
     "sample_and_communicate_in_blocks",
     "smallest_rate",

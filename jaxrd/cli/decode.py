@@ -1,0 +1,35 @@
+"""`jaxrd decode`: the decisions out of a stream, and nothing but the stream."""
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from jaxrd.cli.common import console, forgive_interrupts
+
+
+def decode_command(
+    file: Annotated[Path, typer.Argument(help="a stream that jaxrd encode wrote")],
+    out: Annotated[Path, typer.Option(help="the decisions, int32, one a sample")] = Path("decisions.npy"),
+) -> None:
+    """The decisions that a stream holds, bit for bit; a damaged stream is refused."""
+    from jaxrd.io import save_all
+    from jaxrd.io.write import check_writable
+    from jaxrd.simulation import decode
+    from jaxrd.tosc.outputs import InputError
+
+    if out.suffix != ".npy":
+        raise InputError(f"--out must be a name that ends in .npy; got {out}.")
+    stream = file.read_bytes()
+    check_writable(out.parent)
+    try:
+        decisions = decode(stream)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
+    content = io.BytesIO()
+    np.save(content, decisions)
+    (written,) = save_all(out.parent, [(out.name, content.getvalue())])
+    forgive_interrupts()
+    console.print(f"wrote {written}: {len(decisions)} decisions", soft_wrap=True, highlight=False)

@@ -1,0 +1,138 @@
+"""`jaxrd encode`: a classifier's outputs in, a stream of decisions out, in bits that were counted."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from jaxrd.cli.common import console, errors, forgive_interrupts, progress_bar, provenance, set_precision, timed
+
+CURVES = ("TMRD", "S&C")
+
+
+def encode_command(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="outputs, as for limits: .npz, .npy with --labels, .csv; none: the embedded example"),
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="file of labels, where FILE has none")] = None,
+    curve: Annotated[
+        str, typer.Option(help="the scheme: TMRD, or 'S&C' (quoted: & means something to shells)")
+    ] = "TMRD",
+    slope: Annotated[
+        float | None, typer.Option(help="of TMRD, nats per unit of distortion: one of limits.json's, or any")
+    ] = None,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            help="T of the posterior softmax(logits / T) that TMRD codes and S&C samples; in terms of limits.json, "
+            "its temperature for TMRD, temperature / inverse_temperature for S&C"
+        ),
+    ] = 1.0,
+    block: Annotated[int, typer.Option(help="n, samples coded together: fewer bits, exponentially more work")] = 1,
+    seed: Annotated[int, typer.Option(help="of the randomness that both sides share; travels in the stream")] = 0,
+    most_candidates: Annotated[
+        float, typer.Option(help="refuse if the search is expected to look at more; a billion take a minute or so")
+    ] = 1e9,
+    out: Annotated[Path, typer.Option(help="the stream, X.jrd; what it took stands beside it in X.json")] = Path(
+        "decisions.jrd"
+    ),
+) -> None:
+    """Send each sample's decision through a simulated channel: real bits for a point of TMRD or S&C."""
+    dtype = set_precision(False)
+    from jaxrd import datasets
+    from jaxrd.information import NATS_PER_BIT, entropy
+    from jaxrd.io import read_outputs, save_all, to_json
+    from jaxrd.io.write import check_writable
+    from jaxrd.simulation import decode, encode, payload_bound
+    from jaxrd.tosc import InputError, log_posterior
+
+    if curve not in CURVES:
+        raise InputError(f"--curve must be one of {', '.join(CURVES)}; got {curve!r}.")
+    if (slope is not None) != (curve == "TMRD"):
+        raise InputError("TMRD needs a --slope." if slope is None else "S&C has no --slope; use --temperature.")
+    for option, value in (("--slope", slope), ("--temperature", temperature)):
+        if value is not None and not 0 < value < np.inf:
+            raise InputError(f"{option} must be a positive number; got {value:g}.")
+    if not most_candidates > 0:
+        raise InputError(f"--most-candidates must be positive; got {most_candidates:g}.")
+    if out.suffix != ".jrd":
+        raise InputError(f"--out must be a name that ends in .jrd; got {out}.")
+    name = datasets.DEFAULT_EXAMPLE if file is None else file.name
+
+    with timed() as clock:
+        outputs, sha256 = read_outputs(datasets.example_path(name) if file is None else file, labels)
+        if outputs.logits is None:
+            raise InputError(f"{name} holds hard decisions only; {curve} needs scores.")
+        check_writable(out.parent)
+        log_v = log_posterior(outputs.logits, temperature)
+        channel, status = _model_aware(log_v, slope) if slope is not None else (np.exp(log_v), "ACHIEVABLE")
+        with progress_bar() as tick:
+            found = encode(
+                channel, block=block, seed=seed, most_candidates=most_candidates,
+                progress=lambda done, total: tick("blocks", done, total),
+            )  # fmt: skip
+        sent = found.simulation
+        if not np.array_equal(decode(found.stream), sent.reproduction):
+            raise AssertionError("the stream does not decode to what was sent")
+        meta = provenance(dtype=dtype, sha256=sha256, seed=seed, clock=clock, tolerance=1e-9)
+
+    samples = len(outputs.labels)
+    payload_bits = 8 * found.payload_bytes / samples
+    information = found.information / NATS_PER_BIT
+    index_entropy = float(entropy(np.unique(sent.indices, return_counts=True)[1] / len(sent.indices))) / NATS_PER_BIT
+    document = {
+        "schema": "jaxrd.encode/1", "name": name, "meta": meta,
+        "curve": curve, "slope": slope, "temperature": temperature, "status": status, "block": block, "seed": seed,
+        "samples": samples, "classes": outputs.classes, "blocks": len(sent.indices),
+        "header_bytes": len(found.stream) - found.payload_bytes, "payload_bytes": found.payload_bytes,
+        "payload_bits_per_sample": payload_bits,
+        "mutual_information_bits": information,
+        "bound_bits_per_sample": payload_bound(found.information, samples, block) / NATS_PER_BIT,
+        "ratio_to_mutual_information": payload_bits / information if information else None,
+        "law_rounding_bits": found.quantisation / NATS_PER_BIT,
+        "reproduction_entropy_bits": float(entropy(channel.mean(0))) / NATS_PER_BIT,
+        "index_entropy_bits": index_entropy,
+        "index_entropy_ratio": index_entropy / (block * information) if information else None,
+        "index_mean_log2": float(np.log2(sent.indices).mean()), "largest_index": int(sent.indices.max()),
+        "candidates_drawn": sent.candidates, "candidates_expected": found.expected_candidates,
+        "distortion": float((sent.reproduction != outputs.labels).mean()),
+        "distortion_expected": 1 - float(channel[np.arange(samples), outputs.labels].mean()),
+        "decisions_sha256": found.decisions_sha256,
+        "notes": [*outputs.notes, "index_entropy_bits is a plug-in estimate over the blocks, biased low"],
+    }  # fmt: skip
+    written = save_all(out.parent, [(out.name, found.stream), (out.with_suffix(".json").name, to_json(document))])
+    forgive_interrupts()
+    _report(document)
+    console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
+    if status not in ("CONVERGED", "EXACT", "ACHIEVABLE"):
+        errors.print(f"jaxrd: TMRD at slope {slope:g} did not converge ({status}): its rate is not the least one")
+        raise typer.Exit(1)
+
+
+def _model_aware(log_v: Any, slope: float) -> tuple[np.ndarray, str]:
+    """TMRD's channel, and whether it is certified to be the optimal one."""
+    import jax.numpy as jnp
+
+    from jaxrd import Status, optimal_channel, solve
+    from jaxrd.tosc import model_aware_problem
+
+    problem = model_aware_problem(jnp.exp(log_v))
+    point = solve(problem, slope)
+    return np.asarray(optimal_channel(problem, point)), Status(int(point.status)).name
+
+
+def _report(found: dict[str, Any]) -> None:
+    how = f"slope {found['slope']:g}" if found["slope"] is not None else "a sample of the posterior"
+    lines = [
+        f"[bold]{found['name']}[/bold]: {found['samples']} decisions by {found['curve']}, {how}, temperature "
+        f"{found['temperature']:g}, blocks of {found['block']}",
+        f"payload {found['payload_bits_per_sample']:.4f} bits a sample, and {found['header_bytes']} bytes of header",
+        f"I(X;Y) {found['mutual_information_bits']:.4f}, bound {found['bound_bits_per_sample']:.4f}, "
+        f"sending the sample itself {found['reproduction_entropy_bits']:.4f}",
+        f"{found['candidates_drawn']:.3g} candidates ({found['candidates_expected']:.3g} expected); "
+        f"accuracy {1 - found['distortion']:.2%} ({1 - found['distortion_expected']:.2%} expected)",
+    ]
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)

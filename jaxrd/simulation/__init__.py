@@ -1,0 +1,18 @@
+"""Channel simulation: send a sample of a channel's output in about as many bits as its mutual information."""
+
+from jaxrd.simulation.codec import Encoded, decode, encode
+from jaxrd.simulation.law import mean_index, payload_bound
+from jaxrd.simulation.poisson import Simulation, expected_candidates, quantised_law, reproduce, simulate
+
+__all__ = [
+    "Encoded",
+    "Simulation",
+    "decode",
+    "encode",
+    "expected_candidates",
+    "mean_index",
+    "payload_bound",
+    "quantised_law",
+    "reproduce",
+    "simulate",
+]

@@ -24,6 +24,7 @@ from jaxrd.simulation import (
     decode,
     encode,
     expected_candidates,
+    index_entropy,
     mean_index,
     payload_bound,
     poisson,
@@ -172,11 +173,13 @@ class TestSampler:
 
     @pytest.mark.parametrize(("case", "simulated"), list(zip(EXACT, SIMULATED, strict=True)))
     def test_reference(self, case, simulated):
-        p, q, excess, mean_log2, *_ = case
+        p, q, excess, mean_log2, entropy, _ = case
         sent = simulate(np.tile(p, (BLOCKS, 1)), law_of(q), seed=5)
         assert excess_of_chi_square(np.bincount(sent.reproduction, minlength=len(p)), BLOCKS * np.array(p)) < 1
         log2 = np.log2(sent.indices)
         assert abs(log2.mean() - mean_log2) < 4 * log2.std() / np.sqrt(BLOCKS)
+        estimate, noise = sum(index_entropy(sent.indices)), np.log(index_pmf(p, q)[sent.indices - 1]).std()
+        assert abs(estimate - entropy * NATS_PER_BIT) < 4 * noise / np.sqrt(BLOCKS)
         for y, e in enumerate(excess):
             indices = sent.indices[sent.reproduction == y]
             assert abs(indices.mean() - 1 - e) <= 4 * np.sqrt(e * (1 + e) / len(indices)) + 1e-12

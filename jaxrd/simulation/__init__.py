@@ -1,7 +1,7 @@
 """Channel simulation: send a sample of a channel's output in about as many bits as its mutual information."""
 
 from jaxrd.simulation.codec import Encoded, decode, encode
-from jaxrd.simulation.law import mean_index, payload_bound
+from jaxrd.simulation.law import index_entropy, mean_index, payload_bound
 from jaxrd.simulation.poisson import Simulation, expected_candidates, quantised_law, reproduce, simulate
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "decode",
     "encode",
     "expected_candidates",
+    "index_entropy",
     "mean_index",
     "payload_bound",
     "quantised_law",

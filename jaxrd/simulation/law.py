@@ -50,3 +50,21 @@ def payload_bound(information: float, samples: int, block: int = 1) -> float:
     """
     bits = block * information / NATS_PER_BIT
     return information + -(-samples // block) / samples * (float(np.log2(bits + 2)) + 3) * NATS_PER_BIT
+
+
+def index_entropy(indices: ArrayLike) -> tuple[float, float]:
+    """Plug-in entropy of indices, H of their frequencies, and how far below the truth it is to first order; nats.
+
+    The second is (distinct values - 1) / (2 blocks), Miller and Madow's; where it is not small, neither number is
+    to be trusted: the first cannot exceed ln(blocks).
+
+    Args:
+        indices: J, int, shape (blocks,).
+
+    >>> [round(float(h), 4) for h in index_entropy([1, 1, 2, 2])]
+    [0.6931, 0.125]
+    """
+    counts = np.unique(np.asarray(indices), return_counts=True)[1]
+    frequencies = counts / counts.sum()
+    plug_in = -(frequencies * np.log(frequencies)).sum()
+    return max(float(plug_in), 0.0), (len(counts) - 1) / (2 * int(counts.sum()))

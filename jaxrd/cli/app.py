@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from jaxrd import __version__
+from jaxrd.cli import reproduce
 from jaxrd.cli.common import keep_compilations
 from jaxrd.cli.limits import limits_command
 from jaxrd.cli.sweep import sweep_command
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command("limits")(limits_command)
 app.command("sweep")(sweep_command)
+app.add_typer(reproduce.app, name="reproduce")
 
 
 def _version(asked: bool) -> None:

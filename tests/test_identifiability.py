@@ -217,21 +217,25 @@ class TestRepeatedInputs:
     @given(g=generators(), inputs=st.sampled_from((1, 3, 20)))
     def test_another_sample_changes_little(self, g, inputs):
         x, y = g.integers(0, inputs, 12), g.integers(0, 3, 12)
-        before = tosc.repeated_inputs(x.tolist(), y, 3).plug_in
+        before = tosc.repeated_inputs(x.tolist(), y, 3)
         x[0], y[0] = g.integers(0, inputs), g.integers(0, 3)
-        after = tosc.repeated_inputs(x.tolist(), y, 3).plug_in
-        assert abs(after - before) <= (1 + np.log(12)) / 12
+        after = tosc.repeated_inputs(x.tolist(), y, 3)
+        assert abs(after.plug_in - before.plug_in) <= (1 + np.log(12)) / 12
+        assert abs(after.accuracy - before.accuracy) <= 1 / 12 + 1e-12
 
     def test_covers_a_known_source(self):
         g = np.random.default_rng(6)
         truth = g.dirichlet(np.full(4, 0.5), 50)
-        entropy = entropies(truth).mean()
-        plug_in = []
+        entropy, best = entropies(truth).mean(), truth.max(1).mean()
+        plug_in, missed = [], []
         for _ in range(200):
             x, y = draws(g, truth, 2000)
             found = tosc.repeated_inputs(x.tolist(), y, 4, confidence=0.8)
             assert found.lower_limit <= entropy
             plug_in.append((found.plug_in, found.estimate))
+            missed.append(found.accuracy_limit < best)
+            assert found.accuracy_limit < best + 0.1
+        assert np.mean(missed) <= 0.2
         low, corrected = np.mean(plug_in, 0)
         assert low < entropy
         assert abs(corrected - entropy) < 0.3 * (entropy - low)
@@ -245,6 +249,7 @@ class TestRepeatedInputs:
         expected = entropies(joint.ravel()) - entropies(joint.sum(1))
         found = tosc.repeated_inputs([bytes([i]) for i in x], y, 3)
         np.testing.assert_allclose(found.plug_in, expected, atol=1e-12)
+        np.testing.assert_allclose(found.accuracy, joint.max(1).sum())
         assert found.inputs == len(np.unique(x))
 
     def test_errors(self):

@@ -55,3 +55,58 @@ def finish(compute: Callable[[Any], Any], out: Path, *, sha256: str | None = Non
     for note in found.notes:
         console.print(f"note: {note}", style="dim", soft_wrap=True, highlight=False)
     console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
+
+
+Data = Annotated[Path | None, typer.Option(help="folder that holds mnist/ (default: $JAXRD_DATA)")]
+
+
+def _mnist(data: Path | None) -> Any:
+    """MNIST (train, test), or one line that says what is missing."""
+    import os
+    import struct
+    import zlib
+
+    from jaxrd import datasets
+    from jaxrd.tosc import InputError
+
+    hint = "pass --data FOLDER, or set JAXRD_DATA; FOLDER/mnist holds the four IDX files."
+    named = data or os.environ.get("JAXRD_DATA")
+    if not named:
+        raise InputError(f"no MNIST: {hint}")
+    folder = Path(named)
+    try:
+        return datasets.mnist(folder / "mnist" if (folder / "mnist").is_dir() else folder)
+    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
+        raise InputError(f"no MNIST: {str(error).rstrip('.')}: {hint}") from error
+
+
+@app.command("identifiability")
+def identifiability_command(
+    out: Out = Path("reproduced"),
+    data: Data = None,
+    quick: Annotated[bool, typer.Option("--quick", help="fewer images and points: minutes become seconds")] = False,
+) -> None:
+    """Corrupted MNIST: what is known of H(Y|X), and which bounds move ([A], appendix)."""
+    import hashlib
+
+    from jaxrd.tosc import InputError
+
+    train, test = _mnist(data)
+    try:
+        from jaxrd.reproduce.identifiability import CORRUPTIONS, identifiability
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name} is not installed, and the classifier needs it: pip install 'jaxrd[neural]'."
+        ) from error
+    if not quick:
+        sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
+        finish(lambda tick: identifiability(train, test, progress=tick), out, sha256=sha256)
+        return
+    train, test = (type(split)(split.images[:n], split.labels[:n]) for split, n in ((train, 6000), (test, 1000)))
+    sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
+    few = [c._replace(strengths=c.strengths[1::2]) for c in CORRUPTIONS]
+    finish(
+        lambda tick: identifiability(train, test, accuracies=(0.7,), corruptions=few, slopes=4, progress=tick),
+        out,
+        sha256=sha256,
+    )

@@ -80,6 +80,10 @@ class RepeatedInputs(NamedTuple):
     """The same with Miller and Madow's correction: no bound, and as low where inputs hardly repeat."""
     lower_limit: float
     """Rigorous: H(Y|X) is at least this, with the confidence asked for; 0 claims nothing."""
+    accuracy: float
+    """Of each input's most frequent label among the samples: in expectation above what any decision achieves."""
+    accuracy_limit: float
+    """Rigorous, with the same confidence: no decision, at any rate, is right more often; 1 claims nothing."""
 
 
 def repeated_inputs(
@@ -88,13 +92,14 @@ def repeated_inputs(
     """A lower limit of H(Y|X) that trusts no model: where the same input came with different labels, none can be right.
 
     H_N = sum_x (n_x / N) H(labels of x), and H(Y|X) >= H_N - (1 + ln N) sqrt(ln(1/risk) / 2N) [McDiarmid: another
-    sample changes H_N by (1 + ln N) / N at most]. It bites where X takes few values, as after coarse quantisation.
+    sample changes H_N by (1 + ln N) / N at most]; P(right) <= sum_x (n_x / N) max_y P_N(y|x) + sqrt(ln(1/risk) / 2N).
+    They bite where X takes few values, as after coarse quantisation.
 
     Args:
         inputs: x, anything hashable (an image's bytes), one a sample; samples independent.
         labels: y, int in 0..classes-1, shape (samples,).
         classes: M.
-        confidence: of the limit, in (0, 1).
+        confidence: of either limit, in (0, 1).
 
     Raises:
         InputError: as many inputs as labels are needed, and one at least; a confidence outside (0, 1).
@@ -112,7 +117,13 @@ def repeated_inputs(
     n, (entropy, correction) = counts.sum(1), _entropies(counts)
     total = len(y)
     plug_in = float(n @ entropy / total)
-    slack = (1 + np.log(total)) * np.sqrt(np.log(1 / risk) / (2 * total))
+    accuracy = float(counts.max(1).sum() / total)
+    slack = float(np.sqrt(np.log(1 / risk) / (2 * total)))
     return RepeatedInputs(
-        len(numbers), plug_in, plug_in + float(n @ correction / total), float(max(plug_in - slack, 0))
+        inputs=len(numbers),
+        plug_in=plug_in,
+        estimate=plug_in + float(n @ correction / total),
+        lower_limit=max(plug_in - (1 + float(np.log(total))) * slack, 0.0),
+        accuracy=accuracy,
+        accuracy_limit=min(accuracy + slack, 1.0),
     )

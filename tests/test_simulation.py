@@ -15,6 +15,7 @@ from scipy.special import rel_entr, zeta
 from scipy.stats import chi2
 from strategies import generators
 
+from jaxrd import solve
 from jaxrd.cli.app import run
 from jaxrd.datasets import example_path
 from jaxrd.information import NATS_PER_BIT
@@ -33,7 +34,7 @@ from jaxrd.simulation import (
     simulate,
 )
 from jaxrd.simulation.file import FIXED, Header, pack, unpack
-from jaxrd.tosc import InputError, log_posterior
+from jaxrd.tosc import InputError, label_distortion, log_posterior, model_aware_problem, sample_and_communicate
 
 # shared/reference.json, section G: made by a program that shares nothing with this one.
 EXACT = [
@@ -513,6 +514,21 @@ class TestCommands:
         assert (decisions != labels).mean() == pytest.approx(found["distortion"])
         assert found["distortion"] == pytest.approx(found["distortion_expected"], abs=0.1)
         assert "bits a sample" in capsys.readouterr().out
+
+    def test_slope_and_temperature_mean_what_limits_means(self, file, tmp_path):
+        outputs, _ = read_outputs(file)
+        log_v = log_posterior(outputs.logits, 1.5)
+        problem = model_aware_problem(np.exp(log_v))
+        aware = solve(problem, 3.0)
+        sampled = sample_and_communicate(log_v, outputs.labels, 2.0)
+        for scheme, rate, distortion in (
+            (["--slope", "3", "--temperature", "1.5"], aware.rate, label_distortion(problem, aware, outputs.labels)),
+            (["--curve", "S&C", "--temperature", "0.75"], sampled.rate, sampled.distortion),  # 1.5 / 2
+        ):
+            assert run(["encode", str(file), *scheme, "--out", str(tmp_path / "x.jrd")]) == 0
+            found = json.loads((tmp_path / "x.json").read_text())
+            assert found["mutual_information_bits"] == pytest.approx(float(rate) / NATS_PER_BIT, abs=1e-9)
+            assert found["distortion_expected"] == pytest.approx(float(distortion), abs=1e-9)
 
     def test_silence(self, file, tmp_path):
         assert run(["encode", str(file), "--slope", "0.001", "--out", str(tmp_path / "x.jrd")]) == 0

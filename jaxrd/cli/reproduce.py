@@ -75,9 +75,13 @@ def _mnist(data: Path | None) -> Any:
         raise InputError(f"no MNIST: {hint}")
     folder = Path(named)
     try:
-        return datasets.mnist(folder / "mnist" if (folder / "mnist").is_dir() else folder)
+        splits = datasets.mnist(folder / "mnist" if (folder / "mnist").is_dir() else folder)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise InputError(f"no MNIST: {str(error).rstrip('.')}: {hint}") from error
+    for images, labels in splits:
+        if images.shape != (len(labels), 28, 28) or labels.max() > 9:
+            raise InputError(f"no MNIST: images {images.shape} and labels {labels.shape} up to {labels.max()}: {hint}")
+    return splits
 
 
 @app.command("identifiability")
@@ -98,15 +102,10 @@ def identifiability_command(
         raise InputError(
             f"{error.name} is not installed, and the classifier needs it: pip install 'jaxrd[neural]'."
         ) from error
-    if not quick:
-        sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
-        finish(lambda tick: identifiability(train, test, progress=tick), out, sha256=sha256)
-        return
-    train, test = (type(split)(split.images[:n], split.labels[:n]) for split, n in ((train, 6000), (test, 1000)))
+    options: dict[str, Any] = {}
+    if quick:
+        train, test = (type(split)(split.images[:n], split.labels[:n]) for split, n in ((train, 6000), (test, 1000)))
+        few = [c._replace(strengths=c.strengths[1::2]) for c in CORRUPTIONS]
+        options = {"accuracies": (0.7,), "corruptions": few, "slopes": 4}
     sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
-    few = [c._replace(strengths=c.strengths[1::2]) for c in CORRUPTIONS]
-    finish(
-        lambda tick: identifiability(train, test, accuracies=(0.7,), corruptions=few, slopes=4, progress=tick),
-        out,
-        sha256=sha256,
-    )
+    finish(lambda tick: identifiability(train, test, progress=tick, **options), out, sha256=sha256)

@@ -2,6 +2,7 @@
 
 from jaxrd.tosc.annotations import Annotations, RepeatedInputs, annotation_entropy, repeated_inputs
 from jaxrd.tosc.calibration import Reliability, fit_temperature, log_posterior, reliability
+from jaxrd.tosc.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
 from jaxrd.tosc.confusion import (
     EstimateAndCompress,
     Landmarks,
@@ -44,6 +45,7 @@ __all__ = [
     "SampleAndCommunicate",
     "SparseJoint",
     "annotation_entropy",
+    "configuration",
     "confusion_joint",
     "estimate_and_compress",
     "fit_temperature",
@@ -51,6 +53,7 @@ __all__ = [
     "from_scores",
     "greatest_entropy",
     "indirect_problem",
+    "joint_log_posterior",
     "label_distortion",
     "label_uncertainty",
     "landmarks",
@@ -63,6 +66,7 @@ __all__ = [
     "reliability",
     "repeated_inputs",
     "sample_and_communicate",
+    "sample_and_communicate_by_cells",
     "sample_and_communicate_in_blocks",
     "smallest_rate",
     "sparse_joint",

@@ -1,0 +1,219 @@
+"""The lifted rate-distortion-classification function of a discrete source, with a global certificate."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxrd.problem import Problem
+from jaxrd.rdc.atoms import Atoms, Core, core, least_targets
+from jaxrd.rdc.certificate import CELLS
+from jaxrd.rdc.columns import Generated, generate
+from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets, non_negative, per_label
+from jaxrd.rdc.point import LIFTED, Point, entropies, infeasible, mutual_information, posteriors
+from jaxrd.solution import Status
+from jaxrd.tosc.outputs import InputError
+
+TOLERANCE = 1e-9
+SEARCHED = 2  # dimensions of the label simplices up to which the certificate is expected to close
+ROUGH = 1e-6  # nats, the accuracy asked where it is not
+MERGED = 1e-5  # soft labels of one reproduction that differ by less are one atom
+DROPPED = 1e-13  # weight
+EPSILON = 32 * np.finfo(float).eps
+
+
+def lifted_rate(
+    problem: Problem,
+    labels: Labels,
+    distortion: ArrayLike,
+    classification: ArrayLike,
+    *,
+    start: Point | None = None,
+    tol: float = TOLERANCE,
+    max_cells: int = CELLS,
+    seed: int = 0,
+) -> Point:
+    """The lifted R(D, C), in which a decoder may emit a soft label beside the reproduction, certified.
+
+        R(D, C) = min I(X;U)  subject to  E_U min_xh E[Delta(X, xh) | U] <= D,  H(S_k|U) <= C_k for every label
+
+    It is an ordinary rate-distortion function with reproductions (xh, t), t a pmf over the labels: convex, with a
+    coding theorem and a converse for every code. Atoms are added until none improves the channel; the lower bound
+    H(X) + sum_x p_x u_x - ln max g - mu_D D - mu_C C holds for all atoms, by branch and bound over soft labels. Runs on
+    the host in float64. Up to three classes in all it closes; with more, `lower` is the best valid bound found.
+
+    Args:
+        problem: source (n,), distortion (n, m), +inf for forbidden pairs.
+        labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
+        distortion: D, in the unit of the problem's distortion; inf for no constraint.
+        classification: C, nats, inf for no constraint; for several labels one number each.
+        start: a point solved nearby, to begin from its atoms.
+        tol: certified gap at which to stop, nats, relative to max(1, R).
+        max_cells: the certificate's budget of cells.
+        seed: of the starts of the search over soft labels where they have more than three classes in all.
+
+    Returns:
+        A `Point`; targets that no code meets: rate +inf, INFEASIBLE. MAX_STEPS where the gap is larger than `tol`.
+
+    Raises:
+        InputError: labels that are not a channel, shapes that do not match, a negative target.
+
+    Reference: [B] definition 1, corrected to be convex (a finite alphabet's H(S|Xh) is concave in the channel).
+
+    >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
+    >>> point = lifted_rate(problem, np.array([[0.9, 0.1], [0.1, 0.9]]), 0.2, 0.55)
+    >>> round(point.rate, 9), point.gap < 1e-9  # h(.3) - h(d_C), d_C = (h^-1(.55) - .1) / .8
+    (0.148954482, True)
+    """
+    inputs = as_inputs(problem, labels)
+    targets = as_targets(len(inputs.labels), distortion, classification)
+    reduced = core(inputs, targets)
+    if reduced is None:
+        return infeasible(LIFTED, len(inputs.source), len(inputs.labels))
+    begin = None if start is None else _atoms_of(reduced, start)
+    free = np.zeros(len(reduced.budgets))
+    found = generate(
+        reduced, reduced.budgets, free, begin=begin, tol=_aim(reduced, tol), max_cells=max_cells, seed=seed
+    )
+    point = _point(inputs, reduced, found, targets)
+    if point.gap > tol * max(1, point.rate) and found.slopes[1:].sum() > 1:
+        prices = _without_search(found.slopes)
+        budgets = np.where(prices > 0, np.inf, reduced.budgets)
+        lower = generate(reduced, budgets, prices, tol=ROUGH, seed=seed).lower
+        lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
+        point = _point(inputs, reduced, found._replace(lower=max(lower, found.lower)), targets)
+    return _judged(point, tol)
+
+
+def lifted_solve(
+    problem: Problem,
+    labels: Labels,
+    distortion_slope: ArrayLike,
+    classification_slope: ArrayLike,
+    *,
+    start: Point | None = None,
+    tol: float = TOLERANCE,
+    max_cells: int = CELLS,
+    seed: int = 0,
+) -> Point:
+    """One slope of the lifted function, min I(X;U) + mu_D E Delta + sum_k mu_k H(S_k|U), certified.
+
+    Args:
+        problem: source (n,), distortion (n, m), +inf for forbidden pairs.
+        labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
+        distortion_slope: mu_D >= 0, finite, nats per unit of distortion.
+        classification_slope: mu_C >= 0, finite; for several labels one each.
+        start: a point solved nearby, to begin from its atoms.
+        tol: certified gap at which to stop, nats, relative to max(1, R).
+        max_cells: the certificate's budget of cells.
+        seed: of the starts of the search where the labels have more than three classes in all.
+
+    Returns:
+        A `Point` with lower <= R(distortion, classification) <= rate at the pair it reaches.
+
+    Raises:
+        InputError: labels that are not a channel, shapes that do not match, a slope that is negative or infinite.
+
+    >>> problem = Problem(np.array([0.5, 0.5]), 1 - np.eye(2))
+    >>> point = lifted_solve(problem, np.eye(2), 2.0, 0.0)
+    >>> round(point.distortion, 4), point.converged  # no price on the label: Blahut and Arimoto's point
+    (0.1192, True)
+    """
+    inputs = as_inputs(problem, labels)
+    slopes = np.array([
+        non_negative("distortion_slope", distortion_slope),
+        *per_label("classification_slope", classification_slope, len(inputs.labels)),
+    ])  # fmt: skip
+    if np.isinf(slopes).any():
+        raise InputError("slopes must be finite; for the least distortion or loss, pass it to lifted_rate.")
+    reduced = core(inputs, np.full(len(slopes), np.inf))
+    assert reduced is not None
+    begin = None if start is None else _atoms_of(reduced, start)
+    found = generate(
+        reduced, reduced.budgets, slopes, begin=begin, tol=_aim(reduced, tol), max_cells=max_cells, seed=seed
+    )
+    point = _point(inputs, reduced, found, None)
+    if point.gap > tol * max(1, point.rate) and slopes[1:].sum() > 1:
+        lower = generate(reduced, reduced.budgets, _without_search(slopes), tol=ROUGH, seed=seed).lower
+        point = _point(inputs, reduced, found._replace(lower=max(lower, found.lower)), None)
+    return _judged(point, tol)
+
+
+def _aim(reduced: Core, tol: float) -> float:
+    wide = sum(p.shape[1] - 1 for p in reduced.labels) > SEARCHED
+    return max(tol, ROUGH) if wide else tol
+
+
+def _without_search(slopes: np.ndarray) -> np.ndarray:
+    """The labels' slopes scaled to sum to one, where g is concave and its bound exact: a valid bound of last resort."""
+    prices = slopes / slopes[1:].sum()
+    prices[0] = slopes[0]
+    return prices
+
+
+def _atoms_of(reduced: Core, start: Point) -> Atoms:
+    """A point's atoms as columns of another core: same reproduction, the nearest of the pinned soft labels."""
+    free = [t for k, t in enumerate(start.soft_labels) if k not in reduced.pinned]
+    other = reduced.reproduction != start.reproduction[:, None]
+    far = sum(np.abs(start.soft_labels[k][:, None] - t).sum(2) for k, t in reduced.pinned.items())
+    return Atoms((10.0 * other + far).argmin(1), tuple(free))
+
+
+def _merged(reduced: Core, found: Generated, matters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The channel with atoms of equal reproduction and soft labels merged, and each one's best reproduction.
+
+    Args:
+        reduced: the problem.
+        found: its solution.
+        matters: bool, (1 + labels,): which of the two kinds, and of the labels, to tell apart.
+    """
+    atoms = found.atoms
+    keys = [atoms.letter[:, None]] * bool(matters[0])
+    keys += [np.round(t / MERGED) for t, m in zip(atoms.soft, matters[1:], strict=True) if m]
+    _, of = np.unique(np.concatenate([np.zeros((len(atoms.letter), 1)), *keys], 1), axis=0, return_inverse=True)
+    channel = found.channel @ (of.reshape(-1, 1) == np.arange(of.max() + 1))
+    channel = channel[:, reduced.source @ channel > DROPPED]
+    channel /= channel.sum(1, keepdims=True)
+    joint = reduced.source[:, None] * channel
+    # A pair that is forbidden may still carry mass that has underflowed in all but name.
+    return channel, (joint.T @ np.where(np.isfinite(reduced.excess), reduced.excess, 1e300)).argmin(1)
+
+
+def _point(inputs: Inputs, reduced: Core, found: Generated, targets: np.ndarray | None) -> Point:
+    """The channel merged and measured; where it overdraws a target by rounding, mixed with lossless coding."""
+    p, least = reduced.source, least_targets(inputs)
+    labels = tuple(a[reduced.kept] for a in inputs.labels)
+    free = [0, *(1 + k for k in range(len(labels)) if k not in reduced.pinned)]
+    # What costs nothing need not be told apart, unless a target is met by that only.
+    for matters in (found.slopes > 0, np.ones(len(found.slopes), bool)):
+        channel, letter = _merged(reduced, found, matters)
+        reproduction = reduced.reproduction[letter]
+        soft, weights = posteriors(p, channel, labels), p @ channel
+        d = np.where(channel > 0, inputs.distortion[reduced.kept][:, reproduction], 0)
+        reached = np.array([(p[:, None] * channel * d).sum(), *(weights @ entropies(t) for t in soft)])
+        if targets is None or (reached <= targets)[free].all():
+            break
+    rate, slopes = mutual_information(p, channel), np.full(len(reached), np.inf)
+    slopes[free] = found.slopes
+    if targets is None:
+        lower = found.lower - slopes @ (reached - least)
+    else:
+        lower = found.lower
+        over = [i for i in free if reached[i] > targets[i] > least[i]]
+        share = max(((reached[i] - targets[i]) / (reached[i] - least[i]) for i in over), default=0.0)
+        rate = (1 - share) * rate + share * entropies(p)
+        if targets[0] <= least[0]:
+            slopes[0] = np.inf
+    finite = np.isfinite(slopes)
+    rounding = EPSILON * (1 + entropies(p) + np.abs(slopes[finite] @ (reached - least)[finite]))
+    full = np.tile(weights, (len(inputs.source), 1))
+    full[reduced.kept] = channel
+    return Point(
+        LIFTED, float(rate), float(max(lower - rounding, 0)), Status.MAX_STEPS, float(reached[0]), reached[1:],
+        float(slopes[0]), slopes[1:], reproduction, soft, weights, full,
+    )  # fmt: skip
+
+
+def _judged(point: Point, tol: float) -> Point:
+    status = Status.CONVERGED if point.gap <= tol * max(1, point.rate) else Status.MAX_STEPS
+    return replace(point, status=status)

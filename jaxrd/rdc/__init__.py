@@ -1,0 +1,5 @@
+"""Rate, distortion, classification, perception (paper [B]): computed, with certificates."""
+
+from jaxrd.rdc import gaussian
+
+__all__ = ["gaussian"]

@@ -31,6 +31,7 @@ ALLOWED = {
         "channel", "closed_form", "critical", "curve", "distortion", "information", "problem", "solution", "solvers",
         "sweep", "target",
     },
+    "rdc": set(),
     "datasets": set(),
     "neural": {"datasets"},
     "io": {"curve", "information", "problem", "solution", "tosc.outputs"},

@@ -1,0 +1,1 @@
+"""Paper [B]: rate, distortion and classification."""

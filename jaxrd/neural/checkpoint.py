@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from jaxrd.neural.train import State
@@ -46,7 +47,13 @@ def latest(folder: Path, like: State) -> tuple[State, list[dict[str, Any]]] | No
     found = _steps(folder)
     if not found:
         return None
+    item = {"state": _bare(like), "history": ""}
+    # As plain arrays: a resumed run then uses what the first one compiled.
+    plain = {
+        "state": jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), item["state"]),
+        "history": ocp.RestoreArgs(restore_type=str),
+    }
     with ocp.PyTreeCheckpointer() as checkpointer:
-        raw = checkpointer.restore(found[-1].absolute(), item={"state": _bare(like), "history": ""})
+        raw = checkpointer.restore(found[-1].absolute(), item=item, restore_args=plain)
     state = State(**raw["state"])
     return state._replace(key=jax.random.wrap_key_data(state.key)), json.loads(raw["history"])

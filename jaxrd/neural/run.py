@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ import optax
 from jaxrd.neural.checkpoint import latest, save
 from jaxrd.neural.losses import Terms, Weights
 from jaxrd.neural.train import Code, Logits, Stage, State, epoch, restarted
+
+_epoch = jax.jit(epoch, static_argnums=(0, 1, 2))
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,11 @@ def train(
     done = len(history)
     first = 0
     for number, leg in enumerate(legs):
-        run = jax.jit(partial(epoch, code, leg.stage, logits))
         rates = leg.rates(len(images) // leg.stage.batch)
         for i in range(max(done - first, 0), leg.epochs):
             if i == 0:
                 state = restarted(state)
-            state, terms = run(state, images, labels, weights, rates[i])
+            state, terms = _epoch(code, leg.stage, logits, state, images, labels, weights, rates[i])
             named = {name: np.asarray(value).tolist() for name, value in terms._asdict().items()}
             history.append({"leg": number, "epoch": i, **named})
             if folder is not None:

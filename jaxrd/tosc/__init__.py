@@ -1,6 +1,8 @@
 """Task-oriented source coding: a classifier's outputs in, its rate-accuracy limits out (paper [A])."""
 
+from jaxrd.tosc import mixture
 from jaxrd.tosc.calibration import Reliability, fit_temperature, log_posterior, reliability
+from jaxrd.tosc.compressed import CompressAndEstimate, compress_and_estimate, map_distortion
 from jaxrd.tosc.confusion import (
     EstimateAndCompress,
     Landmarks,
@@ -26,6 +28,7 @@ from jaxrd.tosc.soft import (
 
 __all__ = [
     "CURVES",
+    "CompressAndEstimate",
     "EstimateAndCompress",
     "InputError",
     "Landmarks",
@@ -35,6 +38,7 @@ __all__ = [
     "Reliability",
     "SampleAndCommunicate",
     "SparseJoint",
+    "compress_and_estimate",
     "confusion_joint",
     "estimate_and_compress",
     "fit_temperature",
@@ -45,7 +49,9 @@ __all__ = [
     "landmarks",
     "limits",
     "log_posterior",
+    "map_distortion",
     "merge_baseline",
+    "mixture",
     "model_aware_problem",
     "reliability",
     "sample_and_communicate",

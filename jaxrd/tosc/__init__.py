@@ -1,7 +1,9 @@
 """Task-oriented source coding: a classifier's outputs in, its rate-accuracy limits out (paper [A])."""
 
+from jaxrd.tosc import mixture
 from jaxrd.tosc.annotations import Annotations, RepeatedInputs, annotation_entropy, repeated_inputs
 from jaxrd.tosc.calibration import Reliability, fit_temperature, log_posterior, reliability
+from jaxrd.tosc.compressed import CompressAndEstimate, compress_and_estimate, map_distortion
 from jaxrd.tosc.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
 from jaxrd.tosc.confusion import (
     EstimateAndCompress,
@@ -32,6 +34,7 @@ from jaxrd.tosc.soft import (
 __all__ = [
     "CURVES",
     "Annotations",
+    "CompressAndEstimate",
     "Estimate",
     "EstimateAndCompress",
     "InputError",
@@ -45,6 +48,7 @@ __all__ = [
     "SampleAndCommunicate",
     "SparseJoint",
     "annotation_entropy",
+    "compress_and_estimate",
     "configuration",
     "confusion_joint",
     "estimate_and_compress",
@@ -61,7 +65,9 @@ __all__ = [
     "least_error",
     "limits",
     "log_posterior",
+    "map_distortion",
     "merge_baseline",
+    "mixture",
     "model_aware_problem",
     "reliability",
     "repeated_inputs",

@@ -528,7 +528,7 @@ class TestCommands:
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         decisions = np.load(tmp_path / "d.npy")
-        assert hashlib.sha256(decisions.astype("<i4").tobytes()).hexdigest() == found["decisions_sha256"]
+        assert hashlib.sha256(decisions.astype("<i4").tobytes()).hexdigest() == found["sha256"]
         labels = np.load(file)["labels"]
         assert (decisions != labels).mean() == pytest.approx(found["distortion"])
         assert found["distortion"] == pytest.approx(found["distortion_expected"], abs=0.1)

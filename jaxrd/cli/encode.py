@@ -118,7 +118,7 @@ def encode_command(
         "candidates_drawn": sent.candidates, "candidates_expected": found.expected_candidates,
         "distortion": float((sent.reproduction != outputs.labels).mean()),
         "distortion_expected": 1 - float(channel[np.arange(samples), outputs.labels].mean()),
-        "decisions_sha256": found.decisions_sha256,
+        "sha256": found.decisions_sha256,  # of the decisions, int32, least byte first; meta has that of the input
         "notes": notes,
     }  # fmt: skip
     written = save_all(out.parent, [(out.name, found.stream), (out.with_suffix(".json").name, to_json(document))])

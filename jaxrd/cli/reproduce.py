@@ -55,3 +55,19 @@ def finish(compute: Callable[[Any], Any], out: Path, *, sha256: str | None = Non
     for note in found.notes:
         console.print(f"note: {note}", style="dim", soft_wrap=True, highlight=False)
     console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
+
+
+@app.command("tosc-fig1")
+def tosc_fig1_command(
+    prior: Annotated[float, typer.Option(help="q = P(Y = 1)")] = 0.5,
+    separation: Annotated[float, typer.Option(help="a: the modes lie at -a and a, in deviations of the noise")] = 1.0,
+    out: Out = Path("tosc-fig1"),
+) -> None:
+    """Figure 1 of [A]: the Gaussian mixture; density, iRD, E&C, iE&C, oRD and C&E."""
+
+    def compute(tick: Any) -> Any:
+        from jaxrd.reproduce.tosc_fig1 import tosc_fig1
+
+        return tosc_fig1(prior, separation, tick=tick)
+
+    finish(compute, out)

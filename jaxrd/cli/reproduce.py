@@ -109,3 +109,19 @@ def identifiability_command(
         options = {"accuracies": (0.7,), "corruptions": few, "slopes": 4}
     sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
     finish(lambda tick: identifiability(train, test, progress=tick, **options), out, sha256=sha256)
+
+
+@app.command("tosc-fig1")
+def tosc_fig1_command(
+    prior: Annotated[float, typer.Option(help="q = P(Y = 1)")] = 0.5,
+    separation: Annotated[float, typer.Option(help="a: the modes lie at -a and a, in deviations of the noise")] = 1.0,
+    out: Out = Path("reproduced"),
+) -> None:
+    """Figure 1 of [A]: the Gaussian mixture; density, iRD, E&C, iE&C, oRD and C&E."""
+
+    def compute(tick: Any) -> Any:
+        from jaxrd.reproduce.tosc_fig1 import tosc_fig1
+
+        return tosc_fig1(prior, separation, tick=tick)
+
+    finish(compute, out)

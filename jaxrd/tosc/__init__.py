@@ -14,6 +14,7 @@ from jaxrd.tosc.confusion import (
     indirect_problem,
     landmarks,
     merge_baseline,
+    merge_order,
     time_sharing,
 )
 from jaxrd.tosc.estimate import Estimate
@@ -67,6 +68,7 @@ __all__ = [
     "log_posterior",
     "map_distortion",
     "merge_baseline",
+    "merge_order",
     "mixture",
     "model_aware_problem",
     "reliability",

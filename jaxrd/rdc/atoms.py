@@ -9,6 +9,8 @@ from jaxrd.rdc.point import entropies
 
 EDGE = 1e-12
 """Targets this close to the least possible are taken as the least possible, relative to the charge's scale."""
+NEGLIGIBLE = 1e-18
+"""Letters of less mass are left out: rates and charges change by less than the rounding of their sums."""
 NEVER = -1e30
 """ln 0, such that 0 * NEVER is 0."""
 
@@ -43,7 +45,14 @@ class Core(NamedTuple):
     budgets: np.ndarray  # (1 + labels,), inf for no constraint
     kept: np.ndarray  # letters of the given source
     reproduction: np.ndarray  # (columns,): xh
+    exact: bool  # whether pairs are forbidden because the distortion must be the least possible
     pinned: dict[int, np.ndarray]  # label's place in the input -> soft label of each column, (columns, classes_k)
+
+    @property
+    def free(self) -> list[int]:
+        """Places in (distortion, labels) of the input that have a budget, or none to meet."""
+        every = [not self.exact] + [k not in self.pinned for k in range(len(self.labels) + len(self.pinned))]
+        return [i for i, is_free in enumerate(every) if is_free]
 
 
 def least_targets(inputs: Inputs) -> np.ndarray:
@@ -55,15 +64,18 @@ def least_targets(inputs: Inputs) -> np.ndarray:
 
 def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
     """The problem at given targets (1 + K,); None where no code meets them."""
-    kept = np.flatnonzero(inputs.source > 0)
-    p, d = inputs.source[kept], inputs.distortion[kept]
+    kept = np.flatnonzero(inputs.source > NEGLIGIBLE)
+    p, d = inputs.source[kept] / inputs.source[kept].sum(), inputs.distortion[kept]
     excess = d - d.min(1, keepdims=True)
     budgets = targets - least_targets(inputs)
     spread = excess[np.isfinite(excess)].max(initial=0)
     edge = EDGE * np.array([p @ np.abs(d.min(1)) + spread, *np.ones(len(inputs.labels))])
     if (budgets < -edge).any():
         return None
-    if budgets[0] <= edge[0]:
+    if spread <= edge[0]:  # no reproduction of a letter is worse than another
+        budgets[0] = np.inf
+    exact = bool(budgets[0] <= edge[0])
+    if exact:
         excess = np.where(excess > edge[0], np.inf, 0)
         budgets[0] = np.inf
     reproduction = np.arange(d.shape[1])
@@ -80,7 +92,7 @@ def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
         reproduction = np.repeat(reproduction, groups)
     free = [k for k in range(len(inputs.labels)) if k not in pinned]
     labels = tuple(inputs.labels[k][kept] for k in free)
-    return Core(p, excess, labels, budgets[[0, *(1 + k for k in free)]], kept, reproduction, pinned)
+    return Core(p, excess, labels, budgets[[0, *(1 + k for k in free)]], kept, reproduction, exact, pinned)
 
 
 def log(values: np.ndarray) -> np.ndarray:
@@ -109,7 +121,8 @@ def soft_clusters(core: Core) -> Atoms:
     """For every column the letters near it, at several widths, with their mean label: where to begin."""
     allowed = np.isfinite(core.excess)
     excess = np.where(allowed, core.excess, 0)
-    scale = max((core.source @ excess).min(), np.finfo(float).tiny)
+    means = core.source @ excess
+    scale = means[means > 0].min(initial=np.inf)
     found = Atoms(np.zeros(0, int), tuple(np.zeros((0, p.shape[1])) for p in core.labels))
     for width in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0):
         near = core.source[:, None] * np.where(allowed, np.exp(-width * excess / scale), 0)

@@ -1,7 +1,7 @@
 """A bound on g over all atoms: what makes a lower bound on the lifted rate out of any dual variables.
 
-With M = sum of the labels' mu and W = powers / M, every term of g is a_x Y_x^M, Y_x(t) = prod_s t_s^W_xs a weighted
-geometric mean: concave in t. Over a cell (a simplex, or a product of simplices cut into simplices) Y_x lies below its
+With M = sum of the labels' mu and W = powers / M, every term of g is a_x Y_x^M, Y_x(t) = prod_s t_s^W_xs up to a factor
+a weighted geometric mean: concave in t, at most 1. Over a cell (a simplex, or a product of simplices cut into simplices) Y_x lies below its
 tangent at the centroid and above its least value at a vertex; y^M lies below its chord between these for M >= 1 and
 below its tangent for M <= 1. So g lies below an affine function of t, largest at a vertex: a bound whose error falls
 with the square of the cell. For M <= 1 g itself is concave and no search is needed.
@@ -13,12 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrd.rdc.atoms import log
-from jaxrd.rdc.point import entropies
-from jaxrd.rdc.pricing import Price, split
+from jaxrd.rdc.pricing import LARGEST, Price, split
 
 CELLS = 300_000
 BATCH = 2048
-ROUNDING = 1e-13  # relative, of the sums behind a bound
 
 
 class Bound(NamedTuple):
@@ -52,16 +50,16 @@ def _root(price: Price) -> np.ndarray:
     return np.array(cells)
 
 
-def _cell_bounds(price: Price, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cell_bounds(price: Price, a: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Upper bounds of cells (count, vertices, classes) over all columns, their centroids, and g there."""
-    m, w, a = price.total, price.powers / price.total, price.coefficients
+    m, w = price.total, price.powers / price.total
+    shift = price.offset / m
     centroid = cells.mean(1)
-    middle = np.exp(log(centroid) @ w.T)  # (count, n)
+    middle = np.exp(log(centroid) @ w.T + shift)  # (count, n)
     tangent = middle[:, None] * ((cells / np.maximum(centroid, 1e-300)[:, None]) @ w.T)  # (count, vertices, n)
-    least = np.exp(log(cells) @ w.T).min(1)
-    box = np.exp(log(cells.max(1)) @ w.T)
-    own = np.exp(sum(-price.powers[:, s].sum(1) / m * e for s, e in _label_entropies(price)))
-    most = np.maximum(np.minimum(np.minimum(tangent.max(1), box), own), least)
+    least = np.minimum(np.exp(log(cells) @ w.T + shift).min(1), 1)
+    box = np.exp(np.minimum(log(cells.max(1)) @ w.T + shift, 0))
+    most = np.maximum(np.minimum(tangent.max(1), box), least)
     if m >= 1:
         chord = most - least > 1e-7 * most
         # A narrow chord's slope is rounding; the convex function lies below any flatter line through its upper end.
@@ -72,21 +70,14 @@ def _cell_bounds(price: Price, cells: np.ndarray) -> tuple[np.ndarray, np.ndarra
         offset = (1 - m) * middle**m
     affine = (offset @ a)[:, None] + (slope[:, None] * tangent) @ a  # (count, vertices, columns)
     bounds = np.minimum(affine.max(1), most**m @ a).max(1)
-    return bounds * (1 + ROUNDING), centroid, middle**m @ a
-
-
-def _label_entropies(price: Price):
-    start = 0
-    for size in price.sizes:
-        index = np.arange(start, start + size)
-        yield index, entropies(price.labels[:, index])
-        start += size
+    return bounds * (1 + price.rounding), centroid, middle**m @ a
 
 
 def _bisect(cells: np.ndarray) -> np.ndarray:
-    """Each cell cut through the middle of its longest edge."""
+    """Each cell cut through the middle of its longest edge, in the metric of sqrt(t): near a face g bends sharply."""
     i, j = np.triu_indices(cells.shape[1], 1)
-    longest = ((cells[:, i] - cells[:, j]) ** 2).sum(2).argmax(1)
+    root = np.sqrt(cells)
+    longest = ((root[:, i] - root[:, j]) ** 2).sum(2).argmax(1)
     i, j, each = i[longest], j[longest], np.arange(len(cells))
     middle = (cells[each, i] + cells[each, j]) / 2
     first, second = cells.copy(), cells.copy()
@@ -95,12 +86,13 @@ def _bisect(cells: np.ndarray) -> np.ndarray:
 
 
 def _concave_bound(price: Price, letter: np.ndarray, soft: np.ndarray) -> np.ndarray:
-    """For M <= 1: the tangent of g at any point of each column bounds it; tight at the maximum."""
+    """For M <= 1: the tangent of g at any point bounds its column; tight at the maximum, useless on a face."""
     terms = price.terms(letter, soft)
+    steep = (soft <= 0) & (np.isfinite(price.exponents.T[letter]) @ (price.powers > 0))
     slope = terms @ price.powers / np.where(soft > 0, soft, 1)
-    slope = np.where((soft > 0) | (terms @ price.powers <= 0), slope, np.inf)
     linear = sum((part @ top.T).max(1) for part, top in zip(split(price, slope), corners(price), strict=True))
-    return (terms.sum(1) * (1 - price.total) + linear) * (1 + ROUNDING)
+    linear = np.where(steep.any(1), np.inf, linear)
+    return (terms.sum(1) * (1 - price.total) + linear) * (1 + price.rounding)
 
 
 def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max_cells: int = CELLS) -> Bound:
@@ -113,27 +105,33 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
         tol: absolute accuracy at which to stop.
         max_cells: the budget; where it runs out the bound is valid, but loose.
     """
-    values = price.terms(letter, soft).sum(1)
+    if price.exponents.max() >= LARGEST:
+        return Bound(np.inf, 0.0, int(letter[0]), soft[0], 0)
+    a, values = price.coefficients, price.terms(letter, soft).sum(1)
     top = int(values.argmax())
     best, at, where = float(values[top]), int(letter[top]), soft[top]
-    active = price.powers.any(0)
-    if not active.all():  # g does not depend on the labels left out
-        sizes = tuple(size for size, part in zip(price.sizes, split(price, price.powers), strict=True) if part.any())
+    matters = [part.any() for part in split(price, price.powers)]
+    if price.total > 0 and not all(matters):  # g does not depend on the labels left out
+        sizes = tuple(size for size, kept in zip(price.sizes, matters, strict=True) if kept)
+        active = np.repeat(matters, price.sizes)
         part = price._replace(powers=price.powers[:, active], labels=price.labels[:, active], sizes=sizes)
         found = bound(part, letter, soft[:, active], tol=tol, max_cells=max_cells)
         where = where.copy()
         where[active] = found.soft
         return found._replace(soft=where)
+    if price.total == 0:
+        return Bound(float(a.sum(0).max()) * (1 + price.rounding), best, at, where, 0)
+    ceiling = np.inf
     if price.total <= 1:
-        if price.total == 0:
-            return Bound(float(price.coefficients.sum(0).max()) * (1 + ROUNDING), best, at, where, 0)
         columns = _concave_bound(price, letter, soft)
-        least = np.full(price.coefficients.shape[1], np.inf)
+        least = np.full(a.shape[1], np.inf)
         np.minimum.at(least, letter, columns)
-        return Bound(float(least.max()), best, at, where, 0)
+        ceiling = float(least.max())
+        if ceiling <= best + tol:
+            return Bound(ceiling, best, at, where, 0)
 
     cells = _root(price)
-    bounds, centroid, found = _cell_bounds(price, cells)
+    bounds, centroid, found = _cell_bounds(price, a, cells)
     closed, count = best, len(cells)
     while True:
         if found.max(initial=-np.inf) > best:
@@ -143,12 +141,12 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
         closed = max(closed, bounds[~open_].max(initial=-np.inf))
         cells, bounds = cells[open_], bounds[open_]
         if not len(cells) or count >= max_cells:
-            return Bound(max(closed, best, bounds.max(initial=-np.inf)), best, at, where, count)
+            return Bound(min(ceiling, max(closed, best, bounds.max(initial=-np.inf))), best, at, where, count)
         order = np.argpartition(-bounds, min(BATCH, len(bounds)) - 1)
         first, rest = order[:BATCH], order[BATCH:]
         parents = np.tile(bounds[first], 2)
         halves = _bisect(cells[first])
-        fresh, centroid, found = _cell_bounds(price, halves)
+        fresh, centroid, found = _cell_bounds(price, a, halves)
         cells = np.concatenate([cells[rest], halves])
         bounds = np.concatenate([bounds[rest], np.minimum(fresh, parents)])
         count += len(halves)

@@ -8,7 +8,7 @@ from jaxrd.rdc.atoms import Atoms, Core, charges, lossless, soft_clusters
 from jaxrd.rdc.certificate import CELLS, bound
 from jaxrd.rdc.master import channel_of, exponent_of, master
 from jaxrd.rdc.point import mutual_information
-from jaxrd.rdc.pricing import Price, ascend, best_starts, distinct, new_atoms, price, split, starts
+from jaxrd.rdc.pricing import LARGEST, Price, ascend, best_starts, distinct, new_atoms, price, split, starts
 
 ROUNDS = 60
 INACTIVE = 1e-11  # multipliers below it are taken as zero
@@ -41,7 +41,7 @@ class _Round(NamedTuple):
     levels: np.ndarray  # g of each atom
 
 
-def _solve(core: Core, budgets: np.ndarray, prices: np.ndarray, atoms: Atoms) -> _Round:
+def _solve(core: Core, budgets: np.ndarray, prices: np.ndarray, atoms: Atoms, ceiling: float = np.inf) -> _Round:
     costs = charges(core, atoms)
     usable = np.isfinite(costs).all(0).any(0)
     atoms, costs = atoms.take(usable), costs[:, :, usable]
@@ -49,7 +49,7 @@ def _solve(core: Core, budgets: np.ndarray, prices: np.ndarray, atoms: Atoms) ->
     # A forbidden pair stays forbidden where nothing is charged for it.
     free = np.where(np.isfinite(costs[0]), free, np.inf)
     cost = exponent_of(free, costs[prices > 0], prices[prices > 0])
-    dual = master(core.source, cost, costs[bound_by], budgets[bound_by])
+    dual = master(core.source, cost, costs[bound_by], budgets[bound_by], ceiling=ceiling)
     slopes = prices.copy()
     slopes[bound_by] = np.where(dual.slopes > INACTIVE, dual.slopes, 0)
     paid = slopes > 0
@@ -59,7 +59,7 @@ def _solve(core: Core, budgets: np.ndarray, prices: np.ndarray, atoms: Atoms) ->
     charged = np.where(joint > 0, costs[prices > 0], 0) * joint
     reached = mutual_information(core.source, channel) + prices[prices > 0] @ charged.sum((1, 2))
     value = core.source @ dual.potential - slopes[bound_by] @ budgets[bound_by]
-    levels = (core.source[:, None] * np.exp(dual.potential[:, None] - exponent)).sum(0)
+    levels = np.exp(np.minimum(np.log(core.source[:, None]) + dual.potential[:, None] - exponent, LARGEST)).sum(0)
     g = price(core, dual.potential, slopes)
     return _Round(atoms, dual.weights > UNUSED, channel, slopes, float(value), float(reached), g, levels)
 
@@ -128,9 +128,9 @@ def _tidied(core, budgets, prices, now: _Round, letter, soft, values) -> _Round 
     """The optimum over the maxima of g alone: rounds leave many atoms near each. None where these cannot keep a budget."""
     top = values > 1 - TOP
     maxima = distinct(now.g, core, letter[top], soft[top], values[top])
-    if not len(maxima.letter):
-        return None
-    again = _solve(core, budgets, prices, maxima)
+    if not np.isfinite(charges(core, maxima)).all(0).any(1).all():
+        return None  # a letter that could not be sent
+    again = _solve(core, budgets, prices, maxima, now.reached + 1)
     costs = charges(core, again.atoms)
     spent = (core.source[:, None] * np.where(again.channel > 0, costs, 0) * again.channel).sum((1, 2))
     return again if (spent <= budgets).all() and np.isfinite(again.reached) else None

@@ -17,8 +17,8 @@ from jaxrd.tosc.outputs import InputError
 TOLERANCE = 1e-9
 SEARCHED = 2  # dimensions of the label simplices up to which the certificate is expected to close
 ROUGH = 1e-6  # nats, the accuracy asked where it is not
-MERGED = 1e-5  # soft labels of one reproduction that differ by less are one atom
-DROPPED = 1e-13  # weight
+MERGED = 1e-5  # atoms of one reproduction are the same where no sqrt(t) differs by more
+DROPPED = 1e-12  # probability, whatever the letter
 EPSILON = 32 * np.finfo(float).eps
 
 
@@ -159,21 +159,23 @@ def _atoms_of(reduced: Core, start: Point) -> Atoms:
     return Atoms((10.0 * other + far).argmin(1), tuple(free))
 
 
-def _merged(reduced: Core, found: Generated, matters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _merged(reduced: Core, found: Generated, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The channel with atoms of equal reproduction and soft labels merged, and each one's best reproduction.
 
     Args:
         reduced: the problem.
         found: its solution.
-        matters: bool, (1 + labels,): which of the two kinds, and of the labels, to tell apart.
+        matters: bool, (1 + labels,): what to tell apart of the reproduction and the labels; None: every atom.
     """
-    atoms = found.atoms
-    keys = [atoms.letter[:, None]] * bool(matters[0])
-    keys += [np.round(t / MERGED) for t, m in zip(atoms.soft, matters[1:], strict=True) if m]
-    _, of = np.unique(np.concatenate([np.zeros((len(atoms.letter), 1)), *keys], 1), axis=0, return_inverse=True)
-    channel = found.channel @ (of.reshape(-1, 1) == np.arange(of.max() + 1))
-    channel = channel[:, reduced.source @ channel > DROPPED]
-    channel /= channel.sum(1, keepdims=True)
+    atoms, channel = found.atoms, found.channel
+    if matters is not None:
+        keys = [np.zeros((len(atoms.letter), 1))] + [atoms.letter[:, None]] * bool(matters[0])
+        # In sqrt(t): near a face small differences matter.
+        keys += [np.round(np.sqrt(t) / MERGED) for t, m in zip(atoms.soft, matters[1:], strict=True) if m]
+        _, of = np.unique(np.concatenate(keys, 1), axis=0, return_inverse=True)
+        channel = channel @ (of.reshape(-1, 1) == np.arange(of.max() + 1))
+    channel = channel[:, channel.max(0) > DROPPED]
+    channel = channel / channel.sum(1, keepdims=True)
     joint = reduced.source[:, None] * channel
     # A pair that is forbidden may still carry mass that has underflowed in all but name.
     return channel, (joint.T @ np.where(np.isfinite(reduced.excess), reduced.excess, 1e300)).argmin(1)
@@ -183,9 +185,10 @@ def _point(inputs: Inputs, reduced: Core, found: Generated, targets: np.ndarray 
     """The channel merged and measured; where it overdraws a target by rounding, mixed with lossless coding."""
     p, least = reduced.source, least_targets(inputs)
     labels = tuple(a[reduced.kept] for a in inputs.labels)
-    free = [0, *(1 + k for k in range(len(labels)) if k not in reduced.pinned)]
+    free = reduced.free
     # What costs nothing need not be told apart, unless a target is met by that only.
-    for matters in (found.slopes > 0, np.ones(len(found.slopes), bool)):
+    always = np.append(np.isinf(reduced.excess).any(), np.zeros(len(found.slopes) - 1, bool))
+    for matters in ((found.slopes > 0) | always, np.ones(len(found.slopes), bool), None):
         channel, letter = _merged(reduced, found, matters)
         reproduction = reduced.reproduction[letter]
         soft, weights = posteriors(p, channel, labels), p @ channel
@@ -194,7 +197,7 @@ def _point(inputs: Inputs, reduced: Core, found: Generated, targets: np.ndarray 
         if targets is None or (reached <= targets)[free].all():
             break
     rate, slopes = mutual_information(p, channel), np.full(len(reached), np.inf)
-    slopes[free] = found.slopes
+    slopes[free] = found.slopes[int(reduced.exact) :]
     if targets is None:
         lower = found.lower - slopes @ (reached - least)
     else:
@@ -202,8 +205,6 @@ def _point(inputs: Inputs, reduced: Core, found: Generated, targets: np.ndarray 
         over = [i for i in free if reached[i] > targets[i] > least[i]]
         share = max(((reached[i] - targets[i]) / (reached[i] - least[i]) for i in over), default=0.0)
         rate = (1 - share) * rate + share * entropies(p)
-        if targets[0] <= least[0]:
-            slopes[0] = np.inf
     finite = np.isfinite(slopes)
     rounding = EPSILON * (1 + entropies(p) + np.abs(slopes[finite] @ (reached - least)[finite]))
     full = np.tile(weights, (len(inputs.source), 1))

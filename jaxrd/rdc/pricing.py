@@ -1,8 +1,9 @@
 """The function whose maximum over soft labels prices an atom, and its local maxima.
 
-    g(xh, t) = sum_x a_x,xh prod_s t_s^(P_xs),   P = mu_k P(S_k|x) over all classes of all labels
+    g(xh, t) = sum_x a_x,xh exp(-sum_k mu_k KL(P(S_k|x) || t_k)),   a = p exp(v - mu_D excess)
 
-At dual variables (v, mu): a = p exp(v - mu_D excess + sum_k mu_k H(S_k|x)); an atom with g > 1 improves the channel.
+An atom with g > 1 at the dual variables (v, mu) improves the channel. Each term is a weighted product of the t_s, with
+powers P_xs = mu_k P(S_k = s|x), normalised to be 1 at its largest.
 """
 
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from jaxrd.rdc.point import entropies
 ASCENTS = 30
 NEWTON_FROM = 6  # steps before which the slower, monotone step leads
 GRID = {2: 32, 3: 12}  # divisions of the label simplex to start from, by classes
+EPSILON = 4 * np.finfo(float).eps
+LARGEST = 600.0  # exponent that is still a number
 SAME = 7  # decimals of soft labels taken as the same
 EACH = 3  # reproductions tried with one soft label
 RANDOM = 200  # starts where the simplex is too large for a grid
@@ -23,15 +26,26 @@ RANDOM = 200  # starts where the simplex is too large for a grid
 class Price(NamedTuple):
     """g at some dual variables."""
 
-    coefficients: np.ndarray  # a, (n, columns)
+    exponents: np.ndarray  # ln a, (n, columns), -inf for forbidden pairs
     powers: np.ndarray  # P, (n, classes of all labels)
+    offset: np.ndarray  # sum_k mu_k H(S_k|x), (n,)
     labels: np.ndarray  # P(S|x) side by side, (n, classes of all labels)
     sizes: tuple[int, ...]  # classes of each label
+    rounding: float  # relative, of g wherever it matters: where the exponents nearly cancel
     total: float  # sum of the labels' mu: the sum of every row of `powers`
+
+    @property
+    def coefficients(self) -> np.ndarray:
+        """a, (n, columns); large where no soft label suits a letter's neighbours."""
+        return np.exp(np.minimum(self.exponents, LARGEST))
 
     def terms(self, letter: np.ndarray, soft: np.ndarray) -> np.ndarray:
         """The terms of the sum at soft labels side by side (starts, classes), shape (starts, n)."""
-        return self.coefficients.T[letter] * np.exp(log(soft) @ self.powers.T)
+        return np.exp(np.minimum(self.exponents.T[letter] + self.match(soft), LARGEST))
+
+    def match(self, soft: np.ndarray) -> np.ndarray:
+        """-sum_k mu_k KL, shape (starts, n)."""
+        return np.minimum(log(soft) @ self.powers.T + self.offset, 0)
 
 
 def price(core: Core, potential: np.ndarray, slopes: np.ndarray) -> Price:
@@ -40,9 +54,11 @@ def price(core: Core, potential: np.ndarray, slopes: np.ndarray) -> Price:
     sizes = tuple(p.shape[1] for p in core.labels)
     allowed = np.isfinite(core.excess)
     offset = sum((mu * entropies(p) for mu, p in zip(slopes[1:], core.labels, strict=True)), np.zeros(len(core.source)))
-    exponent = (potential + offset)[:, None] - slopes[0] * np.where(allowed, core.excess, 0)
-    coefficients = core.source[:, None] * np.where(allowed, np.exp(exponent), 0)
-    return Price(coefficients, labels * np.repeat(slopes[1:], sizes), labels, sizes, float(slopes[1:].sum()))
+    exponent = (np.log(core.source) + potential)[:, None] - slopes[0] * np.where(allowed, core.excess, 0)
+    exponent = np.where(allowed, exponent, -np.inf)
+    rounding = EPSILON * (100 + float(np.abs(potential).max() + offset.max()))
+    powers = labels * np.repeat(slopes[1:], sizes)
+    return Price(exponent, powers, offset, labels, sizes, rounding, float(slopes[1:].sum()))
 
 
 def split(price: Price, soft: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -78,13 +94,15 @@ def ascend(price: Price, letter: np.ndarray, soft: np.ndarray) -> tuple[np.ndarr
     """
     terms = price.terms(letter, soft)
     for step in range(ASCENTS):
-        weights = terms / terms.sum(1, keepdims=True)
-        mean = weights @ price.labels
+        total = terms.sum(1, keepdims=True)
+        weights = terms / np.where(total > 0, total, 1)
+        mean = np.where(total > 0, weights @ price.labels, soft)
         trial = mean
-        if step >= NEWTON_FROM:
+        if step >= NEWTON_FROM and price.sizes:
             trial = soft + _newton(price, weights, soft, mean)
             outside = ~(np.isfinite(trial).all(1) & (trial >= 0).all(1))
             trial[outside] = mean[outside]
+            trial = np.concatenate([part / part.sum(1, keepdims=True) for part in split(price, trial)], 1)
         new_terms = price.terms(letter, trial)
         worse = ~(new_terms.sum(1) >= terms.sum(1))
         if worse.any():
@@ -100,7 +118,8 @@ def ascend(price: Price, letter: np.ndarray, soft: np.ndarray) -> tuple[np.ndarr
 def _newton(price: Price, weights: np.ndarray, soft: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """The step that solves mean(t) = t linearised: mean'(t)_sr = Cov_w(P(s|x), P_xr) / t_r."""
     both = np.einsum("ix,xs,xr->isr", weights, price.labels, price.powers, optimize=True)
-    slope = (both - mean[:, :, None] * (weights @ price.powers)[:, None, :]) / np.maximum(soft, 1e-300)[:, None, :]
+    inside = np.where(soft > 1e-100, soft, np.inf)[:, None, :]  # at a face there is no Newton step
+    slope = (both - mean[:, :, None] * (weights @ price.powers)[:, None, :]) / inside
     matrix = np.eye(soft.shape[1]) - slope
     matrix += 1e-12 * np.eye(soft.shape[1]) * (1 + np.abs(slope).max((1, 2), keepdims=True))
     try:
@@ -111,9 +130,11 @@ def _newton(price: Price, weights: np.ndarray, soft: np.ndarray, mean: np.ndarra
 
 def best_starts(price: Price, grid: np.ndarray, each: int) -> tuple[np.ndarray, np.ndarray]:
     """For every column the best few of the grid: (letter, soft labels side by side)."""
-    values = np.exp(log(grid) @ price.powers.T) @ price.coefficients  # (starts, columns)
+    values = np.exp(price.match(grid)) @ price.coefficients  # (starts, columns)
     order = np.argsort(-values, axis=0)[:each]
-    return np.tile(np.arange(values.shape[1]), len(order)), grid[order.ravel()]
+    letter = np.tile(np.arange(values.shape[1]), len(order))
+    alive = values[order.ravel(), letter] > 0
+    return letter[alive], grid[order.ravel()[alive]]
 
 
 def distinct(price: Price, core: Core, letter: np.ndarray, soft: np.ndarray, values: np.ndarray) -> Atoms:

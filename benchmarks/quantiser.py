@@ -12,7 +12,7 @@ import argparse
 import json
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -39,11 +39,19 @@ PUBLISHED = [  # the authors' logs, one run each, without the W1 term; their own
 ]
 
 
-def prepared(split: datasets.Split, model: classifier.LeNet) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Images as vectors, what the classifier believes of them at T = 1, and the labels."""
+class Sample(NamedTuple):
+    """Images as vectors, what the classifier believes of them at T = 1, and their labels."""
+
+    images: jax.Array
+    beliefs: jax.Array
+    labels: jax.Array
+
+
+def prepared(split: datasets.Split, model: classifier.LeNet) -> Sample:
+    """What a quantiser needs of a split."""
     images = split.images.astype(np.float32) / 255
     beliefs = jax.nn.softmax(jnp.asarray(classifier.logits(model, images)))
-    return jnp.asarray(images.reshape(len(images), -1)), beliefs, jnp.asarray(split.labels)
+    return Sample(jnp.asarray(images.reshape(len(images), -1)), beliefs, jnp.asarray(split.labels))
 
 
 def frontier(
@@ -91,7 +99,13 @@ def frontier(
 
 
 def row(
-    weight: float, book: one_shot.Codebook, loss: float, train: Any, test: Any, logits: one_shot.Classifier, seed: int
+    weight: float,
+    book: one_shot.Codebook,
+    loss: float,
+    train: Sample,
+    test: Sample,
+    logits: one_shot.Classifier,
+    seed: int,
 ) -> dict[str, Any]:
     """One point of the frontier on the test images, with more and more realistic reproductions beside it."""
     found = one_shot.measure(*test, book, weight)
@@ -99,17 +113,17 @@ def row(
     blends = []
     for perception in PERCEPTION:
         share = perception / (1 + perception)
-        images = one_shot.blend(jax.random.key(seed), book, found.messages, train[0], pool, share)
+        images = one_shot.blend(jax.random.key(seed), book, found.messages, train.images, pool, share)
         chunks = [np.asarray(jax.nn.log_softmax(logits(c))) for c in jnp.array_split(images, 10)]
         scores = np.concatenate(chunks)
         blends.append(
             {
                 "wasserstein_weight": perception,
-                "mse": float(((images - test[0]) ** 2).mean()),
+                "mse": float(((images - test.images) ** 2).mean()),
                 "w2_squared_at_most": float((1 - share) ** 2 * found.mse),
-                "ce_nats": float(-scores[np.arange(len(scores)), test[2]].mean()),
-                "accuracy": float((scores.argmax(-1) == test[2]).mean()),
-                "sliced_w2": float(sliced_w2(jax.random.key(0), test[0], images)),
+                "ce_nats": float(-scores[np.arange(len(scores)), test.labels].mean()),
+                "accuracy": float((scores.argmax(-1) == test.labels).mean()),
+                "sliced_w2": float(sliced_w2(jax.random.key(0), test.images, images)),
             }
         )
     return {
@@ -183,9 +197,10 @@ def main() -> None:
 
     train, test = (prepared(split, model) for split in datasets.mnist(args.data))
     options = {name: getattr(args, name) for name in ("messages", "starts", "rounds", "search", "seed")}
-    found = frontier(train[0], train[1], logits, **options)
+    found = frontier(train.images, train.beliefs, logits, **options)
     if args.books:
-        np.savez_compressed(args.books, **{str(w): np.asarray(book.reproductions) for w, book, _ in found})
+        books: dict[str, Any] = {str(weight): np.asarray(book.reproductions) for weight, book, _ in found}
+        np.savez_compressed(args.books, **books)
     shown = WEIGHTS.index(0.0025)
     document = {
         "schema": "jaxrd.quantiser/1",

@@ -24,7 +24,8 @@ class Terms(NamedTuple):
 
     def total(self, weights: Weights) -> jax.Array:
         """The loss."""
-        return sum(w * term for w, term in zip(weights, self, strict=True))
+        mse, cross_entropy, wasserstein = self
+        return weights.distortion * mse + weights.cross_entropy * cross_entropy + weights.wasserstein * wasserstein
 
 
 def letter_terms(

@@ -38,7 +38,7 @@ class Encoder(nnx.Module):
         x = images.reshape(-1, 28, 28, 1)
         x = nnx.leaky_relu(self.patch1(_patches(x, 3)))  # 12 x 12
         x = nnx.leaky_relu(self.patch2(_patches(x, 2)))  # 5 x 5
-        x = nnx.leaky_relu(self.hidden(x.reshape(len(x), -1)))
+        x = nnx.leaky_relu(self.hidden(x.reshape(len(x), 25 * 64)))
         return nnx.softmax(self.head(x)) @ codes(self.dimensions, self.levels)
 
 

@@ -123,7 +123,7 @@ def lloyd(
             ), None
 
         # Every round begins at step 1: a reproduction that has arrived refuses all steps, and must not stay small.
-        (r, _), _ = jax.lax.scan(descend, (r, jnp.ones(len(r), r.dtype)), None, length=descents)
+        r = jax.lax.scan(descend, (r, jnp.ones(len(r), r.dtype)), None, length=descents)[0][0]
         return r, cost.min(-1).mean()
 
     r, losses = jax.lax.scan(one_round, start, None, length=rounds)

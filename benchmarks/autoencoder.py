@@ -38,7 +38,7 @@ def conventional_legs(args: argparse.Namespace) -> list[Leg]:
     """The encoder learns the codebook on moved images, then both learn the loss, then the decoder what was encoded."""
     adversarial = args.wasserstein > 0
     return [
-        Leg(Stage(("encoder",), adversarial=False, shift=2, temperature=0.003), args.warm, 1e-3),
+        Leg(Stage(("encoder",), adversarial=False, shift=args.shift, temperature=0.003), args.warm, 1e-3),
         Leg(Stage(adversarial=adversarial), args.joint, 2e-4),
         Leg(Stage(("decoder",), adversarial=adversarial), args.last, 3e-4),
     ]
@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("--wasserstein", type=float, default=0.0, help="weight of W1")
     parser.add_argument("--dither", type=float, default=0.0, help="width of the shared dither in cells")
     parser.add_argument("--warm", type=int, default=20, help="epochs of the first leg")
+    parser.add_argument("--shift", type=int, default=2, help="pixels by which the first leg's images move")
     parser.add_argument("--joint", type=int, default=6, help="epochs of the second leg, or of the universal stage")
     parser.add_argument("--last", type=int, default=2, help="epochs of the third leg")
     parser.add_argument("--seed", type=int, default=0)

@@ -16,7 +16,8 @@ from jaxrd.tosc.outputs import InputError
 
 TOLERANCE = 1e-9
 SEARCHED = 2  # dimensions of the label simplices up to which the certificate is expected to close
-ROUGH = 1e-6  # nats, the accuracy asked where it is not
+ROUGH = 1e-6  # nats, the accuracy asked where it is not,
+FEW = 5000  # and the cells
 MERGED = 1e-5  # atoms of one reproduction are the same where no sqrt(t) differs by more
 DROPPED = 1e-12  # probability, whatever the letter
 EPSILON = 32 * np.finfo(float).eps
@@ -72,12 +73,11 @@ def lifted_rate(
         return infeasible(LIFTED, len(inputs.source), len(inputs.labels))
     begin = None if start is None else _atoms_of(reduced, start)
     free = np.zeros(len(reduced.budgets))
-    found = generate(
-        reduced, reduced.budgets, free, begin=begin, tol=_aim(reduced, tol), max_cells=max_cells, seed=seed
-    )
+    aim, cells = _effort(reduced, tol, max_cells)
+    found = generate(reduced, reduced.budgets, free, begin=begin, tol=aim, max_cells=cells, seed=seed)
     point = _point(inputs, reduced, found, targets)
     if point.gap > tol * max(1, point.rate) and found.slopes[1:].sum() > 1:
-        prices = _without_search(found.slopes)
+        prices = _without_search(0, found.slopes)  # the distortion's slope is found anew
         budgets = np.where(prices > 0, np.inf, reduced.budgets)
         lower = generate(reduced, budgets, prices, tol=ROUGH, seed=seed).lower
         lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
@@ -129,26 +129,24 @@ def lifted_solve(
     reduced = core(inputs, np.full(len(slopes), np.inf))
     assert reduced is not None
     begin = None if start is None else _atoms_of(reduced, start)
-    found = generate(
-        reduced, reduced.budgets, slopes, begin=begin, tol=_aim(reduced, tol), max_cells=max_cells, seed=seed
-    )
+    aim, cells = _effort(reduced, tol, max_cells)
+    found = generate(reduced, reduced.budgets, slopes, begin=begin, tol=aim, max_cells=cells, seed=seed)
     point = _point(inputs, reduced, found, None)
     if point.gap > tol * max(1, point.rate) and slopes[1:].sum() > 1:
-        lower = generate(reduced, reduced.budgets, _without_search(slopes), tol=ROUGH, seed=seed).lower
+        lower = generate(reduced, reduced.budgets, _without_search(slopes[0], slopes), tol=ROUGH, seed=seed).lower
         point = _point(inputs, reduced, found._replace(lower=max(lower, found.lower)), None)
     return _judged(point, tol)
 
 
-def _aim(reduced: Core, tol: float) -> float:
+def _effort(reduced: Core, tol: float, max_cells: int) -> tuple[float, int]:
+    """What to ask of column generation: where the search for the certificate is hopeless, little of both."""
     wide = sum(p.shape[1] - 1 for p in reduced.labels) > SEARCHED
-    return max(tol, ROUGH) if wide else tol
+    return (max(tol, ROUGH), min(max_cells, FEW)) if wide else (tol, max_cells)
 
 
-def _without_search(slopes: np.ndarray) -> np.ndarray:
+def _without_search(distortion_slope: float, slopes: np.ndarray) -> np.ndarray:
     """The labels' slopes scaled to sum to one, where g is concave and its bound exact: a valid bound of last resort."""
-    prices = slopes / slopes[1:].sum()
-    prices[0] = slopes[0]
-    return prices
+    return np.append(distortion_slope, slopes[1:] / slopes[1:].sum())
 
 
 def _atoms_of(reduced: Core, start: Point) -> Atoms:

@@ -57,7 +57,7 @@ def beginning(code: Code, args: argparse.Namespace) -> tuple[State, list[Leg]]:
         chosen = args.book if args.book is not None else str(args.weight)
         if chosen not in books:
             raise SystemExit(f"no codebook of weight {chosen} in {args.books}; it has: {', '.join(books)}")
-        reproductions = books[chosen]
+        reproductions = books[chosen].astype(np.float32)
     order = warm.arrange(reproductions, np.asarray(codes(code.dimensions, code.levels)))
     return warm.teach(code, state, jnp.asarray(reproductions[order])), conventional_legs(args)
 
@@ -103,7 +103,7 @@ def main() -> None:
     )
     found: dict[str, Any] = evaluate(code, state.parameters, logits, *test)
     found["coded_bits"] = coded_bits(compress(fitted(code, state.parameters, images), test[0]))
-    options = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items() if k not in ("data", "run")}
+    options = {k: v.name if isinstance(v, Path) else v for k, v in vars(args).items() if k not in ("data", "run")}
     document = {"options": options, "test": found, "train": evaluate(code, state.parameters, logits, images, labels)}
     (args.run / "history.json").write_text(json.dumps(history) + "\n")
     (args.run / "result.json").write_text(json.dumps(document | {"machine": describe()}, indent=2) + "\n")

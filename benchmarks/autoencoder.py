@@ -1,6 +1,6 @@
 """One autoencoder on real MNIST at R = 3 log2 3: begun from a codebook of `quantiser.py --books`, trained on loss (16).
 
-    python benchmarks/autoencoder.py --books books.npz --weight 0.0033 --run RUNS/low-ce
+    python benchmarks/autoencoder.py --books books.npz --weight 0.03 --run RUNS/low-ce
     python benchmarks/autoencoder.py --universal RUNS/low-ce --weight 0 --run RUNS/low-ce-0      # (17), fresh decoder
 
 A run killed at any moment goes on from its last finished epoch when the same command is given again. Its folder then
@@ -22,6 +22,7 @@ from machine import describe
 from jaxrd import datasets
 from jaxrd.neural import classifier, warm
 from jaxrd.neural.checkpoint import latest
+from jaxrd.neural.codec import coded_bits, compress, fitted
 from jaxrd.neural.evaluate import evaluate
 from jaxrd.neural.losses import Terms, Weights
 from jaxrd.neural.quantizer import codes
@@ -56,7 +57,7 @@ def beginning(code: Code, args: argparse.Namespace) -> tuple[State, list[Leg]]:
         chosen = args.book if args.book is not None else str(args.weight)
         if chosen not in books:
             raise SystemExit(f"no codebook of weight {chosen} in {args.books}; it has: {', '.join(books)}")
-        reproductions = books[chosen]
+        reproductions = books[chosen].astype(np.float32)
     order = warm.arrange(reproductions, np.asarray(codes(code.dimensions, code.levels)))
     return warm.teach(code, state, jnp.asarray(reproductions[order])), conventional_legs(args)
 
@@ -101,7 +102,8 @@ def main() -> None:
         code, legs, logits, state, jnp.asarray(images), jnp.asarray(labels), weights, folder=args.run, report=report
     )
     found: dict[str, Any] = evaluate(code, state.parameters, logits, *test)
-    options = {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items() if k not in ("data", "run")}
+    found["coded_bits"] = coded_bits(compress(fitted(code, state.parameters, images), test[0]))
+    options = {k: v.name if isinstance(v, Path) else v for k, v in vars(args).items() if k not in ("data", "run")}
     document = {"options": options, "test": found, "train": evaluate(code, state.parameters, logits, images, labels)}
     (args.run / "history.json").write_text(json.dumps(history) + "\n")
     (args.run / "result.json").write_text(json.dumps(document | {"machine": describe()}, indent=2) + "\n")

@@ -58,6 +58,13 @@ def test_the_length_is_the_cross_entropy_of_the_frequencies(sent):
     assert len(stream) == 26 + 32 + codec.coded_bits(stream) * COUNT / 8
 
 
+def test_frequencies_of_a_training_sample(sent):
+    images, _ = sent
+    messages, _ = transmit(CODE, model().parameters, jax.random.key(0), images)
+    found = codec.fitted(CODE, model().parameters, images, batch=40)
+    np.testing.assert_array_equal(found.frequencies, np.bincount(messages, minlength=27))
+
+
 @given(data=st.data())
 @settings(max_examples=40)
 def test_damage_is_refused(sent, data):

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrd.neural.evaluate import transmit
 from jaxrd.neural.quantizer import codes, dither, nearest_messages
 from jaxrd.neural.train import Code, Parameters, decode, encode
 
@@ -49,6 +50,21 @@ class Model(NamedTuple):
         """Of the range coder; a message never seen in training costs bits, not the stream."""
         shares = (self.frequencies + 0.5) / (self.frequencies + 0.5).sum()
         return _coding().model.Categorical(shares.astype(np.float32), perfect=False)
+
+
+def fitted(code: Code, parameters: Parameters, images: np.ndarray, *, batch: int = 1000) -> Model:
+    """A trained code with the frequencies of its messages on a training sample, for the range coder.
+
+    Args:
+        code: what encoder and decoder agree on.
+        parameters: theirs.
+        images: shape (count, 784), in [0, 1].
+        batch: images at a time.
+    """
+    send = jax.jit(lambda key, x: transmit(code, parameters, key, x)[0])
+    keys = jax.random.split(jax.random.key(0), -(-len(images) // batch))
+    parts = [send(key, jnp.asarray(images[i * batch : (i + 1) * batch])) for i, key in enumerate(keys)]
+    return Model(code, parameters, np.bincount(np.concatenate(parts), minlength=code.levels**code.dimensions))
 
 
 def _dithers(code: Code, seed: int, count: int) -> jax.Array:

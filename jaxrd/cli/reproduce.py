@@ -207,3 +207,16 @@ def tosc_complexity_command(out: Out = Path("reproduced"), data: Classifiers = N
         return
     outputs, sha256 = read_outputs(there[0].path)
     finish(lambda _: tosc_complexity(outputs, there[0].title), out, sha256=sha256)
+
+
+@app.command("rdc-fig4")
+def rdc_fig4_command(out: Out = Path("reproduced")) -> None:
+    """Figure 4 of [B]: a Gaussian source's distortion against classification loss, corrected and as printed."""
+
+    def compute(tick: Any) -> Any:
+        from jaxrd.reproduce.rdc_fig4 import rdc_fig4
+
+        tick("rdc-fig4", 0, 1)
+        return rdc_fig4()
+
+    finish(compute, out)

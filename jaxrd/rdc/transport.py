@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from scipy.optimize import linprog
-from scipy.sparse import kron, vstack
 from scipy.sparse import eye as sparse_eye
+from scipy.sparse import kron, vstack
 
 
 class Transport(NamedTuple):
@@ -101,7 +101,8 @@ def wasserstein_on_line(
     p, x, r, y = (a.astype(dtype) for a in (p, x, r, y))
     if any(a.ndim != 1 for a in (p, x, r, y)) or p.shape != x.shape or r.shape != y.shape:
         raise ValueError(
-            f"pmfs and positions must have shapes (n,), (n,), (m,), (m,); got {p.shape}, {x.shape}, {r.shape}, {y.shape}."
+            "pmfs and positions must have shapes (n,), (n,), (m,), (m,); "
+            f"got {p.shape}, {x.shape}, {r.shape}, {y.shape}."
         )
     along_p, along_r = jnp.argsort(x), jnp.argsort(y)
     p, x, r, y = p[along_p], x[along_p], r[along_r], y[along_r]

@@ -143,8 +143,16 @@ def is_known(*values: Any) -> bool:
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
 
 
-def checked(problem: Problem, measure: Any, **targets: ArrayLike) -> tuple[Problem, Any, dict[str, jax.Array]]:
+def checked(
+    problem: Problem, measure: Any, *, square: bool = True, **targets: ArrayLike
+) -> tuple[Problem, Any, dict[str, jax.Array]]:
     """The problem normalised, the measure to use and the targets in one dtype; values are checked where known.
+
+    Args:
+        problem: source (n,), distortion (n, m).
+        measure: None for total variation.
+        square: whether the measure will be used, and the alphabets must suit it.
+        targets: numbers >= 0 by name.
 
     Raises:
         InputError: quotes the offending value.
@@ -170,7 +178,7 @@ def checked(problem: Problem, measure: Any, **targets: ArrayLike) -> tuple[Probl
                 f"the cost of Wasserstein must be finite and >= 0; got {np.asarray(measure.cost).tolist()}."
             )
         measure = Wasserstein(jnp.asarray(measure.cost, dtype))
-    elif n != m:
+    elif square and n != m:
         raise InputError(
             f"{type(measure).__name__} compares laws on one alphabet; got {n} source and {m} reproduction letters. "
             "Wasserstein(cost) compares any two."

@@ -31,7 +31,7 @@ UNUSED = 1e-9  # weights below it are taken as zero between rounds
 CLOSE = 1e-2  # how far below 1 an unused atom's g may lie to be kept
 TRIED = 3  # starts of the grid a column ascends from
 DROPPED = 1e-13  # weight
-LEAST = 1e-250  # a coefficient of g; a column of zeros would be no column
+LEAST = -600.0  # the exponent of a term of g; a column without one would be no column
 
 
 class PerceptualLiftedPoint(NamedTuple):
@@ -61,7 +61,7 @@ def perceptual_lifted_rate(
 ) -> PerceptualLiftedPoint:
     """The lifted rate-distortion-perception-classification function R(D, P, C), certified.
 
-    Runs on the host in float64 (JAX's x64 must be on). Up to three classes in all the certificate closes; with more,
+    Runs on the host in float64, whatever the x64 switch says. Up to three classes in all the certificate closes; with more,
     `lower` is the best valid bound found.
 
     Args:
@@ -80,13 +80,12 @@ def perceptual_lifted_rate(
         than `tol`.
 
     Raises:
-        InputError: labels that are not a channel, shapes that do not match, a negative target, x64 switched off.
+        InputError: labels that are not a channel, shapes that do not match, a negative target.
 
     Reference: Y. Wang et al., ITW 2024 ([B]'s [1]), in the lifted semantics, which makes it convex.
 
-    >>> with jax.enable_x64(True):
-    ...     labels = np.array([[1.0, 0.0], [0.5, 0.5]])
-    ...     found = perceptual_lifted_rate(Problem(np.array([0.7, 0.3]), 1 - np.eye(2)), labels, 0.2, 0.0, 0.3)
+    >>> problem, labels = Problem(np.array([0.7, 0.3]), 1 - np.eye(2)), np.array([[1.0, 0.0], [0.5, 0.5]])
+    >>> found = perceptual_lifted_rate(problem, labels, 0.2, 0.0, 0.3)
     >>> round(found.point.rate, 6), found.point.gap < 1e-9
     (0.289597, True)
     """
@@ -160,7 +159,7 @@ def _priced(task: _Task, solved: LeastRate, psi: np.ndarray) -> tuple[Price, np.
     """g at the dual variables, and their slopes (1 + labels,)."""
     slopes = np.maximum(np.concatenate([np.asarray(solved.slopes.decoders[0]), np.asarray(solved.slopes.costs)]), 0)
     g = price(task.core, np.asarray(solved.dual.shift), slopes)
-    return g._replace(coefficients=np.maximum(g.coefficients * np.exp(-psi), LEAST)), slopes
+    return g._replace(exponents=np.maximum(g.exponents - psi, LEAST), rounding=2 * g.rounding), slopes
 
 
 def _generate(task: _Task, max_cells: int, seed: int) -> _Found:
@@ -224,7 +223,7 @@ def _point(source, distortion, labels, targets: np.ndarray, task: _Task, found: 
     met = float(found.solved.primal.exceeded) <= 1e-10 and (losses <= targets[1:] + 1e-10).all()
     good = met and rate - found.lower <= task.tol * max(1, rate)
     point = Point(
-        LIFTED, rate, max(found.lower, 0.0), Status.CONVERGED if good else Status.MAX_STEPS, spent, losses,
+        LIFTED, rate, max(float(found.lower), 0.0), Status.CONVERGED if good else Status.MAX_STEPS, spent, losses,
         float(found.slopes[0]), found.slopes[1:], reproduction, soft, weights, full,
     )  # fmt: skip
     slope = float(found.solved.slopes.perceptions[0])

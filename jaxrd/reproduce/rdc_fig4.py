@@ -53,7 +53,7 @@ def rdc_fig4(
     _draw(ax, corners, rates, losses, floor, decoders, source)
     claims = _claims(corners, rates, floor, decoders, source)
     notes = [
-        "Classification loss is the differential entropy h(S|Xh), nats: it may be negative, and its zero means nothing.",
+        "Classification loss is the differential entropy h(S|Xh): it may be negative, and its zero means nothing.",
         "Theorem 2's second case does not depend on R; it is where R_D = R_C, the corners of all rates. A point on it "
         "right of a rate's own corner needs less rate, left of it more.",
     ]

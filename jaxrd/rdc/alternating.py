@@ -52,8 +52,8 @@ def _alternate(source, excess, labels, slopes, channels, *, max_steps: int):
             _, value, gain, step = state
             return (step < max_steps) & ~(gain <= still * (1 + jnp.abs(value)))
 
-        inf = jnp.asarray(jnp.inf, source.dtype)
-        channel, _, _, step = jax.lax.while_loop(unfinished, advance, (channel, inf, inf, jnp.int32(0)))
+        inf, huge = jnp.asarray(jnp.inf, source.dtype), jnp.asarray(1e30, source.dtype)
+        channel, _, _, step = jax.lax.while_loop(unfinished, advance, (channel, huge, inf, jnp.int32(0)))
         return channel, step
 
     return jax.vmap(one)(slopes, channels)

@@ -52,13 +52,14 @@ def _solve(core: Core, budgets: np.ndarray, prices: np.ndarray, atoms: Atoms, ce
     dual = master(core.source, cost, costs[bound_by], budgets[bound_by], ceiling=ceiling)
     slopes = prices.copy()
     slopes[bound_by] = np.where(dual.slopes > INACTIVE, dual.slopes, 0)
-    paid = slopes > 0
-    exponent = exponent_of(free, costs[paid], slopes[paid])
-    channel = channel_of(core.source, exponent, dual.weights)
+    # A soft label that excludes a class stays closed to its letters, even where the label costs nothing.
+    counted, paid = bound_by | (prices > 0), slopes > 0
+    channel = channel_of(core.source, exponent_of(free, costs[counted], slopes[counted]), dual.weights)
     joint = core.source[:, None] * channel
     charged = np.where(joint > 0, costs[prices > 0], 0) * joint
     reached = mutual_information(core.source, channel) + prices[prices > 0] @ charged.sum((1, 2))
     value = core.source @ dual.potential - slopes[bound_by] @ budgets[bound_by]
+    exponent = exponent_of(free, costs[paid], slopes[paid])
     levels = np.exp(np.minimum(np.log(core.source[:, None]) + dual.potential[:, None] - exponent, LARGEST)).sum(0)
     g = price(core, dual.potential, slopes)
     return _Round(atoms, dual.weights > UNUSED, channel, slopes, float(value), float(reached), g, levels)

@@ -108,7 +108,7 @@ def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linea
     slopes = np.where(exact, np.inf, 0.0)
     slopes[binding] = dual.slopes
     rate = mutual_information(source, channel) if (reached <= targets)[binding].all() else np.inf
-    return Linear(rate, max(lower, 0.0), reached, slopes, channel)
+    return Linear(rate, max(float(lower), 0.0), reached, slopes, channel)
 
 
 def fixed_classifier_rate(
@@ -117,6 +117,7 @@ def fixed_classifier_rate(
     distortion: ArrayLike,
     classification: ArrayLike,
     *,
+    start: Point | None = None,
     tol: float = 1e-9,
 ) -> Point:
     """The rate for a given classifier c, which must do well on the reproduction itself, certified.
@@ -131,6 +132,7 @@ def fixed_classifier_rate(
         cross_entropy: E[-ln c(S|xh) | x], nats, shape (n, m) (see `cross_entropies`); or a list, one for each label.
         distortion: D, in the unit of the problem's distortion; inf for no constraint.
         classification: C, nats, inf for no constraint; for several labels one number each.
+        start: not needed and not read; here so that all semantics are called alike.
         tol: certified gap asked, nats, relative to max(1, R).
 
     Returns:
@@ -147,6 +149,7 @@ def fixed_classifier_rate(
     >>> round(fixed_classifier_rate(problem, loss, 0.2, np.inf).rate, 4)  # ln 2 - h(.2)
     0.1927
     """
+    del start
     source, d = as_problem(problem)
     several = isinstance(cross_entropy, list | tuple) and all(np.ndim(a) == 2 for a in cross_entropy)
     losses = [np.asarray(a, np.float64) for a in (cross_entropy if several else [cross_entropy])]  # pyright: ignore

@@ -16,7 +16,7 @@ from jaxrd.rdc.point import LITERAL, Point, entropies, infeasible, mutual_inform
 from jaxrd.solution import Status
 
 FACTORS = (0.0, 0.5, 1.0, 2.0)  # of each slope of the lifted solution
-LANES = 2**22  # entries of all the channels searched at once
+LANES = 2**18  # entries of all the channels searched at once
 TRIED, POLISHED = 32, 4  # classifiers tried at the targets, and improved there
 INFEASIBLE = 1e3  # nats: what a classifier counts that cannot meet the targets
 FAINT = 1e-14  # probability below which a class is as good as excluded

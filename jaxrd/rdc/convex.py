@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 CENTRING = 0.1  # of the mean complementarity, aimed at in a step
 HALVINGS = 40
-REFINEMENTS = 2
+GROWTH = 2.0  # of the residuals' squares that a step may cause
 PATIENCE = 40  # steps without progress before giving up; an eighth of it close to the aim
 PROGRESS = 0.9  # of what was left
 RIDGE = 64.0  # rounding units on the diagonal of the scaled Newton matrix: directions that nothing depends on
@@ -28,6 +28,8 @@ class _State(NamedTuple):
     x: jax.Array
     slack: jax.Array  # > 0, stands for -g(x): kept apart, for small ones would lose their digits
     multipliers: jax.Array  # > 0
+    stationarity: jax.Array  # grad f + (dg/dx)' r
+    violation: jax.Array  # g + s
     best: jax.Array
     best_x: jax.Array
     best_multipliers: jax.Array
@@ -49,7 +51,8 @@ def minimise(
 ) -> Minimum:
     """Solve min f(x) subject to g(x) <= 0 for smooth convex f and g, with the multipliers r >= 0 of g.
 
-    Newton's method, with Mehrotra's corrector, on  grad f + (dg/dx)' r = 0,  g + s = 0,  r_i s_i = mu,  mu falling.
+    Newton's method on  grad f + (dg/dx)' r = 0,  g + s = 0,  r_i s_i = mu,  with mu falling; steps are shortened while
+    they would make the residuals grow.
 
     Args:
         objective: f, (n,) -> ().
@@ -61,8 +64,7 @@ def minimise(
             solution.
         max_steps: the step budget (static).
 
-    Reference: S. Boyd and L. Vandenberghe, Convex Optimization, section 11.7; S. Mehrotra, On the implementation of a
-    primal-dual interior point method, SIAM J. Optim. 1992.
+    Reference: S. Boyd and L. Vandenberghe, Convex Optimization, section 11.7.
 
     >>> def bound(x):
     ...     return -(x[0] ** 2)
@@ -79,8 +81,8 @@ def minimise(
     def residuals(x, s, r):
         return jax.grad(lagrangian)(x, r), constraints(x) + s
 
-    def merit(x, s, r, target):
-        total = sum((part**2).sum() for part in (*residuals(x, s, r), r * s - target))
+    def merit(stationarity, violation, complementarity):
+        total = sum((part**2).sum() for part in (stationarity, violation, complementarity))
         return jnp.where(jnp.isfinite(total), total, jnp.inf)
 
     def longest(values, moves):
@@ -88,8 +90,7 @@ def minimise(
         return jnp.minimum(1, jnp.where(falls, -values / jnp.where(falls, moves, -1), jnp.inf).min())
 
     def iterate(state: _State) -> _State:
-        x, s, r = state.x, state.slack, state.multipliers
-        stationarity, violation = residuals(x, s, r)
+        x, s, r, stationarity, violation = state[:5]
         jacobian = jax.jacfwd(constraints)(x)
         hessian = jax.hessian(lagrangian)(x, r)
         # Not reduced to x: where multipliers are large beside their slacks the reduced matrix loses their digits.
@@ -106,31 +107,38 @@ def minimise(
             dx, dr = found[: x.size] / weights, found[x.size :] * edge
             return dx, (complementarity - s * dr) / r, dr
 
-        mu = r @ s / s.size
-        target = CENTRING * mu
+        target = CENTRING * (r @ s) / s.size
         dx, ds, dr = direction(target - r * s)
         length = jnp.minimum(1, 0.995 * jnp.minimum(longest(s, ds), longest(r, dr)))
-        now = merit(x, s, r, target)
+        now = merit(stationarity, violation, r * s - target)
+
+        def step(length):
+            moved = x + length * dx, s + length * ds, r + length * dr
+            return *moved, *residuals(*moved)
 
         def too_long(trial):
-            length, count = trial
-            after = merit(x + length * dx, s + length * ds, r + length * dr, target)
-            return (count < HALVINGS) & ~(after <= 2 * now)
+            (_, s, r, stationarity, violation), _, count = trial
+            return (count < HALVINGS) & ~(merit(stationarity, violation, r * s - target) <= GROWTH * now)
 
-        length, _ = jax.lax.while_loop(too_long, lambda t: (t[0] / 2, t[1] + 1), (length, jnp.int32(0)))
-        x, s, r = x + length * dx, s + length * ds, r + length * dr
-        size = jnp.stack([r @ s, *(jnp.abs(part).max() for part in residuals(x, s, r))]).max()
+        def shorter(trial):
+            _, length, count = trial
+            return step(length / 2), length / 2, count + 1
+
+        first = step(length), length, jnp.int32(0)
+        (x, s, r, stationarity, violation), _, _ = jax.lax.while_loop(too_long, shorter, first)
+        size = jnp.stack([r @ s, jnp.abs(stationarity).max(), jnp.abs(violation).max()]).max()
         better = size < state.best
         # The residuals may rise for a while as complementarity falls: that is progress too.
-        progress = (size < PROGRESS * state.best) | (
-            (r @ s < PROGRESS * (state.multipliers @ state.slack)) & (r @ s > aim)
-        )
+        falls = (r @ s < PROGRESS * (state.multipliers @ state.slack)) & (r @ s > aim)
+        progress = (size < PROGRESS * state.best) | falls
         value = bound(x)
         higher = value > state.bound
         return _State(
             x,
             s,
             r,
+            stationarity,
+            violation,
             jnp.where(better, size, state.best),
             jnp.where(better, x, state.best_x),
             jnp.where(better, r, state.best_multipliers),
@@ -149,6 +157,7 @@ def minimise(
     multipliers = 1 / (slack * slack.size)
     inf = jnp.asarray(jnp.inf, start.dtype)
     zero = jnp.int32(0)
-    first = _State(start, slack, multipliers, inf, start, multipliers, -inf, start, zero, zero)
+    at = residuals(start, slack, multipliers)
+    first = _State(start, slack, multipliers, *at, inf, start, multipliers, -inf, start, zero, zero)
     end = jax.lax.while_loop(unfinished, iterate, first)
     return Minimum(end.best_x, end.best_multipliers, end.highest, end.step)

@@ -127,7 +127,7 @@ def _density_axes(ax: Axes, model: GaussianMixture) -> dict[str, np.ndarray]:
         ax.fill_between(x, found[key], color=colour, alpha=0.12)
     ax.plot(x, p, color="black", linewidth=1.8, label="p(x)")
     t = float(mixture.threshold(model))
-    ax.axvline(t, color="0.35", linewidth=1, linestyle=":", label=f"MAP threshold {t + 0.0:.3g}")
+    ax.axvline(t, 0, 0.78, color="0.35", linewidth=1, linestyle=":", label=f"MAP threshold {t + 0.0:.3g}")
     ax.set_xlabel("observation  x")
     ax.set_ylabel("probability density  [per unit of x]")
     ax.set_xlim(x[0], x[-1])
@@ -190,7 +190,7 @@ def tosc_fig1(prior: float = 0.5, separation: float = 1.0, *, tick: Any = None) 
             curve.distortion, curve.rate / NATS_PER_BIT, marker, color=colour, markersize=4.5, fillstyle="none",
             label=name, zorder=6,
         )  # fmt: skip
-    right.set_xlim(max(0, d_tm - 0.15 * (d_0 - d_tm)), 1.02 * d_0)
+    right.set_xlim(max(0, d_tm - 0.15 * (d_0 - d_tm)), d_0 + 0.03 * (d_0 - d_tm))
     right.set_ylim(0, 1.35 * entropy / NATS_PER_BIT)
     right.legend(frameon=False, fontsize=8.5)
     figure.suptitle(f"[A] figure 1: Gaussian mixture, P(Y = 1) = {prior:g}, modes at ±{separation:g}", fontsize=11)

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
-
 from jaxrd.problem import Problem
 from jaxrd.rdc.discrete import lifted_rate
 from jaxrd.rdc.inputs import Labels
@@ -45,6 +43,7 @@ def lifted_universal_rate(problem: Problem, labels: Labels, pairs: Iterable[tupl
 
     Reference: [B] definitions 3 and 4, equations (6) and (7).
 
+    >>> import numpy as np
     >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
     >>> found = lifted_universal_rate(problem, np.array([[1.0, 0.0], [0.5, 0.5]]), [(0.1, np.inf), (np.inf, 0.3)])
     >>> round(found.rate, 6), round(found.penalty, 6)

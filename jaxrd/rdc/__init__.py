@@ -1,7 +1,6 @@
 """Rate, distortion, classification and perception (paper [B]): computed, with certificates, the semantics named."""
 
 from jaxrd.rdc import gaussian
-from jaxrd.rdc.corner import Universal, lifted_universal_rate
 from jaxrd.rdc.discrete import lifted_rate, lifted_solve
 from jaxrd.rdc.fixed import cross_entropies, fixed_classifier_rate
 from jaxrd.rdc.inverse import least_classification, least_distortion
@@ -15,7 +14,6 @@ __all__ = [
     "Least",
     "Point",
     "Surface",
-    "Universal",
     "cross_entropies",
     "fixed_classifier_rate",
     "gaussian",
@@ -24,7 +22,6 @@ __all__ = [
     "lifted_rate",
     "lifted_solve",
     "lifted_sweep",
-    "lifted_universal_rate",
     "literal_rate",
     "surface",
     "time_shared_rate",

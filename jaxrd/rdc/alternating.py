@@ -16,7 +16,7 @@ STILL = 64  # rounding units of the Lagrangian: a step that gains less is the la
 
 
 class Lanes(NamedTuple):
-    """Local minima, one a lane; in the dtype JAX computed in."""
+    """Local minima, one a lane."""
 
     channel: np.ndarray  # (lanes, n, atoms)
     steps: np.ndarray  # (lanes,)
@@ -75,10 +75,12 @@ def alternate(
     """
     least = inputs.distortion.min(1, keepdims=True)
     excess = inputs.distortion[:, reproduction] - np.where(np.isfinite(least), least, 0)
-    given = [jnp.asarray(a, jax.dtypes.canonicalize_dtype(np.float64)) for a in (inputs.source, excess, slopes, channels)]
-    source, excess, slopes, channels = given
-    labels = tuple(jnp.asarray(p, source.dtype) for p in inputs.labels)
-    found = _alternate(source, excess, labels, slopes, channels, max_steps=max_steps)
+    # In float64, whatever the caller's switch: in float32 the steps stall far from a minimum.
+    with jax.enable_x64(True):
+        labels = tuple(jnp.asarray(p) for p in inputs.labels)
+        given = [jnp.asarray(a, jnp.float64) for a in (inputs.source, excess)]
+        lanes = [jnp.asarray(a, jnp.float64) for a in (slopes, channels)]
+        found = _alternate(*given, labels, *lanes, max_steps=max_steps)
     return Lanes(*(np.asarray(a) for a in found))
 
 
@@ -90,7 +92,9 @@ def random_channels(lanes: int, letters: int, atoms: int, seed: int) -> np.ndarr
     return draws / draws.sum(2, keepdims=True)
 
 
-def measured(inputs: Inputs, reproduction: np.ndarray, channel: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+def measured(
+    inputs: Inputs, reproduction: np.ndarray, channel: np.ndarray
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     """(I, E Delta, H(S_1|U), ...) of channels in float64, shape (lanes, 2 + K), and each atom's posteriors."""
     w = np.asarray(channel, np.float64)
     w = w / w.sum(2, keepdims=True)

@@ -1,4 +1,4 @@
-"""The lifted problem as an ordinary one: reproductions (xh, t), t a soft label, charged in excess of lossless coding."""
+"""The lifted problem as an ordinary one: reproductions (xh, t), t a soft label, charged beyond lossless coding."""
 
 from typing import NamedTuple
 
@@ -88,7 +88,9 @@ def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
         same = of.reshape(-1, 1) == np.arange(groups)  # (n, groups)
         excess = np.where(same[:, None, :], excess[:, :, None], np.inf).reshape(len(p), -1)
         firsts = np.array([np.flatnonzero(column)[0] for column in same.T])
-        pinned = {j: np.repeat(t, groups, 0) for j, t in pinned.items()} | {k: np.tile(channel[firsts], (len(columns), 1))}
+        pinned = {j: np.repeat(t, groups, 0) for j, t in pinned.items()} | {
+            k: np.tile(channel[firsts], (len(columns), 1))
+        }
         reproduction = np.repeat(reproduction, groups)
     free = [k for k in range(len(inputs.labels)) if k not in pinned]
     labels = tuple(inputs.labels[k][kept] for k in free)

@@ -1,10 +1,10 @@
 """A bound on g over all atoms: what makes a lower bound on the lifted rate out of any dual variables.
 
 With M = sum of the labels' mu and W = powers / M, every term of g is a_x Y_x^M, Y_x(t) = prod_s t_s^W_xs up to a factor
-a weighted geometric mean: concave in t, at most 1. Over a cell (a simplex, or a product of simplices cut into simplices) Y_x lies below its
-tangent at the centroid and above its least value at a vertex; y^M lies below its chord between these for M >= 1 and
-below its tangent for M <= 1. So g lies below an affine function of t, largest at a vertex: a bound whose error falls
-with the square of the cell. For M <= 1 g itself is concave and no search is needed.
+a weighted geometric mean: concave in t, at most 1. Over a cell (a simplex; a product of simplices is cut into some)
+Y_x lies below its tangent at the centroid and above its least value at a vertex; y^M lies below its chord between these
+for M >= 1 and below its tangent for M <= 1. So g lies below an affine function of t, largest at a vertex: a bound whose
+error falls with the square of the cell. For M <= 1 g itself is concave, and a tangent bounds it without a search.
 """
 
 from itertools import permutations

@@ -8,7 +8,7 @@ from jaxrd.rdc.atoms import Atoms, Core, charges, lossless, soft_clusters
 from jaxrd.rdc.certificate import CELLS, bound
 from jaxrd.rdc.master import channel_of, exponent_of, master
 from jaxrd.rdc.point import mutual_information
-from jaxrd.rdc.pricing import LARGEST, Price, ascend, best_starts, distinct, new_atoms, price, split, starts
+from jaxrd.rdc.pricing import LARGEST, Price, ascend, best_starts, distinct, new_atoms, price, starts
 
 ROUNDS = 60
 INACTIVE = 1e-11  # multipliers below it are taken as zero
@@ -43,7 +43,7 @@ class _Round(NamedTuple):
 
 def _solve(core: Core, budgets: np.ndarray, prices: np.ndarray, atoms: Atoms, ceiling: float = np.inf) -> _Round:
     costs = charges(core, atoms)
-    usable = np.isfinite(costs).all(0).any(0)
+    usable = np.asarray(np.isfinite(costs).all(0).any(0))
     atoms, costs = atoms.take(usable), costs[:, :, usable]
     bound_by, free = np.isfinite(budgets), np.zeros(costs.shape[1:])
     # A forbidden pair stays forbidden where nothing is charged for it.
@@ -100,7 +100,9 @@ def generate(
     atoms = _begin(core, grid, begin)
     most = 4 * (len(core.source) + len(budgets))
     lower, cells = -np.inf, 0
-    for left in reversed(range(ROUNDS)):
+    left = ROUNDS
+    while True:
+        left -= 1
         now = _solve(core, budgets, prices, atoms)
         letter, soft = best_starts(now.g, grid, TRIED)
         letter = np.concatenate([letter, now.atoms.letter[now.used]])
@@ -126,10 +128,10 @@ def generate(
 
 
 def _tidied(core, budgets, prices, now: _Round, letter, soft, values) -> _Round | None:
-    """The optimum over the maxima of g alone: rounds leave many atoms near each. None where these cannot keep a budget."""
+    """The optimum over the maxima of g alone, for rounds leave many atoms near each; None if a budget is overdrawn."""
     top = values > 1 - TOP
     maxima = distinct(now.g, core, letter[top], soft[top], values[top])
-    if not np.isfinite(charges(core, maxima)).all(0).any(1).all():
+    if not np.isfinite(charges(core, maxima).max(0)).any(1).all():
         return None  # a letter that could not be sent
     again = _solve(core, budgets, prices, maxima, now.reached + 1)
     costs = charges(core, again.atoms)

@@ -1,26 +1,21 @@
 """The lifted rate-distortion-classification function of a discrete source, with a global certificate."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxrd.problem import Problem
-from jaxrd.rdc.atoms import Atoms, Core, core, least_targets
+from jaxrd.rdc.assemble import assemble, atoms_of, judged
+from jaxrd.rdc.atoms import Atoms, Core, core
 from jaxrd.rdc.certificate import CELLS
-from jaxrd.rdc.columns import Generated, generate
+from jaxrd.rdc.columns import generate
 from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets, non_negative, per_label
-from jaxrd.rdc.point import LIFTED, Point, entropies, infeasible, mutual_information, posteriors
-from jaxrd.solution import Status
+from jaxrd.rdc.point import LIFTED, Point, infeasible
 from jaxrd.tosc.outputs import InputError
 
 TOLERANCE = 1e-9
 SEARCHED = 2  # dimensions of the label simplices up to which the certificate is expected to close
 ROUGH = 1e-6  # nats, the accuracy asked where it is not,
 FEW = 5000  # and the cells
-MERGED = 1e-5  # atoms of one reproduction are the same where no sqrt(t) differs by more
-DROPPED = 1e-12  # probability, whatever the letter
-EPSILON = 32 * np.finfo(float).eps
 
 
 def lifted_rate(
@@ -71,18 +66,18 @@ def lifted_rate(
     reduced = core(inputs, targets)
     if reduced is None:
         return infeasible(LIFTED, len(inputs.source), len(inputs.labels))
-    begin = None if start is None else _atoms_of(reduced, start)
+    begin = None if start is None else atoms_of(reduced, start)
     free = np.zeros(len(reduced.budgets))
     aim, cells = _effort(reduced, tol, max_cells)
     found = generate(reduced, reduced.budgets, free, begin=begin, tol=aim, max_cells=cells, seed=seed)
-    point = _point(inputs, reduced, found, targets)
+    point = assemble(inputs, reduced, found, targets)
     if point.gap > tol * max(1, point.rate) and found.slopes[1:].sum() > 1:
         prices = _without_search(0, found.slopes)  # the distortion's slope is found anew
         budgets = np.where(prices > 0, np.inf, reduced.budgets)
         lower = generate(reduced, budgets, prices, tol=ROUGH, seed=seed).lower
         lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
-        point = _point(inputs, reduced, found._replace(lower=max(lower, found.lower)), targets)
-    return _judged(point, tol)
+        point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), targets)
+    return judged(point, tol)
 
 
 def lifted_solve(
@@ -120,22 +115,43 @@ def lifted_solve(
     (0.1192, True)
     """
     inputs = as_inputs(problem, labels)
-    slopes = np.array([
-        non_negative("distortion_slope", distortion_slope),
-        *per_label("classification_slope", classification_slope, len(inputs.labels)),
-    ])  # fmt: skip
+    slopes = as_slopes(len(inputs.labels), distortion_slope, classification_slope)
+    reduced = unconstrained(inputs)
+    begin = None if start is None else atoms_of(reduced, start)
+    return solve_priced(inputs, reduced, slopes, begin, tol, max_cells, seed)
+
+
+def as_slopes(labels: int, distortion_slope: ArrayLike, classification_slope: ArrayLike) -> np.ndarray:
+    """(mu_D, mu_1, ..., mu_K), shape (1 + K,).
+
+    Raises:
+        InputError: one is negative, infinite or no number.
+    """
+    classes = per_label("classification_slope", classification_slope, labels)
+    slopes = np.concatenate([[non_negative("distortion_slope", distortion_slope)], classes])
     if np.isinf(slopes).any():
         raise InputError("slopes must be finite; for the least distortion or loss, pass it to lifted_rate.")
-    reduced = core(inputs, np.full(len(slopes), np.inf))
+    return slopes
+
+
+def unconstrained(inputs: Inputs) -> Core:
+    """The problem without targets."""
+    reduced = core(inputs, np.full(1 + len(inputs.labels), np.inf))
     assert reduced is not None
-    begin = None if start is None else _atoms_of(reduced, start)
+    return reduced
+
+
+def solve_priced(
+    inputs: Inputs, reduced: Core, slopes: np.ndarray, begin: Atoms | None, tol: float, max_cells: int, seed: int
+) -> Point:
+    """The certified point at checked slopes."""
     aim, cells = _effort(reduced, tol, max_cells)
     found = generate(reduced, reduced.budgets, slopes, begin=begin, tol=aim, max_cells=cells, seed=seed)
-    point = _point(inputs, reduced, found, None)
+    point = assemble(inputs, reduced, found, None)
     if point.gap > tol * max(1, point.rate) and slopes[1:].sum() > 1:
         lower = generate(reduced, reduced.budgets, _without_search(slopes[0], slopes), tol=ROUGH, seed=seed).lower
-        point = _point(inputs, reduced, found._replace(lower=max(lower, found.lower)), None)
-    return _judged(point, tol)
+        point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), None)
+    return judged(point, tol)
 
 
 def _effort(reduced: Core, tol: float, max_cells: int) -> tuple[float, int]:
@@ -147,72 +163,3 @@ def _effort(reduced: Core, tol: float, max_cells: int) -> tuple[float, int]:
 def _without_search(distortion_slope: float, slopes: np.ndarray) -> np.ndarray:
     """The labels' slopes scaled to sum to one, where g is concave and its bound exact: a valid bound of last resort."""
     return np.append(distortion_slope, slopes[1:] / slopes[1:].sum())
-
-
-def _atoms_of(reduced: Core, start: Point) -> Atoms:
-    """A point's atoms as columns of another core: same reproduction, the nearest of the pinned soft labels."""
-    free = [t for k, t in enumerate(start.soft_labels) if k not in reduced.pinned]
-    other = reduced.reproduction != start.reproduction[:, None]
-    far = sum(np.abs(start.soft_labels[k][:, None] - t).sum(2) for k, t in reduced.pinned.items())
-    return Atoms((10.0 * other + far).argmin(1), tuple(free))
-
-
-def _merged(reduced: Core, found: Generated, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """The channel with atoms of equal reproduction and soft labels merged, and each one's best reproduction.
-
-    Args:
-        reduced: the problem.
-        found: its solution.
-        matters: bool, (1 + labels,): what to tell apart of the reproduction and the labels; None: every atom.
-    """
-    atoms, channel = found.atoms, found.channel
-    if matters is not None:
-        keys = [np.zeros((len(atoms.letter), 1))] + [atoms.letter[:, None]] * bool(matters[0])
-        # In sqrt(t): near a face small differences matter.
-        keys += [np.round(np.sqrt(t) / MERGED) for t, m in zip(atoms.soft, matters[1:], strict=True) if m]
-        _, of = np.unique(np.concatenate(keys, 1), axis=0, return_inverse=True)
-        channel = channel @ (of.reshape(-1, 1) == np.arange(of.max() + 1))
-    channel = channel[:, channel.max(0) > DROPPED]
-    channel = channel / channel.sum(1, keepdims=True)
-    joint = reduced.source[:, None] * channel
-    # A pair that is forbidden may still carry mass that has underflowed in all but name.
-    return channel, (joint.T @ np.where(np.isfinite(reduced.excess), reduced.excess, 1e300)).argmin(1)
-
-
-def _point(inputs: Inputs, reduced: Core, found: Generated, targets: np.ndarray | None) -> Point:
-    """The channel merged and measured; where it overdraws a target by rounding, mixed with lossless coding."""
-    p, least = reduced.source, least_targets(inputs)
-    labels = tuple(a[reduced.kept] for a in inputs.labels)
-    free = reduced.free
-    # What costs nothing need not be told apart, unless a target is met by that only.
-    always = np.append(np.isinf(reduced.excess).any(), np.zeros(len(found.slopes) - 1, bool))
-    for matters in ((found.slopes > 0) | always, np.ones(len(found.slopes), bool), None):
-        channel, letter = _merged(reduced, found, matters)
-        reproduction = reduced.reproduction[letter]
-        soft, weights = posteriors(p, channel, labels), p @ channel
-        d = np.where(channel > 0, inputs.distortion[reduced.kept][:, reproduction], 0)
-        reached = np.array([(p[:, None] * channel * d).sum(), *(weights @ entropies(t) for t in soft)])
-        if targets is None or (reached <= targets)[free].all():
-            break
-    rate, slopes = mutual_information(p, channel), np.full(len(reached), np.inf)
-    slopes[free] = found.slopes[int(reduced.exact) :]
-    if targets is None:
-        lower = found.lower - slopes @ (reached - least)
-    else:
-        lower = found.lower
-        over = [i for i in free if reached[i] > targets[i] > least[i]]
-        share = max(((reached[i] - targets[i]) / (reached[i] - least[i]) for i in over), default=0.0)
-        rate = (1 - share) * rate + share * entropies(p)
-    finite = np.isfinite(slopes)
-    rounding = EPSILON * (1 + entropies(p) + np.abs(slopes[finite] @ (reached - least)[finite]))
-    full = np.tile(weights, (len(inputs.source), 1))
-    full[reduced.kept] = channel
-    return Point(
-        LIFTED, float(rate), float(max(lower - rounding, 0)), Status.MAX_STEPS, float(reached[0]), reached[1:],
-        float(slopes[0]), slopes[1:], reproduction, soft, weights, full,
-    )  # fmt: skip
-
-
-def _judged(point: Point, tol: float) -> Point:
-    status = Status.CONVERGED if point.gap <= tol * max(1, point.rate) else Status.MAX_STEPS
-    return replace(point, status=status)

@@ -71,14 +71,18 @@ def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linea
     finite = np.isfinite(targets)
     allowed = np.isfinite(d[0]) & np.isfinite(d[finite]).all(0)
     exact = np.zeros(len(targets), bool)
-    nowhere = Linear(np.inf, np.inf, np.full(len(targets), np.inf), np.full(len(targets), np.inf), np.zeros((len(source), 0)))
+    nowhere = Linear(
+        np.inf, np.inf, np.full(len(targets), np.inf), np.full(len(targets), np.inf), np.zeros((len(source), 0))
+    )
     while True:
         if not allowed.any(1).all():
             return nowhere
         least = np.where(allowed, d, np.inf).min(2)
         excess = np.where(allowed, d - least[:, :, None], np.inf)
         budgets = np.where(finite, targets - np.where(finite[:, None], least, 0) @ p, np.inf)
-        edge = EDGE * (1 + np.abs(np.where(finite[:, None], least, 0)).max(1) + np.where(allowed, excess, 0).max((1, 2)))
+        edge = EDGE * (
+            1 + np.abs(np.where(finite[:, None], least, 0)).max(1) + np.where(allowed, excess, 0).max((1, 2))
+        )
         if (budgets < -edge).any():
             return nowhere
         tight = finite & (budgets <= edge) & ~exact

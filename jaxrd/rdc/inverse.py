@@ -37,9 +37,9 @@ def least_distortion(
         solver: the semantics: `lifted_rate`, `literal_rate`, `time_shared_rate` or `fixed_classifier_rate`.
 
     Returns:
-        A `Least`: `point` reaches `value` at a rate of at most R (to 1e-9 nat, relative to max(1, R)); below `lower` the
-        rate is certainly larger. INFEASIBLE, +inf, where no distortion makes the rate small enough. Of semantics that
-        are only searched `value` is achievable, and `lower` that of the lifted one.
+        A `Least`: `point` reaches `value` at a rate of at most R (to 1e-9 nat, relative to max(1, R)); below `lower`
+        the rate is certainly larger. INFEASIBLE, +inf, where no distortion makes the rate small enough. Of semantics
+        that are only searched `value` is achievable, and `lower` that of the lifted one.
 
     Raises:
         InputError: as of the solver; a negative rate.

@@ -39,8 +39,9 @@ def literal_rate(
         R(D, C) = min I(X;Xh)  subject to  E Delta(X, Xh) <= D,  H(S_k|Xh) <= C_k
 
     H(S|Xh) is concave in the channel: the program is not convex, and neither is the function. It is the least over
-    classifiers t of the fixed-classifier rate, which is convex and solved exactly; the classifiers come from alternating
-    minimisation at many slopes from many starts (one compiled program), the best are improved by quasi-Newton steps.
+    classifiers t of the fixed-classifier rate, which is convex and solved exactly; the classifiers come from
+    alternating minimisation at many slopes from many starts (one compiled program), and the best are improved by
+    quasi-Newton steps.
 
     Args:
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.

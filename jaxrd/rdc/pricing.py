@@ -67,7 +67,7 @@ def split(price: Price, soft: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def starts(core: Core, seed: int) -> np.ndarray:
-    """Soft labels to ascend from, side by side: a grid of a small simplex, else mean labels of random sets of letters."""
+    """Soft labels to ascend from, side by side: a grid of a small simplex, else mean labels of random letters."""
     rows = np.concatenate([np.zeros((len(core.source), 0)), *core.labels], 1)
     found = [rows, (core.source @ rows)[None]]
     classes = core.labels[0].shape[1] if len(core.labels) == 1 else 0
@@ -81,7 +81,9 @@ def starts(core: Core, seed: int) -> np.ndarray:
 
 
 def _grid(classes: int, divisions: int) -> np.ndarray:
-    steps = np.stack(np.meshgrid(*[np.arange(divisions + 1)] * (classes - 1), indexing="ij"), -1).reshape(-1, classes - 1)
+    steps = np.stack(np.meshgrid(*[np.arange(divisions + 1)] * (classes - 1), indexing="ij"), -1).reshape(
+        -1, classes - 1
+    )
     steps = steps[steps.sum(1) <= divisions]
     return np.concatenate([steps, divisions - steps.sum(1, keepdims=True)], 1) / divisions
 

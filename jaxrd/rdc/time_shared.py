@@ -1,6 +1,7 @@
 """The time-shared rate-distortion-classification function: the convex envelope of the literal one."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +18,7 @@ ROUNDS = 20
 GAIN = 1e-10  # nats: what a round must gain
 FREQUENT = 1e-9  # a share of the time
 SLACK = 1e-9  # left to the rounding of the linear program
+ACCURATE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
 def time_shared_rate(
@@ -66,14 +68,15 @@ def time_shared_rate(
     if literal.status == Status.INFEASIBLE:
         return infeasible(TIME_SHARED, len(inputs.source), len(inputs.labels))
     channels, points = _columns(inputs, literal, starts, seed)
-    best = np.inf
-    for turn in range(ROUNDS):
+    best, turn = np.inf, 0
+    while True:
         shares, slopes, value = _mix(points, targets)
-        if not best - value > GAIN:
+        turn += 1
+        if turn == ROUNDS or not best - value > GAIN:
             break
         best = value
         near = slopes * np.array([[1.0], [0.98], [1.02]])
-        more, measures, _ = search(inputs, near, starts, seed + 1 + turn)
+        more, measures, _ = search(inputs, near, starts, seed + turn)
         channels, points = np.concatenate([channels, more]), np.concatenate([points, measures])
     return _point(inputs, channels, points, shares, slopes, literal, tol)
 
@@ -91,11 +94,10 @@ def _columns(inputs: Inputs, literal: Point, starts: int, seed: int) -> tuple[np
 def _mix(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """The cheapest mixture within the targets: shares, multipliers, rate (+inf where none is)."""
     finite = np.isfinite(targets)
-    solved = linprog(
-        points[:, 0], A_ub=points[:, 1:][:, finite].T if finite.any() else None,
-        b_ub=targets[finite] - SLACK if finite.any() else None, A_eq=np.ones((1, len(points))), b_eq=[1.0], method="highs",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )  # fmt: skip
+    constraints: dict[str, Any] = {"A_eq": np.ones((1, len(points))), "b_eq": [1.0]}
+    if finite.any():
+        constraints |= {"A_ub": points[:, 1:][:, finite].T, "b_ub": targets[finite] - SLACK}
+    solved = linprog(points[:, 0], **constraints, method="highs", options=ACCURATE)
     slopes = np.zeros(len(targets))
     if solved.status != 0:
         return np.zeros(len(points)), slopes, np.inf

@@ -1,7 +1,7 @@
 """Task-oriented source coding: a classifier's outputs in, its rate-accuracy limits out (paper [A])."""
 
 from jaxrd.tosc.annotations import Annotations, RepeatedInputs, annotation_entropy, repeated_inputs
-from jaxrd.tosc.calibration import Reliability, fit_temperature, log_posterior, reliability
+from jaxrd.tosc.calibration import fit_temperature, log_posterior
 from jaxrd.tosc.confusion import (
     EstimateAndCompress,
     Landmarks,
@@ -20,6 +20,7 @@ from jaxrd.tosc.joint import SparseJoint, sparse_joint
 from jaxrd.tosc.limits import CURVES, Limits, limits
 from jaxrd.tosc.outputs import InputError, Outputs, from_decisions, from_scores
 from jaxrd.tosc.parametric import smallest_rate
+from jaxrd.tosc.reliability import Reliability, estimated_kappa, reliability
 from jaxrd.tosc.soft import (
     SampleAndCommunicate,
     label_distortion,
@@ -27,6 +28,7 @@ from jaxrd.tosc.soft import (
     sample_and_communicate,
     sample_and_communicate_in_blocks,
 )
+from jaxrd.tosc.statistics import Statistics, statistics
 
 __all__ = [
     "CURVES",
@@ -43,9 +45,11 @@ __all__ = [
     "RepeatedInputs",
     "SampleAndCommunicate",
     "SparseJoint",
+    "Statistics",
     "annotation_entropy",
     "confusion_joint",
     "estimate_and_compress",
+    "estimated_kappa",
     "fit_temperature",
     "from_decisions",
     "from_scores",
@@ -66,5 +70,6 @@ __all__ = [
     "sample_and_communicate_in_blocks",
     "smallest_rate",
     "sparse_joint",
+    "statistics",
     "time_sharing",
 ]

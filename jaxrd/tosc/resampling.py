@@ -60,13 +60,22 @@ def steepness(rise: jax.Array, run: jax.Array) -> jax.Array:
 
 
 def _along(point: Point, now: jax.Array, others: jax.Array, parameter: jax.Array) -> Resampled:
-    """R*(D) = R*(t) - (R'/D')(t) (D*(t) - D): along the curve back to the distortion D that t stands for.
+    """R*(D) = R*(t) - R' (D*(t) - D) + R''/2 (D*(t) - D)^2: along the curve back to the distortion D of t.
 
-    What this leaves out is of second order in the distance: 1/N, where the band is 1/sqrt(N) wide.
+    R' and R'' are derivatives in D, of the samples as they are. What this leaves out is of order 1/N, where the band
+    is 1/sqrt(N) wide.
     """
-    (rate, d), (rise, run) = jax.jvp(lambda t: point(now, t), (parameter,), (jnp.ones_like(parameter),))
+
+    def steep(t):
+        (rate, d), (rise, run) = jax.jvp(lambda t: point(now, t), (t,), (jnp.ones_like(t),))
+        return steepness(-rise, run), (rate, d, run)
+
+    slope, bend, (rate, d, run) = jax.jvp(steep, (parameter,), (jnp.ones_like(parameter),), has_aux=True)
     rates, distortions = jax.lax.map(lambda weights: point(weights, parameter), others, batch_size=BATCH)
-    return Resampled(rate, rates + steepness(-rise, run) * (distortions - d), jnp.full_like(rate, jnp.nan))
+    back = distortions - d
+    curvature = jnp.where(slope == 0, 0, -bend / run)  # level: at a least rate, or where nothing is sent
+    replicates = rates + slope * back + 0.5 * curvature * back**2
+    return Resampled(rate, replicates, jnp.full_like(rate, jnp.nan))
 
 
 @jax.jit

@@ -54,9 +54,10 @@ def model_aware(
 ) -> ModelAware:
     """TMRD at the two distortions that a slope leads to.
 
-    With psi_i = -ln Z_i the influence of a sample on L(s) and (both extrema being flat) on R(D); the label-measured
-    curve R = I(s), D = D_Y(s) has psi_i - s phi_i + kappa chi_i, where phi and chi are the influences on the believed
-    and the measured distortion of the optimal channel, q's own move included, and kappa = -(dI/ds) / (dD_Y/ds).
+    psi_i = -ln Z_i is the influence of a sample on L(s) and (both extrema being flat) on R(D). The label-measured curve
+    R = I(s), D = D_Y(s) has psi_i - s phi_i + kappa chi_i, where phi and chi are the influences on the believed and the
+    measured distortion of the optimal channel, q's own move included, and kappa = -(dI/ds) / (dD_Y/ds) = s D'/D_Y'.
+    Its curvature is taken to be (kappa/s) / |D_Y'|, which it is while kappa/s does not change (1 if calibrated).
 
     Args:
         v: posteriors, shape (samples, classes).
@@ -92,14 +93,17 @@ def model_aware(
     lagrangian = source @ log_partition
     rate = lagrangian - slope * model
 
+    def bend(ratio, run):
+        return jnp.where(run < 0, ratio / jnp.where(run < 0, -run, 1), 0)
+
     def replicate(w):
         moved = w @ share - c
         found = w @ log_partition - 0.5 * moved @ inverse @ moved
         by_model = w @ model_mean + moved @ model_pull - model
         by_label = w @ label_mean + moved @ label_pull - label
-        along = by_model**2 / (2 * jnp.maximum(-model_run, jnp.finfo(v.dtype).tiny))  # of the maximum over s
-        believed = found - slope * model + jnp.where(model_run < 0, along, 0)
-        return believed, found - slope * (model + by_model) + kappa * by_label
+        believed = found - slope * model + 0.5 * bend(1.0, model_run) * by_model**2  # the maximum over s
+        along = kappa * by_label + 0.5 * bend(kappa / slope, label_run) * by_label**2
+        return believed, found - slope * (model + by_model) + along
 
     at_believed, at_measured = jax.vmap(replicate)(weights)
     at_measured_influence = log_partition - slope * model_influence + kappa * label_influence

@@ -57,8 +57,10 @@ def repaired(ready: Prepared, channel: jax.Array, couplings: list[jax.Array | No
     """
     program = ready.program
     first, letters = measured(ready, channel, couplings), [d.letter for d in program.decoders]
-    total = ready.barred + ready.shared.costs.sum(0) + sum(
-        scaled.costs.sum(0)[:, letter] for scaled, letter in zip(ready.each, letters, strict=True)
+    total = (
+        ready.barred
+        + ready.shared.costs.sum(0)
+        + sum(scaled.costs.sum(0)[:, letter] for scaled, letter in zip(ready.each, letters, strict=True))
     )
     cheapest = jax.nn.one_hot(total.argmin(1), channel.shape[1], dtype=channel.dtype)
     least = measured(ready, cheapest, couplings)

@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -88,8 +89,8 @@ def truth(population: Population) -> dict[str, float]:
     def estimated(d_hat: float):
         return tosc.estimate_and_compress(joint, d_hat)
 
-    t = brentq(lambda t: float(sampled(t).distortion) - d, 1e-3, 200, xtol=1e-12)
-    d_hat = brentq(lambda x: float(estimated(x).distortion) - d, 1e-9, 1 - float(joint.sum(0).max()), xtol=1e-13)
+    t: Any = brentq(lambda t: float(sampled(t).distortion) - d, 1e-3, 200, xtol=1e-12)
+    d_hat: Any = brentq(lambda x: float(estimated(x).distortion) - d, 1e-9, 1 - float(joint.sum(0).max()), xtol=1e-13)
     tmrd = float(rate_at(Problem(p, 1 - v), d).rate)
     point = solve(Problem(p, 1 - v), population.slope)
     return {
@@ -131,7 +132,9 @@ def verdicts(
         if np.isfinite(point.clt.lower):
             judge(name, "clt", *point.clt)
             judge(name, "clt about the plug-in", *(end + point.bias for end in point.clt))
-    assert found.lower is not None and found.upper is not None and found.upper_model is not None
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.upper_model is not None
     d = population.distortion
     judge("TMRD_model", "mcdiarmid and hoeffding", found.lower.rate(d), found.upper_model.at(d))
     judge("TMRD", "hoeffding", 0.0, found.upper.at(d))

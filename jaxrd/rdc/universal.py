@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
+from jax.typing import ArrayLike
 
 from jaxrd.problem import Problem
 from jaxrd.rdc import vector_gaussian as vectors
@@ -45,7 +45,9 @@ class Universal(NamedTuple):
     status: Status
 
 
-def _universal(semantics: str, rate: float, lower: float, rates: ArrayLike, lowers: ArrayLike, fine: bool) -> Universal:
+def _universal(
+    semantics: str, rate: float, lower: float, rates: Sequence[float], lowers: Sequence[float], fine: bool
+) -> Universal:
     rates = np.asarray(rates, float)
     if np.isinf(rate):
         return Universal(semantics, np.inf, np.inf, np.nan, np.nan, rates, Status.INFEASIBLE)
@@ -170,7 +172,12 @@ def universal_perceptual_rate(
     def decoder(pair: np.ndarray, letter: np.ndarray) -> Decoder:
         one, use, target = checked(problem, chosen, distortion=pair[0], perception=pair[1])
         return Decoder(
-            jnp.asarray(letter), matrix[None], target["distortion"][None], use, target["perception"], one.source
+            jnp.asarray(letter),
+            matrix[None],
+            target["distortion"][None],
+            use,
+            target["perception"],
+            jnp.asarray(one.source),
         )
 
     return _joint(PERCEPTION, p, np.stack([d, bounds], 1), matrix.shape[1], decoder, tol)

@@ -65,7 +65,8 @@ def claims(joint: Array, exact: Curve, grids: list[Curve], reference: Compressed
         ),
         Claim(
             "R_Y <= R_X <= min{R_C&E, R_E&C} (eq. 3)",
-            f"holds at all {len(rows)} distortions compared, to 1e-11; least margins {margins[0]:.1e}, {margins[1]:.1e}, "
+            f"holds at all {len(rows)} distortions compared, to 1e-11; least margins {margins[0]:.1e}, "
+            f"{margins[1]:.1e}, "
             f"{margins[2]:.1e} bits.",
         ),
         Claim(

@@ -7,6 +7,7 @@ Reference: [B] definitions 3 and 4; G. Zhang et al., Universal rate-distortion-p
 compression, NeurIPS 2021.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -48,12 +49,12 @@ class Universal(NamedTuple):
 def _universal(
     semantics: str, rate: float, lower: float, rates: Sequence[float], lowers: Sequence[float], fine: bool
 ) -> Universal:
-    rates = np.asarray(rates, float)
+    alone = np.asarray(rates, float)
     if np.isinf(rate):
-        return Universal(semantics, np.inf, np.inf, np.nan, np.nan, rates, Status.INFEASIBLE)
-    penalty, least = rate - float(np.max(lowers)), lower - float(rates.max())
+        return Universal(semantics, np.inf, np.inf, np.nan, np.nan, alone, Status.INFEASIBLE)
+    penalty, least = rate - float(np.max(lowers)), lower - float(alone.max())
     status = Status.CONVERGED if fine else Status.STALLED
-    return Universal(semantics, rate, lower, max(penalty, 0.0), max(least, 0.0), rates, status)
+    return Universal(semantics, rate, lower, max(penalty, 0.0), max(least, 0.0), alone, status)
 
 
 def _pairs(first: str, one: ArrayLike, second: str, other: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

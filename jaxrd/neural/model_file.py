@@ -29,7 +29,8 @@ def to_bytes(model: Model) -> bytes:
     """The file's content: encoder, decoder, what they agree on, the frequencies of their messages; no critic."""
     buffer = io.BytesIO()
     rest: dict[str, Any] = {"code": json.dumps(vars(model.code)), "frequencies": np.asarray(model.frequencies)}
-    np.savez_compressed(buffer, digest=model.digest().hex(), **rest, **_named(model.parameters))
+    rest |= {"digest": model.digest().hex()} | _named(model.parameters)
+    np.savez_compressed(buffer, **rest)
     return buffer.getvalue()
 
 

@@ -106,7 +106,7 @@ FULL = Plan(
             "low-distortion",
             (
                 *(Member(LOW_DISTORTION, 0.0, seed) for seed in SEEDS),
-                *(Member(LOW_DISTORTION, w) for w in (0.001, 0.003)),
+                *(Member(LOW_DISTORTION, w) for w in (0.003, 0.01)),
                 *(Member(weight) for weight in (0.0005, 0.0015)),
             ),
             legs(warm=6, shift=0, joint=12, last=3),
@@ -116,7 +116,7 @@ FULL = Plan(
             (
                 *(Member(weight, 0.0, seed) for weight in (0.015, LOW_CE) for seed in SEEDS),
                 *(Member(weight) for weight in (0.0033, 0.0066, 0.01)),
-                *(Member(weight, w) for weight, w in ((0.01, 0.001), (LOW_CE, 0.001), (LOW_CE, 0.003))),
+                *(Member(weight, w) for weight, w in ((0.01, 0.003), (LOW_CE, 0.003), (LOW_CE, 0.01))),
             ),
             legs(warm=24, shift=2, joint=16, last=4),
         ),
@@ -126,7 +126,7 @@ FULL = Plan(
         (
             *(Member(weight, 0.0, seed, LOW_CE) for weight in (0.0, LOW_CE) for seed in SEEDS),
             *(Member(weight, 0.0, 0, LOW_CE) for weight in (0.001, 0.0033, 0.01)),
-            *(Member(weight, 0.001, 0, LOW_CE) for weight in (0.0, LOW_CE)),
+            *(Member(weight, 0.003, 0, LOW_CE) for weight in (0.0, LOW_CE)),
             *(Member(weight, 0.0, 0, LOW_DISTORTION) for weight in (0.01, LOW_CE)),
         ),
         (Leg(Stage(("decoder",)), 15, 1e-3),),

@@ -131,7 +131,9 @@ def verdicts(
         if np.isfinite(point.clt.lower):
             judge(name, "clt", *point.clt)
             judge(name, "clt about the plug-in", *(end + point.bias for end in point.clt))
-    assert found.lower is not None and found.upper is not None and found.upper_model is not None
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.upper_model is not None
     d = population.distortion
     judge("TMRD_model", "mcdiarmid and hoeffding", found.lower.rate(d), found.upper_model.at(d))
     judge("TMRD", "hoeffding", 0.0, found.upper.at(d))

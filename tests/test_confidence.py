@@ -1,0 +1,245 @@
+"""`statistics` on whole files of outputs, and `jaxrd limits --confidence`."""
+
+import csv
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from jaxrd import tosc
+from jaxrd.cli.app import run
+
+SOFT = {"oRD", "E&C", "iE&C", "TS", "S&C", "TMRD", "TMRD_model"}
+
+
+@pytest.fixture(autouse=True)
+def wide():
+    """The command line switches x64 as it likes; the other tests want it on."""
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
+def arrays(seed=0, n=600, k=3):
+    g = np.random.default_rng(seed)
+    v = g.dirichlet(np.full(k, 0.5), n)
+    return np.log(v + 1e-9), (g.random((n, 1)) > np.cumsum(v, 1)[:, :-1]).sum(1)
+
+
+@pytest.fixture(scope="module")
+def limits():
+    return tosc.limits(tosc.from_scores(*arrays()), temperature=1.0, slopes=6, at=[0.4, 0.01, 0.9])
+
+
+@pytest.fixture(scope="module")
+def found(limits):
+    return tosc.statistics(limits)
+
+
+class TestStatistics:
+    def test_bands_run_along_the_curves(self, limits, found):
+        assert set(found.bands) == SOFT
+        for name, band in found.bands.items():
+            curve = limits.curves[name.removesuffix("_model")]
+            assert len(band) == len(curve.rate)
+            assert sum(point is not None for point in band) >= 4, name
+            for point, rate in zip(band, curve.rate, strict=True):
+                if point is not None:
+                    assert point.rate == pytest.approx(rate, abs=1e-8), name
+                    if np.isfinite(point.bootstrap.lower):
+                        assert 0 <= point.bootstrap.lower <= point.bootstrap.upper
+            assert any(p is not None and np.isfinite(p.clt.lower) for p in band) == (
+                name in ("TMRD", "TMRD_model", "iE&C")
+            )
+
+    def test_at_the_distortions_asked_for(self, limits, found):
+        assert {name for name, point in found.at[0].items() if point is not None} == SOFT
+        for name, point in found.at[0].items():
+            assert point.rate == pytest.approx(limits.at[0][name], abs=1e-8), name
+            assert point.bootstrap.lower < point.rate - point.bias < point.bootstrap.upper
+        assert {name for name, point in found.at[1].items() if point is not None} == {"oRD"}  # the others end above
+        assert all(point is None for point in found.at[2].values())  # nothing is sent
+        assert found.excess[1] == found.excess[2] == {}
+
+    def test_tmrd_and_achievable_curves_are_resampled_together(self, found):
+        for name, more in found.excess[0].items():
+            theirs, ours = found.at[0][name], found.at[0]["TMRD"]
+            assert more.rate == pytest.approx(theirs.rate - ours.rate)
+            apart = np.hypot(*(np.subtract(*p.bootstrap) for p in (theirs, ours)))
+            assert more.bootstrap.upper - more.bootstrap.lower < apart, name
+
+    def test_rigorous_contain_the_plug_in_and_cross_fitted(self, limits, found):
+        for d in (0.35, 0.4, 0.5):
+            row = tosc.limits(limits.workings.outputs, temperature=1.0, slopes=2, at=[d]).at[0]
+            assert found.lower.rate(d) < row["TMRD_model"] < found.upper_model.at(d)
+            assert row["TMRD"] < found.upper.at(d)
+        assert set(found.cross_fitted) == {"iE&C", "TMRD"}
+        assert found.cross_fitted_at[1] == {"iE&C": np.inf, "TMRD": np.inf}
+        assert found.cross_fitted_at[0]["iE&C"] == pytest.approx(limits.at[0]["iE&C"], abs=0.05)
+
+    def test_sandwich(self, limits, found):
+        assert found.kappa == tosc.estimated_kappa(limits.workings.log_v, limits.workings.outputs.labels)
+        given = tosc.statistics(limits, kappa=0.02)
+        rows = tosc.limits(limits.workings.outputs, temperature=1.0, slopes=2, at=[0.42, 0.38]).at
+        lower, upper, rigorous = given.sandwich[0]
+        assert lower == pytest.approx(rows[0]["TMRD_model"], abs=1e-8)
+        assert upper == pytest.approx(rows[1]["TMRD_model"], abs=1e-8)
+        assert rigorous == given.lower.rate(0.42)
+        nothing = tosc.statistics(limits, kappa=0.0).sandwich[0]
+        assert nothing.lower == nothing.upper == pytest.approx(limits.at[0]["TMRD_model"], abs=1e-8)
+
+    def test_seed_and_confidence(self, limits, found):
+        again, other = tosc.statistics(limits), tosc.statistics(limits, seed=1, confidence=0.5)
+        assert again.at[0] == found.at[0]
+        assert other.at[0]["iE&C"].bias != found.at[0]["iE&C"].bias
+        narrow, wide = (np.subtract(*s.at[0]["TMRD"].clt) for s in (other, found))
+        assert narrow / wide == pytest.approx(0.6745 / 1.96, rel=1e-3)
+
+    def test_hard_decisions(self):
+        logits, labels = arrays(n=400)
+        hard = tosc.limits(tosc.from_decisions(logits.argmax(1), labels), slopes=4, at=[0.4])
+        found = tosc.statistics(hard)
+        assert set(found.bands) == set(found.at[0]) == {"oRD", "E&C", "iE&C", "TS"}
+        assert set(found.cross_fitted) == {"iE&C"}
+        assert found.lower is found.upper is found.kappa is found.sandwich is None
+
+    def test_classes_that_never_occur_change_nothing(self):
+        logits, labels = arrays(n=300)
+        dense, sparse = (
+            tosc.statistics(tosc.limits(tosc.from_decisions(f * logits.argmax(1), f * labels), slopes=3, at=[0.4]))
+            for f in (1, 70)
+        )
+        for name in ("oRD", "iE&C", "E&C", "TS"):
+            a, b = dense.at[0][name], sparse.at[0][name]
+            np.testing.assert_allclose([a.bias, *a.bootstrap], [b.bias, *b.bootstrap], atol=1e-8, err_msg=name)
+
+    @pytest.mark.parametrize(
+        ("kwargs", "message"),
+        [
+            ({"confidence": 1.0}, "must lie in .0, 1.; got 1"),
+            ({"kappa": -0.1}, "kappa must lie in .0, 1.; got -0.1"),
+        ],
+    )
+    def test_bad_arguments(self, limits, kwargs, message):
+        with pytest.raises(tosc.InputError, match=message):
+            tosc.statistics(limits, **kwargs)
+
+    def test_too_few_samples(self):
+        few = tosc.limits(tosc.from_decisions(np.array([0, 1, 1]), np.array([0, 1, 0])), slopes=2)
+        with pytest.raises(tosc.InputError, match="3 samples are too few"):
+            tosc.statistics(few)
+
+
+@pytest.fixture
+def file(tmp_path):
+    logits, labels = arrays()
+    np.savez(tmp_path / "outputs.npz", logits=logits, labels=labels)
+    return tmp_path / "outputs.npz"
+
+
+def load(folder):
+    return json.loads((folder / "limits.json").read_text(), parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
+
+
+class TestCommand:
+    def test_files(self, file, tmp_path, capsys):
+        args = ["limits", str(file), "--at", "0.4", "--at", "0.01", "--slopes", "4"]
+        assert run([*args, "--out", str(tmp_path / "plain"), "--no-plot"]) == 0
+        assert run([*args, "--out", str(tmp_path / "o"), "--confidence", ".95", "--pixels", "100"]) == 0
+        plain, document = load(tmp_path / "plain"), load(tmp_path / "o")
+        # `curves` and `at` stay plug-in: the bands stand beside
+        assert document["at"] == plain["at"]
+        for name, curve in plain["curves"].items():
+            assert {key: document["curves"][name][key] for key in curve} == curve
+            assert len({len(values) for values in document["curves"][name].values()}) == 1
+        assert {"confidence", "cross_fitted"} <= set(document)
+        assert not {"confidence", "cross_fitted"} & set(plain)
+        ends = {f"{method}_{end}_bits" for method in ("bootstrap", "clt") for end in ("lower", "upper")}
+        assert ends | {"bias_bits"} <= set(document["curves"]["TMRD"])
+        assert "plugin_bias_bits" in document["curves"]["S&C"]
+        confidence = document["confidence"]
+        assert confidence["level"] == 0.95
+        assert {"of", "bootstrap", "clt", "mcdiarmid", "hoeffding", "cross_fitted", "sandwich"} == set(
+            confidence["methods"]
+        )
+        row = confidence["at"][0]
+        assert ends <= set(row["TMRD"])
+        assert row["TMRD"]["rate_bits"] == pytest.approx(document["at"][0]["TMRD"])
+        assert row["rigorous"]["mcdiarmid_lower_bits"] < row["TMRD_model"]["rate_bits"]
+        assert set(row["above_TMRD"]) == {"iE&C", "S&C", "E&C", "TS"}
+        assert confidence["at"][1]["TMRD"] is None
+        assert confidence["kappa"]["source"].startswith("estimated")
+        rigorous = confidence["rigorous"]
+        assert len(rigorous["distortion"]) == len(rigorous["mcdiarmid_lower_bits"])
+        assert rigorous["hoeffding_upper_bits"][0] is None
+        crossed = document["cross_fitted"]
+        assert set(crossed["curves"]) == {"TMRD", "iE&C"}
+        assert crossed["at"][1]["TMRD"] is None
+        assert 0 < document["summary"]["brier"] < 1
+        assert sum(b["samples"] for b in document["reliability"]) == 300
+        rows = list(csv.DictReader((tmp_path / "o" / "limits.csv").open()))
+        assert {"TMRD cross-fitted", "iE&C cross-fitted"} < {row["curve"] for row in rows}
+        assert any(row["clt_lower_bits"] for row in rows if row["curve"] == "TMRD")
+        assert "bootstrap_lower_bits" in json.loads((tmp_path / "o" / "tmrd.json").read_text())["results"]
+        assert (tmp_path / "o" / "limits.png").read_bytes().startswith(b"\x89PNG")
+        printed = capsys.readouterr().out.replace("\n", " ")
+        assert "95 % intervals, bits per sample" in printed
+        assert "the limit of any scheme that sees it alone" in printed
+
+    def test_cross_fitting_is_told_where_cells_are_many(self, tmp_path, capsys):
+        logits, labels = arrays(n=500, k=12)
+        np.savez(tmp_path / "x.npz", logits=logits, labels=labels)
+        args = [
+            "limits",
+            str(tmp_path / "x.npz"),
+            "--at",
+            ".6",
+            "--slopes",
+            "4",
+            "--no-plot",
+            "--out",
+            str(tmp_path / "o"),
+        ]
+        assert run([*args, "--confidence", ".9", "--kappa", ".05"]) == 0
+        document = load(tmp_path / "o")
+        words = [w for w in document["warnings"] if w.startswith("cross-fitted, iE&C takes")]
+        assert len(words) == 1
+        assert f"{document['cross_fitted']['at'][0]['iE&C']:.3f} for {document['at'][0]['iE&C']:.3f} bits" in words[0]
+        assert document["cross_fitted"]["at"][0]["iE&C"] > document["at"][0]["iE&C"]
+        assert document["confidence"]["kappa"] == {"value": 0.05, "source": "given"}
+        assert "12^2 confusion cells for 250 samples" in capsys.readouterr().out.replace("\n", " ")
+
+    def test_hard_decisions(self, tmp_path):
+        logits, labels = arrays()
+        np.savez(tmp_path / "x.npz", predictions=logits.argmax(1), labels=labels)
+        args = ["--at", ".4", "--slopes", "4", "--confidence", ".95", "--out", str(tmp_path / "o")]
+        assert run(["limits", str(tmp_path / "x.npz"), *args]) == 0
+        document = load(tmp_path / "o")
+        assert document["confidence"]["rigorous"] is document["confidence"]["kappa"] is None
+        assert document["reliability"] == []
+        assert set(document["cross_fitted"]["curves"]) == {"iE&C"}
+
+    def test_float32(self, file, tmp_path):
+        args = ["limits", str(file), "--slopes", "4", "--at", ".4", "--no-plot", "--confidence", ".95", "--out"]
+        assert run([*args, str(tmp_path / "a"), "--float32"]) == 0
+        assert run([*args, str(tmp_path / "b")]) == 0
+        a, b = (load(tmp_path / name)["confidence"]["at"][0] for name in "ab")
+        for name in ("TMRD", "TMRD_model", "iE&C", "oRD", "E&C", "S&C"):
+            for key in ("bootstrap_lower_bits", "bootstrap_upper_bits"):
+                assert a[name][key] == pytest.approx(b[name][key], abs=5e-3), (name, key)
+
+    @pytest.mark.parametrize(
+        ("args", "message"),
+        [
+            (["--confidence", "95"], "--confidence must lie in (0, 1); got 95. Write 0.95 for 95 %."),
+            (["--confidence", "0"], "--confidence must lie in (0, 1); got 0."),
+            (["--kappa", ".1"], "--kappa needs --confidence."),
+            (["--confidence", ".95", "--kappa", "2"], "--kappa must lie in [0, 1]; got 2."),
+        ],
+    )
+    def test_bad_options(self, args, message, tmp_path, capsys):
+        assert run(["limits", *args, "--out", str(tmp_path / "out")]) == 2
+        err = capsys.readouterr().err
+        assert message in err
+        assert len(err.strip().splitlines()) == 1
+        assert not (tmp_path / "out").exists()

@@ -10,10 +10,10 @@ from jaxrd.tosc import InputError, Limits, Statistics
 
 GRID = 64  # distortions at which the rigorous bounds are written
 METHODS = {
-    "of": "the population at the temperature used. TMRD: the rate of the optimal channels at the distortion that labels "
+    "of": "the population at the temperature used. TMRD: rate of the optimal channels at the distortion that labels "
     "measure; TMRD_model: R(D) of the posteriors at the distortion the model believes",
     "bootstrap": "basic interval of multinomial resamplings, corrects the bias of the plug-in; pointwise",
-    "clt": "plug-in less its bias, +- z sd(influence) / sqrt(samples); pointwise; TMRD_model's width is that of L(s) too",
+    "clt": "plug-in less its bias, +- z sd(influence) / sqrt(samples); pointwise; TMRD_model's width is also L(s)'s",
     "mcdiarmid": "lower bound on R(D) of the posteriors at every sample size, for all D at once; bounds the measured "
     "distortion of any scheme that sees the posterior alone, if that is calibrated",
     "hoeffding": "upper bound from channels fitted on one half of the samples and measured on the other, at every "

@@ -2,13 +2,17 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
 
 from jaxrd import tosc
+from jaxrd.cli import confidence as written
 from jaxrd.cli.app import run
+from jaxrd.cli.common import keep_compilations
+from jaxrd.tosc import bands
 
 SOFT = {"oRD", "E&C", "iE&C", "TS", "S&C", "TMRD", "TMRD_model"}
 
@@ -20,15 +24,17 @@ def wide():
     jax.config.update("jax_enable_x64", True)
 
 
-def arrays(seed=0, n=600, k=3):
-    g = np.random.default_rng(seed)
-    v = g.dirichlet(np.full(k, 0.5), n)
+def arrays(n):
+    """Of the shapes that tests/test_cli.py uses, half of 300 samples: nothing is compiled twice."""
+    g = np.random.default_rng(0)
+    v = g.dirichlet(np.full(3, 0.5), n)
     return np.log(v + 1e-9), (g.random((n, 1)) > np.cumsum(v, 1)[:, :-1]).sum(1)
 
 
 @pytest.fixture(scope="module")
 def limits():
-    return tosc.limits(tosc.from_scores(*arrays()), temperature=1.0, slopes=6, at=[0.4, 0.01, 0.9])
+    keep_compilations()
+    return tosc.limits(tosc.from_scores(*arrays(150)), temperature=1.0, slopes=6, at=[0.4, 0.01, 0.9])
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +78,11 @@ class TestStatistics:
         for d in (0.35, 0.4, 0.5):
             row = tosc.limits(limits.workings.outputs, temperature=1.0, slopes=2, at=[d]).at[0]
             assert found.lower.rate(d) < row["TMRD_model"] < found.upper_model.at(d)
+            assert found.oracle_lower.rate(d) < row["oRD"]
             assert row["TMRD"] < found.upper.at(d)
         assert set(found.cross_fitted) == {"iE&C", "TMRD"}
         assert found.cross_fitted_at[1] == {"iE&C": np.inf, "TMRD": np.inf}
-        assert found.cross_fitted_at[0]["iE&C"] == pytest.approx(limits.at[0]["iE&C"], abs=0.05)
+        assert found.cross_fitted_at[0]["iE&C"] == pytest.approx(limits.at[0]["iE&C"], abs=0.2)
 
     def test_sandwich(self, limits, found):
         assert found.kappa == tosc.estimated_kappa(limits.workings.log_v, limits.workings.outputs.labels)
@@ -84,34 +91,31 @@ class TestStatistics:
         lower, upper, rigorous = given.sandwich[0]
         assert lower == pytest.approx(rows[0]["TMRD_model"], abs=1e-8)
         assert upper == pytest.approx(rows[1]["TMRD_model"], abs=1e-8)
-        assert rigorous == given.lower.rate(0.42)
+        assert rigorous == pytest.approx(given.lower.rate(0.42))
         nothing = tosc.statistics(limits, kappa=0.0).sandwich[0]
         assert nothing.lower == nothing.upper == pytest.approx(limits.at[0]["TMRD_model"], abs=1e-8)
 
     def test_seed_and_confidence(self, limits, found):
         again, other = tosc.statistics(limits), tosc.statistics(limits, seed=1, confidence=0.5)
-        assert again.at[0] == found.at[0]
+        assert repr(again.at) == repr(found.at)  # NaN and all
         assert other.at[0]["iE&C"].bias != found.at[0]["iE&C"].bias
         narrow, wide = (np.subtract(*s.at[0]["TMRD"].clt) for s in (other, found))
         assert narrow / wide == pytest.approx(0.6745 / 1.96, rel=1e-3)
 
     def test_hard_decisions(self):
-        logits, labels = arrays(n=400)
+        logits, labels = arrays(150)
         hard = tosc.limits(tosc.from_decisions(logits.argmax(1), labels), slopes=4, at=[0.4])
         found = tosc.statistics(hard)
         assert set(found.bands) == set(found.at[0]) == {"oRD", "E&C", "iE&C", "TS"}
         assert set(found.cross_fitted) == {"iE&C"}
         assert found.lower is found.upper is found.kappa is found.sandwich is None
 
-    def test_classes_that_never_occur_change_nothing(self):
-        logits, labels = arrays(n=300)
-        dense, sparse = (
-            tosc.statistics(tosc.limits(tosc.from_decisions(f * logits.argmax(1), f * labels), slopes=3, at=[0.4]))
-            for f in (1, 70)
-        )
-        for name in ("oRD", "iE&C", "E&C", "TS"):
-            a, b = dense.at[0][name], sparse.at[0][name]
-            np.testing.assert_allclose([a.bias, *a.bootstrap], [b.bias, *b.bootstrap], atol=1e-8, err_msg=name)
+    def test_classes_that_never_occur_are_left_out(self):
+        outputs = tosc.from_decisions(np.array([0, 140, 70, 70]), np.array([0, 70, 70, 0]), classes=500)
+        occur, labels, decisions = bands.occurring(outputs)
+        assert occur.tolist() == [0, 70, 140]
+        assert labels.tolist() == [0, 1, 1, 0]
+        assert decisions.tolist() == [0, 2, 1, 1]
 
     @pytest.mark.parametrize(
         ("kwargs", "message"),
@@ -124,15 +128,15 @@ class TestStatistics:
         with pytest.raises(tosc.InputError, match=message):
             tosc.statistics(limits, **kwargs)
 
-    def test_too_few_samples(self):
-        few = tosc.limits(tosc.from_decisions(np.array([0, 1, 1]), np.array([0, 1, 0])), slopes=2)
+    def test_too_few_samples(self, limits):
+        few = replace(limits, workings=replace(limits.workings, outputs=limits.workings.outputs.take(np.arange(3))))
         with pytest.raises(tosc.InputError, match="3 samples are too few"):
             tosc.statistics(few)
 
 
 @pytest.fixture
 def file(tmp_path):
-    logits, labels = arrays()
+    logits, labels = arrays(300)
     np.savez(tmp_path / "outputs.npz", logits=logits, labels=labels)
     return tmp_path / "outputs.npz"
 
@@ -145,7 +149,9 @@ class TestCommand:
     def test_files(self, file, tmp_path, capsys):
         args = ["limits", str(file), "--at", "0.4", "--at", "0.01", "--slopes", "4"]
         assert run([*args, "--out", str(tmp_path / "plain"), "--no-plot"]) == 0
-        assert run([*args, "--out", str(tmp_path / "o"), "--confidence", ".95", "--pixels", "100"]) == 0
+        assert (
+            run([*args, "--out", str(tmp_path / "o"), "--confidence", ".95", "--kappa", ".05", "--pixels", "100"]) == 0
+        )
         plain, document = load(tmp_path / "plain"), load(tmp_path / "o")
         # `curves` and `at` stay plug-in: the bands stand beside
         assert document["at"] == plain["at"]
@@ -165,18 +171,19 @@ class TestCommand:
         row = confidence["at"][0]
         assert ends <= set(row["TMRD"])
         assert row["TMRD"]["rate_bits"] == pytest.approx(document["at"][0]["TMRD"])
-        assert row["rigorous"]["mcdiarmid_lower_bits"] < row["TMRD_model"]["rate_bits"]
+        assert row["rigorous"]["oRD_mcdiarmid_lower_bits"] < row["oRD"]["rate_bits"]
+        assert row["rigorous"]["TMRD_model_mcdiarmid_lower_bits"] < row["TMRD_model"]["rate_bits"]
         assert set(row["above_TMRD"]) == {"iE&C", "S&C", "E&C", "TS"}
         assert confidence["at"][1]["TMRD"] is None
-        assert confidence["kappa"]["source"].startswith("estimated")
+        assert confidence["kappa"] == {"value": 0.05, "source": "given"}
         rigorous = confidence["rigorous"]
-        assert len(rigorous["distortion"]) == len(rigorous["mcdiarmid_lower_bits"])
-        assert rigorous["hoeffding_upper_bits"][0] is None
+        assert len(rigorous["distortion"]) == len(rigorous["TMRD_model_mcdiarmid_lower_bits"])
+        assert rigorous["TMRD_hoeffding_upper_bits"][0] is None
         crossed = document["cross_fitted"]
         assert set(crossed["curves"]) == {"TMRD", "iE&C"}
         assert crossed["at"][1]["TMRD"] is None
         assert 0 < document["summary"]["brier"] < 1
-        assert sum(b["samples"] for b in document["reliability"]) == 300
+        assert sum(b["samples"] for b in document["reliability"]) == 150
         rows = list(csv.DictReader((tmp_path / "o" / "limits.csv").open()))
         assert {"TMRD cross-fitted", "iE&C cross-fitted"} < {row["curve"] for row in rows}
         assert any(row["clt_lower_bits"] for row in rows if row["curve"] == "TMRD")
@@ -186,47 +193,24 @@ class TestCommand:
         assert "95 % intervals, bits per sample" in printed
         assert "the limit of any scheme that sees it alone" in printed
 
-    def test_cross_fitting_is_told_where_cells_are_many(self, tmp_path, capsys):
-        logits, labels = arrays(n=500, k=12)
-        np.savez(tmp_path / "x.npz", logits=logits, labels=labels)
-        args = [
-            "limits",
-            str(tmp_path / "x.npz"),
-            "--at",
-            ".6",
-            "--slopes",
-            "4",
-            "--no-plot",
-            "--out",
-            str(tmp_path / "o"),
-        ]
-        assert run([*args, "--confidence", ".9", "--kappa", ".05"]) == 0
-        document = load(tmp_path / "o")
-        words = [w for w in document["warnings"] if w.startswith("cross-fitted, iE&C takes")]
-        assert len(words) == 1
-        assert f"{document['cross_fitted']['at'][0]['iE&C']:.3f} for {document['at'][0]['iE&C']:.3f} bits" in words[0]
-        assert document["cross_fitted"]["at"][0]["iE&C"] > document["at"][0]["iE&C"]
-        assert document["confidence"]["kappa"] == {"value": 0.05, "source": "given"}
-        assert "12^2 confusion cells for 250 samples" in capsys.readouterr().out.replace("\n", " ")
+    def test_cross_fitting_is_told_where_cells_are_many(self, limits, found):
+        assert written.optimism(found, limits) is None  # 9 cells, 150 samples
+        many = replace(limits, summary=limits.summary | {"classes": 12})
+        plugin, crossed = (row["iE&C"] / np.log(2) for row in (limits.at[0], found.cross_fitted_at[0]))
+        end = f"{found.cross_fitted_at[2]['iE&C']:.3f} for 0.000 bits at D = 0.9"
+        expected = f"cross-fitted, iE&C takes {crossed:.3f} for {plugin:.3f} bits at D = 0.4; {end}"
+        assert written.optimism(found, many) == expected  # nothing is said of D = 0.01, which iE&C does not reach
 
     def test_hard_decisions(self, tmp_path):
-        logits, labels = arrays()
+        logits, labels = arrays(150)
         np.savez(tmp_path / "x.npz", predictions=logits.argmax(1), labels=labels)
         args = ["--at", ".4", "--slopes", "4", "--confidence", ".95", "--out", str(tmp_path / "o")]
         assert run(["limits", str(tmp_path / "x.npz"), *args]) == 0
         document = load(tmp_path / "o")
-        assert document["confidence"]["rigorous"] is document["confidence"]["kappa"] is None
+        assert set(document["confidence"]["rigorous"]) == {"distortion", "oRD_mcdiarmid_lower_bits"}
+        assert document["confidence"]["kappa"] is None
         assert document["reliability"] == []
         assert set(document["cross_fitted"]["curves"]) == {"iE&C"}
-
-    def test_float32(self, file, tmp_path):
-        args = ["limits", str(file), "--slopes", "4", "--at", ".4", "--no-plot", "--confidence", ".95", "--out"]
-        assert run([*args, str(tmp_path / "a"), "--float32"]) == 0
-        assert run([*args, str(tmp_path / "b")]) == 0
-        a, b = (load(tmp_path / name)["confidence"]["at"][0] for name in "ab")
-        for name in ("TMRD", "TMRD_model", "iE&C", "oRD", "E&C", "S&C"):
-            for key in ("bootstrap_lower_bits", "bootstrap_upper_bits"):
-                assert a[name][key] == pytest.approx(b[name][key], abs=5e-3), (name, key)
 
     @pytest.mark.parametrize(
         ("args", "message"),

@@ -77,7 +77,7 @@ def measure(channel: np.ndarray, labels: np.ndarray, block: int, most_candidates
         raise AssertionError("the stream does not decode to what was sent")
     payload = 8 * found.payload_bytes / samples
     bound = payload_bound(found.information, samples, block) / NATS_PER_BIT
-    index_bits, bias_bits = (h / NATS_PER_BIT for h in index_entropy(sent.indices))
+    index_bits = index_entropy(channel, quantised_law(channel), decisions, block=block) / NATS_PER_BIT
     return {
         "block": block,
         "payload_bits_per_sample": payload,
@@ -86,7 +86,6 @@ def measure(channel: np.ndarray, labels: np.ndarray, block: int, most_candidates
         "within_bound": payload <= bound,
         "ratio_to_mutual_information": payload / information,
         "index_entropy_bits": index_bits,
-        "index_entropy_bias_bits": bias_bits,
         "index_entropy_ratio": index_bits / (block * information),
         "candidates_drawn": sent.candidates,
         "candidates_expected": found.expected_candidates,
@@ -119,11 +118,13 @@ def run_case(outputs: Outputs, channel: np.ndarray, most_candidates: float) -> d
 def draw(ax: Axes, title: str, case: dict[str, Any]) -> None:
     """Bits a sample against block length, between what no code beats and what theory promises."""
     information = case["mutual_information_bits"]
-    n, payload = zip(*((p["block"], p["payload_bits_per_sample"]) for p in case["points"]), strict=True)
+    points = [(p["block"], p["payload_bits_per_sample"], p["index_entropy_bits"] / p["block"]) for p in case["points"]]
+    n, payload, index_entropy_bits = zip(*points, strict=True)
     curve = np.linspace(1, LONGEST, 200)
     bound = information + (np.log2(curve * information + 2) + 3) / curve
     ax.plot(curve, bound, color="#999999", linestyle="--", label="bound: I + (log2(nI + 2) + 3) / n")
     ax.plot(n, payload, "o-", color="#D55E00", label="payload, file bits")
+    ax.plot(n, index_entropy_bits, "s", color="#0072B2", markersize=4, label="H(J) / n: best code of the indices")
     ax.axhline(case["reproduction_entropy_bits"], color="#009E73", linestyle=":", label="H(Y): send the sample itself")
     ax.axhline(information, color="black", linewidth=1.2, label="I(X;Y): converse")
     ax.set_title(f"{title}\nI = {information:.2f} bits, accuracy {1 - case['distortion_expected']:.1%}", fontsize=10)
@@ -143,7 +144,7 @@ def figure(found: dict[str, Any]) -> bytes:
         ax.set_xlabel("block length n  [samples]")
     for ax in axes[:, 0]:
         ax.set_ylabel("rate  [bits per sample]")
-    whole.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    whole.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return png(whole)
 
 

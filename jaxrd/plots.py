@@ -15,10 +15,12 @@ from jaxrd.solution import Status
 # Okabe and Ito's colour-blind-safe palette; markers and dashes tell the curves apart without colour.
 STYLE = {
     "oRD": ("#000000", "None", (0, (5, 2))),
+    "iRD": ("#000000", "None", "-"),
     "TMRD": ("#D55E00", "o", "-"),
     "iE&C": ("#0072B2", "s", "-"),
     "S&C": ("#009E73", "^", "-"),
     "E&C": ("#56B4E9", "D", "-"),
+    "C&E": ("#E69F00", "P", "-"),
     "TS": ("#999999", "None", (0, (1, 1.5))),
     "merge": ("#CC79A7", "v", "-"),
 }
@@ -63,7 +65,7 @@ def limits_axes(
             d, bits, color=colour, marker=marker, markersize=4, markevery=every, linestyle=line, linewidth=1.6,
             label=label, zorder=3,
         )  # fmt: skip
-        if name not in ("oRD", "iE&C", "TS"):  # those are convex as they are
+        if name not in ("oRD", "iRD", "iE&C", "TS"):  # those are convex as they are
             shared = np.append(d, zero_rate_distortion), np.append(bits, 0.0)
             envelope = np.asarray(lower_convex_envelope(*shared))
             if np.nanmax(shared[1] - envelope) > 0.02 * max(bits.max(), 1e-9):

@@ -32,6 +32,10 @@ ALLOWED = {
         "sweep", "target",
     },
     "simulation": {"information", "tosc.outputs"},
+    "rdc": {
+        "channel", "closed_form", "critical", "curve", "distortion", "information", "problem", "solution", "solvers",
+        "sweep", "target", "tosc.outputs",
+    },
     "datasets": set(),
     "neural": {"datasets"},
     "io": {"curve", "information", "problem", "solution", "tosc.outputs"},

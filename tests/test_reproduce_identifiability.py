@@ -93,7 +93,12 @@ def no_idx(folder):
     (folder / "mnist" / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(b"hello"))
 
 
-@pytest.mark.parametrize("damage", [without_an_image_file, cut_short, no_idx])
+def other_labels(folder):
+    path = folder / "mnist" / "t10k-labels-idx1-ubyte.gz"
+    (folder / "mnist" / "train-labels-idx1-ubyte.gz").write_bytes(path.read_bytes())
+
+
+@pytest.mark.parametrize("damage", [without_an_image_file, cut_short, no_idx, other_labels])
 def test_bad_data_is_one_line_and_exit_2(damage, folder, tmp_path, capsys):
     damage(folder)
     out = tmp_path / "out"

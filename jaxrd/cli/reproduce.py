@@ -7,7 +7,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from jaxrd.cli.common import console, forgive_interrupts, progress_bar, provenance, set_precision, timed
+from jaxrd.cli.common import (
+    UNSAFE_PICKLE,
+    console,
+    forgive_interrupts,
+    progress_bar,
+    provenance,
+    set_precision,
+    timed,
+)
 from jaxrd.tosc.outputs import InputError
 
 
@@ -75,9 +83,13 @@ def _mnist(data: Path | None) -> Any:
         raise InputError(f"no MNIST: {hint}")
     folder = Path(named)
     try:
-        return datasets.mnist(folder / "mnist" if (folder / "mnist").is_dir() else folder)
+        splits = datasets.mnist(folder / "mnist" if (folder / "mnist").is_dir() else folder)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise InputError(f"no MNIST: {str(error).rstrip('.')}: {hint}") from error
+    for images, labels in splits:
+        if images.shape != (len(labels), 28, 28) or labels.max() > 9:
+            raise InputError(f"no MNIST: images {images.shape} and labels {labels.shape} up to {labels.max()}: {hint}")
+    return splits
 
 
 @app.command("identifiability")
@@ -98,15 +110,125 @@ def identifiability_command(
         raise InputError(
             f"{error.name} is not installed, and the classifier needs it: pip install 'jaxrd[neural]'."
         ) from error
-    if not quick:
-        sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
-        finish(lambda tick: identifiability(train, test, progress=tick), out, sha256=sha256)
-        return
-    train, test = (type(split)(split.images[:n], split.labels[:n]) for split, n in ((train, 6000), (test, 1000)))
+    options: dict[str, Any] = {}
+    if quick:
+        train, test = (type(split)(split.images[:n], split.labels[:n]) for split, n in ((train, 6000), (test, 1000)))
+        few = [c._replace(strengths=c.strengths[1::2]) for c in CORRUPTIONS]
+        options = {"accuracies": (0.7,), "corruptions": few, "slopes": 4}
     sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
-    few = [c._replace(strengths=c.strengths[1::2]) for c in CORRUPTIONS]
+    finish(lambda tick: identifiability(train, test, progress=tick, **options), out, sha256=sha256)
+
+
+@app.command("tosc-fig1")
+def tosc_fig1_command(
+    prior: Annotated[float, typer.Option(help="q = P(Y = 1)")] = 0.5,
+    separation: Annotated[float, typer.Option(help="a: the modes lie at -a and a, in deviations of the noise")] = 1.0,
+    out: Out = Path("reproduced"),
+) -> None:
+    """Figure 1 of [A]: the Gaussian mixture; density, iRD, E&C, iE&C, oRD and C&E."""
+
+    def compute(tick: Any) -> Any:
+        from jaxrd.reproduce.tosc_fig1 import tosc_fig1
+
+        return tosc_fig1(prior, separation, tick=tick)
+
+    finish(compute, out)
+
+
+@app.command("tosc-fig2")
+def tosc_fig2_command(out: Out = Path("reproduced")) -> None:
+    """Figure 2 of [A]: the order of all bounds, computed on a small example."""
+
+    def compute(tick: Any) -> Any:
+        from jaxrd.reproduce.tosc_fig2 import tosc_fig2
+
+        return tosc_fig2(tick=tick)
+
+    finish(compute, out)
+
+
+Classifiers = Annotated[Path | None, typer.Option(help="folder that holds classifiers/ (default: $JAXRD_DATA)")]
+
+
+@app.command("tosc-fig3")
+def tosc_fig3_command(out: Out = Path("reproduced"), data: Classifiers = None) -> None:
+    """The bounds on MNIST, and on CIFAR-100 and ImageNet where their outputs lie; the crossings of section IV-A."""
+    from jaxrd.io.read import digest
+    from jaxrd.reproduce.classifiers import elsewhere, embedded
+    from jaxrd.reproduce.tosc_fig3 import tosc_fig3
+
+    there, _ = elsewhere(data)
+    sha256 = digest(*(one.path for one in embedded() + there))
+    finish(lambda tick: tosc_fig3(data, tick=tick), out, sha256=sha256)
+
+
+@app.command("tosc-fig4")
+def tosc_fig4_command(
+    file: Annotated[
+        Path | None, typer.Argument(help="outputs of your own; none: ImageNet's where they lie, else the example's")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="file of labels, where FILE has none")] = None,
+    unsafe_pickle: Annotated[bool, typer.Option("--unsafe-pickle", help=UNSAFE_PICKLE)] = False,
+    codec: Annotated[
+        list[Path] | None,
+        typer.Option(help="measured points: CompressAI .json, CompressAI-Vision summary.csv, a plain .csv; repeatable"),
+    ] = None,
+    pixels: Annotated[int | None, typer.Option(help="of a sample; ImageNet: 50176 (224 x 224); FILE needs it")] = None,
+    data: Classifiers = None,
+    out: Out = Path("reproduced"),
+) -> None:
+    """Accuracy against bits per pixel: bounds, the merge baseline as range-coded bytes, and codecs of yours."""
+    from jaxrd.io import read_codec, read_outputs
+    from jaxrd.reproduce.classifiers import Classifier, elsewhere, embedded
+    from jaxrd.reproduce.tosc_fig4 import tosc_fig4
+
+    if pixels is not None and pixels < 1:
+        raise InputError(f"--pixels must be at least 1; got {pixels}.")
+    notes = []
+    if file is None:
+        if labels is not None:
+            raise InputError("--labels are for a FILE of outputs; none was named.")
+        there, notes = elsewhere(data, ["imagenet"])
+        chosen = there[0] if there else embedded()[1]
+        if not there:
+            notes.append(f"{chosen.title} stands in")
+    elif data is not None:
+        raise InputError(f"pass FILE or --data, not both; got {file} and {data}.")
+    elif pixels is None:
+        raise InputError(f"say how many pixels a sample of {file.name} has: --pixels 50176 for 224 x 224.")
+    else:
+        chosen = Classifier(file.stem, file.name, file, pixels)
+    count = pixels or chosen.pixels
+    codecs = [points for path in codec or [] for points in read_codec(path, count)]
+    outputs, sha256 = read_outputs(chosen.path, labels, unsafe_pickle=unsafe_pickle)
     finish(
-        lambda tick: identifiability(train, test, accuracies=(0.7,), corruptions=few, slopes=4, progress=tick),
-        out,
-        sha256=sha256,
+        lambda tick: tosc_fig4(outputs, chosen.title, count, codecs=codecs, notes=notes, tick=tick), out, sha256=sha256
     )
+
+
+@app.command("tosc-complexity")
+def tosc_complexity_command(out: Out = Path("reproduced"), data: Classifiers = None) -> None:
+    """ResNet-50 cut at every block: bits of model at the transmitter, against rate and accuracy (section IV-B)."""
+    from jaxrd.io import read_outputs
+    from jaxrd.reproduce.classifiers import elsewhere
+    from jaxrd.reproduce.tosc_complexity import tosc_complexity
+
+    there, notes = elsewhere(data, ["imagenet"])
+    if not there:
+        finish(lambda _: tosc_complexity(None, "1000 equally likely labels", notes=notes), out)
+        return
+    outputs, sha256 = read_outputs(there[0].path)
+    finish(lambda _: tosc_complexity(outputs, there[0].title), out, sha256=sha256)
+
+
+@app.command("rdc-fig4")
+def rdc_fig4_command(out: Out = Path("reproduced")) -> None:
+    """Figure 4 of [B]: a Gaussian source's distortion against classification loss, corrected and as printed."""
+
+    def compute(tick: Any) -> Any:
+        from jaxrd.reproduce.rdc_fig4 import rdc_fig4
+
+        tick("rdc-fig4", 0, 1)
+        return rdc_fig4()
+
+    finish(compute, out)

@@ -30,7 +30,7 @@ def _bucket(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return 8 * width + (index >> width) - 1, width, index & ((1 << width) - 1)
 
 
-def _first(bucket: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def bucket_ends(bucket: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The first index of a bucket, and its width in bits."""
     width = np.maximum((bucket + 1) // 8 - 1, 0)
     return (bucket + 1 - 8 * width) << width, width
@@ -52,7 +52,7 @@ def frequencies(exponent: int) -> np.ndarray:
     def power(base: Decimal, to: Decimal) -> Decimal:
         return EXACT.exp(EXACT.multiply(to, EXACT.ln(base)))
 
-    first = _first(np.arange(BUCKETS + 1))[0].tolist()
+    first = bucket_ends(np.arange(BUCKETS + 1))[0].tolist()
     tails = [power(EXACT.subtract(j, half), EXACT.minus(slow)) for j in map(Decimal, first)]
     masses = [
         power(Decimal(j), EXACT.subtract(-1, slow)) if j < 16 else EXACT.divide(EXACT.subtract(tail, rest), slow)
@@ -123,7 +123,7 @@ def decode_indices(payload: bytes, count: int, exponent: int) -> np.ndarray:
     coder = stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
     try:
         bucket = coder.decode(_model(exponent), count).astype(np.int64)
-        index, width = _first(bucket)
+        index, width = bucket_ends(bucket)
         for which, shift, values in _pieces(width):
             piece = coder.decode(stream.model.Uniform(), values).astype(np.int64)
             index[which] += piece << shift

@@ -113,5 +113,7 @@ def decode(stream: bytes) -> np.ndarray:
     except ValueError as error:
         raise InputError(f"the checksum matches, but the stream cannot be decoded: {error}") from None
     if digest(found) != header.digest:
-        raise InputError("the decisions do not have the SHA-256 that the header promises: this is a bug, report it.")
+        raise InputError(
+            "the decisions do not have the SHA-256 in the header: a library draws otherwise here, report it."
+        )
     return found

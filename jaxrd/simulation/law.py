@@ -2,8 +2,12 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import entr
 
 from jaxrd.information import NATS_PER_BIT
+from jaxrd.simulation.code import BUCKETS, bucket_ends
+
+DRAWS = 1024
 
 
 def mean_index(channel: ArrayLike, law: ArrayLike) -> np.ndarray:
@@ -52,19 +56,38 @@ def payload_bound(information: float, samples: int, block: int = 1) -> float:
     return information + -(-samples // block) / samples * (float(np.log2(bits + 2)) + 3) * NATS_PER_BIT
 
 
-def index_entropy(indices: ArrayLike) -> tuple[float, float]:
-    """Plug-in entropy of indices, H of their frequencies, and how far below the truth it is to first order; nats.
+def index_entropy(channel: ArrayLike, law: ArrayLike, reproduction: ArrayLike, *, block: int = 1) -> float:
+    """Entropy of the index over source and channel, nats: no code of the indices alone can be shorter on average.
 
-    The second is (distinct values - 1) / (2 blocks), Miller and Madow's; where it is not small, neither number is
-    to be trusted: the first cannot exceed ln(blocks).
+    The law of J is the mean over blocks of its geometric laws given what was sent; frequencies of the indices
+    themselves would need many more blocks than exp(H). For blocks of several samples e(y) is a mean over 1024 seeded
+    draws from q^n.
 
     Args:
-        indices: J, int, shape (blocks,).
+        channel: W(y|x), shape (samples, reproductions).
+        law: q, shape (reproductions,); its scale is taken out.
+        reproduction: what was sent, int, shape (samples,).
+        block: n, samples coded together.
 
-    >>> [round(float(h), 4) for h in index_entropy([1, 1, 2, 2])]
-    [0.6931, 0.125]
+    >>> round(index_entropy([[0.9, 0.1]] * 10, [0.5, 0.5], [0] * 9 + [1]) / NATS_PER_BIT, 4)
+    1.6845
     """
-    counts = np.unique(np.asarray(indices), return_counts=True)[1]
-    frequencies = counts / counts.sum()
-    plug_in = -(frequencies * np.log(frequencies)).sum()
-    return max(float(plug_in), 0.0), (len(counts) - 1) / (2 * int(counts.sum()))
+    q = np.asarray(law, np.float64)
+    q = q / q.sum()
+    ratio = np.where(q > 0, np.asarray(channel, np.float64) / np.where(q > 0, q, 1), 0)
+    if block == 1:
+        letters, weights = np.arange(len(q))[:, None], q
+    else:
+        letters = np.random.default_rng(0).choice(len(q), (DRAWS, block), p=q)
+        weights = np.full(DRAWS, 1 / DRAWS)
+    sent = np.take_along_axis(ratio, np.asarray(reproduction)[:, None], 1)[:, 0]
+    excess = []
+    for start in range(0, len(ratio), block):
+        rows = ratio[start : start + block]
+        others = np.prod([row[letters[:, i]] for i, row in enumerate(rows)], axis=0)
+        excess.append(weights @ np.maximum(sent[start : start + block].prod() - others, 0))
+    log_miss = -np.log1p(1 / np.maximum(excess, np.finfo(float).tiny))  # ln of 1 less the geometric law's success
+    first, width = bucket_ends(np.arange(BUCKETS + 1))
+    beyond = np.array([np.exp((j - 1) * log_miss).mean() for j in first])  # P(J >= j)
+    mass = np.maximum(beyond[:-1] - beyond[1:], 0)
+    return float(entr(mass).sum() + mass @ width[:-1] * NATS_PER_BIT)

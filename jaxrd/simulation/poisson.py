@@ -164,8 +164,8 @@ def simulate(
     """Draw Y ~ W(.|x) for every sample, block by block, as an index into candidates that a decoder draws as well.
 
     J = argmin_k T_k / r(Y_k) over Poisson arrivals T_k and candidates Y_k ~ q^n, r = W^n / q^n; then Y_J ~ W^n
-    exactly, and E log2 J <= n I + 1. The search ends where no later arrival can win. Blocks are of consecutive
-    samples; the last one is shorter where n does not divide their number.
+    exactly (but for the rounding of T and r to float64), and E log2 J <= n I + 1. The search ends where no later
+    arrival can win. Blocks are of consecutive samples; the last one is shorter where n does not divide their number.
 
     Args:
         channel: W(y|x), shape (samples, reproductions), rows summing to one.

@@ -1,7 +1,10 @@
 """Task-oriented source coding: a classifier's outputs in, its rate-accuracy limits out (paper [A])."""
 
+from jaxrd.tosc import mixture
 from jaxrd.tosc.annotations import Annotations, RepeatedInputs, annotation_entropy, repeated_inputs
 from jaxrd.tosc.calibration import fit_temperature, log_posterior
+from jaxrd.tosc.compressed import CompressAndEstimate, compress_and_estimate, map_distortion
+from jaxrd.tosc.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
 from jaxrd.tosc.confusion import (
     EstimateAndCompress,
     Landmarks,
@@ -11,6 +14,7 @@ from jaxrd.tosc.confusion import (
     indirect_problem,
     landmarks,
     merge_baseline,
+    merge_order,
     time_sharing,
 )
 from jaxrd.tosc.estimate import Estimate
@@ -33,6 +37,7 @@ from jaxrd.tosc.statistics import Statistics, statistics
 __all__ = [
     "CURVES",
     "Annotations",
+    "CompressAndEstimate",
     "Estimate",
     "EstimateAndCompress",
     "InputError",
@@ -47,6 +52,8 @@ __all__ = [
     "SparseJoint",
     "Statistics",
     "annotation_entropy",
+    "compress_and_estimate",
+    "configuration",
     "confusion_joint",
     "estimate_and_compress",
     "estimated_kappa",
@@ -55,6 +62,7 @@ __all__ = [
     "from_scores",
     "greatest_entropy",
     "indirect_problem",
+    "joint_log_posterior",
     "label_distortion",
     "label_uncertainty",
     "landmarks",
@@ -62,11 +70,15 @@ __all__ = [
     "least_error",
     "limits",
     "log_posterior",
+    "map_distortion",
     "merge_baseline",
+    "merge_order",
+    "mixture",
     "model_aware_problem",
     "reliability",
     "repeated_inputs",
     "sample_and_communicate",
+    "sample_and_communicate_by_cells",
     "sample_and_communicate_in_blocks",
     "smallest_rate",
     "sparse_joint",

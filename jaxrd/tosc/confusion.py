@@ -138,6 +138,33 @@ def time_sharing(joint: ArrayLike | SparseJoint, distortion: ArrayLike) -> jax.A
     return jnp.where(d_tm < d_0, value, jnp.nan)
 
 
+@jax.jit
+def merge_order(joint: ArrayLike | SparseJoint) -> jax.Array:
+    """The estimates in the order in which `merge_baseline` gives them up, the one that stands for them last.
+
+    The least likely goes first. Of equally likely estimates the one whose loss costs the label least goes first, and
+    the one with the likelier label stands for the others: relabelling the classes changes nothing.
+
+    Args:
+        joint: J[y, yt], shape (classes, classes).
+
+    Returns:
+        Classes, int, shape (classes,).
+
+    >>> merge_order(jnp.diag(jnp.array([0.2, 0.5, 0.3]))).tolist()
+    [0, 2, 1]
+    """
+    j = as_joint(joint)
+    estimate = j.sum(0)
+    best = jnp.argmax(jnp.where(_likeliest(estimate), j.sum(1), -1))
+    gain = j[best] - j.diagonal()  # right after all, when the label is the likeliest estimate
+    # Equal counts may differ by the rounding of their sums: equal up to that, they share a rank.
+    rising = jnp.sort(estimate)
+    steps = jnp.concatenate([jnp.zeros(1, int), jnp.cumsum(jnp.diff(rising) > 16 * jnp.finfo(j.dtype).eps)])
+    rank = steps[jnp.searchsorted(rising, estimate)].at[best].set(estimate.size)
+    return jnp.lexsort((-gain, rank))
+
+
 class Merged(NamedTuple):
     """Points of the merge baseline, k = 0 .. classes - 1 merged estimates."""
 
@@ -151,22 +178,12 @@ class Merged(NamedTuple):
 def merge_baseline(joint: ArrayLike | SparseJoint) -> Merged:
     """The one-shot baseline of [A], section IV-B: the k least likely estimates are sent as the likeliest one.
 
-    Of equally likely estimates the one whose loss costs the label least is merged first, and the one with the
-    likelier label stands for the others: relabelling the classes changes nothing.
-
     >>> [round(float(r), 4) for r in merge_baseline(jnp.eye(4) / 4).rate]
     [1.3863, 1.0397, 0.5623, 0.0]
     """
     j = as_joint(joint)
-    estimate = j.sum(0)
-    best = jnp.argmax(jnp.where(_likeliest(estimate), j.sum(1), -1))
-    gain = j[best] - j.diagonal()  # right after all, when the label is the likeliest estimate
-    # Equal counts may differ by the rounding of their sums: equal up to that, they share a rank.
-    rising = jnp.sort(estimate)
-    steps = jnp.concatenate([jnp.zeros(1, int), jnp.cumsum(jnp.diff(rising) > 16 * jnp.finfo(j.dtype).eps)])
-    rank = steps[jnp.searchsorted(rising, estimate)].at[best].set(estimate.size)
-    order = jnp.lexsort((-gain, rank))  # least likely first, the likeliest last
-    p, change = estimate[order], gain[order]
+    order = merge_order(joint)  # least likely first, the likeliest last
+    p, change = j.sum(0)[order], (j[order[-1]] - j.diagonal())[order]
     zero = jnp.zeros(1, p.dtype)
     merged = jnp.concatenate([zero, jnp.cumsum(p[:-1])])
     terms = -jax.scipy.special.xlogy(p, p)

@@ -129,8 +129,8 @@ def _beaten(rows: list[dict[str, float | None]]) -> str | None:
         if ours is not None and others and min(others.values()) < ours - 1e-6:
             name = min(others, key=lambda name: others[name])
             return (
-                f"{name} lies below TMRD at D = {row['distortion']:.4g}: unless that is noise (see --confidence) the "
-                "posterior is off there, and TMRD on the label axis is one achievable scheme, no bound"
+                f"{name} lies below TMRD at D = {row['distortion']:.4g}: the posterior is off there, unless it is "
+                "noise (see --confidence), and TMRD on the label axis is one achievable scheme, no bound"
             )
     return None
 

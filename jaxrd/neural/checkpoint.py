@@ -1,0 +1,59 @@
+"""Checkpoints of a training state: written whole or not at all."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from jaxrd.neural.train import State
+
+
+def _steps(folder: Path) -> list[Path]:
+    """Finished checkpoints, oldest first: orbax writes elsewhere and renames."""
+    return sorted(p for p in folder.glob("epoch-*") if p.name[6:].isdigit())
+
+
+def _bare(state: State) -> dict[str, Any]:
+    return state._replace(key=jax.random.key_data(state.key))._asdict()
+
+
+def save(folder: Path, state: State, history: list[dict[str, Any]]) -> None:
+    """Add a checkpoint named by the epochs in `history`, then remove older ones.
+
+    Args:
+        folder: of one run.
+        state: of training.
+        history: a row per epoch so far.
+    """
+    target = folder.absolute() / f"epoch-{len(history):05d}"
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        # The history is part of the checkpoint, so that both are there or neither.
+        checkpointer.save(target, {"state": _bare(state), "history": json.dumps(history)})
+    for old in _steps(folder)[:-1]:
+        shutil.rmtree(old)
+
+
+def latest(folder: Path, like: State) -> tuple[State, list[dict[str, Any]]] | None:
+    """The newest finished checkpoint in the folder as (state, history), or None.
+
+    Args:
+        folder: of one run.
+        like: a state of the same structure.
+    """
+    found = _steps(folder)
+    if not found:
+        return None
+    item = {"state": _bare(like), "history": ""}
+    # As plain arrays: a resumed run then uses what the first one compiled.
+    plain = {
+        "state": jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), item["state"]),
+        "history": ocp.RestoreArgs(restore_type=str),
+    }
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        raw = checkpointer.restore(found[-1].absolute(), item=item, restore_args=plain)
+    state = State(**raw["state"])
+    return state._replace(key=jax.random.wrap_key_data(state.key)), json.loads(raw["history"])

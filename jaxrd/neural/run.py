@@ -1,0 +1,90 @@
+"""A whole training run: stages of epochs, a checkpoint after each, resumed where it was killed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+from jaxrd.neural.checkpoint import latest, save
+from jaxrd.neural.losses import Terms, Weights
+from jaxrd.neural.train import Code, Logits, Stage, State, epoch, restarted
+
+_epoch = jax.jit(epoch, static_argnums=(0, 1, 2))
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A stage of a run, with its length and learning rates.
+
+    Args:
+        stage: what is trained.
+        epochs: how long.
+        rate: of encoder and decoder at the beginning; falls to a hundredth by a cosine.
+        critic_rate: of the critic, constant.
+    """
+
+    stage: Stage
+    epochs: int
+    rate: float = 1e-3
+    critic_rate: float = 2e-4
+
+    def rates(self, steps: int) -> np.ndarray:
+        """Learning rates of every step, shape (epochs, steps, 2)."""
+        schedule = optax.cosine_decay_schedule(self.rate, self.epochs * steps, alpha=0.01)
+        generator = np.asarray(schedule(np.arange(self.epochs * steps)), np.float32)
+        return np.stack([generator, np.full_like(generator, self.critic_rate)], -1).reshape(self.epochs, steps, 2)
+
+
+def train(
+    code: Code,
+    legs: Sequence[Leg],
+    logits: Logits,
+    state: State,
+    images: jax.Array,
+    labels: jax.Array,
+    weights: Weights,
+    *,
+    folder: Path | None = None,
+    report: Callable[[int, int, Terms], None] = lambda *_: None,
+) -> tuple[State, list[dict[str, Any]]]:
+    """Run all legs; with a folder, save after every epoch and go on from the last saved one.
+
+    A run that was killed and resumed gives what an uninterrupted one gives, bit for bit: the state holds the key of
+    all randomness to come, and an epoch is saved whole or not at all.
+
+    Args:
+        code: what encoder and decoder agree on.
+        legs: one after the other, each with a fresh optimiser.
+        logits: the fixed classifier.
+        state: to begin from, unless the folder holds a later one.
+        images: shape (count, 784).
+        labels: shape (count,).
+        weights: of the loss.
+        folder: for checkpoints; of this run alone.
+        report: called with leg, epoch and the epoch's mean terms.
+
+    Returns:
+        The last state, and one row (leg, epoch, mse, cross_entropy, wasserstein) per epoch.
+    """
+    history: list[dict[str, Any]] = []
+    if folder is not None and (saved := latest(folder, state)) is not None:
+        state, history = saved
+    done = len(history)
+    first = 0
+    for number, leg in enumerate(legs):
+        rates = leg.rates(len(images) // leg.stage.batch)
+        for i in range(max(done - first, 0), leg.epochs):
+            if i == 0:
+                state = restarted(state)
+            state, terms = _epoch(code, leg.stage, logits, state, images, labels, weights, rates[i])
+            named = {name: np.asarray(value).tolist() for name, value in terms._asdict().items()}
+            history.append({"leg": number, "epoch": i, **named})
+            if folder is not None:
+                save(folder, state, history)
+            report(number, i, terms)
+        first += leg.epochs
+    return state, history

@@ -1,0 +1,228 @@
+"""Training of encoder, decoder and critic: one step, one epoch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from jaxrd.neural.losses import Terms, Weights, critic_loss, free_energy, letter_terms, mean_terms
+from jaxrd.neural.networks import Critic, Decoder, Encoder
+from jaxrd.neural.quantizer import codes, dither, soft_messages, straight_through
+
+ADAM = optax.scale_by_adam(b1=0.5, b2=0.9)
+"""The optimiser of all parts, as in the papers; the rate is multiplied in by the step."""
+Parameters = dict[str, Any]
+"""Pure parameters by part: encoder, decoder, critic."""
+Logits = Callable[[jax.Array], jax.Array]
+"""The fixed classifier: vectors of 784 pixels (batch, 784) -> logits (batch, classes)."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """What encoder and decoder agree on; static under jit.
+
+    Args:
+        dimensions: h, latent coordinates.
+        levels: L of each; the rate is at most h log2 L bits.
+        dither: width of the shared dither in quantiser cells, 0 for none.
+        sharpness: of the soft backward pass.
+    """
+
+    dimensions: int = 3
+    levels: int = 3
+    dither: float = 0.0
+    sharpness: float = 4.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How a stretch of training goes; static under jit.
+
+    Args:
+        trained: the parts that learn, of encoder and decoder; the others are frozen.
+        adversarial: whether the critic learns; without it the Wasserstein weight must be 0.
+        shift: images are moved by up to so many pixels, one move a batch.
+        temperature: of the free energy that replaces the loss; None for the loss itself.
+        batch: images a step.
+    """
+
+    trained: tuple[str, ...] = ("encoder", "decoder")
+    adversarial: bool = True
+    shift: int = 0
+    temperature: float | None = None
+    batch: int = 64
+
+
+class State(NamedTuple):
+    """All that a step changes."""
+
+    parameters: Parameters
+    moments: dict[str, Any]
+    key: jax.Array
+
+
+@cache
+def graphs(code: Code) -> dict[str, Any]:
+    """The static halves of encoder, decoder and critic, to merge with their parameters."""
+    return {name: nnx.split(nnx.eval_shape(make))[0] for name, make in _makers(code, jax.random.key(0)).items()}
+
+
+def _makers(code: Code, key: jax.Array) -> dict[str, Callable[[], nnx.Module]]:
+    keys = jax.random.split(key, 3)
+    return {
+        "encoder": lambda: Encoder(code.dimensions, code.levels, rngs=nnx.Rngs(keys[0])),
+        "decoder": lambda: Decoder(code.dimensions, rngs=nnx.Rngs(keys[1])),
+        "critic": lambda: Critic(rngs=nnx.Rngs(keys[2])),
+    }
+
+
+def initial(code: Code, seed: int) -> State:
+    """Fresh networks and optimiser; all randomness of a run comes from `seed`."""
+    return _initial(code, jax.random.key(seed))
+
+
+@partial(jax.jit, static_argnums=0)
+def _initial(code: Code, key: jax.Array) -> State:
+    parameters = {name: nnx.to_pure_dict(nnx.split(make())[1]) for name, make in _makers(code, key).items()}
+    return restarted(State(parameters, {}, key))
+
+
+def restarted(state: State) -> State:
+    """The same networks with a fresh optimiser, as a new stage begins."""
+    return state._replace(moments={name: ADAM.init(p) for name, p in state.parameters.items()})
+
+
+def universal(code: Code, state: State, seed: int) -> State:
+    """The beginning of the universal stage: the encoder of `state`, a fresh decoder, critic and optimiser.
+
+    Train it with `Stage(trained=("decoder",))`: losses (17), the encoder frozen.
+    """
+    fresh = initial(code, seed)
+    return fresh._replace(parameters=fresh.parameters | {"encoder": state.parameters["encoder"]})
+
+
+def decode(code: Code, parameters: Parameters, latent: jax.Array) -> jax.Array:
+    """Images of latent vectors, shape (count, h) -> (count, 784)."""
+    return nnx.merge(graphs(code)["decoder"], parameters["decoder"])(latent)
+
+
+def encode(code: Code, parameters: Parameters, images: jax.Array) -> jax.Array:
+    """Latent vectors of images before dither and quantiser, shape (batch, 784) -> (batch, h)."""
+    return nnx.merge(graphs(code)["encoder"], parameters["encoder"])(images)
+
+
+def criticise(code: Code, parameters: Parameters, images: jax.Array) -> jax.Array:
+    """Scores of the critic, shape (batch, 784) -> (batch,)."""
+    return nnx.merge(graphs(code)["critic"], parameters["critic"])(images)
+
+
+def moved(key: jax.Array, images: jax.Array, pixels: int) -> jax.Array:
+    """The whole batch moved by up to `pixels` in both directions; what leaves comes in again: margins are empty."""
+    offsets = jax.random.randint(key, (2,), -pixels, pixels + 1)
+    return jnp.roll(images.reshape(-1, 28, 28), offsets, (1, 2)).reshape(images.shape)
+
+
+def _descend(state: State, gradients: Parameters, rate: jax.Array) -> State:
+    parameters, moments = dict(state.parameters), dict(state.moments)
+    for name, gradient in gradients.items():
+        updates, moments[name] = ADAM.update(gradient, moments[name])
+        parameters[name] = jax.tree.map(lambda p, u: p - (rate * u).astype(p.dtype), parameters[name], updates)
+    return state._replace(parameters=parameters, moments=moments)
+
+
+def step(
+    code: Code,
+    stage: Stage,
+    logits: Logits,
+    state: State,
+    images: jax.Array,
+    labels: jax.Array,
+    weights: Weights,
+    rates: jax.Array,
+) -> tuple[State, Terms]:
+    """One step of encoder and decoder on (16), or of what `stage` trains, then one of the critic.
+
+    All L^h messages are decoded once a batch, shifted by the batch's dither, rather than each image's own: fewer
+    decoder passes than images, and an encoder gradient that knows what every other message would have cost.
+
+    Args:
+        code: static.
+        stage: static.
+        logits: the fixed classifier.
+        state: before.
+        images: shape (batch, 784), in [0, 1].
+        labels: shape (batch,).
+        weights: of the loss.
+        rates: learning rates of the generator and of the critic, shape (2,).
+
+    Returns:
+        The state after, and the terms of the loss before.
+    """
+    key, dither_key, shift_key, critic_key = jax.random.split(state.key, 4)
+    x = moved(shift_key, images, stage.shift) if stage.shift else images
+    u = dither(dither_key, code.dimensions, code.levels, code.dither)
+    frozen = state.parameters
+
+    def generator(free: Parameters) -> tuple[jax.Array, tuple[Terms, jax.Array]]:
+        parameters = frozen | free
+        latent = encode(code, parameters, x) + u
+        r = decode(code, parameters, codes(code.dimensions, code.levels) - u)
+        scores = criticise(code, frozen, r) if stage.adversarial else jnp.zeros(len(r))
+        terms = letter_terms(x, labels, r, logits(r), scores)
+        shares = straight_through(latent, code.levels, code.sharpness)
+        means = mean_terms(shares, terms)
+        loss = means.total(weights)
+        if stage.temperature is not None:
+            soft = soft_messages(latent, code.levels, code.sharpness)
+            loss = free_energy(soft, terms.total(weights), stage.temperature)
+        return loss, (means, shares @ r)
+
+    free = {name: frozen[name] for name in stage.trained}
+    gradients, (means, reproductions) = jax.grad(generator, has_aux=True)(free)
+    state = _descend(state._replace(key=key), gradients, rates[0])
+    if stage.adversarial:
+
+        def critic(parameters: Any) -> jax.Array:
+            return critic_loss(
+                lambda y: criticise(code, {"critic": parameters}, y),
+                critic_key,
+                x,
+                jax.lax.stop_gradient(reproductions),
+            )
+
+        state = _descend(state, {"critic": jax.grad(critic)(frozen["critic"])}, rates[1])
+    return state, means
+
+
+def epoch(
+    code: Code,
+    stage: Stage,
+    logits: Logits,
+    state: State,
+    images: jax.Array,
+    labels: jax.Array,
+    weights: Weights,
+    rates: jax.Array,
+) -> tuple[State, Terms]:
+    """Steps through all images once in random order, as one `lax.scan`; what a batch does not fill is left out.
+
+    Args:
+        rates: learning rates of every step, shape (steps, 2), steps = images // batch.
+
+    Returns:
+        The state, and the mean terms of the loss.
+    """
+    key, order_key = jax.random.split(state.key)
+    order = jax.random.permutation(order_key, len(images))[: len(rates) * stage.batch].reshape(len(rates), stage.batch)
+
+    def one(state: State, inputs: tuple[jax.Array, jax.Array]) -> tuple[State, Terms]:
+        index, rate = inputs
+        return step(code, stage, logits, state, images[index], labels[index], weights, rate)
+
+    state, terms = jax.lax.scan(one, state._replace(key=key), (order, rates))
+    return state, jax.tree.map(jnp.mean, terms)

@@ -1,0 +1,134 @@
+"""The lifted problem as an ordinary one: reproductions (xh, t), t a soft label, charged beyond lossless coding."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxrd.rdc.inputs import Inputs
+from jaxrd.rdc.point import entropies
+
+EDGE = 1e-12
+"""Targets this close to the least possible are taken as the least possible, relative to the charge's scale."""
+NEGLIGIBLE = 1e-18
+"""Letters of less mass are left out: rates and charges change by less than the rounding of their sums."""
+NEVER = -1e30
+"""ln 0, such that 0 * NEVER is 0."""
+
+
+class Atoms(NamedTuple):
+    """Reproductions (xh, t_1, ..., t_K)."""
+
+    letter: np.ndarray  # (atoms,) int: columns of Core.excess
+    soft: tuple[np.ndarray, ...]  # each (atoms, classes_k)
+
+    def take(self, index: np.ndarray) -> "Atoms":
+        """Some of them."""
+        return Atoms(self.letter[index], tuple(t[index] for t in self.soft))
+
+    def join(self, other: "Atoms") -> "Atoms":
+        """Both lists."""
+        soft = tuple(np.concatenate(pair) for pair in zip(self.soft, other.soft, strict=True))
+        return Atoms(np.concatenate([self.letter, other.letter]), soft)
+
+
+class Core(NamedTuple):
+    """Letters of positive mass, and what a channel may cost beyond lossless coding: E excess <= budgets[0] and
+    E KL(P(S_k|X) || t_k) <= budgets[k], since H(S|U) = H(S|X) + min over t of E KL.
+
+    A target at the very least possible leaves no budget; it forbids pairs instead. For a label that means soft labels
+    among the rows P(S_k|x), each open to its own letters only: the columns then are pairs (xh, rows).
+    """
+
+    source: np.ndarray  # (n,) > 0
+    excess: np.ndarray  # (n, columns): d - min d, +inf for forbidden pairs
+    labels: tuple[np.ndarray, ...]  # (n, classes_k) each: those with a budget, or none to meet
+    budgets: np.ndarray  # (1 + labels,), inf for no constraint
+    kept: np.ndarray  # letters of the given source
+    reproduction: np.ndarray  # (columns,): xh
+    exact: bool  # whether pairs are forbidden because the distortion must be the least possible
+    pinned: dict[int, np.ndarray]  # label's place in the input -> soft label of each column, (columns, classes_k)
+
+    @property
+    def free(self) -> list[int]:
+        """Places in (distortion, labels) of the input that have a budget, or none to meet."""
+        every = [not self.exact] + [k not in self.pinned for k in range(len(self.labels) + len(self.pinned))]
+        return [i for i, is_free in enumerate(every) if is_free]
+
+
+def least_targets(inputs: Inputs) -> np.ndarray:
+    """(D_min, H(S_1|X), ..., H(S_K|X)): what lossless coding reaches, all at once."""
+    p = inputs.source
+    keep = p > 0
+    return np.array([p[keep] @ inputs.distortion[keep].min(1), *(p @ entropies(a) for a in inputs.labels)])
+
+
+def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
+    """The problem at given targets (1 + K,); None where no code meets them."""
+    kept = np.flatnonzero(inputs.source > NEGLIGIBLE)
+    p, d = inputs.source[kept] / inputs.source[kept].sum(), inputs.distortion[kept]
+    excess = d - d.min(1, keepdims=True)
+    budgets = targets - least_targets(inputs)
+    spread = excess[np.isfinite(excess)].max(initial=0)
+    edge = EDGE * np.array([p @ np.abs(d.min(1)) + spread, *np.ones(len(inputs.labels))])
+    if (budgets < -edge).any():
+        return None
+    if spread <= edge[0]:  # no reproduction of a letter is worse than another
+        budgets[0] = np.inf
+    exact = bool(budgets[0] <= edge[0])
+    if exact:
+        excess = np.where(excess > edge[0], np.inf, 0)
+        budgets[0] = np.inf
+    reproduction = np.arange(d.shape[1])
+    pinned: dict[int, np.ndarray] = {}
+    for k, channel in enumerate(a[kept] for a in inputs.labels):
+        if budgets[1 + k] > edge[1 + k]:
+            continue
+        rows, of = np.unique(channel.round(12), axis=0, return_inverse=True)
+        columns, groups = np.arange(excess.shape[1]), len(rows)
+        same = of.reshape(-1, 1) == np.arange(groups)  # (n, groups)
+        excess = np.where(same[:, None, :], excess[:, :, None], np.inf).reshape(len(p), -1)
+        firsts = np.array([np.flatnonzero(column)[0] for column in same.T])
+        pinned = {j: np.repeat(t, groups, 0) for j, t in pinned.items()} | {
+            k: np.tile(channel[firsts], (len(columns), 1))
+        }
+        reproduction = np.repeat(reproduction, groups)
+    free = [k for k in range(len(inputs.labels)) if k not in pinned]
+    labels = tuple(inputs.labels[k][kept] for k in free)
+    return Core(p, excess, labels, budgets[[0, *(1 + k for k in free)]], kept, reproduction, exact, pinned)
+
+
+def log(values: np.ndarray) -> np.ndarray:
+    """ln, with ln 0 = NEVER."""
+    return np.where(values > 0, np.log(np.where(values > 0, values, 1)), NEVER)
+
+
+def divergences(channel: np.ndarray, soft: np.ndarray) -> np.ndarray:
+    """KL(P(S|x) || t), shape (n, atoms); +inf where t excludes a class that occurs."""
+    cross = channel @ log(soft).T
+    return np.where(cross < NEVER / 1e20, np.inf, np.maximum(-entropies(channel)[:, None] - cross, 0))
+
+
+def charges(core: Core, atoms: Atoms) -> np.ndarray:
+    """What each pair costs beyond lossless coding: distortion, then each label; shape (1 + labels, n, atoms)."""
+    kl = [divergences(p, t) for p, t in zip(core.labels, atoms.soft, strict=True)]
+    return np.stack([core.excess[:, atoms.letter], *kl])
+
+
+def lossless(core: Core) -> Atoms:
+    """Each letter its own atom: its best reproduction, its own P(S|x)."""
+    return Atoms(core.excess.argmin(1), core.labels)
+
+
+def soft_clusters(core: Core) -> Atoms:
+    """For every column the letters near it, at several widths, with their mean label: where to begin."""
+    allowed = np.isfinite(core.excess)
+    excess = np.where(allowed, core.excess, 0)
+    means = core.source @ excess
+    scale = means[means > 0].min(initial=np.inf)
+    found = Atoms(np.zeros(0, int), tuple(np.zeros((0, p.shape[1])) for p in core.labels))
+    for width in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0):
+        near = core.source[:, None] * np.where(allowed, np.exp(-width * excess / scale), 0)
+        used = np.flatnonzero(near.any(0))
+        near = near[:, used] / near[:, used].sum(0)
+        found = found.join(Atoms(used, tuple(near.T @ p for p in core.labels)))
+    return found

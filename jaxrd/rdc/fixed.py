@@ -1,0 +1,174 @@
+"""The rate-distortion-classification function for a given classifier: linear constraints, certified."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxrd.problem import Problem
+from jaxrd.rdc.atoms import EDGE, NEGLIGIBLE, log
+from jaxrd.rdc.inputs import Labels, as_inputs, as_problem, as_targets
+from jaxrd.rdc.master import channel_of, exponent_of, master
+from jaxrd.rdc.point import FIXED, Point, entropies, infeasible, mutual_information
+from jaxrd.solution import Status
+from jaxrd.tosc.outputs import InputError
+
+EPSILON = 32 * np.finfo(float).eps
+BEYOND = 1e-9  # nats above H(X), which no feasible problem needs
+
+
+class Linear(NamedTuple):
+    """The optimum of a finite problem under linear constraints; rate +inf with lower +inf where it is infeasible."""
+
+    rate: float  # +inf where no channel was found that keeps the constraints
+    lower: float
+    reached: np.ndarray  # (constraints,)
+    slopes: np.ndarray  # (constraints,), +inf where a target is the least possible
+    channel: np.ndarray  # (n, m)
+
+
+def cross_entropies(labels: Labels, classifier: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
+    """E[-ln c(S|xh) | x] of a classifier c, the matrix `fixed_classifier_rate` takes.
+
+    Args:
+        labels: P(S|X), shape (n, classes).
+        classifier: c(s|xh), a pmf for each reproduction, shape (m, classes).
+
+    Returns:
+        Shape (n, m), nats; +inf where the classifier excludes a class that occurs.
+
+    Raises:
+        InputError: a row of either is no pmf, or the classes do not match.
+
+    >>> cross_entropies(np.eye(2), np.array([[0.5, 0.5]])).round(3).tolist()
+    [[0.693], [0.693]]
+    """
+    first = np.ones(len(np.asarray(labels)))
+    p = as_inputs(Problem(first / len(first), np.zeros((len(first), 1))), labels).labels[0]
+    rows = np.ones(len(np.asarray(classifier)))
+    c = as_inputs(Problem(rows / len(rows), np.zeros((len(rows), 1))), classifier).labels[0]
+    if p.shape[1] != c.shape[1]:
+        raise InputError(f"classifier must have the labels' {p.shape[1]} classes; got {c.shape[1]}.")
+    return np.maximum(-_product(p, log(c)), 0)
+
+
+def _product(p: np.ndarray, logarithms: np.ndarray) -> np.ndarray:
+    found = p @ logarithms.T
+    return np.where(found < -1e10, -np.inf, found)
+
+
+def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linear:
+    """min I(X;Y) subject to E tables_i <= targets_i, for any number of constraints.
+
+    Args:
+        source: p, shape (n,).
+        tables: shape (constraints, n, m); +inf forbids a pair unless its target is inf. The first one's always does.
+        targets: shape (constraints,), inf for no constraint.
+    """
+    kept = np.flatnonzero(source > NEGLIGIBLE)
+    p, d = source[kept] / source[kept].sum(), tables[:, kept]
+    finite = np.isfinite(targets)
+    allowed = np.isfinite(d[0]) & np.isfinite(d[finite]).all(0)
+    exact = np.zeros(len(targets), bool)
+    nowhere = Linear(
+        np.inf, np.inf, np.full(len(targets), np.inf), np.full(len(targets), np.inf), np.zeros((len(source), 0))
+    )
+    while True:
+        if not allowed.any(1).all():
+            return nowhere
+        least = np.where(allowed, d, np.inf).min(2)
+        excess = np.where(allowed, d - least[:, :, None], np.inf)
+        budgets = np.where(finite, targets - np.where(finite[:, None], least, 0) @ p, np.inf)
+        edge = EDGE * (
+            1 + np.abs(np.where(finite[:, None], least, 0)).max(1) + np.where(allowed, excess, 0).max((1, 2))
+        )
+        if (budgets < -edge).any():
+            return nowhere
+        tight = finite & (budgets <= edge) & ~exact
+        if not tight.any():
+            break
+        # Met only by each letter's best: the rest is forbidden, which may leave less for the other constraints.
+        exact |= tight
+        allowed &= (excess[tight] <= edge[tight][:, None, None]).all(0)
+    binding = finite & ~exact
+    cost = np.where(allowed, 0, np.inf)
+    usable = allowed.any(0)
+    charges, budgets = excess[binding][:, :, usable], budgets[binding]
+    dual = master(p, cost[:, usable], charges, budgets, ceiling=float(entropies(p)) + 1)
+    exponent = exponent_of(cost[:, usable], charges, dual.slopes)
+    level = (p[:, None] * np.exp(dual.potential[:, None] - exponent)).sum(0).max()
+    lower = float(p @ dual.potential - np.log(level) - dual.slopes @ budgets)
+    lower -= EPSILON * (1 + np.abs(dual.potential).max() + dual.slopes @ budgets)
+    if lower > entropies(p) + BEYOND:
+        return nowhere
+    channel = np.zeros((len(source), d.shape[2]))
+    inner = channel_of(p, exponent, dual.weights)
+    channel[np.ix_(kept, np.flatnonzero(usable))] = inner
+    rest = np.setdiff1d(np.arange(len(source)), kept)
+    channel[np.ix_(rest, np.flatnonzero(usable))] = p @ inner
+    joint = source[:, None] * channel
+    reached = (np.where(joint > 0, tables, 0) * joint).sum((1, 2))
+    slopes = np.where(exact, np.inf, 0.0)
+    slopes[binding] = dual.slopes
+    rate = mutual_information(source, channel) if (reached <= targets)[binding].all() else np.inf
+    return Linear(rate, max(float(lower), 0.0), reached, slopes, channel)
+
+
+def fixed_classifier_rate(
+    problem: Problem,
+    cross_entropy: ArrayLike | Sequence[ArrayLike],
+    distortion: ArrayLike,
+    classification: ArrayLike,
+    *,
+    start: Point | None = None,
+    tol: float = 1e-9,
+) -> Point:
+    """The rate for a given classifier c, which must do well on the reproduction itself, certified.
+
+        R(D, C) = min I(X;Xh)  subject to  E Delta(X, Xh) <= D,  E[-ln c_k(S_k|Xh)] <= C_k
+
+    Both constraints are linear in the channel: convex, nonincreasing, above the literal function. It is what a trained
+    codec with a pretrained classifier minimises. Runs on the host in float64.
+
+    Args:
+        problem: source (n,), distortion (n, m), +inf for forbidden pairs.
+        cross_entropy: E[-ln c(S|xh) | x], nats, shape (n, m) (see `cross_entropies`); or a list, one for each label.
+        distortion: D, in the unit of the problem's distortion; inf for no constraint.
+        classification: C, nats, inf for no constraint; for several labels one number each.
+        start: not needed and not read; here so that all semantics are called alike.
+        tol: certified gap asked, nats, relative to max(1, R).
+
+    Returns:
+        A `Point` over the m reproductions, `classification` the mean cross entropies; rate +inf, INFEASIBLE where no
+        channel meets the targets. STALLED where the gap is larger than `tol`.
+
+    Raises:
+        InputError: shapes that do not match, NaN or a negative cross entropy, a negative target.
+
+    Reference: [B] section V.
+
+    >>> problem = Problem(np.array([0.5, 0.5]), 1 - np.eye(2))
+    >>> loss = cross_entropies(np.eye(2), np.array([[0.9, 0.1], [0.1, 0.9]]))
+    >>> round(fixed_classifier_rate(problem, loss, 0.2, np.inf).rate, 4)  # ln 2 - h(.2)
+    0.1927
+    """
+    del start
+    source, d = as_problem(problem)
+    several = isinstance(cross_entropy, list | tuple) and all(np.ndim(a) == 2 for a in cross_entropy)
+    losses = [np.asarray(a, np.float64) for a in (cross_entropy if several else [cross_entropy])]  # pyright: ignore
+    for loss in losses:
+        if loss.shape != d.shape:
+            raise InputError(f"cross_entropy must have the distortion's shape {d.shape}; got {loss.shape}.")
+        if not (loss >= 0).all():
+            raise InputError(f"cross_entropy must be >= 0; got {loss[~(loss >= 0)][0]:g}.")
+    targets = as_targets(len(losses), distortion, classification)
+    found = linear(source, np.stack([d, *losses]), targets)
+    if found.lower == np.inf:
+        return infeasible(FIXED, len(source), len(losses))
+    weights = source @ found.channel
+    close = found.rate - found.lower <= tol * max(1, found.rate)
+    return Point(
+        FIXED, found.rate, found.lower, Status.CONVERGED if close else Status.STALLED, float(found.reached[0]),
+        found.reached[1:], float(found.slopes[0]), found.slopes[1:], np.arange(d.shape[1]), (), weights, found.channel,
+    )  # fmt: skip

@@ -1,0 +1,143 @@
+"""The least distortion at a rate and a classification loss, and the least loss at a rate and a distortion."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxrd.problem import Problem
+from jaxrd.rdc.discrete import lifted_rate
+from jaxrd.rdc.inputs import as_problem, non_negative
+from jaxrd.rdc.point import Least, Point
+from jaxrd.solution import Status
+
+Solver = Callable[..., Point]
+"""(problem, labels, distortion, classification, *, start) -> Point: `lifted_rate` and its like."""
+
+SOLVES = 60
+TOLERANCE = 1e-9
+NARROW = 4  # width at which to stop, in units of the rate's accuracy over the slope
+
+
+def least_distortion(
+    problem: Problem,
+    labels: ArrayLike | Sequence[ArrayLike],
+    classification: ArrayLike,
+    rate: float,
+    *,
+    solver: Solver = lifted_rate,
+) -> Least:
+    """D(C, R) = the least E Delta(X, Xh) at a rate and a classification loss (definition 2).
+
+    Args:
+        problem: source (n,), distortion (n, m), +inf for forbidden pairs.
+        labels: what `solver` takes: P(S|X), shape (n, classes), or a list; for `fixed_classifier_rate` cross entropies.
+        classification: C, nats, inf for no constraint; for several labels one number each.
+        rate: R, nats.
+        solver: the semantics: `lifted_rate`, `literal_rate`, `time_shared_rate` or `fixed_classifier_rate`.
+
+    Returns:
+        A `Least`: `point` reaches `value` at a rate of at most R (to 1e-9 nat, relative to max(1, R)); below `lower`
+        the rate is certainly larger. INFEASIBLE, +inf, where no distortion makes the rate small enough. Of semantics
+        that are only searched `value` is achievable, and `lower` that of the lifted one.
+
+    Raises:
+        InputError: as of the solver; a negative rate.
+
+    Reference: [B] definition 2, equation (5).
+
+    >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
+    >>> found = least_distortion(problem, np.array([[0.9, 0.1], [0.1, 0.9]]), 0.6, 0.2857813286)
+    >>> round(found.value, 6)
+    0.1
+    """
+    source, d = as_problem(problem)
+    least = float(source[source > 0] @ d[source > 0].min(1))
+    classes = np.atleast_1d(np.asarray(classification, float))
+
+    def at(target: float, start: Point | None) -> Point:
+        return solver(problem, labels, target, classes, start=start)
+
+    return _least(
+        at, lambda point: point.distortion, lambda point: point.distortion_slope, non_negative("rate", rate), least
+    )
+
+
+def least_classification(
+    problem: Problem,
+    labels: ArrayLike | Sequence[ArrayLike],
+    distortion: ArrayLike,
+    rate: float,
+    *,
+    classification: ArrayLike = np.inf,
+    label: int = 0,
+    solver: Solver = lifted_rate,
+) -> Least:
+    """C(D, R) = the least H(S|.) at a rate and a distortion: `least_distortion` with the roles exchanged.
+
+    Args:
+        problem: source (n,), distortion (n, m), +inf for forbidden pairs.
+        labels: what `solver` takes, see `least_distortion`.
+        distortion: D, inf for no constraint.
+        rate: R, nats.
+        classification: the other labels' C where there are several, one number each; that of `label` is not read.
+        label: which label's loss to minimise.
+        solver: the semantics, see `least_distortion`.
+
+    Returns:
+        A `Least`, in nats.
+
+    >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
+    >>> found = least_classification(problem, np.array([[0.9, 0.1], [0.1, 0.9]]), np.inf, 0.1489544819)
+    >>> round(found.value, 6)
+    0.55
+    """
+    classes = np.atleast_1d(np.asarray(classification, float)).copy()
+
+    def at(target: float, start: Point | None) -> Point:
+        classes[label] = target
+        return solver(problem, labels, distortion, classes, start=start)
+
+    return _least(
+        at, lambda point: float(point.classification[label]), lambda point: float(point.classification_slope[label]),
+        non_negative("rate", rate), None,
+    )  # fmt: skip
+
+
+def _least(at, reached, slope, rate: float, floor: float | None) -> Least:
+    """Bracket the target at which the rate passes R; tangents choose where to look, the bounds alone decide."""
+    enough = rate + TOLERANCE * max(1, rate)
+    top = at(np.inf, None)
+    if top.status == Status.INFEASIBLE or top.lower > enough:
+        return Least(np.inf, np.inf, Status.INFEASIBLE, top.semantics, top)
+    if top.rate > enough:
+        return Least(np.inf, 0.0, Status.STALLED, top.semantics, top)
+    best, high, low, point = top, reached(top), 0.0 if floor is None else floor, top
+    if floor is not None:
+        finest = at(floor, top)
+        if finest.rate <= enough:
+            return Least(floor, floor, Status.CONVERGED, top.semantics, finest)
+        point = finest if np.isfinite(finest.rate) else top
+    target, status = high, Status.MAX_STEPS
+    for _ in range(SOLVES):
+        s = slope(point)
+        usable = np.isfinite(s) and s > 0 and np.isfinite(point.rate)
+        margin = TOLERANCE * max(1, rate) / s if usable else 0.0
+        width = max(NARROW * margin, 1e-12 * (1 + abs(high)))
+        if high - low <= width:
+            status = Status.CONVERGED
+            break
+        # A little beyond where the tangent meets R, so that the bracket closes from both sides.
+        side = 1 if point.rate > enough else -1
+        guess = target + (point.rate - rate) / s + side * margin if usable else np.nan
+        inside = low + 0.01 * width < guess < high - 0.01 * width
+        target = guess if inside else (low + high) / 2
+        point = at(target, best)
+        if point.rate <= enough:
+            best, high = point, min(target, high)
+        elif point.lower > rate:
+            low = target
+        else:  # R lies within the bounds of the rate here: no closer answer can be told apart
+            status = Status.STALLED
+            break
+    return Least(float(high), float(low), status, top.semantics, best)

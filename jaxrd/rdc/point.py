@@ -1,0 +1,103 @@
+"""What the discrete RDC functions return: a point with its bounds, and the semantics it belongs to."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxrd.solution import Status
+
+LIFTED, LITERAL, TIME_SHARED, FIXED = "lifted", "literal", "time-shared", "fixed"
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Point:
+    """A point of a rate-distortion-classification function: lower <= R <= rate, in the semantics it names.
+
+    The arrays are numpy's in float64, whatever the x64 switch says: bounds rounded to float32 would bound nothing.
+
+    Args:
+        semantics: "lifted", "literal", "time-shared" or "fixed" (static).
+        rate: achieved by `channel` (and, where rounding asks for it, a vanishing share of lossless coding), nats.
+        lower: valid lower bound on R at the targets, nats; -inf where there is none.
+        status: a `Status`: CONVERGED where rate - lower is within the tolerance, ACHIEVABLE where the function is not
+            convex and only `rate` was searched for, INFEASIBLE where no code meets the targets.
+        distortion: E Delta(X, Xh) of the channel.
+        classification: H(S_k|U) of the channel for each label, nats; for "fixed" the mean cross entropy. Shape (K,).
+        distortion_slope: the multiplier of the distortion, -dR/dD where R is smooth, nats per unit.
+        classification_slope: those of the labels, shape (K,).
+        reproduction: xh of each atom u of the channel, int, shape (atoms,).
+        soft_labels: the decoder's soft label P(S_k|u) of each atom, each of shape (atoms, classes_k).
+        weights: P(u), shape (atoms,).
+        channel: P(u|x), shape (n, atoms).
+    """
+
+    semantics: str = field(metadata={"static": True})
+    rate: float
+    lower: float
+    status: Status
+    distortion: float
+    classification: np.ndarray
+    distortion_slope: float
+    classification_slope: np.ndarray
+    reproduction: np.ndarray
+    soft_labels: tuple[np.ndarray, ...]
+    weights: np.ndarray
+    channel: np.ndarray
+
+    @property
+    def gap(self) -> float:
+        """rate - lower, nats: the width of what is known."""
+        return 0.0 if np.isinf(self.lower) and self.rate == self.lower else self.rate - self.lower
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gap is within the tolerance."""
+        return self.status in (Status.CONVERGED, Status.EXACT)
+
+
+class Least(NamedTuple):
+    """The least distortion or classification loss at a rate: lower <= least <= value, in the semantics it names."""
+
+    value: float  # achieved by `point`; +inf where infeasible
+    lower: float
+    status: Status
+    semantics: str
+    point: Point
+
+    @property
+    def gap(self) -> float:
+        """value - lower."""
+        return 0.0 if np.isinf(self.lower) and self.value == self.lower else self.value - self.lower
+
+
+def infeasible(semantics: str, letters: int, labels: int) -> Point:
+    """No code meets the targets: rate +inf."""
+    inf, none = float("inf"), np.zeros(0)
+    return Point(
+        semantics, inf, inf, Status.INFEASIBLE, inf, np.full(labels, inf), inf, np.full(labels, inf),
+        none.astype(int), (), none, np.zeros((letters, 0)),
+    )  # fmt: skip
+
+
+def mutual_information(source: np.ndarray, channel: np.ndarray) -> float:
+    """I(X;U) in nats."""
+    output = source @ channel
+    positive = (channel > 0) & (source[:, None] > 0)
+    ratio = np.divide(channel, output, out=np.ones_like(channel), where=positive)
+    return float(max((source[:, None] * channel * np.log(ratio)).sum(), 0.0))
+
+
+def entropies(pmf: np.ndarray) -> np.ndarray:
+    """Entropy of each row, nats."""
+    return -(pmf * np.log(np.where(pmf > 0, pmf, 1))).sum(-1)
+
+
+def posteriors(source: np.ndarray, channel: np.ndarray, labels: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """P(S_k|u) of each output u, each of shape (outputs, classes_k); the prior's for outputs that never occur."""
+    joint = source[:, None] * channel
+    weights = joint.sum(0)
+    backward = np.where(weights > 0, joint / np.where(weights > 0, weights, 1), source[:, None])
+    return tuple(backward.T @ p for p in labels)

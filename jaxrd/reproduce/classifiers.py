@@ -1,0 +1,60 @@
+"""The classifiers that paper [A]'s figures are recomputed from, and which of them are at hand."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxrd.datasets import example_path
+from jaxrd.tosc.outputs import InputError
+
+
+class Classifier(NamedTuple):
+    """Outputs of a classifier on a benchmark."""
+
+    key: str
+    """In front of the names of its curves in files."""
+    title: str
+    path: Path
+    pixels: int
+    """Of a sample."""
+
+
+def embedded() -> list[Classifier]:
+    """The LeNet of this package on clean and on noisy MNIST; always there."""
+    return [
+        Classifier("mnist", "MNIST, LeNet", example_path("mnist-clean"), 28 * 28),
+        Classifier("mnist-noisy", "MNIST with pixel noise, LeNet", example_path("mnist-noisy"), 28 * 28),
+    ]
+
+
+ELSEWHERE = {
+    "cifar-100": ("CIFAR-100, VGG-19", "cifar100_vgg19_bn_logits.npz", 32 * 32),
+    "imagenet": ("ImageNet, ResNet-50", "imagenet_resnet50_predictions.npz", 224 * 224),
+}
+"""Title, file in classifiers/ and pixels of outputs that this package does not hold."""
+
+
+def elsewhere(data: Path | None, keys: Iterable[str] = ELSEWHERE) -> tuple[list[Classifier], list[str]]:
+    """CIFAR-100 and ImageNet outputs in `data/classifiers`, those that are there, and a note on each that is not.
+
+    Args:
+        data: the folder; None: `$JAXRD_DATA`, if that is set.
+        keys: which are wanted.
+
+    Raises:
+        InputError: `data` was named and is no folder.
+    """
+    if data is not None and not data.is_dir():
+        raise InputError(f"{data} is no folder; --data names the one that holds classifiers/.")
+    named = os.environ.get("JAXRD_DATA")
+    folder = data or (Path(named) if named else None)
+    found, absent = [], []
+    for key in keys:
+        title, name, pixels = ELSEWHERE[key]
+        if folder is not None and (path := folder / "classifiers" / name).exists():
+            found.append(Classifier(key, title, path, pixels))
+        else:
+            place = "no --data was given and JAXRD_DATA is not set" if folder is None else f"is not in {folder}"
+            absent.append(f"{title} is left out: classifiers/{name}: {place}")
+    return found, absent

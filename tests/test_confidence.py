@@ -1,8 +1,11 @@
-"""`statistics` on whole files of outputs, and `jaxrd limits --confidence`."""
+"""`statistics` on whole files of outputs and over replicas, and `jaxrd limits --confidence`."""
 
 import csv
+import importlib.util
 import json
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -12,6 +15,15 @@ from jaxrd import tosc
 from jaxrd.cli import confidence as written
 from jaxrd.cli.app import run
 from jaxrd.tosc import bands
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+# By its path: a package of that name measures which lines tests reach, and may be loaded.
+spec = importlib.util.spec_from_file_location("coverage_of_intervals", BENCHMARKS / "coverage.py")
+assert spec is not None
+assert spec.loader is not None
+coverage = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = coverage
+spec.loader.exec_module(coverage)
 
 SOFT = {"oRD", "E&C", "iE&C", "TS", "S&C", "TMRD", "TMRD_model"}
 
@@ -131,6 +143,39 @@ class TestStatistics:
         few = replace(limits, workings=replace(limits.workings, outputs=limits.workings.outputs.take(np.arange(3))))
         with pytest.raises(tosc.InputError, match="3 samples are too few"):
             tosc.statistics(few)
+
+
+def rigorous(key):
+    return "mcdiarmid" in key or "hoeffding" in key
+
+
+class TestCoverage:
+    """On populations whose curves are known, by the path of benchmarks/coverage.py, and its committed result."""
+
+    def test_forty_replicas(self, reference):
+        """Binomial: of 40 at .95 more than 7 miss once in 1000; the rigorous ones never miss."""
+        population = replace(coverage.populations()[0], samples=150)  # of the shape of the other tests
+        np.testing.assert_allclose(population.v, reference["C"]["tmrd_8x3"]["V"], atol=1e-12)
+        found = coverage.measure(population, 40, seed=1, slopes=4)
+        fixed = {row["D"]: row["R_nats"] for row in reference["C"]["tmrd_8x3"]["fixed_D"]}
+        assert found["truth_nats"]["TMRD"] == pytest.approx(fixed[0.45], abs=1e-9)
+        assert {key.split(", ")[0] for key in found["coverage"]} == SOFT | {"L"}
+        for key, value in found["coverage"].items():
+            assert value["coverage"] >= (1 if rigorous(key) else 33 / 40), key
+
+    @pytest.mark.parametrize("name", ["8x3", "mixture", "400x10"])
+    def test_committed(self, name):
+        """2000 replicas: CLT bands within 1.5 points of 95 %, whatever they are offered for; rigorous always."""
+        document = json.loads((BENCHMARKS / "results" / "coverage.json").read_text())
+        found = document["populations"][name]
+        assert document["confidence"] == 0.95
+        assert found["replicas"] >= 2000
+        held = {key: value["coverage"] for key, value in found["coverage"].items()}
+        clt = {key: rate for key, rate in held.items() if key.endswith(", clt") or key.startswith("L, clt")}
+        assert {key.split(", ")[0] for key in clt} == {"TMRD", "TMRD_model", "iE&C", "L"}
+        assert all(abs(rate - 0.95) <= 0.015 for rate in clt.values()), clt
+        assert all(rate == 1 for key, rate in held.items() if rigorous(key))
+        assert {key.split(", ")[0] for key in held if key.endswith("bootstrap")} == SOFT
 
 
 @pytest.fixture

@@ -121,7 +121,8 @@ print(f"{point.lower / BIT:.10f} <= R({D:g}) of these samples <= {point.rate / B
 # * **Hoeffding**, from above: channels fitted on one half, measured on the other. Holds at every $N$ too, and on
 #   *labels*, whatever the calibration.
 #
-# How often each holds was measured on populations whose curve is known: `benchmarks/coverage.py`.
+# How often each holds was measured on three populations whose curves are known, 2000 times each: the 95 % CLT interval
+# of TMRD in 94.8 to 96.4 % of them, McDiarmid's and Hoeffding's bounds in all (`benchmarks/coverage.py`).
 
 # %%
 found = tosc.statistics(limits, confidence=CONFIDENCE)

@@ -237,6 +237,24 @@ class TestCommand:
         assert "95 % intervals, bits per sample" in printed
         assert "the limit of any scheme that sees it alone" in printed
 
+    def test_overconfidence_is_told(self, tmp_path):
+        logits, labels = arrays(150)
+        np.savez(tmp_path / "x.npz", logits=3 * logits, labels=labels)
+        args = ["--temperature", "1", "--at", ".4", "--slopes", "4", "--no-plot", "--confidence", ".95"]
+        assert run(["limits", str(tmp_path / "x.npz"), *args, "--out", str(tmp_path / "o")]) == 0
+        told = [w for w in load(tmp_path / "o")["warnings"] if w.startswith("miscalibrated: the model believes itself")]
+        assert len(told) == 1
+        assert "better than its labels show" in told[0]
+
+    def test_many_cells_are_told(self, tmp_path):
+        for samples, expected in ((90, 0), (80, 2)):  # 9 cells
+            logits, labels = arrays(samples)
+            np.savez(tmp_path / "x.npz", predictions=logits.argmax(1), labels=labels)
+            args = ["--at", ".4", "--slopes", "4", "--no-plot", "--confidence", ".95", "--out", str(tmp_path / "o")]
+            assert run(["limits", str(tmp_path / "x.npz"), *args]) == 0
+            told = [w for w in load(tmp_path / "o")["warnings"] if "confusion cells" in w or "cross-fitted, iE&C" in w]
+            assert len(told) == expected, told
+
     def test_cross_fitting_is_told_where_cells_are_many(self, limits, found):
         assert written.optimism(found, limits) is None  # 9 cells, 150 samples
         many = replace(limits, summary=limits.summary | {"classes": 12})

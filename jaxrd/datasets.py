@@ -1,9 +1,11 @@
 """Data for the examples and the neural part: MNIST from its IDX files, and the embedded classifier outputs."""
 
 import gzip
+import math
 import os
 import struct
-from importlib import resources
+import zlib
+from importlib import import_module, resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +18,14 @@ EXAMPLES = {
 """Names of the embedded classifier outputs and their files."""
 DEFAULT_EXAMPLE = "mnist-noisy"
 """What `jaxrd limits` runs on without a file: there the curves come apart; on the clean set they nearly coincide."""
+MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist"
+MNIST = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+"""MNIST's files and the SHA-256 of each, unpacked: archives of the same file differ from host to host."""
 
 
 class Split(NamedTuple):
@@ -29,45 +39,87 @@ def read_idx(path: Path) -> np.ndarray:
     """Read one IDX file of unsigned bytes, gzipped or not, as an array of the shape its header states.
 
     Raises:
-        ValueError: the file is not IDX of unsigned bytes, or is shorter than its header says.
+        ValueError: the file is not IDX of unsigned bytes, is damaged, or is shorter than its header says.
+        OSError: it cannot be read.
     """
-    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    raw = path.read_bytes()
+    try:
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be unpacked, it may be truncated or damaged: {error}") from error
     zeros, kind, rank = struct.unpack_from(">HBB", raw.ljust(4, b"\xff"))
     if zeros != 0 or kind != 0x08:
         raise ValueError(f"{path} is no IDX file of unsigned bytes: it begins with {raw[:4].hex()}.")
+    if len(raw) < 4 + 4 * rank:
+        raise ValueError(f"{path} is cut short: {len(raw)} bytes where its header alone has {4 + 4 * rank}.")
     shape = struct.unpack_from(f">{rank}I", raw, 4)
     data = np.frombuffer(raw, np.uint8, offset=4 + 4 * rank)
-    if data.size != int(np.prod(shape)):
+    if data.size != math.prod(shape):
         raise ValueError(f"{path} is cut short: {data.size} bytes of data where its header says {shape}.")
     return data.reshape(shape)
 
 
 def mnist(folder: str | Path | None = None) -> tuple[Split, Split]:
-    """Read MNIST (train, test) from the standard IDX files, gzipped or not.
+    """Read MNIST (train, test), or a set of its shape such as FashionMNIST, from four IDX files, gzipped or not.
 
     Args:
-        folder: where the four files lie; None: `$JAXRD_DATA/mnist`.
+        folder: where the four files lie, or what holds a folder `mnist` of them; None: `$JAXRD_DATA`.
 
     Raises:
         FileNotFoundError: a file is missing, or no folder was named.
+        ValueError: a file is damaged, or images and labels do not fit each other.
     """
-    if folder is None:
-        if "JAXRD_DATA" not in os.environ:
-            raise FileNotFoundError("MNIST not found: set JAXRD_DATA to the folder that holds mnist/, or pass folder.")
-        folder = Path(os.environ["JAXRD_DATA"]) / "mnist"
+    folder = folder or os.environ.get("JAXRD_DATA")
+    if not folder:
+        raise FileNotFoundError("MNIST not found: set JAXRD_DATA to the folder that holds mnist/, or pass folder.")
+    folder = Path(folder) / "mnist" if (Path(folder) / "mnist").is_dir() else Path(folder)
 
     def find(stem: str) -> Path:
         for name in (stem, stem + ".gz"):
-            if (path := Path(folder) / name).exists():
+            if (path := folder / name).exists():
                 return path
         raise FileNotFoundError(f"MNIST file {stem}[.gz] not found in {folder}.")
 
     def split(prefix: str) -> Split:
         images = read_idx(find(f"{prefix}-images-idx3-ubyte"))
         labels = read_idx(find(f"{prefix}-labels-idx1-ubyte"))
+        if labels.ndim != 1 or not labels.size or labels.max() > 9 or images.shape != (labels.size, 28, 28):
+            highest = f" up to {labels.max()}" if labels.size else ""
+            raise ValueError(f"{folder}: {prefix} has images {images.shape} and labels {labels.shape}{highest}.")
         return Split(images, labels.astype(np.int32))
 
     return split("train"), split("t10k")
+
+
+def download_mnist() -> Path:
+    """Fetch MNIST's four files into the user's cache, unless they lie there; returns the folder, for `mnist`.
+
+    Every call compares each file, unpacked, with its SHA-256; what differs is fetched again and never kept.
+
+    Raises:
+        FileNotFoundError: there is no pooch, no network, or what came is not MNIST.
+    """
+    try:
+        pooch: Any = import_module("pooch")
+    except ModuleNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error.name}, which downloads it, is missing: pip install 'jaxrd[neural]'."
+        ) from error
+
+    def unpacked(url: str, file: Any, owner: Any) -> None:
+        pooch.HTTPDownloader()(url, file, owner)
+        Path(file).write_bytes(gzip.decompress(Path(file).read_bytes()))
+
+    folder = Path(pooch.os_cache("jaxrd")) / "mnist"
+    for name, sha256 in MNIST.items():
+        url = f"{MNIST_URL}/{name}.gz"
+        try:
+            pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=name, path=folder, downloader=unpacked)
+        except ValueError as error:
+            raise FileNotFoundError(f"{url} is not what it should be: its SHA-256 differs from {sha256}.") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise FileNotFoundError(f"{url} cannot be fetched into {folder} ({type(error).__name__}).") from error
+    return folder
 
 
 def embedded(filename: str) -> dict[str, Any]:

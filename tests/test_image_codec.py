@@ -1,6 +1,7 @@
 """Streams of a trained code: what comes back, how long they are, and which are refused."""
 
 import dataclasses
+import hashlib
 
 import jax
 import numpy as np
@@ -14,6 +15,8 @@ from jaxrd.neural.evaluate import transmit
 from jaxrd.neural.train import Code, initial
 
 COUNT = 64
+# Header and words of the messages 26, 25, ..., 0 under frequencies 0, 1, ..., 26.
+STREAM = "4a524443310a2c05ba335a9f3611090000001b0000000500000028eb70fef5ed4476cadd488e9739b8f636d3ad1a"
 
 
 def model(code=CODE, seed=0):
@@ -87,6 +90,58 @@ def test_another_model_is_refused(sent):
     other = model()._replace(code=dataclasses.replace(CODE, sharpness=5.0))
     with pytest.raises(codec.StreamError, match="decode with the one that made it"):
         codec.decompress(other, sent[1])
+
+
+def test_both_sides_may_compute_in_either_precision():
+    dithered = model(Code(dither=1.0))
+    images = np.asarray(batch(n=COUNT)[0])
+    wide = codec.compress(dithered, images, seed=5)
+    with jax.enable_x64(False):
+        assert codec.compress(dithered, images, seed=5) == wide
+        narrow = codec.decompress(dithered, wide)
+    np.testing.assert_array_equal(codec.decompress(dithered, wide), narrow)
+
+
+def test_batches_do_not_show(monkeypatch, sent):
+    images, stream = sent
+    whole = codec.decompress(model(), stream)
+    monkeypatch.setattr(codec, "BATCH", 24)
+    seen = []
+    assert codec.pack(model(), codec.quantise(model(), images, progress=lambda *done: seen.append(done))) == stream
+    assert seen == [(24, 64), (48, 64), (64, 64)]
+    found = codec.decompress(model(), stream)
+    assert np.abs(found.astype(int) - whole).max() <= 1  # sums of another shape may round otherwise
+    assert (found != whole).mean() < 1e-3
+
+
+def test_old_streams_stay_readable():
+    # A change of these values is a new format: it needs a new MAGIC.
+    bare = codec.Model(CODE, {"encoder": {}, "decoder": {}}, np.arange(27))
+    stream = codec.pack(bare, np.arange(27)[::-1], seed=9)
+    assert stream[:-32].hex() == STREAM
+    messages, seed = codec.unpack(bare, stream)
+    np.testing.assert_array_equal(messages, np.arange(27)[::-1])
+    assert seed == 9
+    expected = [[-0.12283188104629517, -0.4659491181373596, 0.4088544249534607]]
+    expected += [[0.15175479650497437, 0.32163506746292114, 0.22198957204818726]]
+    np.testing.assert_array_equal(codec._dithers(Code(dither=1.0), 9, 2), np.asarray(expected, np.float32))
+
+
+def test_dither_is_uniform_over_a_cell():
+    u = codec._dithers(Code(dither=1.0), 0, 20000)
+    assert u.min() >= -0.5
+    assert u.max() < 0.5
+    np.testing.assert_allclose(
+        np.quantile(u, np.linspace(0, 1, 11), axis=0).T, [np.linspace(-0.5, 0.5, 11)] * 3, atol=0.012
+    )
+
+
+@pytest.mark.parametrize(("count", "words"), [(900, bytes(range(200, 236))), (3, b"\xff" * 8)])
+def test_a_checksum_does_not_make_a_stream(count, words):
+    head = codec._HEADER.pack(codec.MAGIC, model().digest(), 0, count, len(words) // 4 + (count == 3))
+    body = head + words
+    with pytest.raises(codec.StreamError, match="though its checksum matches"):
+        codec.unpack(model(), body + hashlib.sha256(body).digest())
 
 
 def test_no_images():

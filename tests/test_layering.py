@@ -38,7 +38,7 @@ ALLOWED = {
     },
     "datasets": set(),
     "neural": {"datasets"},
-    "io": {"curve", "information", "problem", "solution", "tosc.outputs"},
+    "io": {"curve", "datasets", "information", "problem", "solution", "tosc.outputs"},
     "plots": {"curve", "information", "solution"},
     "reproduce": None,  # anything but cli
     "cli": None,  # anything

@@ -399,3 +399,12 @@ def test_bad_labels(tmp_path, name, text, message):
     with pytest.raises(InputError) as error:
         read(tmp_path / "scores.npy", labels=tmp_path / name)
     assert message in str(error.value)
+
+
+def test_an_archive_that_one_bit_made_encrypted(tmp_path):
+    np.savez(tmp_path / "x.npz", logits=LOGITS, labels=Y)
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] ^= 1  # the flags of its first entry
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.npz cannot be read as a numpy file"):
+        read(tmp_path / "x.npz")

@@ -111,6 +111,10 @@ def test_bad_data_is_one_line_and_exit_2(damage, folder, tmp_path, capsys):
 
 
 def test_no_data(monkeypatch, tmp_path, capsys):
+    def offline(*_, **__):
+        raise ConnectionError
+
     monkeypatch.delenv("JAXRD_DATA", raising=False)
+    monkeypatch.setattr("pooch.retrieve", offline)
     assert run(["reproduce", "identifiability", "--out", str(tmp_path / "out")]) == 2
     assert "pass --data FOLDER, or set JAXRD_DATA" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from jaxrd import __version__
+from jaxrd.cli.codec import app as codec_app
 from jaxrd.cli.common import keep_compilations
 from jaxrd.cli.decode import decode_command
 from jaxrd.cli.encode import encode_command
@@ -26,6 +27,7 @@ app.command("sweep")(sweep_command)
 app.add_typer(reproduce_app, name="reproduce")
 app.command("encode")(encode_command)
 app.command("decode")(decode_command)
+app.add_typer(codec_app, name="codec")
 
 
 def _version(asked: bool) -> None:

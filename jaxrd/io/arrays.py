@@ -48,7 +48,7 @@ def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> A
             raise pickled(path, "holds a pickle") from None
         raise damaged(path, "a numpy file", error) from None
     except (
-        zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, NotImplementedError, pickle.UnpicklingError,
+        zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError, pickle.UnpicklingError,
     ) as error:  # fmt: skip
         raise damaged(path, "a numpy file", error) from None
 

@@ -1,7 +1,15 @@
-"""A trained code as a file format: messages through a range coder, refused when damaged."""
+"""A trained code as a file format: messages through a range coder, refused when damaged.
+
+What is bit-exact: messages and dither are integers and float32 products that every machine computes alike, so a
+stream holds the same messages wherever it is decoded. The decoder that turns them into images is a network in float32:
+the same machine gives the same bytes again; another, which sums in another order, may round a pixel to the next of the
+256 levels.
+"""
 
 import hashlib
 import struct
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -10,11 +18,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.neural.evaluate import transmit
-from jaxrd.neural.quantizer import codes, dither, nearest_messages
+from jaxrd.neural.quantizer import codes, nearest_messages
 from jaxrd.neural.train import Code, Parameters, decode, encode
 
 MAGIC = b"JRDC1\n"
 _HEADER = struct.Struct("<6s8sIII")  # magic, model, seed, images, words
+BATCH = 1000
+"""Images that a compiled step takes at a time."""
+Progress = Callable[[int, int], object]
+
+
+def _silent(done: int, total: int) -> None:
+    pass
 
 
 def _coding() -> Any:
@@ -69,38 +84,87 @@ def fitted(code: Code, parameters: Parameters, images: np.ndarray, *, batch: int
     return Model(code, parameters, np.bincount(np.concatenate(parts), minlength=code.levels**code.dimensions))
 
 
-def _dithers(code: Code, seed: int, count: int) -> jax.Array:
-    keys = jax.random.split(jax.random.key(seed), count)
-    return jax.vmap(lambda key: dither(key, code.dimensions, code.levels, code.dither))(keys)
+def _dithers(code: Code, seed: int, count: int) -> np.ndarray:
+    # numpy promises the raw numbers of Philox for good, JAX those of its generators only within a version.
+    raw = np.random.Philox(seed).random_raw(count * code.dimensions).reshape(count, code.dimensions)
+    uniform = (raw >> 40).astype(np.float32) * np.float32(2.0**-23) - 1  # exact, in [-1, 1)
+    return uniform * np.float32(code.dither / (code.levels - 1))
 
 
-def compress(model: Model, images: np.ndarray, *, seed: int = 0) -> bytes:
-    """A stream that holds one message an image, range-coded, and a checksum.
+@partial(jax.jit, static_argnums=0)
+def _nearest(code: Code, parameters: Parameters, images: jax.Array, u: jax.Array) -> jax.Array:
+    return nearest_messages(encode(code, parameters, images) + u, code.levels)
+
+
+@partial(jax.jit, static_argnums=0)
+def _pixels(code: Code, parameters: Parameters, messages: jax.Array, u: jax.Array) -> jax.Array:
+    made = decode(code, parameters, codes(code.dimensions, code.levels)[messages] - u)
+    return jnp.round(255 * jnp.clip(made, 0, 1)).astype(jnp.uint8)
+
+
+def _by_batches(step: Any, model: Model, rows: np.ndarray, seed: int, progress: Progress) -> np.ndarray:
+    """`step` on equal, padded batches, in float32 whatever the caller computes in: both sides must round alike."""
+    u = _dithers(model.code, seed, len(rows))
+    parts = []
+    with jax.enable_x64(False):
+        for i in range(0, max(len(rows), 1), BATCH):
+            batch, shift = rows[i : i + BATCH], u[i : i + BATCH]
+            short = BATCH - len(batch)
+            padded = [np.pad(x, [(0, short)] + [(0, 0)] * (x.ndim - 1)) for x in (batch, shift)]
+            parts.append(np.asarray(step(model.code, model.parameters, *padded))[: len(batch)])
+            progress(i + len(batch), len(rows))
+    return np.concatenate(parts)
+
+
+def quantise(model: Model, images: np.ndarray, *, seed: int = 0, progress: Progress = _silent) -> np.ndarray:
+    """The message of each image: int32 in [0, L^h), shape (count,).
 
     Args:
-        model: to encode with; the stream names it by its digest.
+        model: to encode with.
         images: shape (count, 784), in [0, 1].
-        seed: of the shared dither; travels in the stream.
+        seed: of the shared dither, below 2^32.
+        progress: called with images done and their number.
+    """
+    return _by_batches(_nearest, model, np.asarray(images, np.float32), seed, progress).astype(np.int32)
+
+
+def reproduce(model: Model, messages: np.ndarray, *, seed: int = 0, progress: Progress = _silent) -> np.ndarray:
+    """The images that messages stand for: uint8 of shape (count, 28, 28).
+
+    Args:
+        model: to decode with.
+        messages: of `quantise`.
+        seed: the encoder's.
+        progress: called with images done and their number.
+    """
+    return _by_batches(_pixels, model, messages, seed, progress).reshape(-1, 28, 28)
+
+
+def pack(model: Model, messages: np.ndarray, *, seed: int = 0) -> bytes:
+    """A stream of messages, range-coded, and a checksum.
+
+    Args:
+        model: that made them; the stream names it by its digest.
+        messages: of `quantise`.
+        seed: travels in the stream.
 
     Returns:
         26 bytes of header, the coded words, 32 bytes of SHA-256.
     """
-    latent = encode(model.code, model.parameters, jnp.asarray(images, jnp.float32))
-    messages = nearest_messages(latent + _dithers(model.code, seed, len(images)), model.code.levels)
     coder = _coding().queue.RangeEncoder()
     coder.encode(np.asarray(messages, np.int32), model.entropy_model())
     words = coder.get_compressed()
-    head = _HEADER.pack(MAGIC, model.digest(), seed, len(images), len(words))
+    head = _HEADER.pack(MAGIC, model.digest(), seed, len(messages), len(words))
     body = head + words.astype("<u4").tobytes()
     return body + hashlib.sha256(body).digest()
 
 
-def decompress(model: Model, stream: bytes) -> np.ndarray:
-    """The images of a stream: uint8 of shape (count, 28, 28).
+def unpack(model: Model, stream: bytes) -> tuple[np.ndarray, int]:
+    """The messages of a stream and the seed of their dither, bit for bit on every machine.
 
     Args:
         model: the one it was made with.
-        stream: of `compress`.
+        stream: of `pack`.
 
     Raises:
         StreamError: the stream is damaged, cut short, no such stream, or of another model.
@@ -115,11 +179,39 @@ def decompress(model: Model, stream: bytes) -> np.ndarray:
         raise StreamError(
             f"made with model {digest.hex()}, not {model.digest().hex()}; decode with the one that made it."
         )
+    if len(body) != _HEADER.size + 4 * size:
+        raise StreamError("the header of this stream contradicts its length, though its checksum matches.")
     words = np.frombuffer(body, "<u4", count=size, offset=_HEADER.size).astype(np.uint32)
-    messages = _coding().queue.RangeDecoder(words).decode(model.entropy_model(), count)
-    latent = codes(model.code.dimensions, model.code.levels)[messages] - _dithers(model.code, seed, count)
-    pixels = np.clip(np.asarray(decode(model.code, model.parameters, latent)), 0, 1)
-    return np.round(255 * pixels).astype(np.uint8).reshape(count, 28, 28)
+    try:
+        return _coding().queue.RangeDecoder(words).decode(model.entropy_model(), count), seed
+    except AssertionError as error:  # the range coder's word for it
+        raise StreamError("the words of this stream are none of its model's, though its checksum matches.") from error
+
+
+def compress(model: Model, images: np.ndarray, *, seed: int = 0) -> bytes:
+    """A stream that holds one message an image: `pack` of `quantise`.
+
+    Args:
+        model: to encode with.
+        images: shape (count, 784), in [0, 1].
+        seed: of the shared dither; travels in the stream.
+    """
+    return pack(model, quantise(model, images, seed=seed), seed=seed)
+
+
+def decompress(model: Model, stream: bytes, *, progress: Progress = _silent) -> np.ndarray:
+    """The images of a stream: uint8 of shape (count, 28, 28).
+
+    Args:
+        model: the one it was made with.
+        stream: of `compress`.
+        progress: called with images done and their number.
+
+    Raises:
+        StreamError: the stream is damaged, cut short, no such stream, or of another model.
+    """
+    messages, seed = unpack(model, stream)
+    return reproduce(model, messages, seed=seed, progress=progress)
 
 
 def coded_bits(stream: bytes) -> float:

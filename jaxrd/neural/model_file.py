@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -44,17 +45,20 @@ def read(path: Path) -> Model:
         ModelError: it holds no model, or what it holds has not the digest it names.
         OSError: there is no such file.
     """
+    content = io.BytesIO(path.read_bytes())
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(content, allow_pickle=False) as archive:
             held = {name: archive[name] for name in archive.files}
         code = Code(**json.loads(str(held["code"])))
-        like = initial(code, 0).parameters
+        like = jax.eval_shape(lambda: {part: initial(code, 0).parameters[part] for part in PARTS})
         parameters = jax.tree_util.tree_map_with_path(
-            lambda way, _: held[".".join(str(k.key) for k in way)], {part: like[part] for part in PARTS}
+            lambda way, leaf: held[".".join(str(k.key) for k in way)].reshape(leaf.shape), like
         )
         model = Model(code, parameters, held["frequencies"])
         named = str(held["digest"])
-    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        KeyError, TypeError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
         raise ModelError(f"{path} holds no model of a code: {error}") from error
     if model.digest().hex() != named:
         raise ModelError(f"{path} is damaged: its parameters have digest {model.digest().hex()}, not {named}.")

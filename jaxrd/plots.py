@@ -160,11 +160,13 @@ def surface_axes(
         shown = np.isin(status, kinds) & np.isfinite(rate)
         if shown.any():
             ax.plot(grid_d[shown], grid_c[shown], marker, color="#D55E00", markersize=5, label=label)
-    inside = [(d, c / NATS_PER_BIT) for d, c in asked if np.isfinite(d) and np.isfinite(c)]
+    inside = [(d, c / NATS_PER_BIT) for d, c in asked if d <= distortion.max() and loss.min() <= c / NATS_PER_BIT]
     if inside:
         ax.plot(*np.array(inside).T, "o", color="white", markeredgecolor="black", markersize=8, label="asked for")
     if ax.get_legend_handles_labels()[1]:
         ax.legend(fontsize=9)
+    ax.set_xlim(distortion.min(), distortion.max())
+    ax.set_ylim(loss.min(), loss.max())
     ax.set_xlabel("distortion  D")
     ax.set_ylabel("classification loss  C  [bits]")
     return ax

@@ -183,7 +183,7 @@ def _figure(name: str, found: Any, asked: list[tuple[float, float]]) -> bytes:
 
     figure, ax = plots.new_figure(7.6, 5.4)
     plots.surface_axes(ax, found.distortion, found.classification, found.rate, found.status, asked=asked)
-    ax.set_title(f"{name}\nrate [bits], {found.semantics}: {MEANING[found.semantics]}", fontsize=10)
+    ax.set_title(f"{name}\nR(D, C), {found.semantics}: {MEANING[found.semantics]}", fontsize=10)
     return plots.png(figure)
 
 
@@ -197,10 +197,12 @@ def _report(name: str, given: Any, semantics: str, rows: list, found: Any, toget
     )  # fmt: skip
     if rows:
         table = Table()
-        for head in ("D", "C [nats]", "rate [bits]", "at least", "status"):
+        for head in ("D", "C in nats", "rate in bits", "at least", "status"):
             table.add_column(head, justify="right")
         for r in rows:
-            bits = ["infeasible" if np.isinf(r[k]) else f"{r[k] / NATS_PER_BIT:.6f}" for k in ("rate_nats", "lower_nats")]
+            bits = [
+                "infeasible" if np.isinf(r[k]) else f"{r[k] / NATS_PER_BIT:.6f}" for k in ("rate_nats", "lower_nats")
+            ]
             table.add_row(f"{r['distortion']:.6g}", f"{r['classification_nats']:.6g}", *bits, r["status"])
         console.print(table)
     if together is not None:
@@ -208,7 +210,8 @@ def _report(name: str, given: Any, semantics: str, rows: list, found: Any, toget
         if np.isinf(rate):
             console.print("one encoder for all pairs: infeasible", highlight=False)
         else:
-            console.print(f"one encoder for all pairs: {rate:.6f} bits, {penalty:.6f} more than the dearest pair alone")
+            text = f"one encoder for all pairs: {rate:.6f} bits, {penalty:.6f} more than the dearest pair alone"
+            console.print(text, soft_wrap=True, highlight=False)
     if found is not None:
         gaps = found.gap[np.isfinite(found.gap)]
         console.print(

@@ -58,7 +58,12 @@ def lower_convex_envelope(distortion: ArrayLike, rate: ArrayLike) -> jax.Array:
     """
     d, r = jnp.asarray(distortion), jnp.asarray(rate)
     dtype = jnp.promote_types(jnp.result_type(d, r), jnp.float32)
-    d, r = d.astype(dtype), r.astype(dtype)
+    return _envelope(d.astype(dtype), r.astype(dtype))
+
+
+@jax.jit
+def _envelope(d: jax.Array, r: jax.Array) -> jax.Array:
+    dtype = d.dtype
     usable = jnp.isfinite(d) & jnp.isfinite(r)
     leftmost = jnp.where(usable, d, jnp.inf).min()
     start_rate = jnp.where(usable & (d == leftmost), r, jnp.inf).min()

@@ -109,7 +109,13 @@ def limits_axes(
     ax.grid(alpha=0.25)
     top = ax.secondary_xaxis("top", functions=(_accuracy, _distortion))
     top.set_xlabel("accuracy  [%]")
-    ax.legend(frameon=False, fontsize=9)
+    ax.legend(frameon=False, fontsize=9, loc="upper right")
+    return ax
+
+
+def band(ax: Axes, distortion: Any, lower: Any, upper: Any, *, colour: str, label: str) -> Axes:
+    """A light band between two rates in bits, in the order of the curve's parameter; gaps where either is NaN."""
+    ax.fill_between(distortion, lower, upper, color=colour, alpha=0.2, linewidth=0, label=label, zorder=1)
     return ax
 
 

@@ -20,6 +20,14 @@ settings.register_profile(
 settings.load_profile("jaxrd")
 
 
+@pytest.fixture(autouse=True)
+def _no_compilation_cache(monkeypatch):
+    """Verbs run inside the tests' process keep nothing: JAX's cache, once on, stays on for every later test, and its
+    files of a process that has compiled for minutes were seen to crash it. Subprocesses keep theirs.
+    """
+    monkeypatch.setattr("jaxrd.cli.app.keep_compilations", lambda: None)
+
+
 @pytest.fixture(scope="session")
 def reference() -> dict:
     """Values computed independently of this project."""

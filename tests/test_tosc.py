@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from strategies import generators, joints, posteriors
 
-from jaxrd import Status, lower_convex_envelope, optimal_channel, rate_at, solve, sweep, tosc
+from jaxrd import Curve, Status, lower_convex_envelope, optimal_channel, rate_at, solve, sweep, tosc
 from jaxrd.closed_form import categorical
 from jaxrd.information import entropy
+from jaxrd.tosc import bounds
+from jaxrd.tosc.limits import _miscalibration
 
 SLOPES = np.geomspace(0.3, 60, 24)
 
@@ -333,6 +335,27 @@ class TestCalibration:
         # bin of .8: accuracy 1/2; bin of .7: accuracy 1
         np.testing.assert_allclose(found.ece, (2 * 0.3 + 2 * 0.3) / 4)
         np.testing.assert_allclose(found.nll, -np.log([0.8, 0.2, 0.7, 0.7]).mean())
+        np.testing.assert_allclose(found.brier, np.mean([2 * 0.04, 2 * 0.64, 2 * 0.09, 2 * 0.09]))
+        assert [(b.samples, b.accuracy) for b in found.table] == [(2, 1.0), (2, 0.5)]
+        np.testing.assert_allclose([b.confidence for b in found.table], [0.7, 0.8])
+        np.testing.assert_allclose([b.low for b in found.table], [10 / 15, 12 / 15])
+
+    @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+    def test_kappa_of_a_distortion_of_probabilities(self, reference, power):
+        """reference.json, section C, miscalibration: truth v^power; kappa .1335 and .1114 there, 0 at power 1."""
+        v = np.array(reference["C"]["tmrd_8x3"]["V"])
+        eta = v**power / (v**power).sum(1, keepdims=True)
+        g = np.random.default_rng(0)
+        rows = g.integers(8, size=20_000)
+        labels = (g.random((20_000, 1)) > np.cumsum(eta[rows], 1)[:, :-1]).sum(1)
+        kappa = np.abs(eta - v).max(1).mean()
+        assert tosc.estimated_kappa(np.log(v[rows]), labels) == pytest.approx(kappa, abs=0.012)
+
+    def test_kappa_cannot_be_seen_where_errors_cancel(self):
+        """The estimate averages over inputs of like confidence: no bound, as it says."""
+        v = np.array([[0.7, 0.3]] * 1000)
+        labels = np.repeat([0, 1], [700, 300])  # rows known beforehand: the truth is one-hot, kappa = .42
+        assert tosc.estimated_kappa(np.log(v), labels) < 1e-6
 
 
 class TestSmallestRate:
@@ -510,6 +533,26 @@ class TestLimits:
             assert np.isfinite(curve.rate).all()
             assert np.isfinite(curve.distortion).all()
         assert np.isfinite(found.at[0]["iE&C"])
+
+    def test_miscalibration_beyond_noise_alone_is_told(self):
+        # Regression: the side and the size were those of the largest difference, noise or not.
+        believed = np.array([0.5, 0.04])
+        nothing = np.full(2, np.nan)
+        for measured, words in (([0.54, 0.021], "worse than its labels show, by up to 0.019"), ([0.54, 0.045], None)):
+            curve = Curve(np.array(measured), nothing, nothing, nothing, nothing, believed)
+            found = _miscalibration(curve, 1000)
+            assert found is None if words is None else words in found
+
+    def test_a_calibrated_posterior_is_hardly_ever_called_miscalibrated(self):
+        alarms = 0
+        for seed in range(40):
+            g = np.random.default_rng(seed)
+            v = g.dirichlet(np.full(3, 0.5), 500)
+            labels = jnp.asarray((g.random((500, 1)) > np.cumsum(v, 1)[:, :-1]).sum(1))
+            prior = jnp.bincount(labels, length=3) / 500
+            bound = bounds.model_aware(jnp.log(jnp.asarray(np.maximum(v, 1e-9))), labels, prior, 6)
+            alarms += _miscalibration(bound.curve, 500) is not None
+        assert alarms <= 1  # three standard deviations, at a dozen correlated points
 
     def test_overconfidence_is_told(self):
         g = np.random.default_rng(1)

@@ -62,8 +62,8 @@ def run(args: list[str] | None = None) -> int:
         # A usage error: an unknown option, a value that is no number.
         if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):
             raise
-        message = error.format_message().rstrip(".")  # pyright: ignore
-        return _fail(f"{message}. See jaxrd --help.", error.exit_code)  # pyright: ignore
+        message, code = error.format_message().rstrip("."), error.exit_code  # pyright: ignore
+        return _fail(f"{message}. See jaxrd --help.", code) if message else code  # no message: the help was shown
 
 
 def _fail(message: str, code: int) -> int:

@@ -44,7 +44,15 @@ def limits_command(
     ] = None,
     slopes: Annotated[int, typer.Option(help="points per curve")] = 32,
     pixels: Annotated[int | None, typer.Option(help="pixels per sample: adds bits per pixel")] = None,
-    seed: Annotated[int, typer.Option(help="of the split that fits the temperature")] = 0,
+    confidence: Annotated[
+        float | None,
+        typer.Option(help="say .95: adds intervals, rigorous bounds, cross-fitted curves and a sandwich of TMRD"),
+    ] = None,
+    kappa: Annotated[
+        float | None,
+        typer.Option(help="for the sandwich: E max_y |P(y|v) - v_y|, how far the posterior is off; else estimated"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of the split that fits the temperature, and of the resampling")] = 0,
     out: Annotated[Path, typer.Option(help="folder for limits.json, limits.csv, limits.png")] = Path("limits"),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="no figure")] = False,
     float32: Annotated[
@@ -54,11 +62,13 @@ def limits_command(
     """How few bits per sample any scheme could spend for a given accuracy, given this classifier."""
     dtype = set_precision(float32)
     from jaxrd import datasets
+    from jaxrd.cli import confidence as more
     from jaxrd.information import NATS_PER_BIT
     from jaxrd.io import compressai, csv_rows, read_outputs, save_all, to_json
     from jaxrd.io.write import check_writable, columns
-    from jaxrd.tosc import CURVES, InputError, limits
+    from jaxrd.tosc import CURVES, InputError, limits, statistics
 
+    more.check_options(confidence, kappa)
     if file is not None and example is not None:
         raise InputError(f"pass FILE or --example, not both; got {file} and {example}.")
     if pixels is not None and pixels < 1:
@@ -85,22 +95,32 @@ def limits_command(
                 outputs, at=asked or None, temperature=temperature, slopes=slopes, seed=seed,
                 progress=tick,
             )  # fmt: skip
+            stats = None
+            if confidence is not None:
+                stats = statistics(found, confidence=confidence, kappa=kappa, seed=seed, progress=tick)
         meta = provenance(dtype=dtype, sha256=sha256, seed=seed, clock=clock, tolerance=1e-5 if float32 else 1e-9)
 
     curves = {key: columns(c, pixels=pixels) for key, c in found.curves.items()}
     rows = [
         {key: v if key == "distortion" or v is None else v / NATS_PER_BIT for key, v in row.items()} for row in found.at
     ]
+    warnings, crossed = list(found.warnings), {}
+    if stats is not None:
+        curves = {key: c | more.band_columns(stats, key) for key, c in curves.items()}
+        crossed = {f"{key} cross-fitted": columns(c, pixels=pixels) for key, c in stats.cross_fitted.items()}
+        warnings += [words] if (words := more.optimism(stats, found)) else []
     summary: dict[str, Any] = dict(found.summary)
     summary["estimate_entropy_bits"] = summary.pop("estimate_entropy_nats") / NATS_PER_BIT
     document = {
         "schema": "jaxrd.limits/1", "name": name, "meta": meta | {"pixels": pixels, "estimator": "plug-in"},
         "summary": summary, "curves": {k: curves.get(k) for k in CURVES}, "at": rows,
-        "notes": list(outputs.notes), "warnings": found.warnings,
+        "reliability": [bin._asdict() for bin in found.reliability], "notes": list(outputs.notes), "warnings": warnings,
     }  # fmt: skip
-    files = [("limits.json", to_json(document)), ("limits.csv", csv_rows(curves))]
+    if stats is not None:
+        document |= more.objects(stats, found, seed=seed, given=kappa is not None)
+    files = [("limits.json", to_json(document)), ("limits.csv", csv_rows(curves | crossed))]
     if not no_plot:
-        files.append(("limits.png", _figure(name, found)))
+        files.append(("limits.png", _figure(name, found, stats)))
     if pixels is not None:
         files += [
             (FILES[key], compressai(f"{name} {key}", f"{CURVES[key]}; top1 is a fraction", c, meta))
@@ -108,7 +128,11 @@ def limits_command(
         ]
     written = save_all(out, files)
     forgive_interrupts()
-    _report(name, outputs.notes, found, rows, pixels, meta["seconds"])
+    _report(name, outputs.notes, found, rows, warnings, meta["seconds"])
+    if stats is not None:
+        from jaxrd.cli.confidence_report import report
+
+        report(stats, found)
     console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
     unconverged = [key for key, c in found.curves.items() if np.isin(c.status, (1, 2, 3, 4)).any()]
     unconverged += [w for w in found.warnings if "did not converge" in w]
@@ -117,11 +141,14 @@ def limits_command(
         raise typer.Exit(1)
 
 
-def _figure(name: str, found: Any) -> bytes:
+def _figure(name: str, found: Any, stats: Any) -> bytes:
     from jaxrd import plots
+    from jaxrd.cli.confidence_report import add_bands
     from jaxrd.tosc import CURVES
 
-    figure, ax = plots.new_figure()
+    figure, ax = plots.new_figure(height=5.0 if stats is None else 6.0)  # two more lines in the legend
+    if stats is not None:
+        add_bands(ax, stats, found.curves)
     plots.limits_axes(
         ax, found.curves, task_model_distortion=found.summary["task_model_distortion"],
         zero_rate_distortion=found.summary["zero_rate_distortion"], meanings=CURVES,
@@ -130,7 +157,7 @@ def _figure(name: str, found: Any) -> bytes:
     return plots.png(figure)
 
 
-def _report(name: str, notes: Any, found: Any, rows: Any, pixels: int | None, seconds: dict[str, float]) -> None:
+def _report(name: str, notes: Any, found: Any, rows: Any, warnings: list[str], seconds: dict[str, float]) -> None:
     from jaxrd.tosc import CURVES
 
     s = found.summary
@@ -159,7 +186,7 @@ def _report(name: str, notes: Any, found: Any, rows: Any, pixels: int | None, se
         console.print("'beyond': the curve does not reach that accuracy", style="dim")
     if "-" in shown:
         console.print("'-': not computed, see the notes", style="dim")
-    for warning in found.warnings:
+    for warning in warnings:
         console.print(f"note: {warning}", highlight=False, soft_wrap=True)
     gaps = [np.nanmax(c.gap) for c in found.curves.values() if np.isfinite(c.gap).any()]
     console.print(

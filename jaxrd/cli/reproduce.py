@@ -135,6 +135,18 @@ def tosc_fig1_command(
     finish(compute, out)
 
 
+@app.command("tosc-fig2")
+def tosc_fig2_command(out: Out = Path("reproduced")) -> None:
+    """Figure 2 of [A]: the order of all bounds, computed on a small example."""
+
+    def compute(tick: Any) -> Any:
+        from jaxrd.reproduce.tosc_fig2 import tosc_fig2
+
+        return tosc_fig2(tick=tick)
+
+    finish(compute, out)
+
+
 Classifiers = Annotated[Path | None, typer.Option(help="folder that holds classifiers/ (default: $JAXRD_DATA)")]
 
 

@@ -82,7 +82,7 @@ def classification_distortion_perception(
     >>> noisy = jnp.array([[0.8, 0.2], [0.5, 0.5]])
     >>> [round(float(classification_distortion_perception(problem, error, jnp.inf, bound, observation=noisy)
     ...     .classification), 4) for bound in (0.0, 0.2)]
-    [0.3, 0.3]
+    [0.3871, 0.356]
     """
     problem, measure, target = checked(problem, measure, distortion=distortion, perception=perception)
     p, d = jnp.asarray(problem.source), jnp.asarray(problem.distortion)

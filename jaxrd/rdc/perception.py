@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from jaxrd.information import mutual_information
@@ -140,7 +141,7 @@ def perceptual_fixed_classifier_rate(
 
 def is_known(*values: Any) -> bool:
     """Whether all values are at hand, none a tracer."""
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+    return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
 def checked(

@@ -12,7 +12,7 @@ reproduction has the source's law; otherwise they may fail (`premise`).
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from jax.typing import ArrayLike
 
 from jaxrd.rdc.inputs import Labels
 from jaxrd.rdc.point import entropies

@@ -1,5 +1,6 @@
 """From a channel that nearly meets the bounds of a program to one that does."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -20,7 +21,7 @@ class Primal(NamedTuple):
     exceeded: jax.Array  # the largest excess over a bound, relative to its cost's range
 
 
-def measured(ready: Prepared, channel: jax.Array, couplings: list[jax.Array | None]) -> Primal:
+def measured(ready: Prepared, channel: jax.Array, couplings: Sequence[jax.Array | None]) -> Primal:
     """What a channel costs once every decoder has been moved to meet its perception bound."""
     program, p = ready.program, ready.program.source
     joint = p[:, None] * channel
@@ -47,7 +48,7 @@ def measured(ready: Prepared, channel: jax.Array, couplings: list[jax.Array | No
     return Primal(channel, tuple(moves), spent, tuple(decoder_costs), tuple(perceptions), jnp.concatenate(over).max())
 
 
-def repaired(ready: Prepared, channel: jax.Array, couplings: list[jax.Array | None]) -> Primal:
+def repaired(ready: Prepared, channel: jax.Array, couplings: Sequence[jax.Array | None]) -> Primal:
     """The channel, mixed with the one of least costs as far as its costs exceed their bounds.
 
     Args:
@@ -57,8 +58,10 @@ def repaired(ready: Prepared, channel: jax.Array, couplings: list[jax.Array | No
     """
     program = ready.program
     first, letters = measured(ready, channel, couplings), [d.letter for d in program.decoders]
-    total = ready.barred + ready.shared.costs.sum(0) + sum(
-        scaled.costs.sum(0)[:, letter] for scaled, letter in zip(ready.each, letters, strict=True)
+    total = (
+        ready.barred
+        + ready.shared.costs.sum(0)
+        + sum(scaled.costs.sum(0)[:, letter] for scaled, letter in zip(ready.each, letters, strict=True))
     )
     cheapest = jax.nn.one_hot(total.argmin(1), channel.shape[1], dtype=channel.dtype)
     least = measured(ready, cheapest, couplings)

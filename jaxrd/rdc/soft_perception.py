@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
+from jax.typing import ArrayLike
 
 from jaxrd.problem import Problem
 from jaxrd.rdc.atoms import EDGE, Atoms, Core, charges, core, least_targets, lossless, soft_clusters
@@ -61,8 +61,8 @@ def perceptual_lifted_rate(
 ) -> PerceptualLiftedPoint:
     """The lifted rate-distortion-perception-classification function R(D, P, C), certified.
 
-    Runs on the host in float64, whatever the x64 switch says. Up to three classes in all the certificate closes; with more,
-    `lower` is the best valid bound found.
+    Runs on the host in float64, whatever the x64 switch says. Up to three classes in all the certificate closes; with
+    more, `lower` is the best valid bound found.
 
     Args:
         problem: source (n,), distortion (n, m), finite.
@@ -167,7 +167,9 @@ def _generate(task: _Task, max_cells: int, seed: int) -> _Found:
     grid = starts(task.core, seed)
     atoms, most, lower = _begin(task.core, grid), 4 * (len(task.core.source) + len(task.budgets)), -np.inf
     ceiling = float(entropies(task.core.source)) + 1e-3 * task.tol
-    for left in reversed(range(ROUNDS)):
+    left = ROUNDS
+    while True:
+        left -= 1
         program = _program(task, atoms)
         solved = least_rate(program, jnp.asarray(task.tol))
         value, psi = (np.asarray(a) for a in _dual_value(program, solved))

@@ -7,12 +7,13 @@ Reference: [B] definitions 3 and 4; G. Zhang et al., Universal rate-distortion-p
 compression, NeurIPS 2021.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
+from jax.typing import ArrayLike
 
 from jaxrd.problem import Problem
 from jaxrd.rdc import vector_gaussian as vectors
@@ -45,13 +46,15 @@ class Universal(NamedTuple):
     status: Status
 
 
-def _universal(semantics: str, rate: float, lower: float, rates: ArrayLike, lowers: ArrayLike, fine: bool) -> Universal:
-    rates = np.asarray(rates, float)
+def _universal(
+    semantics: str, rate: float, lower: float, rates: Sequence[float], lowers: Sequence[float], fine: bool
+) -> Universal:
+    alone = np.asarray(rates, float)
     if np.isinf(rate):
-        return Universal(semantics, np.inf, np.inf, np.nan, np.nan, rates, Status.INFEASIBLE)
-    penalty, least = rate - float(np.max(lowers)), lower - float(rates.max())
+        return Universal(semantics, np.inf, np.inf, np.nan, np.nan, alone, Status.INFEASIBLE)
+    penalty, least = rate - float(np.max(lowers)), lower - float(alone.max())
     status = Status.CONVERGED if fine else Status.STALLED
-    return Universal(semantics, rate, lower, max(penalty, 0.0), max(least, 0.0), rates, status)
+    return Universal(semantics, rate, lower, max(penalty, 0.0), max(least, 0.0), alone, status)
 
 
 def _pairs(first: str, one: ArrayLike, second: str, other: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -170,7 +173,12 @@ def universal_perceptual_rate(
     def decoder(pair: np.ndarray, letter: np.ndarray) -> Decoder:
         one, use, target = checked(problem, chosen, distortion=pair[0], perception=pair[1])
         return Decoder(
-            jnp.asarray(letter), matrix[None], target["distortion"][None], use, target["perception"], one.source
+            jnp.asarray(letter),
+            matrix[None],
+            target["distortion"][None],
+            use,
+            target["perception"],
+            jnp.asarray(one.source),
         )
 
     return _joint(PERCEPTION, p, np.stack([d, bounds], 1), matrix.shape[1], decoder, tol)

@@ -18,6 +18,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from jaxrd.rdc.max_det import STEPS, Whitened, ascend
@@ -92,7 +93,7 @@ def _inputs(source: VectorSource, *targets: ArrayLike) -> tuple[VectorSource, li
         )
     if any(x.ndim for x in rest):
         raise ValueError(f"one point at a time; got shape {next(x.shape for x in rest if x.ndim)}. Use jax.vmap.")
-    if not any(isinstance(x, jax.core.Tracer) for x in (sigma, w)):
+    if not any(isinstance(x, Tracer) for x in (sigma, w)):
         if not w > 0:
             raise ValueError(f"noise_variance must be > 0; got {float(w):g}.")
         matrix = np.asarray(sigma)
@@ -108,7 +109,8 @@ def _bounds(source: VectorSource, distortion: jax.Array, classification: jax.Arr
 
 def _silent(source: VectorSource) -> jax.Array:
     """tr Q and a'Qa when nothing is said."""
-    return jnp.stack([jnp.trace(source.covariance), source.direction @ source.covariance @ source.direction])
+    sigma, a = jnp.asarray(source.covariance), jnp.asarray(source.direction)
+    return jnp.stack([jnp.trace(sigma), a @ sigma @ a])
 
 
 @jax.jit
@@ -272,7 +274,7 @@ def _least(source: VectorSource, allowed: jax.Array, rate: jax.Array, tol: jax.A
 
 
 def _refuse_negative(name: str, value: jax.Array) -> None:
-    if not isinstance(value, jax.core.Tracer) and value < 0:
+    if not isinstance(value, Tracer) and value < 0:
         raise ValueError(f"{name} must be >= 0; got {float(value):g}.")
 
 

@@ -11,16 +11,19 @@ from matplotlib.figure import Figure
 
 from jaxrd import plots
 from jaxrd.channel import optimal_channel
+from jaxrd.closed_form import binary
 from jaxrd.curve import Curve, lower_convex_envelope
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns
 from jaxrd.problem import Problem
 from jaxrd.reproduce.reproduction import Reproduction
+from jaxrd.reproduce.rows import Rows, compare, round_distortions
 from jaxrd.reproduce.tosc_fig1_claims import claims, notes
 from jaxrd.solution import Status
 from jaxrd.solvers import blahut_arimoto, solve
 from jaxrd.sweep import Solver, sweep
 from jaxrd.tosc import InputError, bounds, landmarks, map_distortion, mixture, smallest_rate
+from jaxrd.tosc.bounds import Bound
 from jaxrd.tosc.mixture import GaussianMixture
 
 LETTERS, MARGIN = 145, 5.0  # of the discretised source, [-a - 5, a + 5]: a step of 1/12 at a = 1
@@ -51,12 +54,12 @@ def _indirect_curve(model: GaussianMixture) -> Curve:
 
 
 def _slope_grids(model: GaussianMixture) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes of R(D_X), rising: for the exact C&E, from the critical one to D_X = 0.02, and for the discretised."""
+    """Slopes of R(D_X), rising: for the exact C&E, from the critical one to D_X = 0.005, and for the discretised."""
     critical = float(mixture.critical_slope(model))
     two_atoms, few = (
         critical + (0.5 - critical) * u for u in (np.geomspace(1e-4, 1, 30)[:-1], np.arange(0.05, 1, 0.15))
     )
-    fine = np.concatenate([[critical], two_atoms, 0.5 / np.geomspace(1, 0.02, 41)])
+    fine = np.concatenate([[critical], two_atoms, 0.5 / np.geomspace(1, 0.005, 55)])
     return fine, np.concatenate([few, 0.5 / np.geomspace(1, 0.15, 10)])
 
 
@@ -76,7 +79,7 @@ def _compressed_curve(slopes: np.ndarray, found: mixture.CompressedPoint, d_0: f
 
 def _discretised(model: GaussianMixture, slopes: np.ndarray, solver: Solver, tick: Any) -> Curve:
     """C&E as in the appendix of [A]: the source on a grid, R(D_X) by a solver, then MAP."""
-    x = np.linspace(-1, 1, LETTERS) * (float(model.separation) + MARGIN)
+    x = np.linspace(-1, 1, LETTERS) * (np.asarray(model.separation) + MARGIN)
     p, v = np.asarray(mixture.density(model, x)), np.asarray(mixture.posterior(model, x))
     joint = jnp.asarray(np.stack([1 - v, v]) * p / p.sum())
     problem = Problem(joint.sum(0), jnp.asarray((x[:, None] - x) ** 2))
@@ -91,15 +94,8 @@ def _discretised(model: GaussianMixture, slopes: np.ndarray, solver: Solver, tic
     return Curve(np.asarray(label), curve.rate, nan, nan, status, parameters=parameters)
 
 
-def _targets(d_tm: float, d_0: float) -> np.ndarray:
-    """Round distortions between deciding and guessing, and a first one near deciding."""
-    step = next((s for s in (0.05, 0.02, 0.01, 0.005, 0.002, 0.001) if d_0 - d_tm >= 4 * s), (d_0 - d_tm) / 4)
-    inner = step * np.arange(np.ceil((d_tm + 1e-9) / step), np.ceil(d_0 / step))
-    return np.unique(np.round(np.append(inner, np.ceil(100 * (d_tm + 1e-3)) / 100 if step > 0.01 else inner), 9))
-
-
-def _table(model: GaussianMixture, exact: Curve, joint: jax.Array, coded: Any, aware: Any) -> list[dict[str, float]]:
-    """Every bound at a few distortions, solved for, not interpolated; bits."""
+def _table(model: GaussianMixture, exact: Curve, joint: jax.Array, coded: Bound, aware: Bound) -> Rows:
+    """Every bound at a few distortions, solved for, not interpolated."""
     d_tm, d_0, _ = (float(x) for x in landmarks(joint))
 
     def compressed(slope: float) -> tuple[float, float]:
@@ -107,22 +103,19 @@ def _table(model: GaussianMixture, exact: Curve, joint: jax.Array, coded: Any, a
         return float(point.distortion), float(point.rate)
 
     slopes = exact.parameters["squared_error_slope"]
-    rows = []
-    for d in _targets(d_tm, d_0):
-        rates = {
-            "oRD": bounds.oracle(joint.sum(1), 2).smallest(d).rate,
-            "iRD": float(mixture.indirect_rate(model, d)),
-            "iE&C": aware.smallest(d).rate,
-            "E&C": coded.smallest(d).rate,
-            "C&E": smallest_rate(slopes, exact.distortion, exact.rate, compressed, float(d)),
-        }
-        rows.append({"distortion": float(d)} | {f"{k}_bits": r / NATS_PER_BIT for k, r in rates.items()})
-    return rows
+    smallest = {
+        "oRD": lambda d: float(binary.rate(model.prior, d)),
+        "iRD": lambda d: float(mixture.indirect_rate(model, d)),
+        "iE&C": lambda d: aware.smallest(d).rate,
+        "E&C": lambda d: coded.smallest(d).rate,
+        "C&E": lambda d: smallest_rate(slopes, exact.distortion, exact.rate, compressed, d),
+    }
+    return compare(round_distortions(d_tm, d_0), smallest)
 
 
 def _density_axes(ax: Axes, model: GaussianMixture) -> dict[str, np.ndarray]:
     """p(x) and its two components, the decisions' threshold marked."""
-    q, a = float(model.prior), float(model.separation)
+    q, a = (float(np.asarray(v)) for v in model)
     x = np.linspace(-a - 3.5, a + 3.5, 281)
     p, v = np.asarray(mixture.density(model, x)), np.asarray(mixture.posterior(model, x))
     found = {"x": x, "density": p, "density_y0": p * (1 - v), "density_y1": p * v}
@@ -134,7 +127,7 @@ def _density_axes(ax: Axes, model: GaussianMixture) -> dict[str, np.ndarray]:
         ax.fill_between(x, found[key], color=colour, alpha=0.12)
     ax.plot(x, p, color="black", linewidth=1.8, label="p(x)")
     t = float(mixture.threshold(model))
-    ax.axvline(t, color="0.35", linewidth=1, linestyle=":", label=f"MAP threshold {t + 0.0:.3g}")
+    ax.axvline(t, 0, 0.78, color="0.35", linewidth=1, linestyle=":", label=f"MAP threshold {t + 0.0:.3g}")
     ax.set_xlabel("observation  x")
     ax.set_ylabel("probability density  [per unit of x]")
     ax.set_xlim(x[0], x[-1])
@@ -197,7 +190,7 @@ def tosc_fig1(prior: float = 0.5, separation: float = 1.0, *, tick: Any = None) 
             curve.distortion, curve.rate / NATS_PER_BIT, marker, color=colour, markersize=4.5, fillstyle="none",
             label=name, zorder=6,
         )  # fmt: skip
-    right.set_xlim(max(0, d_tm - 0.15 * (d_0 - d_tm)), 1.02 * d_0)
+    right.set_xlim(max(0, d_tm - 0.15 * (d_0 - d_tm)), d_0 + 0.03 * (d_0 - d_tm))
     right.set_ylim(0, 1.35 * entropy / NATS_PER_BIT)
     right.legend(frameon=False, fontsize=8.5)
     figure.suptitle(f"[A] figure 1: Gaussian mixture, P(Y = 1) = {prior:g}, modes at ±{separation:g}", fontsize=11)

@@ -2,7 +2,7 @@
 
 from jaxrd.tosc import mixture
 from jaxrd.tosc.annotations import Annotations, RepeatedInputs, annotation_entropy, repeated_inputs
-from jaxrd.tosc.calibration import Reliability, fit_temperature, log_posterior, reliability
+from jaxrd.tosc.calibration import fit_temperature, log_posterior
 from jaxrd.tosc.compressed import CompressAndEstimate, compress_and_estimate, map_distortion
 from jaxrd.tosc.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
 from jaxrd.tosc.confusion import (
@@ -24,6 +24,7 @@ from jaxrd.tosc.joint import SparseJoint, sparse_joint
 from jaxrd.tosc.limits import CURVES, Limits, limits
 from jaxrd.tosc.outputs import InputError, Outputs, from_decisions, from_scores
 from jaxrd.tosc.parametric import smallest_rate
+from jaxrd.tosc.reliability import Reliability, estimated_kappa, reliability
 from jaxrd.tosc.soft import (
     SampleAndCommunicate,
     label_distortion,
@@ -31,6 +32,7 @@ from jaxrd.tosc.soft import (
     sample_and_communicate,
     sample_and_communicate_in_blocks,
 )
+from jaxrd.tosc.statistics import Statistics, statistics
 
 __all__ = [
     "CURVES",
@@ -48,11 +50,13 @@ __all__ = [
     "RepeatedInputs",
     "SampleAndCommunicate",
     "SparseJoint",
+    "Statistics",
     "annotation_entropy",
     "compress_and_estimate",
     "configuration",
     "confusion_joint",
     "estimate_and_compress",
+    "estimated_kappa",
     "fit_temperature",
     "from_decisions",
     "from_scores",
@@ -78,5 +82,6 @@ __all__ = [
     "sample_and_communicate_in_blocks",
     "smallest_rate",
     "sparse_joint",
+    "statistics",
     "time_sharing",
 ]

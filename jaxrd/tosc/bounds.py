@@ -1,6 +1,7 @@
 """Each curve of paper [A] drawn over a grid, with its smallest rate at any distortion: a `Bound`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +24,7 @@ from jaxrd.tosc.confusion import (
     merge_baseline,
     time_sharing,
 )
-from jaxrd.tosc.parametric import smallest_rate
+from jaxrd.tosc.parametric import smallest_point
 from jaxrd.tosc.soft import SampleAndCommunicate, label_distortion, model_aware_problem, sample_and_communicate
 
 SCAN = 512  # grid on which E&C, which costs next to nothing, is searched for its smallest rate
@@ -38,6 +39,10 @@ class Rate(NamedTuple):
     """A rate at a distortion, nats; inf where the curve does not reach it."""
 
     rate: float
+    parameter: float = np.nan
+    """Where on the curve that is, in the parameter it is drawn by: a slope, an inverse temperature, a distortion."""
+    reproduction: jax.Array | None = None
+    """The reproduction law there, shape (classes,), where the curve was solved for."""
     converged: bool = True
     """False where a solver behind it did not reach its tolerance: then the rate is an upper bound."""
 
@@ -50,12 +55,15 @@ class Bound(NamedTuple):
     """Smallest rate of the raw curve with label-measured distortion <= D."""
     smallest_believed: Callable[[float], Rate] | None = None
     """The same on model-believed distortion, where that differs."""
+    solved: Solution | None = None
+    """The solutions behind the curve, where it was solved for: all its points but the first, silence."""
 
 
 def _certified_at(problem: Problem, target: float, least: float, tol: float | None) -> Rate:
     """R(D) of a solved problem; a target within rounding (1e-12) below the least distortion counts as that one."""
     point = rate_at(problem, least if least - 1e-12 <= target < least else target, tol=tol)
-    return Rate(float(point.rate), int(point.status) in (Status.CONVERGED, Status.EXACT, Status.INFEASIBLE))
+    converged = int(point.status) in (Status.CONVERGED, Status.EXACT, Status.INFEASIBLE)
+    return Rate(float(point.rate), float(point.slope), point.reproduction, converged)
 
 
 def slope_grid(classes: int, count: int, critical: float) -> np.ndarray:
@@ -122,7 +130,7 @@ def oracle(prior: jax.Array, count: int) -> Bound:
     inner = np.asarray(categorical.distortion_at_slope(prior, grid))
     d = np.concatenate([[largest], inner, [0.0]])
     curve = _exact(d, np.asarray(categorical.rate(prior, d)), np.concatenate([[critical], grid, [np.inf]]))
-    return Bound(curve, lambda target: Rate(float(categorical.rate(prior, target))))
+    return Bound(curve, lambda target: Rate(float(categorical.rate(prior, target)), target))
 
 
 @jax.jit
@@ -154,7 +162,7 @@ def estimated(joint: jax.Array, count: int) -> Bound:
         p = estimate_and_compress(joint, jnp.asarray(d, joint.dtype))
         return float(p.distortion), float(p.rate)
 
-    return Bound(curve, lambda target: Rate(smallest_rate(scan, fine.distortion, fine.rate, one, target)))
+    return Bound(curve, lambda target: Rate(*smallest_point(scan, fine.distortion, fine.rate, one, target)))
 
 
 def indirect(joint: jax.Array, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
@@ -166,18 +174,31 @@ def indirect(joint: jax.Array, count: int, *, tol: float | None = None, tick: Ti
     whole = indirect_problem(joint)
     rows, labels = (np.flatnonzero(np.asarray(joint.sum(axis))) for axis in (0, 1))
     problem = Problem(whole.source[rows], whole.distortion[np.ix_(rows, labels)])
-    _, curve = _solve_grid(problem, count, tol, tick)
-    return Bound(curve, lambda target: _certified_at(problem, target, curve.distortion[-1], tol))
+    solved, curve = _solve_grid(problem, count, tol, tick)
+
+    def everywhere(q: jax.Array) -> jax.Array:
+        return jnp.zeros((*q.shape[:-1], len(joint)), q.dtype).at[..., labels].set(q)
+
+    def smallest(target: float) -> Rate:
+        found = _certified_at(problem, target, curve.distortion[-1], tol)
+        return found._replace(reproduction=everywhere(jnp.asarray(found.reproduction)))
+
+    return Bound(curve, smallest, solved=replace(solved, reproduction=everywhere(solved.reproduction)))
 
 
 def shared(joint: jax.Array, count: int) -> Bound | None:
-    """TS: the line of time sharing; None where D_TM >= D_0 leaves it undefined."""
+    """TS: the line of time sharing, drawn by the fraction; None where D_TM >= D_0 leaves it undefined."""
     d_tm, d_0, entropy = (float(x) for x in landmarks(joint))
     if d_tm >= d_0:
         return None
     d = np.linspace(d_0, d_tm, count)
     curve = _achievable(d, (d_0 - d) / (d_0 - d_tm) * entropy)
-    return Bound(curve, lambda target: Rate(float(time_sharing(joint, target))))
+
+    def smallest(target: float) -> Rate:
+        rate = float(time_sharing(joint, target))
+        return Rate(rate, rate / entropy)
+
+    return Bound(curve, smallest)
 
 
 def merged(joint: jax.Array) -> Bound:
@@ -208,7 +229,11 @@ def sampled(joint: jax.Array, log_v: jax.Array, labels: jax.Array, count: int) -
         p = _sampled_at(log_v, labels, x)
         return float(p.distortion), float(p.rate)
 
-    return Bound(curve, lambda target: Rate(smallest_rate(u, d, rate, one, target)))
+    def smallest(target: float) -> Rate:
+        least, place = smallest_point(u, d, rate, one, target)
+        return Rate(least, place / (1 - place) if place < 1 else np.inf)
+
+    return Bound(curve, smallest)
 
 
 def model_aware(
@@ -229,8 +254,9 @@ def model_aware(
 
     def smallest(target: float) -> Rate:
         doubtful.clear()
-        rate = smallest_rate(u, curve.distortion, curve.rate, one, target)
-        return Rate(rate, not any(doubtful))
+        rate, place = smallest_point(u, curve.distortion, curve.rate, one, target)
+        slope, converged = place / (1 - place) if place < 1 else np.inf, not any(doubtful)
+        return Rate(rate, slope, solve(problem, slope, tol=tol).reproduction, converged)
 
     def one(x: float) -> tuple[float, float]:
         if x <= u[0]:  # silence; a solver there may return any mixture of tied reproductions
@@ -240,4 +266,4 @@ def model_aware(
         return float(label_distortion(problem, point, labels)), float(point.rate)
 
     least = float(np.asarray(curve.model_distortion)[-1])
-    return Bound(curve, smallest, lambda target: _certified_at(problem, target, least, tol))
+    return Bound(curve, smallest, lambda target: _certified_at(problem, target, least, tol), solved)

@@ -1,23 +1,11 @@
 """Temperature scaling: one number that makes a classifier's confidence believable."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
 LARGEST_INVERSE = 1e6  # of logits that spread over one unit
-
-
-class Reliability(NamedTuple):
-    """How far confidence is from accuracy."""
-
-    ece: float
-    """Expected calibration error: mean over 15 equal bins of |accuracy - confidence|."""
-    nll: float
-    """Negative log-likelihood of the labels, nats per sample."""
 
 
 @jax.jit
@@ -73,19 +61,3 @@ def log_posterior(logits: ArrayLike, temperature: ArrayLike = 1.0) -> jax.Array:
     [-0.6931, -0.6931]
     """
     return log_softmax(jnp.asarray(logits) / temperature, axis=1)
-
-
-def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> Reliability:
-    """ECE and NLL of a posterior against labels, on the host.
-
-    Args:
-        log_posterior: ln v, shape (samples, classes).
-        labels: int, shape (samples,).
-        bins: equal bins of confidence.
-    """
-    log_v, y = np.asarray(log_posterior), np.asarray(labels)
-    confidence = np.exp(log_v.max(1))
-    right = log_v.argmax(1) == y
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    error = np.bincount(index, right - confidence, bins)
-    return Reliability(float(np.abs(error).sum() / len(y)), float(-log_v[np.arange(len(y)), y].mean()))

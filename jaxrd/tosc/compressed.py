@@ -69,6 +69,6 @@ def compress_and_estimate(
     (1.0889, 0.1)
     """
     j = jnp.asarray(joint)
-    problem = Problem(j.sum(0), distortion)
+    problem = Problem(j.sum(0), jnp.asarray(distortion))
     point = solve(problem, slope, tol=tol)
     return CompressAndEstimate(point, map_distortion(j, optimal_channel(problem, point)))

@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.curve import Curve
+from jaxrd.solution import Solution
 from jaxrd.tosc import bounds
 from jaxrd.tosc.bounds import Bound
-from jaxrd.tosc.calibration import fit_temperature, log_posterior, reliability
+from jaxrd.tosc.calibration import fit_temperature, log_posterior
 from jaxrd.tosc.confusion import confusion_joint, landmarks
 from jaxrd.tosc.outputs import InputError, Outputs
+from jaxrd.tosc.reliability import Bin, reliability
 
 CURVES = {
     "oRD": "oracle lower bound",
@@ -29,6 +31,23 @@ CURVES = {
 
 
 @dataclass(frozen=True)
+class Workings:
+    """What a second look at the same samples starts from.
+
+    Args:
+        outputs: the samples that gave the curves.
+        log_v: their ln v at the temperature, shape (samples, classes); None for hard decisions.
+        solved: the solutions behind iE&C and TMRD, a point of the curve each but for the first, silence.
+        places: one dict per distortion asked for: on which point of each curve its rate lies.
+    """
+
+    outputs: Outputs
+    log_v: jax.Array | None
+    solved: dict[str, Solution]
+    places: list[dict[str, bounds.Rate]]
+
+
+@dataclass(frozen=True)
 class Limits:
     """What `limits` found; rates in nats.
 
@@ -37,18 +56,22 @@ class Limits:
         at: one dict per distortion asked for: `distortion`, and per curve the smallest rate (inf where the curve
             does not reach it, None where the curve is absent), with `TMRD_model` on model-believed distortion.
         summary: samples, classes, landmarks, calibration.
+        workings: for `statistics`.
+        reliability: confidence against accuracy of the samples that gave the curves; empty for hard decisions.
         warnings: what a reader should know before trusting a curve.
     """
 
     curves: dict[str, Curve]
     at: list[dict[str, float | None]]
     summary: dict[str, Any]
+    workings: Workings
+    reliability: tuple[Bin, ...] = ()
     warnings: list[str] = field(default_factory=list)
 
 
 def _calibrate(
     outputs: Outputs, temperature: float | None, seed: int, warnings: list[str]
-) -> tuple[Outputs, jax.Array, dict[str, float]]:
+) -> tuple[Outputs, jax.Array, dict[str, float], tuple[Bin, ...]]:
     """The samples that give the curves, their ln v at the temperature, and how calibrated they are."""
     if temperature is None:
         total = len(outputs.labels)
@@ -70,21 +93,24 @@ def _calibrate(
             f"temperature {temperature:.3g} made the calibration worse: ECE {before.ece:.3f} before, "
             f"{after.ece:.3f} after"
         )
-    found = {"temperature": temperature, "ece": after.ece, "nll": after.nll}
-    return outputs, log_v, found | {"ece_before": before.ece, "nll_before": before.nll}
+    found = {"temperature": temperature, "ece": after.ece, "nll": after.nll, "brier": after.brier}
+    found |= {"ece_before": before.ece, "nll_before": before.nll, "brier_before": before.brier}
+    return outputs, log_v, found, after.table
 
 
 def _miscalibration(curve: Curve, samples: int) -> str | None:
     """Words on believed against measured distortion, where they differ by more than the noise of the labels."""
     believed, measured = np.asarray(curve.model_distortion), curve.distortion
+    # Of a mean of values in [0, 1]: an upper bound on its standard deviation, and one more label in any case.
     noise = np.sqrt(np.maximum(believed * (1 - believed), 1 / samples) / samples)
-    worst = np.abs(measured - believed)
-    if not (worst > 3 * noise).any():
+    off = measured - believed
+    told = off[np.abs(off) > 3 * noise]
+    if not told.size:
         return None
-    side = "better" if (believed - measured)[worst.argmax()] < 0 else "worse"
+    worst = told[np.abs(told).argmax()]
     return (
-        f"miscalibrated: the model believes itself {side} than its labels show, by up to {worst.max():.3f} in "
-        "distortion; the label-measured points are what is achieved"
+        f"miscalibrated: the model believes itself {'better' if worst > 0 else 'worse'} than its labels show, by up to "
+        f"{abs(worst):.3f} in distortion; the label-measured points are what is achieved"
     )
 
 
@@ -96,15 +122,15 @@ def _default_targets(d_tm: float, d_0: float) -> list[float]:
 
 
 def _beaten(rows: list[dict[str, float | None]]) -> str | None:
-    """Words on achievable curves below TMRD: with the true posterior there are none."""
+    """Words on achievable curves below TMRD: with the true posterior and without end of samples there are none."""
     for row in rows:
         ours = row["TMRD"]
         others = {name: rate for name in ("iE&C", "S&C", "E&C", "TS") if (rate := row[name]) is not None}
         if ours is not None and others and min(others.values()) < ours - 1e-6:
             name = min(others, key=lambda name: others[name])
             return (
-                f"{name} lies below TMRD at D = {row['distortion']:.4g}: the posterior is off there, and TMRD on the "
-                "label axis is one achievable scheme, no bound"
+                f"{name} lies below TMRD at D = {row['distortion']:.4g}: the posterior is off there, unless it is "
+                "noise (see --confidence), and TMRD on the label axis is one achievable scheme, no bound"
             )
     return None
 
@@ -160,9 +186,10 @@ def limits(
 
     warnings: list[str] = []
     total, log_v = len(outputs.labels), None
-    calibration = dict.fromkeys(("temperature", "ece", "nll", "ece_before", "nll_before"))
+    measures = ("ece", "nll", "brier")
+    calibration, table = dict.fromkeys(("temperature", *measures, *(f"{name}_before" for name in measures))), ()
     if outputs.logits is not None:
-        outputs, log_v, calibration = _calibrate(outputs, temperature, seed, warnings)
+        outputs, log_v, calibration, table = _calibrate(outputs, temperature, seed, warnings)
     samples, labels = len(outputs.labels), jnp.asarray(outputs.labels)
     joint = confusion_joint(outputs.labels, outputs.decisions, outputs.classes)
     d_tm, d_0, entropy = (float(x) for x in landmarks(joint))
@@ -186,21 +213,27 @@ def limits(
             f"D_TM = {d_tm:.4g} is not below D_0 = {d_0:.4g}: always guessing one class does as well; TS is undefined"
         )
     if outputs.classes**2 > samples / 10:
-        warnings.append(f"{outputs.classes}^2 confusion cells for {samples} samples: the plug-in iE&C is optimistic")
+        warnings.append(
+            f"{outputs.classes}^2 confusion cells for {samples} samples: the plug-in iE&C is optimistic; cross-fitting "
+            "(--confidence) says by how much"
+        )
 
     asks = {name: bound.smallest for name, bound in found.items() if bound is not None}
     aware = found.get("TMRD")
     if aware is not None and aware.smallest_believed is not None:
         asks["TMRD_model"] = aware.smallest_believed
     rows: list[dict[str, float | None]] = []
+    places: list[dict[str, bounds.Rate]] = []
     targets = _default_targets(d_tm, d_0) if at is None else [float(d) for d in at]
     for i, d in enumerate(targets):
         row: dict[str, float | None] = {"distortion": d} | dict.fromkeys((*CURVES, "TMRD_model"))
-        for name, ask in asks.items():
-            row[name], converged = ask(d)
-            if not converged:
+        answers = {name: ask(d) for name, ask in asks.items()}
+        for name, answer in answers.items():
+            row[name] = answer.rate
+            if not answer.converged:
                 warnings.append(f"{name} at D = {d:.4g} did not converge: its rate is an upper bound")
         rows.append(row)
+        places.append(answers)
         if progress is not None:
             progress("rates asked for", i + 1, len(targets))
     if beaten := _beaten(rows):
@@ -214,4 +247,5 @@ def limits(
         "estimate_entropy_nats": entropy,
     } | calibration
     curves = {name: bound.curve for name in CURVES if (bound := found.get(name)) is not None}
-    return Limits(curves, rows, summary, warnings)
+    solved = {name: bound.solved for name in curves if (bound := found[name]) is not None and bound.solved is not None}
+    return Limits(curves, rows, summary, Workings(outputs, log_v, solved, places), table, warnings)

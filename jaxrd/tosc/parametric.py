@@ -7,14 +7,14 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 
-def smallest_rate(
+def smallest_point(
     parameters: np.ndarray,
     distortion: np.ndarray,
     rate: np.ndarray,
     evaluate: Callable[[float], tuple[float, float]],
     target: float,
-) -> float:
-    """min { R(t) : D(t) <= target } on a curve t -> (D, R) that need be neither convex nor monotone.
+) -> tuple[float, float]:
+    """min { R(t) : D(t) <= target } and its t, on a curve t -> (D, R) that need be neither convex nor monotone.
 
     The grid brackets every crossing of D(t) = target, every interior minimum of R, and every interior minimum of D
     that may dip below the target; each is then solved for. What happens between two grid points and shows in none of
@@ -28,17 +28,20 @@ def smallest_rate(
         target: the distortion allowed.
 
     Returns:
-        The rate in its own unit; inf where no point of the grid reaches the target.
+        The rate in its own unit and t; inf and NaN where no point of the grid reaches the target.
     """
     slack = 1e-12 * max(1.0, abs(target))
     met = distortion <= target + slack
-    best = float(rate[met].min()) if met.any() else np.inf
+    best, place = np.inf, np.nan
+    if met.any():
+        first = np.flatnonzero(met)[rate[met].argmin()]
+        best, place = float(rate[first]), float(parameters[first])
 
     def consider(t: float) -> float:
-        nonlocal best
+        nonlocal best, place
         d, r = evaluate(t)
-        if d <= target + slack:
-            best = min(best, r)
+        if d <= target + slack and r < best:
+            best, place = r, t
         return d - target
 
     def cross(inside: float, outside: float) -> None:
@@ -75,4 +78,15 @@ def smallest_rate(
                 cross(bottom, float(parameters[i + 1]))
         if rate[i] < rate[i - 1] and rate[i] < rate[i + 1] and met[i - 1 : i + 2].any():
             consider(least(1, i))
-    return best
+    return best, place
+
+
+def smallest_rate(
+    parameters: np.ndarray,
+    distortion: np.ndarray,
+    rate: np.ndarray,
+    evaluate: Callable[[float], tuple[float, float]],
+    target: float,
+) -> float:
+    """The rate of `smallest_point` alone."""
+    return smallest_point(parameters, distortion, rate, evaluate, target)[0]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.scipy.special import logit, ndtr
 from jax.typing import ArrayLike
 
-from jaxrd.tosc.mixture.sampled import LogisticChannel, logistic
+from jaxrd.tosc.mixture.logistic import LogisticChannel, logistic
 from jaxrd.tosc.mixture.source import (
     GaussianMixture,
     differential_entropy,
@@ -57,6 +57,12 @@ def critical_slope(mixture: GaussianMixture) -> jax.Array:
     return 1 / (2 + 4 * a**2 * ratio)
 
 
+def _solve(m: jax.Array, y: jax.Array) -> jax.Array:
+    """m^-1 y for a 2 x 2 matrix: a general solver would be most of what is compiled here."""
+    determinant = m[0, 0] * m[1, 1] - m[0, 1] * m[1, 0]
+    return jnp.stack([m[1, 1] * y[0] - m[0, 1] * y[1], m[0, 0] * y[1] - m[1, 0] * y[0]]) / determinant
+
+
 def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChannel, jax.Array]:
     """The channel to two atoms that is optimal for critical slope < s < 1/2: logistic in x, by continuation from 1/2.
 
@@ -95,14 +101,14 @@ def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChan
             critical + (0.5 - critical) * jnp.exp(2 * depth * jnp.minimum(k / stages, 1)) for k in (i, i + 1)
         )
         r, by_z, by_s, found = expand(z, before)
-        return i + 1, z - jnp.linalg.solve(by_z, r + by_s * (after - before)), found.share.min()
+        return i + 1, z - _solve(by_z, r + by_s * (after - before)), found.share.min()
 
     def unfinished(state):
         return (state[0] < stages + SETTLE) & (state[2] > LEAST_SHARE)
 
     def newton(_, z):
         r, by_z, _, _ = expand(z, s)
-        return z - jnp.linalg.solve(by_z, r)
+        return z - _solve(by_z, r)
 
     start = jnp.zeros((), q.dtype), jnp.stack([jnp.log(2 * a), logit(q)]), jnp.ones((), q.dtype)
     _, z, rarest = jax.lax.stop_gradient(jax.lax.while_loop(unfinished, advance, start))

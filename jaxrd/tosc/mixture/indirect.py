@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.nn import log_sigmoid, sigmoid
+from jax.nn import sigmoid
 from jax.typing import ArrayLike
 
 from jaxrd.information import entropy
+from jaxrd.tosc.mixture.logistic import soft_decision
 from jaxrd.tosc.mixture.source import GaussianMixture, decision_joint, floats, log_odds, rule
 
 STEEP = 1e12  # a slope that stands for infinity: it leaves 1e-24 of the distortion
@@ -68,34 +69,31 @@ def indirect(mixture: GaussianMixture, slope: ArrayLike) -> IndirectPoint:
     s = jnp.minimum(s, STEEP)
 
     def seen(u):
-        """Weights, posterior, and ln W_y / r_y of both reproductions at a log odds u of the share."""
+        """Weights, T, and the channel with its entropy, at a log odds u of the share."""
         # The exponents meet at a negative ratio, s T + u = i pi: the nearest singularity.
         safe = jnp.maximum(s, 1e-3)
         branch = jnp.arctanh((1j * jnp.pi - jnp.clip(u, -1e3, 1e3)) / safe)
         half_odds = log_odds(mixture, 0.0) / 2
         x, w = rule(mixture, (branch.real - half_odds) / a, branch.imag / a)
         t = jnp.tanh(log_odds(mixture, x) / 2)
-        zero = -jnp.logaddexp(log_sigmoid(u) + s * t, log_sigmoid(-u))
-        one = -jnp.logaddexp(log_sigmoid(u), log_sigmoid(-u) - s * t)
-        return w, t, zero, one
+        return w, t, soft_decision(s * t + u)
 
     def lead(u):  # c_0 - c_1, rising: F is convex in the share
-        w, _, zero, one = seen(u)
-        return w @ jnp.exp(zero) - w @ jnp.exp(one)
+        w, _, (zero, one, _) = seen(u)
+        return w @ zero / sigmoid(-u) - w @ one / sigmoid(u)
 
     u = _rising_root(lead, -60, 60, s)
-    w, t, zero, one = seen(u)
-    share = sigmoid(u)
-    sent = sigmoid(s * t + u)
-    wrong = 0.5 - 0.5 * t * jnp.tanh((s * t + u) / 2)
-    rate = jnp.maximum(w @ (sent * one + (1 - sent) * zero), 0)
+    w, t, (zero, one, entropy_given_x) = seen(u)
+    _, share, entropy_of_share = soft_decision(u)
+    rate = jnp.maximum(entropy_of_share - w @ entropy_given_x, 0)
+    wrong = 0.5 - 0.5 * w @ (t * (one - zero))
 
     x, w_all = rule(mixture, -log_odds(mixture, 0.0) / (2 * a), jnp.pi / (2 * a) / (1 + s))
     rare = jnp.where(q <= 0.5, 1, -1) * jnp.tanh(log_odds(mixture, x) / 2)
     silent = w_all @ jnp.expm1(jnp.minimum(s * rare, 80)) <= 0  # the rarer label's c, were it never sent
     return IndirectPoint(
         jnp.where(silent, 0, rate),
-        jnp.where(silent, jnp.minimum(q, 1 - q), w @ wrong),
+        jnp.where(silent, jnp.minimum(q, 1 - q), wrong),
         jnp.where(silent, jnp.where(q <= 0.5, 0, 1), share),
     )
 

@@ -1,48 +1,12 @@
-"""Binary channels that are logistic in x: sample-and-communicate, and what two-atom reconstructions are."""
-
-from typing import NamedTuple
+"""S&C of the mixture: a sample of the tempered posterior, sent by channel simulation."""
 
 import jax
-import jax.numpy as jnp
-from jax.nn import log_sigmoid
 from jax.scipy.special import logit
 from jax.typing import ArrayLike
 
-from jaxrd.tosc.mixture.source import GaussianMixture, floats, posterior, rule
+from jaxrd.tosc.mixture.logistic import logistic
+from jaxrd.tosc.mixture.source import GaussianMixture, floats
 from jaxrd.tosc.soft import SampleAndCommunicate
-
-
-class LogisticChannel(NamedTuple):
-    """W(1|x) = sigma(gain x + offset) on the mixture; fields of shape (2,) are indexed by the output."""
-
-    rate: jax.Array
-    """I(X; output), nats."""
-    share: jax.Array
-    """P(output)."""
-    centroid: jax.Array
-    """E[X | output]."""
-    joint: jax.Array
-    """P(y, output), shape (2, 2)."""
-
-
-def logistic(mixture: GaussianMixture, gain: jax.Array, offset: jax.Array) -> LogisticChannel:
-    """Moments of a logistic channel, as integrals.
-
-    Args:
-        mixture: of scalars.
-        gain: >= 0, finite, a scalar.
-        offset: finite, a scalar.
-    """
-    tiny = jnp.finfo(gain.dtype).tiny ** 0.25
-    x, w = rule(mixture, -offset / jnp.maximum(gain, tiny), jnp.pi / jnp.maximum(gain, tiny))
-    v = posterior(mixture, x)
-    u = gain * x + offset
-    log_channel = jnp.stack([log_sigmoid(-u), log_sigmoid(u)])
-    channel = jnp.exp(log_channel)
-    share = channel @ w
-    rate = (channel * (log_channel - jnp.log(share)[:, None])).sum(0) @ w
-    joint = jnp.stack([1 - v, v]) @ (channel * w).T
-    return LogisticChannel(jnp.maximum(rate, 0), share, (channel * x) @ w / share, joint)
 
 
 @jax.jit

@@ -1,0 +1,144 @@
+"""Intervals about the curves of `limits`: along them, and where a rate was asked for."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrd.curve import Curve
+from jaxrd.tosc import intervals, resampling, response
+from jaxrd.tosc.bounds import STEEPEST
+from jaxrd.tosc.intervals import Interval
+from jaxrd.tosc.joint import sparse_joint
+from jaxrd.tosc.limits import Limits
+from jaxrd.tosc.outputs import Outputs
+from jaxrd.tosc.resampling import Resampled
+
+ACHIEVABLE = ("iE&C", "S&C", "E&C", "TS")
+
+Progress = Callable[[str, int, int], None] | None
+Responses = dict[str, Callable[[float, Any], dict[str, Resampled]]]
+"""By curve: (its parameter, the reproduction law there) -> its rate and replicates, by axis."""
+
+
+class Uncertain(NamedTuple):
+    """A plug-in rate at a fixed distortion with its intervals, nats."""
+
+    rate: float
+    bias: float
+    """Of the plug-in, by the bootstrap."""
+    bootstrap: Interval
+    clt: Interval
+    """About the rate less its bias; NaN where it was not worked out."""
+
+
+class Excess(NamedTuple):
+    """What an achievable curve costs more than TMRD at the same distortion, nats; both resampled together."""
+
+    rate: float
+    bootstrap: Interval
+
+
+def occurring(outputs: Outputs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The classes that occur, and labels and decisions numbered among them: the others change nothing."""
+    occur = np.unique(np.concatenate([outputs.labels, outputs.decisions]))
+    return occur, np.searchsorted(occur, outputs.labels), np.searchsorted(occur, outputs.decisions)
+
+
+def responses(found: Limits, replicates: int, seed: int) -> Responses:
+    """How the curves of `limits` answer to resampling; one draw of weights for all, so that they can be compared."""
+    outputs, log_v = found.workings.outputs, found.workings.log_v
+    weights = resampling.resampled_weights(len(outputs.labels), replicates, seed)
+    occur, y, yt = occurring(outputs)
+    joint = sparse_joint(y, yt, len(occur))
+    masses = jnp.asarray(resampling.resampled_masses(joint, y, yt, weights), joint.dtype)
+    by_name: Responses = {
+        "oRD": lambda d, _: {"oRD": resampling.oracle(joint, masses, d)},
+        "E&C": lambda d_hat, _: {"E&C": resampling.estimated(joint, masses, d_hat)},
+        "TS": lambda share, _: {"TS": resampling.shared(joint, masses, share)},
+        "iE&C": lambda slope, q: {"iE&C": response.indirect(joint, masses, slope, jnp.asarray(q)[occur])},
+    }
+    if log_v is not None:
+        v, labels, w = jnp.exp(log_v), jnp.asarray(outputs.labels), jnp.asarray(weights, log_v.dtype)
+
+        def aware(slope, q):
+            both = response.model_aware(v, labels, w, slope, q)
+            return {"TMRD": both.measured, "TMRD_model": both.believed}
+
+        by_name["S&C"] = lambda t, _: {"S&C": resampling.sampled(log_v, labels, w, t)}
+        by_name["TMRD"] = by_name["TMRD_model"] = aware
+    return {name: f for name, f in by_name.items() if _curve_of(name) in found.curves}
+
+
+def _curve_of(name: str) -> str:
+    return name.removesuffix("_model")
+
+
+def _parameters(name: str, curve: Curve, entropy: float) -> np.ndarray:
+    """What each point of a curve is drawn by; NaN where it has no band: at silence, and at all but hard decisions."""
+    if name == "oRD":
+        drawn_by = curve.distortion
+    elif name == "TS":
+        drawn_by = curve.rate / entropy
+    elif name == "E&C":
+        drawn_by = curve.parameters["estimate_distortion"]
+    else:
+        drawn_by = curve.parameters["inverse_temperature"] if name == "S&C" else curve.slope
+        drawn_by = np.where((drawn_by > 0) & (drawn_by <= STEEPEST), drawn_by, np.nan)
+    return np.where((curve.rate > 0) & (np.arange(len(drawn_by)) > 0), drawn_by, np.nan)
+
+
+def _uncertain(found: Resampled, samples: int, risk: float) -> Uncertain:
+    rate, replicates = float(found.rate), np.asarray(found.replicates, np.float64)
+    bias, error = intervals.bias(rate, replicates), float(found.deviation) / np.sqrt(samples)
+    clt = intervals.central_limit(rate, error, risk, bias=bias)
+    return Uncertain(rate, bias, intervals.bootstrap(rate, replicates, risk), clt)
+
+
+def along_curves(
+    found: Limits, respond: Responses, risk: float, progress: Progress = None
+) -> dict[str, list[Uncertain | None]]:
+    """An `Uncertain` for each point of each curve, None where there is none; TMRD on either axis."""
+    entropy, samples = found.summary["estimate_entropy_nats"], len(found.workings.outputs.labels)
+    parameters = {name: _parameters(name, found.curves[name], entropy) for name in respond if name in found.curves}
+    bands: dict[str, list[Uncertain | None]] = {
+        name: [None] * len(found.curves[_curve_of(name)].rate) for name in respond
+    }
+    done, total = 0, sum(int(np.isfinite(p).sum()) for p in parameters.values())
+    for name, drawn_by in parameters.items():
+        solved = found.workings.solved.get(name)
+        for i in np.flatnonzero(np.isfinite(drawn_by)):
+            q = None if solved is None else solved.reproduction[i - 1]
+            for axis, resampled in respond[name](float(drawn_by[i]), q).items():
+                bands[axis][i] = _uncertain(resampled, samples, risk)
+            done += 1
+            if progress is not None:
+                progress("bands", done, total)
+    return bands
+
+
+def at_targets(
+    found: Limits, respond: Responses, risk: float
+) -> tuple[list[dict[str, Uncertain | None]], list[dict[str, Excess]]]:
+    """At each distortion asked for: an `Uncertain` by curve, None where it does not reach it or spends nothing; and
+    the `Excess` of each achievable curve."""
+    samples, at, excess = len(found.workings.outputs.labels), [], []
+    for places in found.workings.places:
+        resampled: dict[str, Resampled] = {}
+        for name, place in places.items():
+            reached = name in respond and 0 < place.rate < np.inf and np.isfinite(place.parameter)
+            if reached and (place.parameter > 0 or name == "oRD"):
+                resampled[name] = respond[name](place.parameter, place.reproduction)[name]
+        at.append({n: _uncertain(resampled[n], samples, risk) if n in resampled else None for n in respond})
+        excess.append(
+            {name: _excess(resampled[name], resampled["TMRD"], risk) for name in ACHIEVABLE if name in resampled}
+            if "TMRD" in resampled
+            else {}
+        )
+    return at, excess
+
+
+def _excess(theirs: Resampled, ours: Resampled, risk: float) -> Excess:
+    rate, replicates = float(theirs.rate - ours.rate), np.asarray(theirs.replicates - ours.replicates, np.float64)
+    return Excess(rate, intervals.bootstrap(rate, replicates, risk, least=-np.inf))

@@ -106,3 +106,43 @@ def two_letter_perception(p, d01, d10, d, bound, distance):
         return least(p)
     inner = minimize_scalar(least, bounds=around, method="bounded", options={"xatol": 1e-12})
     return min(inner.fun, least(grid[start]))
+
+
+def rdc_point(p, d, labels, reproduction, channel):
+    """(I, E d, [H(S_k|U)]) of a channel to atoms U, summed term by term."""
+    p, d = np.asarray(p, float), np.asarray(d, float)
+    rate = mean = 0.0
+    losses = [0.0] * len(labels)
+    for u, xh in enumerate(reproduction):
+        joint = p * channel[:, u]
+        weight = joint.sum()
+        for x in range(len(p)):
+            if joint[x] > 0:
+                rate += joint[x] * np.log(channel[x, u] / weight)
+                mean += joint[x] * d[x, xh]
+        for k, rows in enumerate(labels):
+            t = joint @ np.asarray(rows) / weight if weight > 0 else np.zeros(np.shape(rows)[1])
+            losses[k] -= weight * sum(v * np.log(v) for v in t if v > 0)
+    return rate, mean, losses
+
+
+def lifted_program(p, d, labels, distortion, classification, divisions):
+    """The lifted R(D, C) over posteriors on a grid, by linear programming: an upper bound that tends to it."""
+    import itertools
+
+    from scipy.optimize import linprog
+
+    n = len(p)
+    grid = [c for c in itertools.product(range(divisions + 1), repeat=n - 1) if sum(c) <= divisions]
+    posts = np.array([(*c, divisions - sum(c)) for c in grid]) / divisions
+
+    def entropy(rows):
+        return -np.where(rows > 0, rows * np.log(np.where(rows > 0, rows, 1)), 0).sum(1)
+
+    cost = entropy(np.asarray(p)[None])[0] - entropy(posts)
+    spent = [((posts @ d).min(1), distortion)]
+    spent += [(entropy(posts @ rows), c) for rows, c in zip(labels, classification, strict=True)]
+    used = [(a, b) for a, b in spent if np.isfinite(b)]
+    options = {"A_ub": np.array([a for a, _ in used]), "b_ub": [b for _, b in used]} if used else {}
+    solved = linprog(cost, A_eq=posts.T, b_eq=p, method="highs", **options)
+    return solved.fun if solved.status == 0 else np.inf

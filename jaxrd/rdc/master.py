@@ -94,6 +94,8 @@ def _factored(matrix: np.ndarray):
     """A function rhs -> matrix^-1 rhs for a positive definite matrix, scaled to a unit diagonal."""
     scale = 1 / np.sqrt(np.diag(matrix))
     matrix, ridge = matrix * scale[:, None] * scale, 1e-16
+    if not np.isfinite(matrix).all():
+        return lambda rhs: np.full_like(rhs, np.nan)
     while True:
         try:
             factor = cho_factor(matrix + ridge * np.eye(len(scale)), check_finite=False)

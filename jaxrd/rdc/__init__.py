@@ -7,6 +7,7 @@ from jaxrd.rdc.discrete import lifted_rate, lifted_solve
 from jaxrd.rdc.fixed import cross_entropies, fixed_classifier_rate
 from jaxrd.rdc.inverse import least_classification, least_distortion
 from jaxrd.rdc.literal import literal_rate
+from jaxrd.rdc.literal_region import literal_boundary
 from jaxrd.rdc.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
 from jaxrd.rdc.perception import perceptual_fixed_classifier_rate, perceptual_rate
 from jaxrd.rdc.point import Least, Point
@@ -47,6 +48,7 @@ __all__ = [
     "lifted_region",
     "lifted_solve",
     "lifted_sweep",
+    "literal_boundary",
     "literal_rate",
     "perceptual_fixed_classifier_rate",
     "perceptual_lifted_rate",

@@ -1,13 +1,15 @@
 """A discrete source with labels from real data: the codeword of an MNIST digit, and the digit.
 
-    JAXRD_DATA=... python benchmarks/codebook.py OUT.npz [--codewords 64] [--parity]
+    JAXRD_DATA=... python benchmarks/codebook.py OUT.npz [--codewords 64] [--parity] [--digits 3 5 8]
 
-Lloyd's algorithm on the 60 000 training images; then `source` is the codewords' frequency, `distortion` the squared
-error per pixel between codewords and `labels` P(digit | codeword), or with --parity P(even, odd | codeword).
-`jaxrd rdc OUT.npz` reads it. Made jaxrd/data/rdc_mnist.npz with --codewords 16 --parity; a few seconds.
+Lloyd's algorithm on the 60 000 training images, or on those of some digits; then `source` is the codewords' frequency,
+`distortion` the squared error per pixel between codewords and `labels` P(digit | codeword), or with --parity
+P(even, odd | codeword). `jaxrd rdc OUT.npz` reads it. Made jaxrd/data/rdc_mnist.npz with --codewords 16 --parity and
+jaxrd/data/rdc_digits.npz with --codewords 6 --digits 3 5 8; a few seconds.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +36,15 @@ def codebook(images: np.ndarray, codewords: int, seed: int) -> tuple[np.ndarray,
     return centres, nearest(images, centres)
 
 
-def labelled_source(codewords: int, *, parity: bool = False, seed: int = 0) -> dict[str, np.ndarray]:
+def labelled_source(
+    codewords: int, *, parity: bool = False, digits: Sequence[int] = tuple(range(10)), seed: int = 0
+) -> dict[str, np.ndarray]:
     """Source, distortion and labels of the codewords, reproductions the codewords themselves."""
     train, _ = datasets.mnist()
-    images = train.images.reshape(len(train.images), -1).astype(np.float32) / 255
+    used = np.isin(train.labels, digits)
+    images = train.images[used].reshape(used.sum(), -1).astype(np.float32) / 255
     centres, index = codebook(images, codewords, seed)
-    classes = train.labels % 2 if parity else train.labels
+    classes = train.labels[used] % 2 if parity else np.searchsorted(sorted(digits), train.labels[used])
     joint = np.zeros((codewords, classes.max() + 1))
     np.add.at(joint, (index, classes), 1 / len(classes))
     source = joint.sum(1)
@@ -52,8 +57,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--codewords", type=int, default=64)
     parser.add_argument("--parity", action="store_true")
+    parser.add_argument("--digits", type=int, nargs="+", default=list(range(10)), help="images of these alone")
     arguments = parser.parse_args()
-    np.savez(arguments.out, **labelled_source(arguments.codewords, parity=arguments.parity))  # pyright: ignore
+    made = labelled_source(arguments.codewords, parity=arguments.parity, digits=arguments.digits)
+    np.savez(arguments.out, **made)  # pyright: ignore
 
 
 if __name__ == "__main__":

@@ -64,6 +64,50 @@ def two_letter_optimum(p, d, s):
     return best[0] + s * (p @ low), best[1]
 
 
+def two_letter_perception(p, d01, d10, d, bound, distance):
+    """R(D, P) of two letters at P(X=1) = p: the least I over P(Xh=1) = r with distance(r) <= P and distortion <= D.
+
+    At given r and distortion the channel is known; I is jointly convex in the two.
+    """
+    from scipy.optimize import brentq, minimize_scalar
+
+    def information(a, b):  # P(1|0), P(0|1)
+        r = (1 - p) * a + p * (1 - b)
+        total = 0.0
+        for weight, stays, out in ((1 - p, a, r), (p, 1 - b, r)):
+            for w, q in ((stays, out), (1 - stays, 1 - out)):
+                total += weight * w * np.log(w / q) if w > 0 else 0.0
+        return total
+
+    def rate(r, spent):  # (1-p) a - p b = r - p, (1-p) a d01 + p b d10 = spent
+        b = (spent - (r - p) * d01) / (p * (d01 + d10))
+        a = (r - p + p * b) / (1 - p)
+        inside = -1e-12 <= a <= 1 + 1e-12 and -1e-12 <= b <= 1 + 1e-12
+        return information(min(max(a, 0), 1), min(max(b, 0), 1)) if inside else np.inf
+
+    def least(r):
+        # The least distortion at this law, and the largest allowed.
+        low = (r - p) * d01 if r > p else (p - r) * d10
+        if low > d:
+            return np.inf
+        found = minimize_scalar(lambda s: rate(r, s), bounds=(low, d), method="bounded", options={"xatol": 1e-13})
+        return min(found.fun, rate(r, d), rate(r, low))
+
+    ends = []
+    for side in (0.0, 1.0):
+        edge = side if distance(side) <= bound else p
+        if distance(side) > bound > 0:
+            edge = brentq(lambda r: distance(r) - bound, p, side * (1 - 1e-15) + (1 - side) * 1e-300, xtol=1e-15)
+        ends.append(edge)
+    grid = np.linspace(*ends, 41)
+    start = int(np.argmin([least(r) for r in grid]))
+    around = grid[max(start - 1, 0)], grid[min(start + 1, 40)]
+    if around[0] == around[1]:
+        return least(p)
+    inner = minimize_scalar(least, bounds=around, method="bounded", options={"xatol": 1e-12})
+    return min(inner.fun, least(grid[start]))
+
+
 def rdc_point(p, d, labels, reproduction, channel):
     """(I, E d, [H(S_k|U)]) of a channel to atoms U, summed term by term."""
     p, d = np.asarray(p, float), np.asarray(d, float)

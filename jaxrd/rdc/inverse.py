@@ -122,7 +122,9 @@ def _least(at, reached, slope, rate: float, floor: float | None) -> Least:
     while solves < SOLVES:
         s = slope(point)
         usable = np.isfinite(s) and s > 0 and np.isfinite(point.rate)
-        margin = TOLERANCE * max(1, rate) / s if usable else 0.0
+        # A convex rate falls no less steeply where it passes R than on average up to here, whatever its slope beyond.
+        steep = max(s, (rate - point.rate) / max(target - left, 1e-300)) if usable else np.inf
+        margin = TOLERANCE * max(1, rate) / steep
         width = max(NARROW * margin, 1e-12 * (1 + abs(high)))
         if high - left <= width:
             break

@@ -165,7 +165,7 @@ def surface_axes(
     for kinds, marker, label in (((Status.ACHIEVABLE,), ".", "achieved"), (UNCONVERGED[:3], "x", "not certified")):
         shown = np.isin(status, kinds) & np.isfinite(rate)
         if shown.any():
-            ax.plot(grid_d[shown], grid_c[shown], marker, color="#D55E00", markersize=5, label=label)
+            ax.plot(grid_d[shown], grid_c[shown], marker, color="#D55E00", markersize=5, label=label, clip_on=False)
     inside = [(d, c / NATS_PER_BIT) for d, c in asked if d <= distortion.max() and loss.min() <= c / NATS_PER_BIT]
     if inside:
         ax.plot(*np.array(inside).T, "o", color="white", markeredgecolor="black", markersize=8, label="asked for")

@@ -78,7 +78,7 @@ def rdc_command(
     loose = [r for r in every if r["status"] in ("MAX_STEPS", "STALLED", "NONFINITE")]
     meaning = MEANING[semantics]
     if semantics in CERTIFIED:
-        meaning += f"; certified but at {len(loose)} points" if loose else "; certified"
+        meaning += f"; certified except at {len(loose)} points" if loose else "; certified"
     document = {
         "schema": "jaxrd.rdc/1", "name": name, "meta": meta, "semantics": semantics, "meaning": meaning,
         "summary": _summary(given, limits), "rows": rows + on_grid, "universal": together,

@@ -26,7 +26,7 @@ from jaxrd.solution import Status
 RATE = NATS_PER_BIT
 SLACK = 1e-6
 """Nats given away at the least loss, so that the least distortion there is well posed."""
-FAINT = 1e-9  # weight of an atom that only rounding keeps
+FAINT = 1e-9  # weight of an atom, or gain of an edge, that only rounding keeps
 GRID = 201
 NAMES = ("least distortion", "midpoint", "least loss")
 
@@ -157,10 +157,12 @@ def trade_off(
     last = least_classification(problem, label, np.inf, rate, solver=solver)
     cheapest = least_distortion(problem, label, last.value + SLACK, rate, solver=solver)
     advance()
-    between = np.linspace(first.value, cheapest.value, total)[1:-1]
+    # One point more where the boundary is steepest.
+    shares = np.insert(np.linspace(0, 1, total), 1, 0.25 / (total - 1))[1:-1]
     found = [_as_loss(first, 0.0)]  # at D1 the loss is that of its one code: not bounded from below here
-    for d in between:
-        found.append(least_classification(problem, label, float(d), rate, solver=solver))
+    for share in shares:
+        d = first.value + float(share) * (cheapest.value - first.value)
+        found.append(least_classification(problem, label, d, rate, solver=solver))
         advance()
     return [*found, _as_loss(cheapest, last.lower)]
 
@@ -215,6 +217,6 @@ def _shared(problem: Problem, labels: np.ndarray, point: Point) -> tuple[np.ndar
         region = time_shared_region(problem, labels, channel / channel.sum(1, keepdims=True))
         vertices = share * np.stack([region.distortion, region.classification], 1)
         start = start + vertices[0]
-        edges += [b - a for a, b in pairwise(vertices)]
+        edges += [b - a for a, b in pairwise(vertices) if a[1] - b[1] > FAINT]
     path = np.cumsum([start, *sorted(edges, key=lambda edge: edge[1] / edge[0])], axis=0)
     return path[:, 0], path[:, 1]

@@ -52,7 +52,7 @@ def draw(curves: Mapping[str, Mapping[str, Any]], three: Three, rate: float) -> 
     axes[0].set_xlim(left - 0.05 * (right - left), right)
     for ax in axes[2:]:
         ax.set_xlabel("distortion  D  [mean squared error]")
-    axes[0].legend(frameon=False, fontsize=9, loc="upper right")
+    axes[0].legend(fontsize=9, loc="upper right", framealpha=1)
     figure.suptitle(f"What can be decoded at R = {rate / NATS_PER_BIT:.3g} bit: D and C above and right of a line")
     return figure
 
@@ -63,7 +63,7 @@ def claims_of(curves: Mapping[str, Mapping[str, Any]], three: Three, penalties: 
     return [
         Claim(
             "The region of a representation is convex and contains all intermediate pairs.",
-            f"Not of one decoder: without time sharing its boundary rises up to {bulge:.4f} bit above the chord between "
+            f"Not of one decoder: without time sharing its boundary rises {bulge:.4f} bit above the chord between "
             f"two decoders (Z of {where}), H(S|X̂) being concave in the decoder. Time-shared and fixed-classifier "
             "regions are polygons, the lifted one a quadrant.",
         ),

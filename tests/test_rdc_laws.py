@@ -90,7 +90,7 @@ class TestLiteralRegion:
 
 
 class TestUniversal:
-    @settings(max_examples=12)
+    @settings(max_examples=6)
     @given(g=generators())
     def test_lifted(self, g):
         problem, labels = drawn(g)
@@ -105,7 +105,7 @@ class TestUniversal:
         corner = lifted_rate(problem, labels, d.min(), c.min())
         np.testing.assert_allclose(more.rate, corner.rate, atol=3e-9)
 
-    @settings(max_examples=4)
+    @settings(max_examples=3)
     @given(g=generators())
     def test_fixed_classifier(self, g):
         problem, labels = drawn(g)
@@ -122,7 +122,7 @@ class TestUniversal:
         assert found.rates.max() - 2e-8 <= found.rate <= corner.rate + 2e-8
 
 
-@settings(max_examples=6)
+@settings(max_examples=2)
 @given(g=generators())
 def test_the_bottleneck_is_concave_and_below_what_processing_allows(g):
     problem, labels = drawn(g)

@@ -25,7 +25,11 @@ def precision():
 
 @pytest.fixture(scope="module")
 def found():
-    return rdc_fig3(*SMALL, rate=0.3, points=5, searched=3, starts=2)
+    """A cursory search: the laws tested hold for any code found."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, few in (("TRIED", 4), ("POLISHED", 1), ("ITERATIONS", 15)):
+            patch.setattr(f"jaxrd.rdc.literal.{name}", few)
+        return rdc_fig3(*SMALL, rate=0.3, points=5, searched=3, starts=2)
 
 
 def test_boundaries_are_ordered_and_certified(found):

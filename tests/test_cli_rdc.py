@@ -73,8 +73,8 @@ def test_writes_json_csv_and_png(file, tmp_path, capsys):
 @pytest.mark.parametrize("semantics", ["literal", "time-shared", "fixed"])
 def test_other_semantics(file, tmp_path, semantics, capsys):
     out = tmp_path / "out"
-    args = ["--at", "0.25,0.5", "--surface", "0", "--semantics", semantics, "--out", str(out)]
-    assert run(["rdc", str(file), *args]) == 0
+    args = ["--at", "0.25,0.5", "--universal", "0.2,0.58;0.3,0.47", "--surface", "0", "--semantics", semantics]
+    assert run(["rdc", str(file), *args, "--out", str(out)]) == 0
     assert sorted(p.name for p in out.iterdir()) == ["rdc.csv", "rdc.json"]
     document = load(out)
     (row,) = document["rows"]
@@ -82,9 +82,16 @@ def test_other_semantics(file, tmp_path, semantics, capsys):
     lifted = lifted_rate(Problem(SOURCE, 1 - np.eye(3)), LABELS, 0.25, 0.5)
     assert row["rate_nats"] >= lifted.lower
     assert row["status"] in ("CONVERGED", "ACHIEVABLE")
+    together, printed = document["universal"], capsys.readouterr().out
+    assert together["semantics"] == semantics
     if semantics == "fixed":
         assert row["rate_nats"] == pytest.approx(0.37952342974, abs=1e-8)
-    assert document["meaning"] in capsys.readouterr().out
+        assert together["rate_nats"] == pytest.approx(0.4769181273835, abs=1e-8)
+    else:
+        assert together["status"] == "ACHIEVABLE"
+        assert together["lower_nats"] < together["rate_nats"]
+        assert "one encoder for all pairs: between" in printed
+    assert document["meaning"] in printed
 
 
 def test_the_embedded_example(tmp_path, capsys):
@@ -122,7 +129,6 @@ def test_what_is_not_certified_ends_with_1(tmp_path, capsys):
         (["--at", "-1,0.2"], "--at must be >= 0; got '-1,0.2'"),
         (["--surface", "1"], "--surface must be 0 or at least 2; got 1"),
         (["--semantics", "magic"], "--semantics must be one of lifted, fixed, literal, time-shared; got 'magic'"),
-        (["--semantics", "literal", "--universal", "1,1"], "--universal is computed for --semantics lifted alone"),
         (["--universal", "1,1;2"], "--universal must be D,C"),
         (["--seed", "-1"], "--seed must be >= 0"),
     ],

@@ -16,11 +16,12 @@ EXAMPLE = "rdc_mnist.npz"
 TOLERANCE = 1e-9
 GRID = {"lifted": 12, "fixed": 12, "literal": 6, "time-shared": 6}
 MEANING = {
-    "lifted": "the decoder may also emit a soft label; certified",
+    "lifted": "the decoder may also emit a soft label",
     "literal": "H(S|Xh) on the reproduction alphabet; achieved, lower bound of the lifted one",
     "time-shared": "time sharing of literal codes; achieved, lower bound of the lifted one",
-    "fixed": "cross entropy of the given classifier; certified",
+    "fixed": "cross entropy of the given classifier",
 }
+CERTIFIED = ("lifted", "fixed")
 
 
 def rdc_command(
@@ -53,8 +54,6 @@ def rdc_command(
     count = GRID[semantics] if surface is None else surface
     asked = [_pair("--at", text) for text in at or []]
     theta = [_pair("--universal", text) for text in universal.split(";")] if universal is not None else []
-    if theta and semantics != "lifted":
-        raise InputError(f"--universal is computed for --semantics lifted alone; got {semantics}.")
 
     with timed() as clock:
         given = read_labelled(embedded_path(EXAMPLE) if file is None else file)
@@ -62,7 +61,7 @@ def rdc_command(
         solver, target, limits = _solver(given, semantics, seed)
         check_writable(out)
         points = [solver(given.problem, target, d, c) for d, c in asked]
-        together = _universal(given, theta) if theta else None
+        together = _universal(given.problem, target, semantics, solver, theta) if theta else None
         found = None
         if count:
             grids = [np.linspace(low, high, count) for low, high in limits]
@@ -75,23 +74,26 @@ def rdc_command(
         for (d, c), point in zip(asked, points, strict=True)
     ]
     on_grid = _grid_rows(found) if found is not None else []
+    every = rows + on_grid + ([together] if together is not None else [])
+    loose = [r for r in every if r["status"] in ("MAX_STEPS", "STALLED", "NONFINITE")]
+    meaning = MEANING[semantics]
+    if semantics in CERTIFIED:
+        meaning += f"; certified but at {len(loose)} points" if loose else "; certified"
     document = {
-        "schema": "jaxrd.rdc/1", "name": name, "meta": meta, "semantics": semantics, "meaning": MEANING[semantics],
+        "schema": "jaxrd.rdc/1", "name": name, "meta": meta, "semantics": semantics, "meaning": meaning,
         "summary": _summary(given, limits), "rows": rows + on_grid, "universal": together,
     }  # fmt: skip
     tables = {part: _columns(found) for part, found in (("at", rows), ("surface", on_grid)) if found}
     files = [("rdc.json", to_json(document)), ("rdc.csv", csv_rows(tables))]
     if found is not None and not no_plot:
-        files.append(("rdc.png", _figure(name, found, asked)))
+        files.append(("rdc.png", _figure(name, meaning, found, asked)))
     written = save_all(out, files)
     forgive_interrupts()
-    _report(name, given, semantics, rows, found, together)
+    _report(name, given, semantics, meaning, rows, found, together)
     console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
-    certified = semantics in ("lifted", "fixed")
-    loose = [r for r in rows + on_grid if r["status"] in ("MAX_STEPS", "STALLED", "NONFINITE")]
     if loose:
         widths = [r["rate_nats"] - r["lower_nats"] for r in loose]
-        what = "not certified" if certified else "no code found"
+        what = "not certified" if semantics in CERTIFIED else "no code found"
         errors.print(f"jaxrd: {what} at {len(loose)} points, widest {max(widths):.2g} nat; see status", highlight=False)
         raise typer.Exit(1)
 
@@ -136,10 +138,14 @@ def _solver(given: Any, semantics: str, seed: int) -> tuple[Callable[..., Any], 
     return fixed_classifier_rate, loss, [distortions, losses]
 
 
-def _universal(given: Any, theta: list[tuple[float, float]]) -> dict[str, Any]:
-    from jaxrd.rdc.universal import universal_lifted_rate
+def _universal(
+    problem: Any, target: Any, semantics: str, solver: Callable[..., Any], theta: list[tuple[float, float]]
+) -> dict[str, Any]:
+    from jaxrd.rdc import universal_bounds, universal_fixed_classifier_rate, universal_lifted_rate
 
-    found = universal_lifted_rate(given.problem, given.labels, *np.array(theta).T)
+    certified = {"lifted": universal_lifted_rate, "fixed": universal_fixed_classifier_rate}
+    together = certified.get(semantics, partial(universal_bounds, solver=solver))
+    found = together(problem, target, *np.array(theta).T)
     return {
         "pairs": [{"distortion": d, "classification_nats": c} for d, c in theta],
         "semantics": found.semantics, "rate_nats": found.rate, "lower_nats": found.lower,
@@ -178,21 +184,23 @@ def _summary(given: Any, limits: list[tuple[float, float]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _figure(name: str, found: Any, asked: list[tuple[float, float]]) -> bytes:
+def _figure(name: str, meaning: str, found: Any, asked: list[tuple[float, float]]) -> bytes:
     from jaxrd import plots
 
     figure, ax = plots.new_figure(7.6, 5.4)
     plots.surface_axes(ax, found.distortion, found.classification, found.rate, found.status, asked=asked)
-    ax.set_title(f"{name}\nR(D, C), {found.semantics}: {MEANING[found.semantics]}", fontsize=10)
+    ax.set_title(f"{name}\nR(D, C), {found.semantics}: {meaning}", fontsize=10)
     return plots.png(figure)
 
 
-def _report(name: str, given: Any, semantics: str, rows: list, found: Any, together: dict | None) -> None:
+def _report(
+    name: str, given: Any, semantics: str, meaning: str, rows: list, found: Any, together: dict | None
+) -> None:
     from jaxrd.information import NATS_PER_BIT
 
     n, m = given.problem.distortion.shape
     console.print(
-        f"[bold]{name}[/bold]: {n} x {m}, {given.labels.shape[1]} classes, {semantics}: {MEANING[semantics]}",
+        f"[bold]{name}[/bold]: {n} x {m}, {given.labels.shape[1]} classes, {semantics}: {meaning}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     if rows:
@@ -206,15 +214,21 @@ def _report(name: str, given: Any, semantics: str, rows: list, found: Any, toget
             table.add_row(f"{r['distortion']:.6g}", f"{r['classification_nats']:.6g}", *bits, r["status"])
         console.print(table)
     if together is not None:
-        rate, penalty = (together[key] / NATS_PER_BIT for key in ("rate_nats", "penalty_nats"))
-        if np.isinf(rate):
-            console.print("one encoder for all pairs: infeasible", highlight=False)
-        else:
-            text = f"one encoder for all pairs: {rate:.6f} bits, {penalty:.6f} more than the dearest pair alone"
-            console.print(text, soft_wrap=True, highlight=False)
+        console.print(f"one encoder for all pairs: {_together(together)}", soft_wrap=True, highlight=False)
     if found is not None:
         gaps = found.gap[np.isfinite(found.gap)]
         console.print(
             f"surface {found.rate.shape[0]} x {found.rate.shape[1]}: widest bounds {gaps.max(initial=0):.1e} nat",
             highlight=False,
         )
+
+
+def _together(together: dict[str, Any]) -> str:
+    from jaxrd.information import NATS_PER_BIT
+
+    rate, least, penalty = (together[key] / NATS_PER_BIT for key in ("rate_nats", "lower_nats", "penalty_nats"))
+    if together["status"] == "INFEASIBLE":
+        return "infeasible"
+    if together["status"] == "CONVERGED":
+        return f"{rate:.6f} bits, {penalty:.6f} more than the dearest pair alone"
+    return f"between {least:.6f} and {rate:.6f} bits, at most {penalty:.6f} more than the dearest pair alone"

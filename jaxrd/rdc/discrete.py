@@ -74,7 +74,7 @@ def lifted_rate(
     if point.gap > tol * max(1, point.rate) and found.slopes[1:].sum() > 1:
         prices = _without_search(0, found.slopes)  # the distortion's slope is found anew
         budgets = np.where(prices > 0, np.inf, reduced.budgets)
-        lower = generate(reduced, budgets, prices, tol=ROUGH, seed=seed).lower
+        lower = generate(reduced, budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
         lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
         point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), targets)
     return judged(point, tol)
@@ -149,7 +149,8 @@ def solve_priced(
     found = generate(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, found, None)
     if point.gap > tol * max(1, point.rate) and slopes[1:].sum() > 1:
-        lower = generate(reduced, reduced.budgets, _without_search(slopes[0], slopes), tol=ROUGH, seed=seed).lower
+        prices = _without_search(slopes[0], slopes)
+        lower = generate(reduced, reduced.budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
         point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), None)
     return judged(point, tol)
 

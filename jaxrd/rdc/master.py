@@ -11,7 +11,7 @@ column generation makes.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 OPENING = 3  # Blahut-Arimoto steps before
 FLOOR = 1e-14  # of the slacks: below it they are rounding of c
@@ -97,11 +97,11 @@ def _factored(matrix: np.ndarray):
     if not np.isfinite(matrix).all():
         return lambda rhs: np.full_like(rhs, np.nan)
     while True:
-        try:
-            factor = cho_factor(matrix + ridge * np.eye(len(scale)), check_finite=False)
-            return lambda rhs: scale * cho_solve(factor, scale * rhs, check_finite=False)
-        except LinAlgError:
-            ridge *= 100
+        # LAPACK itself: for matrices this small scipy's checks would take as long as the work.
+        factor, failed = dpotrf(matrix + ridge * np.eye(len(scale)), lower=1, clean=0)
+        if not failed:
+            return lambda rhs: scale * dpotrs(factor, scale * rhs, lower=1)[0]
+        ridge *= 100
 
 
 def _newton(problem: _Problem, state: _State):

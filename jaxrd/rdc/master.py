@@ -174,7 +174,7 @@ def _follow(problem: _Problem, manner: _Manner, ceiling: float, tol: float, max_
             break
         try:
             state = _advance(problem, state, manner)
-        except LinAlgError:  # no channel keeps the budgets by far: the charges' spread is zero to rounding
+        except np.linalg.LinAlgError:  # no channel keeps the budgets by far: the charges' spread is zero to rounding
             break
     return best
 

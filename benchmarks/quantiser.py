@@ -25,18 +25,13 @@ from jaxrd.neural import classifier
 from jaxrd.neural.sliced import sliced_w2
 from jaxrd.plots import png
 from jaxrd.rdc import one_shot
+from jaxrd.rdc.frontier import frontier
+from jaxrd.reproduce.rdc_fig6_plan import PUBLISHED
 
 RESULTS = Path(__file__).parent / "results"
 WEIGHTS = (0.0, 0.0005, 0.001, 0.0015, 0.0025, 0.0033, 0.0066, 0.01, 0.015, 0.03)
 PERCEPTION = (0.0, 0.1, 0.3, 1.0)
 """Weights p of W2^2 per pixel, traded by `blend` at share p / (1 + p)."""
-PUBLISHED = [  # the authors' logs, one run each, without the W1 term; their own classifier
-    {"weight": 0.0, "mse": 0.0455, "ce_nats": 1.48, "accuracy": 0.609},
-    {"weight": 0.0033, "mse": 0.0461, "ce_nats": 0.555, "accuracy": 0.814},
-    {"weight": 0.0066, "mse": 0.0472, "ce_nats": 0.284, "accuracy": None},
-    {"weight": 0.01, "mse": 0.0494, "ce_nats": 0.200, "accuracy": None},
-    {"weight": 0.015, "mse": 0.0518, "ce_nats": 0.155, "accuracy": 0.971},
-]
 
 
 class Sample(NamedTuple):
@@ -52,50 +47,6 @@ def prepared(split: datasets.Split, model: classifier.LeNet) -> Sample:
     images = split.images.astype(np.float32) / 255
     beliefs = jax.nn.softmax(jnp.asarray(classifier.logits(model, images)))
     return Sample(jnp.asarray(images.reshape(len(images), -1)), beliefs, jnp.asarray(split.labels))
-
-
-def frontier(
-    source: jax.Array,
-    beliefs: jax.Array,
-    logits: one_shot.Classifier,
-    *,
-    messages: int,
-    starts: int,
-    rounds: int,
-    search: int,
-    seed: int,
-) -> list[tuple[float, one_shot.Codebook, float]]:
-    """(weight, codebook, training loss) for every weight: the best of all starts, from below and from above.
-
-    The search sees the first `search` letters; what it finds is then improved on all.
-    """
-    few = source[:search], beliefs[:search]
-
-    def lloyd(
-        letters: jax.Array, beliefs: jax.Array, start: jax.Array, weight: float
-    ) -> tuple[one_shot.Codebook, jax.Array]:
-        book, losses = one_shot.lloyd(letters, beliefs, start, weight, logits, rounds=rounds)
-        return book, losses[-1]
-
-    improve, polish = jax.jit(jax.vmap(lloyd, (None, None, 0, None))), jax.jit(lloyd)
-
-    def drawn(key: jax.Array) -> jax.Array:
-        chosen = jax.random.choice(key, len(few[0]), (starts * messages,), replace=False)
-        return few[0][chosen].reshape(starts, messages, -1)
-
-    best: dict[float, tuple[one_shot.Codebook, float]] = {}
-    for key, weights in zip(jax.random.split(jax.random.key(seed)), (WEIGHTS, WEIGHTS[::-1]), strict=True):
-        books = improve(*few, drawn(key), weights[0])[0].reproductions  # twice as many rounds at the first weight
-        for weight in weights:
-            clock = perf_counter()
-            found, losses = improve(*few, books, weight)
-            books = found.reproductions
-            i = int(losses.argmin())
-            if weight not in best or losses[i] < best[weight][1]:
-                best[weight] = jax.tree.map(lambda a, i=i: a[i], found), float(losses[i])
-            print(f"weight {weight:<7} losses {np.sort(losses).round(6)}  {perf_counter() - clock:.0f} s", flush=True)
-    polished = ((weight, *polish(source, beliefs, best[weight][0].reproductions, weight)) for weight in WEIGHTS)
-    return [(weight, book, float(loss)) for weight, book, loss in polished]
 
 
 def row(
@@ -197,10 +148,15 @@ def main() -> None:
 
     train, test = (prepared(split, model) for split in datasets.mnist(args.data))
     options = {name: getattr(args, name) for name in ("messages", "starts", "rounds", "search", "seed")}
-    found = frontier(train.images, train.beliefs, logits, **options)
+
+    def report(weight: float, losses: jax.Array) -> None:
+        print(f"weight {weight:<7} losses {np.sort(losses).round(6)}  {perf_counter() - clock:.0f} s", flush=True)
+
+    books = frontier(train.images, train.beliefs, logits, WEIGHTS, **options, report=report)
+    found = [(weight, *one) for weight, one in zip(WEIGHTS, books, strict=True)]
     if args.books:
-        books: dict[str, Any] = {str(weight): np.asarray(book.reproductions) for weight, book, _ in found}
-        np.savez_compressed(args.books, **books)
+        named: dict[str, Any] = {str(weight): np.asarray(book.reproductions) for weight, book, _ in found}
+        np.savez_compressed(args.books, **named)
     shown = WEIGHTS.index(0.0025)
     document = {
         "schema": "jaxrd.quantiser/1",

@@ -66,10 +66,9 @@ def _single_threaded_lapack() -> Iterator[None]:
 
 
 def _side_by_side(function: Callable, arguments: list, workers: int) -> Iterator:
-    """Results in order, from threads: XLA releases the GIL. The first runs alone, so that it alone compiles."""
-    yield function(arguments[0])
+    """Results in order, from threads: XLA releases the GIL. Where a compile is due, one of them makes it for all."""
     if workers == 1 or len(arguments) == 1:
-        yield from map(function, arguments[1:])
+        yield from map(function, arguments)
         return
     # Contexts such as jax.enable_x64(True) belong to the thread that entered them.
     wide, device = jax.config.jax_enable_x64, jax.config.jax_default_device  # pyright: ignore
@@ -80,7 +79,7 @@ def _side_by_side(function: Callable, arguments: list, workers: int) -> Iterator
 
     pool = ThreadPoolExecutor(workers)
     try:
-        yield from pool.map(in_context, arguments[1:])
+        yield from pool.map(in_context, arguments)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -41,3 +41,14 @@ def data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("JAXRD_DATA does not name a folder: tests on real classifier outputs are left out")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _room_for_compilations():
+    """Forget what was compiled before its memory maps, a handful each, reach what Linux allows a process (65 530 by
+    default): XLA crashes there. A module keeps what it compiled.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 25_000:
+        jax.clear_caches()

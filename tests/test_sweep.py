@@ -62,11 +62,12 @@ def test_one_trace_a_shape():
         traces.append(slope)
         return interior_point(problem, slope, tol=tol)
 
-    sweep(PROBLEM, GRID, solver=counted)
+    # On an accelerator the default batch is the whole grid.
+    sweep(PROBLEM, GRID, solver=counted, batch_size=1)
     first = len(traces)
     other = Problem(PROBLEM.source[::-1], PROBLEM.distortion[::-1] * 2)
-    sweep(other, GRID * 1.1, solver=counted)
-    sweep(other, np.geomspace(0.2, 3, 30), solver=counted)  # more slopes of the same batch
+    sweep(other, GRID * 1.1, solver=counted, batch_size=1)
+    sweep(other, np.geomspace(0.2, 3, 30), solver=counted, batch_size=1)  # more slopes of the same batch
     assert len(traces) == first
 
 
@@ -74,10 +75,10 @@ def test_a_second_problem_of_the_same_shape_compiles_nothing():
     # Above SMALL entries the calls run side by side in threads: they share the one compiled program.
     g = np.random.default_rng(1)
     problem = Problem(g.dirichlet(np.ones(130)), g.gamma(0.5, size=(130, 131)))
-    sweep(problem, GRID)
+    sweep(problem, GRID, batch_size=1)
     size = jaxrd.sweep.__globals__["_batch"]._cache_size
     before = size()
-    sweep(Problem(problem.source[::-1], problem.distortion[::-1] * 2), np.geomspace(0.2, 3, 30))
+    sweep(Problem(problem.source[::-1], problem.distortion[::-1] * 2), np.geomspace(0.2, 3, 30), batch_size=1)
     assert size() == before
 
 

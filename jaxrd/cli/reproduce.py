@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from jaxrd.cli.common import (
     UNSAFE_PICKLE,
     console,
+    errors,
     forgive_interrupts,
     progress_bar,
     provenance,
@@ -37,16 +38,24 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Option(help="folder for NAME.png, NAME.pdf, NAME.json, NAME.csv")]
 
 
-def finish(compute: Callable[[Any], Any], out: Path, *, sha256: str | None = None, seed: int | None = None) -> None:
-    """Compute in float64 under a clock and a progress bar, write the four files together, print the claims.
+def finish(
+    compute: Callable[[Any], Any],
+    out: Path,
+    *,
+    sha256: str | None = None,
+    seed: int | None = None,
+    float32: bool = False,
+) -> None:
+    """Compute in float64 (or 32) under a clock and a progress bar, write all files together, print the claims.
 
     Args:
         compute: called with tick(what, done, total); returns a `Reproduction`.
         out: the folder.
         sha256: of the data read, if any.
         seed: of what is random, if anything is.
+        float32: for networks.
     """
-    dtype = set_precision(False)
+    dtype = set_precision(float32)
     from jaxrd.io import save_all
     from jaxrd.io.write import check_writable
 
@@ -244,3 +253,36 @@ def rdc_fig4_command(out: Out = Path("reproduced")) -> None:
         return rdc_fig4()
 
     finish(compute, out)
+
+
+@app.command("rdc-fig6")
+def rdc_fig6_command(
+    out: Out = Path("reproduced"),
+    data: Data = None,
+    quick: Annotated[bool, typer.Option("--quick", help="few images, models and epochs: hours become minutes")] = False,
+) -> None:
+    """Figure 6 of [B]: autoencoders on MNIST at 4.75 bits, conventional and universal, beside a quantiser.
+
+    Stopped at any moment, it goes on from its last finished epoch when given again: OUT/rdc-fig6.runs holds its
+    checkpoints, which may be deleted once the figure is there.
+    """
+    import hashlib
+
+    train, test = _mnist(data)
+    try:
+        from jaxrd.reproduce.rdc_fig6 import rdc_fig6
+        from jaxrd.reproduce.rdc_fig6_plan import FULL, QUICK
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name} is not installed, and the networks need it: pip install 'jaxrd[neural]'."
+        ) from error
+    sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
+
+    def compute(tick: Any) -> Any:
+        def say(line: str) -> None:
+            errors.print(line, style="dim", soft_wrap=True, highlight=False)
+
+        plan = QUICK if quick else FULL
+        return rdc_fig6(train, test, out / "rdc-fig6.runs", sha256=sha256, plan=plan, tick=tick, say=say)
+
+    finish(compute, out, sha256=sha256, seed=0, float32=True)

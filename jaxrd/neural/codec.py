@@ -61,9 +61,11 @@ def fitted(code: Code, parameters: Parameters, images: np.ndarray, *, batch: int
         images: shape (count, 784), in [0, 1].
         batch: images at a time.
     """
-    send = jax.jit(lambda key, x: transmit(code, parameters, key, x)[0])
     keys = jax.random.split(jax.random.key(0), -(-len(images) // batch))
-    parts = [send(key, jnp.asarray(images[i * batch : (i + 1) * batch])) for i, key in enumerate(keys)]
+    parts = [
+        transmit(code, parameters, key, jnp.asarray(images[i * batch : (i + 1) * batch]))[0]
+        for i, key in enumerate(keys)
+    ]
     return Model(code, parameters, np.bincount(np.concatenate(parts), minlength=code.levels**code.dimensions))
 
 

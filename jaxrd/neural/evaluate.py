@@ -1,5 +1,6 @@
 """What a trained code does on a sample."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ from jaxrd.neural.sliced import sliced_w2
 from jaxrd.neural.train import Code, Logits, Parameters, decode, encode
 
 
+@partial(jax.jit, static_argnums=0)
 def transmit(code: Code, parameters: Parameters, key: jax.Array, images: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Messages and reproductions of images, each with a dither of its own.
 
@@ -29,6 +31,10 @@ def transmit(code: Code, parameters: Parameters, key: jax.Array, images: jax.Arr
     return messages, decode(code, parameters, codes(code.dimensions, code.levels)[messages] - u)
 
 
+_scores = jax.jit(lambda logits, images: jax.nn.log_softmax(logits(images)), static_argnums=0)
+_sliced_w2 = jax.jit(sliced_w2)
+
+
 def evaluate(
     code: Code, parameters: Parameters, logits: Logits, images: np.ndarray, labels: np.ndarray, *, batch: int = 1000
 ) -> dict[str, Any]:
@@ -43,8 +49,8 @@ def evaluate(
         batch: images at a time; divides the count.
 
     Returns:
-        `mse` a pixel; `ce_nats` and `ce_bits`; `accuracy`; `sliced_w2` (see `sliced.sliced_w2`); `entropy_bits` of
-        the messages, a plug-in estimate; `rate_bits` = h log2 L.
+        `mse` a pixel; `ce_nats` and `ce_bits`; `accuracy`; `sliced_w2` (see `sliced.sliced_w2`); `variance` of the
+        reproductions, a pixel; `entropy_bits` of the messages, a plug-in estimate; `rate_bits` = h log2 L.
 
     Raises:
         ValueError: the batch does not divide the count.
@@ -52,14 +58,12 @@ def evaluate(
     if len(images) % batch:
         raise ValueError(f"evaluate takes whole batches; {len(images)} images are no multiple of batch = {batch}.")
 
-    @jax.jit
-    def part(inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
-        key, x = inputs
+    def part(key: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         messages, reproductions = transmit(code, parameters, key, x)
-        return messages, reproductions, jax.nn.log_softmax(logits(reproductions))
+        return messages, reproductions, _scores(logits, reproductions)
 
     keys = jax.random.split(jax.random.key(0), len(images) // batch)
-    parts = [part((key, jnp.asarray(images[i * batch : (i + 1) * batch]))) for i, key in enumerate(keys)]
+    parts = [part(key, jnp.asarray(images[i * batch : (i + 1) * batch])) for i, key in enumerate(keys)]
     messages, reproductions, scores = (np.concatenate(p) for p in zip(*parts, strict=True))
     shares = np.bincount(messages, minlength=code.levels**code.dimensions) / len(messages)
     ce = float(-scores[np.arange(len(scores)), labels].mean())
@@ -68,7 +72,8 @@ def evaluate(
         "ce_nats": ce,
         "ce_bits": ce / float(np.log(2)),
         "accuracy": float((scores.argmax(-1) == labels).mean()),
-        "sliced_w2": float(sliced_w2(jax.random.key(0), jnp.asarray(images), jnp.asarray(reproductions))),
+        "sliced_w2": float(_sliced_w2(jax.random.key(0), jnp.asarray(images), jnp.asarray(reproductions))),
+        "variance": float(reproductions.var(0).mean()),
         "entropy_bits": float(-(shares[shares > 0] * np.log2(shares[shares > 0])).sum()),
         "rate_bits": code.dimensions * float(np.log2(code.levels)),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,31 @@ import numpy as np
 import optax
 
 from jaxrd.neural.checkpoint import latest, save
+from jaxrd.neural.family import Over
 from jaxrd.neural.losses import Terms, Weights
 from jaxrd.neural.train import Code, Logits, Stage, State, epoch, restarted
 
-_epoch = jax.jit(epoch, static_argnums=(0, 1, 2))
+
+def _alone(f: Callable[..., Any]) -> Callable[..., Any]:
+    return f
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _epoch(
+    over: Over,
+    code: Code,
+    stage: Stage,
+    logits: Logits,
+    state: State,
+    images: jax.Array,
+    labels: jax.Array,
+    weights: Weights,
+    rates: jax.Array,
+) -> tuple[State, Terms]:
+    def one(own: tuple[State, Weights], images: jax.Array, labels: jax.Array, rates: jax.Array) -> tuple[State, Terms]:
+        return epoch(code, stage, logits, own[0], images, labels, own[1], rates)
+
+    return over(one)((state, weights), images, labels, rates)
 
 
 @dataclass(frozen=True)
@@ -48,6 +70,7 @@ def train(
     labels: jax.Array,
     weights: Weights,
     *,
+    over: Over = _alone,
     folder: Path | None = None,
     report: Callable[[int, int, Terms], None] = lambda *_: None,
 ) -> tuple[State, list[dict[str, Any]]]:
@@ -64,11 +87,12 @@ def train(
         images: shape (count, 784).
         labels: shape (count,).
         weights: of the loss.
+        over: of a family, whose state and weights have a leading axis: `family.at_once`, `in_turn` or `by_backend`.
         folder: for checkpoints; of this run alone.
         report: called with leg, epoch and the epoch's mean terms.
 
     Returns:
-        The last state, and one row (leg, epoch, mse, cross_entropy, wasserstein) per epoch.
+        The last state, and one row (leg, epoch, mse, cross_entropy, wasserstein) per epoch; of a family, lists.
     """
     history: list[dict[str, Any]] = []
     if folder is not None and (saved := latest(folder, state)) is not None:
@@ -79,8 +103,8 @@ def train(
         rates = leg.rates(len(images) // leg.stage.batch)
         for i in range(max(done - first, 0), leg.epochs):
             if i == 0:
-                state = restarted(state)
-            state, terms = _epoch(code, leg.stage, logits, state, images, labels, weights, rates[i])
+                state = over(restarted)(state)
+            state, terms = _epoch(over, code, leg.stage, logits, state, images, labels, weights, rates[i])
             named = {name: np.asarray(value).tolist() for name, value in terms._asdict().items()}
             history.append({"leg": number, "epoch": i, **named})
             if folder is not None:

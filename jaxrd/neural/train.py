@@ -81,7 +81,7 @@ def _makers(code: Code, key: jax.Array) -> dict[str, Callable[[], nnx.Module]]:
     }
 
 
-def initial(code: Code, seed: int) -> State:
+def initial(code: Code, seed: int | jax.Array) -> State:
     """Fresh networks and optimiser; all randomness of a run comes from `seed`."""
     return _initial(code, jax.random.key(seed))
 

@@ -30,6 +30,7 @@ class Reproduction:
         claims: the paper's, with what was found.
         notes: errata and assumptions a reader must know.
         more: further top-level entries of the JSON document.
+        pictures: further ones, by what is added to the name.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Reproduction:
     claims: list[Claim]
     notes: list[str] = field(default_factory=list)
     more: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, Figure] = field(default_factory=dict)
 
     def document(self, meta: Mapping[str, Any]) -> dict[str, Any]:
         """What NAME.json holds; `meta` says where, when and with what versions it was computed."""
@@ -46,10 +48,11 @@ class Reproduction:
         return head | {"curves": self.curves, "claims": claims, "notes": self.notes} | dict(self.more)
 
     def files(self, meta: Mapping[str, Any]) -> list[tuple[str, bytes]]:
-        """NAME.json, NAME.csv, NAME.png and NAME.pdf."""
+        """NAME.json, NAME.csv, NAME.png and NAME.pdf, and NAME-MORE.png of further pictures."""
         return [
             (f"{self.name}.json", to_json(self.document(meta))),
             (f"{self.name}.csv", csv_rows(self.curves)),
             (f"{self.name}.png", png(self.figure)),
             (f"{self.name}.pdf", pdf(self.figure)),
+            *((f"{self.name}-{more}.png", png(figure)) for more, figure in self.pictures.items()),
         ]

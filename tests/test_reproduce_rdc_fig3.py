@@ -111,7 +111,7 @@ def test_command(tmp_path, capsys, monkeypatch, found):
 
 
 def test_the_codewords_chosen_serve_best():
-    problem, _ = digits(3)
-    one = digits(1)[0]
-    assert (problem.source @ problem.distortion.min(1)) < (one.source @ one.distortion.min(1))
-    assert (problem.distortion.min(0) == 0).all()
+    few, one = digits(3)[0], digits(1)[0]
+    distortion = np.asarray(few.distortion)
+    assert few.source @ distortion.min(1) < one.source @ np.asarray(one.distortion).min(1)
+    assert (distortion.min(0) == 0).all()

@@ -193,9 +193,7 @@ def _figure(name: str, meaning: str, found: Any, asked: list[tuple[float, float]
     return plots.png(figure)
 
 
-def _report(
-    name: str, given: Any, semantics: str, meaning: str, rows: list, found: Any, together: dict | None
-) -> None:
+def _report(name: str, given: Any, semantics: str, meaning: str, rows: list, found: Any, together: dict | None) -> None:
     from jaxrd.information import NATS_PER_BIT
 
     n, m = given.problem.distortion.shape

@@ -11,7 +11,7 @@ column generation makes.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.linalg.lapack import dpotrf, dpotrs  # pyright: ignore[reportAttributeAccessIssue]
 
 OPENING = 3  # Blahut-Arimoto steps before
 FLOOR = 1e-14  # of the slacks: below it they are rounding of c

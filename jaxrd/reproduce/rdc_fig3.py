@@ -12,6 +12,7 @@ from jaxrd.information import NATS_PER_BIT
 from jaxrd.problem import Problem
 from jaxrd.rdc.discrete import lifted_rate
 from jaxrd.rdc.fixed import cross_entropies, fixed_classifier_rate
+from jaxrd.rdc.inputs import as_problem
 from jaxrd.rdc.inverse import Solver, least_classification, least_distortion
 from jaxrd.rdc.literal import literal_rate
 from jaxrd.rdc.literal_region import literal_boundary
@@ -79,7 +80,7 @@ def rdc_fig3(
 
     Reference: [B] Figure 3, Theorems 4 and 5, as corrected.
     """
-    loss = cross_entropies(labels, labels[problem.distortion.argmin(0)])
+    loss = cross_entropies(labels, labels[as_problem(problem)[1].argmin(0)])
     literal, shared = partial(literal_rate, starts=starts), partial(time_shared_rate, starts=starts)
 
     def bounds(solver: Solver, d: np.ndarray, c: np.ndarray) -> Universal:

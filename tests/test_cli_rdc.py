@@ -73,7 +73,7 @@ def test_writes_json_csv_and_png(file, tmp_path, capsys):
 @pytest.mark.parametrize("semantics", ["literal", "time-shared", "fixed"])
 def test_other_semantics(file, tmp_path, semantics, capsys):
     out = tmp_path / "out"
-    args = ["--at", "0.25,0.5", "--universal", "0.2,0.58;0.3,0.47", "--surface", "0", "--semantics", semantics]
+    args = ["--at", "0.25,0.5", "--universal", "0.25,0.5;0.25,inf", "--surface", "0", "--semantics", semantics]
     assert run(["rdc", str(file), *args, "--out", str(out)]) == 0
     assert sorted(p.name for p in out.iterdir()) == ["rdc.csv", "rdc.json"]
     document = load(out)
@@ -86,7 +86,8 @@ def test_other_semantics(file, tmp_path, semantics, capsys):
     assert together["semantics"] == semantics
     if semantics == "fixed":
         assert row["rate_nats"] == pytest.approx(0.37952342974, abs=1e-8)
-        assert together["rate_nats"] == pytest.approx(0.4769181273835, abs=1e-8)
+        assert together["rate_nats"] == pytest.approx(0.37952342974, abs=1e-8)
+        assert together["penalty_nats"] == pytest.approx(0, abs=1e-8)
     else:
         assert together["status"] == "ACHIEVABLE"
         assert together["lower_nats"] < together["rate_nats"]
@@ -166,3 +167,12 @@ def test_fixed_needs_a_classifier(tmp_path, capsys):
     assert "needs classifier (m, classes) or cross_entropy (n, m)" in capsys.readouterr().err
     with pytest.raises(InputError, match="does not exist"):
         read_labelled(tmp_path / "missing.npz")
+
+
+def test_ctrl_c_writes_nothing(file, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxrd.rdc.surface", interrupted)
+    assert run(["rdc", str(file), "--at", "0.2,0.5", "--out", str(tmp_path / "out")]) == 130
+    assert not (tmp_path / "out").exists()

@@ -10,9 +10,10 @@ from strategies import generators, labelled
 
 from jaxrd import Problem, Status, rate_at
 from jaxrd.rdc import least_classification, least_distortion, lifted_rate, lifted_solve, lifted_sweep, surface
+from jaxrd.rdc.atoms import Core
 from jaxrd.rdc.certificate import bound
 from jaxrd.rdc.point import entropies
-from jaxrd.rdc.pricing import Price, ascend
+from jaxrd.rdc.pricing import Price, ascend, best_starts, price, starts
 from jaxrd.tosc import InputError
 
 COIN = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
@@ -94,7 +95,7 @@ def test_reference(problem, labels, d, c, low, high):
 
 
 @given(case=labelled())
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_certified_and_achieved(case):
     """The channel does what the point says, meets the targets, and the bounds are tight."""
     problem, labels, d, c = case
@@ -135,8 +136,8 @@ def test_convex_and_nonincreasing(case, turn):
     middle = tuple(turn * a + (1 - turn) * b for a, b in zip(*ends, strict=True))
     first, second, inner = (lifted_rate(problem, labels, *at) for at in (*ends, middle))
     assert inner.lower <= turn * first.rate + (1 - turn) * second.rate + 1e-12
+    corner = lifted_rate(problem, labels, d, c)
     for at in ends:
-        corner = lifted_rate(problem, labels, d, c)
         assert corner.rate >= lifted_rate(problem, labels, *at).lower - 1e-12
 
 
@@ -194,21 +195,21 @@ class TestCertificate:
         sizes=st.sampled_from(((2,), (3,), (2, 2), (4,))),
         sharp=st.booleans(),
     )
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     def test_bounds_every_point(self, g, power, sizes, sharp):
         n, columns = 5, 2
         labels = np.concatenate([g.dirichlet(np.full(s, 0.2 if sharp else 2.0), n) for s in sizes], 1)
         shares = g.dirichlet(np.ones(len(sizes))) * power
         powers = labels * np.repeat(shares, sizes)
         offset = -(powers * np.log(np.maximum(labels, 1e-300))).sum(1)
-        price = Price(g.normal(0, 2, (n, columns)), powers, offset, labels, sizes, 1e-13, float(shares.sum()))
+        trial = Price(g.normal(0, 2, (n, columns)), powers, offset, labels, sizes, 1e-13, float(shares.sum()))
         trials = np.concatenate([g.dirichlet(np.full(s, 0.5), 4000) for s in sizes], 1)
         trials = np.concatenate([trials, g.dirichlet(np.full(n, 0.3), 500) @ labels])
-        values = np.exp(price.match(trials)) @ price.coefficients
+        values = np.exp(trial.match(trials)) @ trial.coefficients
         letter, start = np.repeat(np.arange(columns), 20), np.tile(trials[-20:], (columns, 1))
-        found, soft = ascend(price, letter, start)
+        found, soft = ascend(trial, letter, start)
         np.testing.assert_allclose([part.sum(1) for part in np.split(soft, np.cumsum(sizes)[:-1], 1)], 1, atol=1e-12)
-        result = bound(price, letter, soft, tol=1e-6 * found.max(), max_cells=20_000)
+        result = bound(trial, letter, soft, tol=1e-6 * found.max(), max_cells=20_000)
         assert result.value >= values.max() * (1 - 1e-12)
         assert result.value >= found.max() * (1 - 1e-12)
         assert result.best <= result.value * (1 + 1e-12)
@@ -231,6 +232,20 @@ class TestCertificate:
         # Where the label hardly binds, its multiplier is below one, and no search is needed.
         easy = lifted_rate(problem, labels, 0.1, least + 0.95 * (entropy - least))
         assert easy.converged
+
+    @pytest.mark.parametrize("power", [0.5, 0.97])
+    def test_a_concave_price_needs_no_search(self, power):
+        """Ascents that began on a face of the simplex stayed there, where no tangent bounds g."""
+        labels = np.eye(4)[np.arange(12) % 4]
+        rows = Core(
+            np.full(12, 1 / 12), 3 - 3 * np.eye(12), (labels,), np.ones(2), np.arange(12), np.arange(12), False, {}
+        )  # fmt: skip
+        concave = price(rows, np.zeros(12), np.array([1.0, power]))
+        letter, soft = best_starts(concave, starts(rows, 0), 3)
+        values, soft = ascend(concave, letter, soft)
+        result = bound(concave, letter, soft, tol=1e-9, max_cells=1)
+        assert result.cells == 0
+        assert values.max() <= result.value <= values.max() + 1e-9
 
 
 class TestSlopes:

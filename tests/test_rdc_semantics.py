@@ -59,7 +59,7 @@ class TestFixed:
         assert found.rate - found.lower <= 1e-9
 
     @given(g=generators(), shares=st.tuples(st.floats(0.05, 1.2), st.floats(0.05, 1.2)))
-    @settings(max_examples=40)
+    @settings(max_examples=15)
     def test_certified_and_achieved(self, g, shares):
         n, m = [(2, 2), (5, 3), (3, 1)][g.integers(3)]
         problem = Problem(g.dirichlet(np.ones(n)), g.random((n, m)))
@@ -83,7 +83,7 @@ class TestFixed:
             assert point.rate >= float(mixed.lower) - 1e-9
 
     @given(g=generators(), turn=st.floats(0.05, 0.95))
-    @settings(max_examples=20)
+    @settings(max_examples=12)
     def test_convex_and_nonincreasing(self, g, turn):
         ends = [(g.uniform(0.05, 0.5), g.uniform(0.45, 0.7)) for _ in range(2)]
         middle = tuple(turn * a + (1 - turn) * b for a, b in zip(*ends, strict=True))
@@ -164,7 +164,7 @@ def test_time_sharing_reaches_the_envelope():
 
 
 @given(case=labelled(letters=(2, 3), ties=False), g=generators())
-@settings(max_examples=6)
+@settings(max_examples=4)
 def test_order(case, g):
     """lifted <= time-shared <= literal <= fixed classifier, on the same alphabet."""
     problem, labels, d, c = case

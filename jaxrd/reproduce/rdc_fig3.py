@@ -17,7 +17,7 @@ from jaxrd.rdc.inverse import Solver, least_classification, least_distortion
 from jaxrd.rdc.literal import literal_rate
 from jaxrd.rdc.literal_region import literal_boundary
 from jaxrd.rdc.point import FIXED, LIFTED, LITERAL, TIME_SHARED, Least, Point
-from jaxrd.rdc.region import fixed_classifier_region, lifted_region, time_shared_region
+from jaxrd.rdc.region import fixed_classifier_region, lifted_region, lower_hull, time_shared_region
 from jaxrd.rdc.time_shared import time_shared_rate
 from jaxrd.rdc.universal import Universal, universal_bounds, universal_fixed_classifier_rate, universal_lifted_rate
 from jaxrd.reproduce.rdc_fig3_figure import claims_of, draw
@@ -105,7 +105,9 @@ def rdc_fig3(
     curves, three, penalties = {}, {}, {}
     for name, one in semantics.items():
         boundary = trade_off(problem, one, rate, tick=None if tick is None else partial(tick, name))
-        curves[f"{name}: boundary"] = _columns(boundary)
+        # Codes of the same rate may take turns too: what the search left above a chord is not the boundary.
+        shown = lower_hull(*_reached_by(boundary)) if name == TIME_SHARED else range(len(boundary))
+        curves[f"{name}: boundary"] = _columns([boundary[i] for i in shown])
         chosen = [boundary[0], boundary[len(boundary) // 2], boundary[-1]]
         three[name] = [_reached(least.point) for least in chosen]
         for label, least in zip(NAMES, chosen, strict=True):
@@ -176,8 +178,12 @@ def _reached(point: Point) -> tuple[float, float]:
     return point.distortion, float(point.classification[0])
 
 
+def _reached_by(boundary: list[Least]) -> np.ndarray:
+    return np.array([_reached(least.point) for least in boundary]).T
+
+
 def _columns(boundary: list[Least]) -> dict[str, Any]:
-    d, c = np.array([_reached(least.point) for least in boundary]).T
+    d, c = _reached_by(boundary)
     return {
         "distortion": d,
         "classification_bits": c / NATS_PER_BIT,

@@ -72,8 +72,8 @@ def claims_of(curves: Mapping[str, Mapping[str, Any]], three: Three, penalties: 
             "Right in every semantics: " + "; ".join(_first(curves, three, name) for name in TITLES) + ".",
         ),
         Claim(
-            "The lower-right extreme point of that region lies close to that of Omega(R), (D3, C3).",
-            "At the same rate: " + "; ".join(_last(curves, three, name) for name in TITLES) + ".",
+            "Theorem 5 bounds how far that region's lower-right extreme point is from (D3, C3), that of all encoders.",
+            "Far, in C: " + "; ".join(_last(curves, three, name) for name in TITLES) + ".",
         ),
         Claim(
             "One encoder serves all constraint pairs without a rate penalty (Theorem 3, Gaussian).",

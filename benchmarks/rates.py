@@ -27,9 +27,10 @@ COLUMNS = ("mse", "ce_nats", "accuracy", "entropy_bits", "coded_bits")
 def plan(dimensions: int, levels: int) -> Plan:
     ends = (LOW_DISTORTION, LOW_CE)
     return Plan(
-        code=Code(dimensions, levels),
+        # As soft in units of a cell as three levels are at the default 4.
+        code=Code(dimensions, levels, sharpness=float((levels - 1) ** 2)),
         search=Search(ends, 4, 30, 20_000),
-        conventional=(Group("conventional", tuple(Member(w) for w in ends), legs(warm=20, shift=1, joint=14, last=3)),),
+        conventional=(Group("conventional", tuple(Member(w) for w in ends), legs(warm=40, shift=1, joint=24, last=4)),),
         universal=Group(
             "universal",
             tuple(Member(w, 0.0, 0, LOW_CE) for w in ends),

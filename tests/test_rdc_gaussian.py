@@ -202,7 +202,7 @@ class TestVector:
         assert np.isinf(infeasible.rate)
         assert np.isnan(infeasible.penalty)
 
-    @settings(max_examples=40)
+    @settings(max_examples=15)
     @given(g=generators())
     def test_both_sides_of_the_certificate(self, g):
         a = g.standard_normal((3, 3)) * 10.0 ** g.uniform(-1, 1, 3)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from jaxrd import Problem
 from jaxrd.cli.app import run
 from jaxrd.information import NATS_PER_BIT
-from jaxrd.rdc import lifted_rate
+from jaxrd.rdc import lifted_rate, literal_rate, time_shared_rate
 from jaxrd.reproduce import rdc_fig3 as module
 from jaxrd.reproduce.rdc_fig3 import NAMES, digits, rdc_fig3
 
@@ -29,7 +30,12 @@ def found():
     with pytest.MonkeyPatch.context() as patch:
         for name, few in (("TRIED", 4), ("POLISHED", 1), ("ITERATIONS", 15)):
             patch.setattr(f"jaxrd.rdc.literal.{name}", few)
-        return rdc_fig3(*SMALL, rate=0.3, points=5, searched=3, starts=2)
+
+        def alone(*problem, **options):  # one literal code is a time-shared one that never takes turns
+            return replace(literal_rate(*problem, **options), semantics="time-shared")
+
+        patch.setattr(module, "time_shared_rate", alone)
+        return rdc_fig3(*SMALL, rate=0.3, points=3, searched=3, starts=2)
 
 
 def test_boundaries_are_ordered_and_certified(found):
@@ -76,6 +82,17 @@ def test_regions_hold_their_own_point(found):
     assert [(row["semantics"], row["representation"]) for row in found.more["representations"]] == [
         (name, which) for name in ("lifted", "time-shared", "literal", "fixed") for which in NAMES
     ]
+
+
+def test_the_region_of_codes_that_take_turns():
+    problem, labels = SMALL[0], np.array([[1.0, 0.0], [0.5, 0.5]])
+    point = time_shared_rate(problem, labels, 0.25, 0.325, starts=4)
+    assert len(point.reproduction) > 2  # two codes at least
+    d, c = module._shared(problem, labels, point)
+    assert (np.diff(d) > 0).all()
+    assert (np.diff(c) < 0).all()
+    assert np.interp(point.distortion, d, c) <= point.classification[0] + 1e-8
+    assert d[0] <= point.distortion + 1e-8
 
 
 def test_claims(found):

@@ -87,7 +87,7 @@ class TestRate:
         np.testing.assert_allclose(point.rate, expected, atol=2e-9)
 
     @pytest.mark.parametrize("name", MEASURES)
-    @settings(max_examples=25)
+    @settings(max_examples=8)
     @given(p=pmfs(3, concentration=(0.5, 5.0)), g=generators(), share=st.floats(0.02, 1.2))
     def test_channel_keeps_what_it_promises(self, name, p, g, share):
         p = np.maximum(p, 1e-6) / np.maximum(p, 1e-6).sum()
@@ -216,6 +216,7 @@ class TestClosedForms:
     def test_gaussian(self, variance, d, bound, expected):
         np.testing.assert_allclose(gaussian_rate(variance, d, bound), expected, rtol=1e-13)
 
+    @settings(max_examples=20)
     @given(p=st.floats(0.01, 0.99), d=st.floats(0, 1), bound=st.floats(0, 1))
     def test_bernoulli_inside_its_certificate(self, p, d, bound):
         point = perceptual_rate(embedded(p, 1.0, 1.0), d, bound)
@@ -329,7 +330,7 @@ class TestClassifier:
             assert below.status == Status.INFEASIBLE
             assert below.rate == np.inf
 
-    @settings(max_examples=25)
+    @settings(max_examples=8)
     @given(g=generators(), bound=st.sampled_from([0.0, 0.03, 0.3]))
     def test_unlimited_rate_is_a_linear_program(self, g, bound):
         p, d, loss = g.dirichlet(np.ones(3)), g.random((3, 3)) * (1 - np.eye(3)), g.random((3, 3))

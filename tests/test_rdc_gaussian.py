@@ -21,48 +21,55 @@ H = 1.4189385332046727418  # h(S) of a unit variance, nats
 SOURCE = {"variance": 1.0, "correlation": 0.7, "label_entropy": H}
 LABEL = {"correlation": 0.7, "label_entropy": H}
 
-# (rho, D, C, R): mpmath, independent of this project.
-RATES = [
-    (0.7, 0.05, 1.0889997021054275995, 2.1303873914379573521),
-    (0.7, 0.3, 1.3179368502151079023, 0.60198640216296799631),
-    (0.7, 0.9, 1.3179368502151079023, 0.23362871787133719721),
-    (0.7, 0.51, 1.4189385332046727418, 0.3366722766318827982),
-    (0.95, 0.05, 0.27826611172528831766, 2.634501075795087469),
-    (0.95, 1.5, 1.0697530980579224079, 0.40698338253544312705),
-    (0.3, 0.3, 1.4047919312839865427, 0.60198640216296799631),
-    (0.3, 0.9, 1.3727263002637644916, 1.9793028335029731032),
-    (0.7, 1.2, H + 0.1, 0.0),  # in print the first case overlaps the third and is -.0912 here
-]
-# (R, C, D(C, R), what Theorem 2 prints)
-DISTORTIONS = [
-    (0.05, 1.10, np.inf, 0.037577591625660977796),
-    (0.05, 1.38, np.inf, 0.84709825047213959514),
-    (0.05, 1.42, 0.90483741803595957316, 0.90483741803595957316),
-    (0.2, 1.3, np.inf, 0.56795835436105486483),
-    (0.2, 1.38, 0.67032004603563930074, 0.67032004603563930074),
-    (0.34, 1.3, 0.50661699236558960951, 0.50661699236558960951),
-    (1.0, 1.10, np.inf, 0.037577591625660977796),
-    (1.0, 1.3, 0.13533528323661269189, 0.13533528323661269189),
-    (1.5, 1.42, 0.049787068367863944, 0.0),  # the third case as printed; C above h(S), R above h(X)
-]
+
+def number(value):
+    return np.inf if value is None else float(value)
 
 
-@pytest.mark.parametrize(("rho", "d", "c", "expected"), RATES)
-def test_rate_reference(rho, d, c, expected):
+def columns(rows, *keys):
+    return (np.array([number(row[key]) for row in rows]) for key in keys)
+
+
+def test_every_rate_of_the_reference(reference):
+    rows = reference["E"]["R_DC"]
+    assert len(rows) == 54
+    rho, d, c, expected = columns(rows, "rho", "D", "C", "R")
     found = gaussian.rate(d, c, variance=1.0, correlation=rho, label_entropy=H)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+    overlap = reference["E"]["thm1_overlap"]  # in print the first case overlaps the third and is -.0912 here
+    assert gaussian.rate(overlap["D"], H + overlap["C_minus_h"], **SOURCE) == overlap["correct"]
+    assert overlap["printed_first_branch"] < 0
 
 
-@pytest.mark.parametrize(("r", "c", "expected", "printed"), DISTORTIONS)
-def test_distortion_reference(r, c, expected, printed):
+def test_every_distortion_of_the_reference(reference):
+    r, c, expected, threshold, printed = columns(
+        reference["E"]["D_CR"], "R", "C", "D", "C_threshold", "printed_formula"
+    )
+    assert np.isinf(expected).any()
     np.testing.assert_allclose(gaussian.distortion(c, r, **SOURCE), expected, rtol=1e-13)
     np.testing.assert_allclose(gaussian.printed_distortion(c, r, **SOURCE), printed, rtol=1e-12)
+    np.testing.assert_allclose(gaussian.least_classification(r, **LABEL), threshold, rtol=1e-14)
+    third = reference["E"]["thm2_third_branch"]
+    np.testing.assert_allclose(gaussian.distortion(H + 0.001, third["R"], **SOURCE), third["correct"])
+    assert gaussian.printed_distortion(H + 0.001, third["R"], **SOURCE) == third["printed"]
 
 
-def test_thresholds_reference():
-    np.testing.assert_allclose(gaussian.least_classification(np.inf, **LABEL), 1.0822662565727899436, rtol=1e-14)
-    found = gaussian.least_classification(np.array([0.05, 0.15, 0.34]), **LABEL)
-    np.testing.assert_allclose(found, [1.3950626072932677689, 1.3510292032104662459, 1.2805624068069229176], rtol=1e-14)
+def test_figure_4_of_the_reference(reference):
+    figure = reference["E"]["fig4"]
+    floor = number(figure["C_infimum"])
+    np.testing.assert_allclose(gaussian.least_classification(np.inf, **LABEL), floor, rtol=1e-14)
+    np.testing.assert_allclose(H - floor, number(figure["I_XS_nats"]), rtol=1e-13)
+    keys = ("R", "D_min", "C_min_at_R", "I_S_Xhat_max", "printed_branch2_at_midC", "printed_branch2_at_threshold")
+    r, least, loss, information, middle, corner = columns(figure["rows"], *keys)
+    np.testing.assert_allclose(gaussian.least_classification(r, **LABEL), loss, rtol=1e-14)
+    np.testing.assert_allclose(H - loss, information, rtol=1e-12)
+    np.testing.assert_allclose(gaussian.distortion(loss + 1e-12, r, **SOURCE), least, rtol=1e-12)
+    printed = gaussian.printed_distortion(np.stack([0.5 * (floor + loss), loss - 1e-13]), r, **SOURCE)
+    np.testing.assert_allclose(printed, [middle, corner], rtol=1e-11)
+    assert (np.asarray(printed[0]) < least).all()  # no code of rate R
+
+
+def test_thresholds_at_the_ends():
     assert gaussian.least_classification(-0.1, **LABEL) == np.inf
     assert gaussian.least_classification(np.inf, correlation=1.0, label_entropy=H) == -np.inf
 
@@ -157,13 +164,6 @@ class TestScalar:
 
 SIGMA = np.array([[2.0, 0.6, 0.2], [0.6, 1.0, 0.3], [0.2, 0.3, 0.5]])
 VECTOR = VectorSource(SIGMA, np.array([0.2, -0.5, 1.0]), 0.3)
-# (D, C, R): a conic solver, to about 1e-8.
-VECTOR_RATES = [
-    (1.0, np.inf, 1.4491699638404545),
-    (1.0, 1.2, 1.4648798257779525),
-    (2.0, 1.1, 0.7657611572966763),
-    (3.0, 1.1, 0.4222122682982724),
-]
 
 
 def bounds(source, point, d, c):
@@ -182,12 +182,14 @@ def bounds(source, point, d, c):
 
 
 class TestVector:
-    @pytest.mark.parametrize(("d", "c", "expected"), VECTOR_RATES)
-    def test_reference(self, d, c, expected):
-        point = rate_at(VECTOR, d, c)
-        assert point.status == Status.CONVERGED
-        assert point.gap < 1e-9
-        np.testing.assert_allclose(point.rate, expected, atol=2e-8)
+    def test_reference(self, reference):
+        entry = reference["E"]["vector"]  # a conic solver, to about 1e-8
+        np.testing.assert_array_equal(SIGMA, entry["Sigma"])
+        for row in entry["rows"]:
+            point = rate_at(VECTOR, row["D"], number(row["C"]))
+            assert point.status == Status.CONVERGED
+            assert point.gap < 1e-9
+            np.testing.assert_allclose(point.rate, row["R_nats"], atol=2e-8)
 
     def test_universality_costs_rate(self):
         found = universal_vector_gaussian_rate(VECTOR, [1.0, np.inf], [np.inf, 1.0])
@@ -200,7 +202,7 @@ class TestVector:
         assert np.isinf(infeasible.rate)
         assert np.isnan(infeasible.penalty)
 
-    @settings(max_examples=40)
+    @settings(max_examples=15)
     @given(g=generators())
     def test_both_sides_of_the_certificate(self, g):
         a = g.standard_normal((3, 3)) * 10.0 ** g.uniform(-1, 1, 3)

@@ -36,7 +36,7 @@ def test_reference(d, bound, c, expected):
     assert found.point.lower - 1e-9 <= expected <= found.point.rate + 1e-8
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(g=generators(), bound=st.sampled_from([0.0, 0.01, 0.1, np.inf]))
 def test_between_its_neighbours(g, bound):
     p, labels = g.dirichlet(np.full(2, 2.0)), g.dirichlet(np.full(2, 0.7), 2)

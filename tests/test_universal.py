@@ -270,7 +270,7 @@ class TestBottleneck:
     symmetric = np.array([[0.9, 0.1], [0.1, 0.9]])
 
     @given(crossing=st.floats(0.001, 0.499))
-    @settings(max_examples=15)
+    @settings(max_examples=8)
     def test_symmetric_channel(self, crossing):
         # X uniform, S = X flipped with probability 0.1: the optimum flips X (Mrs Gerber's lemma).
         rate = float(np.log(2) - binary_entropy(crossing))

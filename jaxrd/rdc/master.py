@@ -174,7 +174,10 @@ def _follow(problem: _Problem, manner: _Manner, ceiling: float, tol: float, max_
         least_gap, least_error = min(state.gap, least_gap), min(state.error, least_error)
         if idle > PATIENCE or not np.isfinite(worst):
             break
-        state = _advance(problem, state, manner)
+        try:
+            state = _advance(problem, state, manner)
+        except np.linalg.LinAlgError:  # no channel keeps the budgets by far: the charges' spread is zero to rounding
+            break
     return best
 
 

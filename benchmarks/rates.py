@@ -27,8 +27,7 @@ COLUMNS = ("mse", "ce_nats", "accuracy", "entropy_bits", "coded_bits")
 def plan(dimensions: int, levels: int) -> Plan:
     ends = (LOW_DISTORTION, LOW_CE)
     return Plan(
-        # As soft in units of a cell as three levels are at the default 4.
-        code=Code(dimensions, levels, sharpness=float((levels - 1) ** 2)),
+        code=Code(dimensions, levels),
         search=Search(ends, 4, 30, 20_000),
         conventional=(Group("conventional", tuple(Member(w) for w in ends), legs(warm=40, shift=1, joint=24, last=4)),),
         universal=Group(

@@ -6,6 +6,7 @@ import pytest
 from jaxrd import Status, tosc
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io import read_outputs
+from jaxrd.tosc import held_out
 
 
 def bits(row):
@@ -25,6 +26,37 @@ def test_cifar_100(data):
     for curve in found.curves.values():
         certified = curve.status != Status.ACHIEVABLE
         assert (curve.gap[certified] <= 1e-9).all()
+
+
+def test_cifar_100_with_confidence(data):
+    """TMRD lies below every achievable curve of [A], beyond the noise of the sample; cross-fitted it still does."""
+    outputs, _ = read_outputs(data / "classifiers" / "cifar100_vgg19_bn_logits.npz")
+    limits = tosc.limits(outputs, slopes=4, at=[0.4, 0.57, 0.75])
+    found = tosc.statistics(limits)
+    for row, at, excess, crossed in zip(limits.at, found.at, found.excess, found.cross_fitted_at, strict=True):
+        assert set(excess) == {"iE&C", "S&C", "E&C", "TS"}
+        for name, more in excess.items():
+            assert more.bootstrap.lower > 0, (name, row["distortion"])
+        assert at["TMRD"].clt.upper < min(at["E&C"].rate, at["iE&C"].rate, at["S&C"].rate)
+        assert row["TMRD"] < crossed["TMRD"] < row["iE&C"] < crossed["iE&C"]
+        d = row["distortion"]
+        assert found.lower.rate(d) < at["TMRD_model"].bootstrap.lower
+        assert at["TMRD"].bootstrap.upper < found.upper.at(d)
+    assert 0.02 < found.kappa < 0.08
+
+
+def test_cross_fitted_imagenet(data):
+    """theory.md: the plug-in iE&C lies 1.5 to 4 % below split halves."""
+    outputs, _ = read_outputs(data / "classifiers" / "imagenet_resnet50_predictions.npz")
+    classes, labels, decisions = outputs.classes, outputs.labels, outputs.decisions
+    first, second = held_out.halves(len(labels), 0)
+    slopes = np.array([8.0, 11.0, 14.0, 17.0])
+    curve = held_out.averaged(
+        held_out.indirect_held_out(labels, decisions, classes, first, second, slopes),
+        held_out.indirect_held_out(labels, decisions, classes, second, first, slopes),
+    )
+    plugin = 7.2032 * NATS_PER_BIT  # of test_imagenet_decisions
+    assert 1.015 < held_out.rate_between(curve, 0.4) / plugin < 1.04
 
 
 def test_fitted_temperature(data):

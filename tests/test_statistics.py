@@ -70,6 +70,18 @@ class TestResampling:
             prior = np.bincount(y[again], minlength=3) / N
             np.testing.assert_allclose(found.replicates[i], categorical.rate(prior, 0.3), atol=1e-14)
 
+    def test_the_oracle_is_studentized(self):
+        """Regression: near a uniform prior the basic interval lay above the truth 16 times in 100, not 2.5."""
+        prior, g, above = np.array([0.31375, 0.3975, 0.28875]), np.random.default_rng(0), 0
+        truth = float(categorical.rate(prior, 0.45))
+        for _ in range(150):
+            mass = g.multinomial(500, prior) / 500
+            joint = tosc.SparseJoint(jnp.arange(3), jnp.arange(3), jnp.asarray(mass), 3)
+            found = resampling.oracle(joint, jnp.asarray(g.multinomial(500, mass, size=400) / 500), 0.45)
+            scaled = found.rate + (found.replicates - found.rate) * found.scale
+            above += intervals.bootstrap(float(found.rate), np.asarray(scaled), 0.05).lower > truth
+        assert above / 150 < 0.07
+
     @pytest.mark.parametrize("name", ["E&C", "S&C", "TS"])
     def test_at_a_fixed_distortion(self, samples, weights, name):
         """Against the resampled curve solved for the same distortion: second order apart."""
@@ -121,11 +133,11 @@ class TestResampling:
 class TestResponse:
     """TMRD and iE&C expanded about their optimum, against solving again."""
 
-    @settings(max_examples=20)
-    @given(g=generators(), slope=st.sampled_from((2.5, 4.0, 7.0)))
+    @settings(max_examples=8)
+    @given(g=generators(), slope=st.sampled_from((2.5, 4.0, 6.0)))
     def test_believed_rate_against_solving_again(self, g, slope):
-        v, y, _ = drawn(int(g.integers(2**31)), 1000, 4)
-        weights = jnp.asarray(resampling.resampled_weights(1000, 100, 1))
+        v, y, _ = drawn(int(g.integers(2**31)), N)
+        weights = jnp.asarray(resampling.resampled_weights(N, 400, 1))
         problem = tosc.model_aware_problem(v)
         point = solve(problem, slope)
         found = response.model_aware(v, y, weights, slope, point.reproduction).believed
@@ -152,76 +164,88 @@ class TestResponse:
             off.append(float(found.replicates[i] - exact))
         assert np.sqrt(np.mean(np.square(off))) < 0.15 * float(np.std(found.replicates))
 
-    @pytest.mark.parametrize("slope", [3.0, 6.0])
-    def test_influence_is_the_derivative_in_the_weights(self, samples, slope):
-        """Both deviations, against automatic differentiation through the solver."""
+    def test_influence_is_the_derivative_in_the_weights(self, samples, weights):
+        """Both deviations and kappa, against automatic differentiation through the solver."""
         v, y, _ = samples
+        slope = 5.0
         q = solve(tosc.model_aware_problem(v), slope).reproduction
-        once = jnp.full((1, N), 1 / N)
-        found = response.model_aware(v, jnp.asarray(y), once, slope, q)
+        found = response.model_aware(v, jnp.asarray(y), weights, slope, q)
 
         def point(w, s):
             problem = Problem(w, 1 - v)
             solved = solve(problem, s)
-            return solved.rate, tosc.label_distortion(problem, solved, y), solved.distortion
+            return jnp.stack([solved.rate, tosc.label_distortion(problem, solved, y), solved.distortion])
 
-        (rise, run, run_model) = jax.jvp(lambda s: point(once[0], s), (slope,), (1.0,))[1]
+        once = jnp.full(N, 1 / N)
+        rise, run, run_model = jax.jit(jax.jacfwd(point, 1))(once, slope)
+        of_weights = np.asarray(jax.jit(jax.jacrev(point))(once, slope))
         assert float(-rise / run_model) == pytest.approx(slope, rel=1e-6)
         for resampled, kappa, axis in ((found.measured, -rise / run, 1), (found.believed, slope, 2)):
-            of_weights = jax.grad(lambda w, k=kappa, a=axis: point(w, slope)[0] + k * point(w, slope)[a])
-            np.testing.assert_allclose(resampled.deviation, np.std(of_weights(once[0])), rtol=1e-5)
+            influence = of_weights[0] + float(kappa) * of_weights[axis]
+            np.testing.assert_allclose(resampled.deviation, np.std(influence), rtol=1e-5)
 
-    def test_plugin_bias_is_that_of_the_letters_in_use(self, samples):
+    def test_plugin_bias_is_that_of_the_letters_in_use(self, samples, weights):
         """E L_N - L = -(k - 1) / 2N: theory's 'biased low', to first order."""
-        v, y, _ = drawn(3, 2000, 6, 0.3)
-        weights = jnp.asarray(resampling.resampled_weights(2000, 2000, 1))
-        point = solve(tosc.model_aware_problem(v), 6.0)
-        found = response.model_aware(v, jnp.asarray(y), weights, 6.0, point.reproduction).believed
-        # without the maximum over s, which goes the other way: R*(D) - the part of L*(s)
-        assert (np.asarray(point.reproduction) > 1e-6).sum() == 6
-        lagrangian = [
-            float(p.rate + 6 * p.distortion)
-            for p in (solve(Problem(w, 1 - v), 6.0) for w in weights[:60])
-        ]  # fmt: skip
-        at_rest = np.asarray(weights[:60]) @ np.asarray(
-            -jnp.log(jnp.exp(-6.0 * (1 - v)) @ point.reproduction)
-        )  # fmt: skip
-        second_order = np.array(lagrangian) - at_rest
-        np.testing.assert_allclose(second_order.mean(), -5 / 4000, rtol=0.35)
-        assert found.replicates.mean() < found.rate
+        v, y, _ = samples
+        point = solve(tosc.model_aware_problem(v), 4.0)
+        assert (np.asarray(point.reproduction) > 1e-3).all()
+        found = response.model_aware(v, jnp.asarray(y), weights, 4.0, point.reproduction).believed
+        # R*(D) = max_s L*(s) - s D: the maximum adds (D* - D)^2 / 2|D'|, which is left out again
+        log_partition = -jnp.log(jnp.exp(-4.0 * (1 - v)) @ point.reproduction)
+        slopes = jnp.array([3.99, 4.01])
+        run = float(jnp.diff(jnp.stack([solve(tosc.model_aware_problem(v), s).distortion for s in slopes]))[0] / 0.02)
+        moved = np.array([float(solve(Problem(w, 1 - v), 4.0).distortion) for w in weights[:100]]) - float(
+            point.distortion
+        )
+        second_order = found.replicates - (weights @ log_partition - 4 * point.distortion)
+        np.testing.assert_allclose(second_order.mean() - (moved**2).mean() / (-2 * run), -2 / (2 * N), rtol=0.25)
 
     @pytest.mark.parametrize("slope", [3.0, 6.0])
     def test_indirect_against_solving_again(self, samples, weights, slope):
-        _, y, yt = drawn(7, N, 6)
-        joint, masses = joint_of(y, yt, 6, weights)
-        problem = tosc.indirect_problem(tosc.confusion_joint(y, yt, 6))
+        _, y, yt = samples
+        joint, masses = joint_of(y, yt, 3, weights)
+        problem = tosc.indirect_problem(tosc.confusion_joint(y, yt, 3))
         point = solve(problem, slope)
         found = response.indirect(joint, jnp.asarray(masses), slope, point.reproduction)
         np.testing.assert_allclose(found.rate, point.rate, atol=1e-9)
         spread = float(np.std(found.replicates))
         for i in range(8):
-            again = tosc.indirect_problem(tosc.confusion_joint(y, yt, 6, weights[i]))
+            again = tosc.indirect_problem(tosc.confusion_joint(y, yt, 3, weights[i]))
             solved = solve(again, slope)
             lagrangian = float(solved.rate + slope * (solved.distortion - point.distortion))
             # never below L*(s) - s D, and hardly above
             assert -1e-9 < float(found.replicates[i]) - lagrangian < 0.1 * spread, i
 
-    def test_influence_of_indirect(self, samples):
+    def test_influence_of_indirect(self, samples, weights):
         """-ln Z + s (E_W[p] - W): the derivative of L(s) in the joint, against automatic differentiation."""
-        _, y, yt = drawn(7, N, 4)
-        joint, masses = joint_of(y, yt, 4, np.full((1, N), 1 / N))
-        slope, dense = 5.0, tosc.confusion_joint(y, yt, 4)
-        point = solve(tosc.indirect_problem(dense), slope)
+        _, y, yt = samples
+        joint, masses = joint_of(y, yt, 3, weights)
+        slope = 5.0
+        point = solve(tosc.indirect_problem(tosc.confusion_joint(y, yt, 3)), slope)
         found = response.indirect(joint, jnp.asarray(masses), slope, point.reproduction)
 
+        @jax.jit
         def lagrangian(mass):
-            solved = solve(tosc.indirect_problem(jnp.zeros((4, 4)).at[joint.labels, joint.decisions].add(mass)), slope)
+            solved = solve(tosc.indirect_problem(jnp.zeros((3, 3)).at[joint.labels, joint.decisions].add(mass)), slope)
             return solved.rate + slope * solved.distortion
 
-        gradient = np.asarray(jax.grad(lagrangian)(joint.mass))
-        mass = np.asarray(joint.mass)
-        mean = mass @ gradient
-        np.testing.assert_allclose(found.deviation, np.sqrt(mass @ (gradient - mean) ** 2), rtol=1e-6)
+        gradient, mass = np.asarray(jax.jit(jax.grad(lagrangian))(joint.mass)), np.asarray(joint.mass)
+        np.testing.assert_allclose(found.deviation, np.sqrt(mass @ (gradient - mass @ gradient) ** 2), rtol=1e-6)
+
+    def test_float32(self, samples, weights):
+        v, y, _ = samples
+        point = solve(tosc.model_aware_problem(v), 4.0)
+        wide = response.model_aware(v, jnp.asarray(y), weights, 4.0, point.reproduction)
+        with jax.enable_x64(False):
+            narrow = response.model_aware(
+                *(jnp.asarray(np.asarray(a), d) for a, d in ((v, "float32"), (y, "int32"), (weights, "float32"))),
+                4.0,
+                jnp.asarray(np.asarray(point.reproduction), "float32"),
+            )
+        for a, b in zip(narrow, wide, strict=True):
+            assert a.replicates.dtype == jnp.float32
+            np.testing.assert_allclose(a.replicates, b.replicates, atol=2e-4)
+            np.testing.assert_allclose(a.deviation, b.deviation, rtol=1e-3)
 
     def test_vmap_and_jit(self, samples, weights):
         v, y, _ = samples
@@ -264,7 +288,7 @@ class TestReference:
 
     def test_lagrangian_and_widths(self):
         # CI: lam 4, N 500: mean widths .0779353 (CLT) and .4871562 (rigorous); plugin_bias: L_exact 1.2090393926
-        v = mixture(20_000)
+        v = mixture(N // 2)
         point = solve(tosc.model_aware_problem(v), 4.0)
         assert float(point.rate + 4 * point.distortion) == pytest.approx(1.2090393926, abs=1e-4)
         once = jnp.full((1, len(v)), 1 / len(v))
@@ -291,7 +315,7 @@ class TestReference:
 
     def test_bias_of_sample_and_communicate(self):
         # SC_plugin_bias: N 100, I 0.3368308203, predicted -.0027520025, mean plug-in .3340260958 (se .000113)
-        v = mixture(20_000)
+        v = mixture(N // 2)
         predicted = float(resampling.plugin_bias(jnp.log(v), 1.0)) * len(v) / 100
         assert predicted == pytest.approx(-0.0027520025, rel=1e-3)
         exact = float(tosc.sample_and_communicate(jnp.log(v), jnp.zeros(len(v), int), 1.0).rate)
@@ -300,7 +324,7 @@ class TestReference:
 
     def test_one_hot_trap(self):
         # onehot_trap: lam 4: D .0179862100, below iRD's least .1586552539: labels know more than any classifier
-        problem = tosc.model_aware_problem(np.eye(2)[np.arange(100) % 2])
+        problem = tosc.model_aware_problem(np.eye(2)[np.arange(N) % 2])
         point = solve(problem, 4.0)
         assert float(point.distortion) == pytest.approx(0.017986209962, abs=1e-9)
         assert float(point.rate) / np.log(2) == pytest.approx(0.8700207253, abs=1e-9)  # oRD there
@@ -334,9 +358,9 @@ class TestRigorous:
 
 
 class TestHeldOut:
-    def test_model_aware_against_loops(self):
-        v, y, _ = drawn(1, 60, 3)
-        fit, test = held_out.halves(60, 0)
+    def test_model_aware_against_loops(self, samples):
+        v, y, _ = samples
+        fit, test = held_out.halves(N, 0)
         found = held_out.model_aware_held_out(v, y, fit, test, [4.0])
         point = solve(Problem(fit, 1 - v), 4.0)
         channel = np.asarray(optimal_channel(Problem(fit, 1 - v), point))
@@ -348,7 +372,7 @@ class TestHeldOut:
         guess = np.asarray(v)[fit > 0].mean(0).argmax()
         assert found.rate[0] == found.slope[0] == 0
         assert found.distortion[0] == pytest.approx(np.mean(y[rows] != guess))
-        assert found.samples == len(rows) == 30
+        assert found.samples == len(rows) == N // 2
 
     def test_indirect_against_loops(self):
         y, yt = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2, 2]), np.array([0, 0, 1, 0, 1, 1, 0, 1, 2, 2])
@@ -376,17 +400,17 @@ class TestHeldOut:
     def test_plugin_below_cross_fitted_on_average(self):
         """Theory: the plug-in iE&C is optimistic where M^2/N is large; both about the population's."""
         above = []
-        for seed in range(6):
-            _, y, yt = drawn(seed, 400, 8, 0.15)
-            first, second = held_out.halves(400, seed)
-            slopes = np.geomspace(1, 32, 12)
+        for seed in range(12):
+            _, y, yt = drawn(seed, 60)
+            first, second = held_out.halves(60, seed)
+            slopes = np.geomspace(0.5, 32, 8)
             curve = held_out.averaged(
-                held_out.indirect_held_out(y, yt, 8, first, second, slopes),
-                held_out.indirect_held_out(y, yt, 8, second, first, slopes),
+                held_out.indirect_held_out(y, yt, 3, first, second, slopes),
+                held_out.indirect_held_out(y, yt, 3, second, first, slopes),
             )
-            plugin = float(rate_at(tosc.indirect_problem(tosc.confusion_joint(y, yt, 8)), 0.55).rate)
-            above.append(held_out.rate_between(curve, 0.55) - plugin)
-        assert np.mean(above) > 0.03
+            plugin = float(rate_at(tosc.indirect_problem(tosc.confusion_joint(y, yt, 3)), 0.45).rate)
+            above.append(held_out.rate_between(curve, 0.45) - plugin)
+        assert np.mean(above) > 0.02
 
     def test_rates_between_points(self):
         d = np.array([0.5, 0.3, 0.3, 0.1, 0.6])

@@ -10,10 +10,12 @@ from jaxrd.tosc import InputError, Limits, Statistics
 
 GRID = 64  # distortions at which the rigorous bounds are written
 METHODS = {
-    "bootstrap": "basic interval of 400 multinomial resamplings, corrects the bias of the plug-in; pointwise",
-    "clt": "plug-in less its bias, +- z sd(influence) / sqrt(samples); pointwise",
-    "mcdiarmid": "lower bound on R(D) over the distortion the model believes, at every sample size, for all D at once; "
-    "a bound for any scheme that sees the posterior alone if that is calibrated",
+    "of": "the population at the temperature used. TMRD: rate of the optimal channels at the distortion that labels "
+    "measure; TMRD_model: R(D) of the posteriors at the distortion the model believes",
+    "bootstrap": "basic interval of multinomial resamplings (oRD: studentized), corrects the plug-in's bias; pointwise",
+    "clt": "plug-in less its bias, +- z sd(influence) / sqrt(samples); pointwise; TMRD_model's width is also L(s)'s",
+    "mcdiarmid": "lower bound at every sample size, for all D at once. oRD: for any scheme; TMRD_model: for any scheme "
+    "that sees the posterior alone, if that is calibrated",
     "hoeffding": "upper bound from channels fitted on one half of the samples and measured on the other, at every "
     "sample size, for all D at once; over measured distortion whatever the calibration",
     "cross_fitted": "channels fitted on one half and measured on the other, both ways: lies high on average, as the "
@@ -60,15 +62,16 @@ def band_columns(found: Statistics, name: str) -> dict[str, np.ndarray]:
     return more
 
 
-def _rigorous(found: Statistics, d_0: float) -> dict[str, Any] | None:
-    if found.lower is None or found.upper is None or found.upper_model is None:
-        return None
-    grid = np.linspace(0, max(d_0, 1e-3), GRID)
-    bounds = {
-        "mcdiarmid_lower_bits": found.lower.rate, "hoeffding_upper_model_bits": found.upper_model.at,
-        "hoeffding_upper_bits": found.upper.at,
-    }  # fmt: skip
-    return {"distortion": grid} | {k: np.array([f(float(d)) for d in grid]) / NATS_PER_BIT for k, f in bounds.items()}
+def _proved(found: Statistics) -> dict[str, Any]:
+    """The rigorous bounds by the names they are written under, each a function of the distortion, nats."""
+    bounds = {"oRD_mcdiarmid_lower_bits": found.oracle_lower.rate}
+    if found.lower is not None and found.upper is not None and found.upper_model is not None:
+        bounds |= {
+            "TMRD_model_mcdiarmid_lower_bits": found.lower.rate,
+            "TMRD_model_hoeffding_upper_bits": found.upper_model.at,
+            "TMRD_hoeffding_upper_bits": found.upper.at,
+        }
+    return bounds
 
 
 def objects(found: Statistics, limits: Limits, *, seed: int, given: bool) -> dict[str, Any]:
@@ -88,18 +91,16 @@ def objects(found: Statistics, limits: Limits, *, seed: int, given: bool) -> dic
             name: {"excess_bits": excess.rate / NATS_PER_BIT} | _ends("bootstrap", excess.bootstrap)
             for name, excess in found.excess[i].items()
         }
-        if found.lower is not None and found.upper is not None and found.upper_model is not None and found.sandwich:
-            entry["rigorous"] = {
-                "mcdiarmid_lower_bits": found.lower.rate(d) / NATS_PER_BIT,
-                "hoeffding_upper_model_bits": found.upper_model.at(d) / NATS_PER_BIT,
-                "hoeffding_upper_bits": found.upper.at(d) / NATS_PER_BIT,
-            }
+        entry["rigorous"] = {name: bound(d) / NATS_PER_BIT for name, bound in _proved(found).items()}
+        if found.sandwich:
             entry["sandwich"] = {f"{key}_bits": x / NATS_PER_BIT for key, x in found.sandwich[i]._asdict().items()}
         rows.append(entry)
+    grid = np.linspace(0, max(limits.summary["zero_rate_distortion"], 1e-3), GRID)
+    proved = {name: np.array([bound(float(d)) for d in grid]) for name, bound in _proved(found).items()}
     source = "given" if given else "estimated from the reliability of all stated probabilities; no bound"
     confidence = {
         "level": found.confidence, "replicates": found.replicates, "seed": seed, "methods": METHODS, "at": rows,
-        "rigorous": _rigorous(found, limits.summary["zero_rate_distortion"]),
+        "rigorous": {"distortion": grid} | {name: rate / NATS_PER_BIT for name, rate in proved.items()},
         "kappa": None if found.kappa is None else {"value": found.kappa, "source": source},
     }  # fmt: skip
     rates = [

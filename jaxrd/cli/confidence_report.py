@@ -56,6 +56,8 @@ def report(found: Statistics, limits: Limits) -> None:
     for name in ("oRD", "TMRD", "iE&C", "S&C", "E&C", "TS"):
         if name in found.bands:
             rows(name, name)
+            if name == "oRD":
+                table.add_row("", "McDiarmid", *(f">= {_bits(found.oracle_lower.rate(d))}" for d in distortions))
             if name == "TMRD" and found.upper is not None:
                 table.add_row("", "Hoeffding", *(f"<= {_bits(found.upper.at(d))}" for d in distortions))
         if name in found.cross_fitted:

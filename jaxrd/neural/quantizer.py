@@ -38,7 +38,7 @@ def dither(key: jax.Array, dimensions: int, levels: int, width: jax.Array | floa
 def soft_messages(latent: jax.Array, levels: int, sharpness: jax.Array | float) -> jax.Array:
     """Probability of every message when each coordinate is assigned softly to the L centres.
 
-        prod_k softmax_l(-sharpness (latent_k - c_l)^2)
+        prod_k softmax_l(-sharpness ((latent_k - c_l) / cell)^2),   cell = 2 / (L - 1)
 
     Args:
         latent: f(x) + u, shape (batch, h).
@@ -49,7 +49,8 @@ def soft_messages(latent: jax.Array, levels: int, sharpness: jax.Array | float) 
         Shape (batch, L^h), in the order of `codes`.
     """
     centres = jnp.linspace(-1.0, 1.0, levels)
-    shares = jax.nn.softmax(-sharpness * (latent[..., None] - centres) ** 2)  # (batch, h, L)
+    cells = (latent[..., None] - centres) * (levels - 1) / 2
+    shares = jax.nn.softmax(-sharpness * cells**2)  # (batch, h, L)
     messages = shares[:, 0]
     for k in range(1, latent.shape[-1]):
         messages = (messages[:, :, None] * shares[:, k, None, :]).reshape(len(latent), -1)

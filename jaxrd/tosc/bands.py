@@ -93,7 +93,8 @@ def _uncertain(found: Resampled, samples: int, risk: float) -> Uncertain:
     rate, replicates = float(found.rate), np.asarray(found.replicates, np.float64)
     bias, error = intervals.bias(rate, replicates), float(found.deviation) / np.sqrt(samples)
     clt = intervals.central_limit(rate, error, risk, bias=bias)
-    return Uncertain(rate, bias, intervals.bootstrap(rate, replicates, risk), clt)
+    studentized = rate + (replicates - rate) * np.asarray(found.scale, np.float64)
+    return Uncertain(rate, bias, intervals.bootstrap(rate, studentized, risk), clt)
 
 
 def along_curves(

@@ -122,6 +122,12 @@ def _solve_grid(
     return solved, Curve(d, rate, slope, gap, status)
 
 
+def oracle_at(prior: jax.Array, slopes: np.ndarray) -> Curve:
+    """oRD at given slopes, D_max below the critical one."""
+    d = np.asarray(categorical.distortion_at_slope(prior, slopes))
+    return _exact(d, np.asarray(categorical.rate(prior, d)), slopes)
+
+
 def oracle(prior: jax.Array, count: int) -> Bound:
     """oRD: the rate-distortion function of the class prior, in closed form."""
     largest = 1 - float(prior.max())

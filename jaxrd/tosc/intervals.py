@@ -26,7 +26,8 @@ def bootstrap(rate: float, replicates: np.ndarray, risk: float, *, least: float 
     """The basic bootstrap interval, [2 R - R*_(1-risk/2), 2 R - R*_(risk/2)].
 
     Replicates lie about the plug-in as the plug-in lies about the truth: reflected in it, they lie about the truth. The
-    percentile interval, not reflected, would have the plug-in's bias twice, this one has it corrected.
+    percentile interval, not reflected, would have the plug-in's bias twice, this one has it corrected. Replicates whose
+    distance from R was scaled to R's own standard error give the studentized (bootstrap-t) interval.
 
     Args:
         rate: of the samples, nats.
@@ -34,7 +35,7 @@ def bootstrap(rate: float, replicates: np.ndarray, risk: float, *, least: float 
         risk: 1 - confidence.
         least: what no rate lies below; -inf for differences of rates.
 
-    Reference: A. Davison and D. Hinkley, Bootstrap methods and their application, 1997, section 5.2.
+    Reference: A. Davison and D. Hinkley, Bootstrap methods and their application, 1997, sections 2.4 and 5.2.
 
     >>> bootstrap(1.0, np.linspace(0.5, 1.25, 401), 0.5)  # biased low by 1/8
     Interval(lower=0.9375, upper=1.3125)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxrd.curve import Curve
 from jaxrd.solution import Solution
 from jaxrd.tosc.held_out import HeldOut, rate_of_envelope
 
@@ -30,14 +31,14 @@ class Points(NamedTuple):
         return rate_of_envelope(self.distortion, self.rate, distortion)
 
 
-def mcdiarmid(points: Solution, samples: int, risk: float, *, span: float = 1.0) -> Lines:
+def mcdiarmid(points: Solution | Curve, samples: int, risk: float, *, span: float = 1.0) -> Lines:
     """Lower bounds on the population's R(D) from plug-in solutions at G slopes chosen beforehand.
 
     L(s) >= L_N(s) - s span sqrt(ln(G/risk) / 2N): another sample moves L_N by s span / N at most (McDiarmid), and
     L_N(s) = min_q F_N(q) lies low on average. The dual bound F_N(q) - ln max c_y stands for L_N, converged or not.
 
     Args:
-        points: G solutions, a leading axis; their slopes must not depend on the samples.
+        points: G solutions, a leading axis, or a curve of G points; their slopes must not depend on the samples.
         samples: N, independent.
         risk: probability that any of the bounds fails.
         span: largest less smallest distortion possible, known beforehand (1 for 1 - v), not the sample's.

@@ -9,7 +9,7 @@ import numpy as np
 from jaxrd.curve import Curve
 from jaxrd.sweep import sweep
 from jaxrd.target import rate_at
-from jaxrd.tosc import bands, held_out, resampling
+from jaxrd.tosc import bands, bounds, held_out, resampling
 from jaxrd.tosc.bands import Excess, Progress, Uncertain
 from jaxrd.tosc.estimate import risk_of
 from jaxrd.tosc.held_out import HeldOut
@@ -46,6 +46,7 @@ class Statistics:
         excess: the same: achievable curves less TMRD, resampled together.
         cross_fitted: TMRD and iE&C with channels measured on the half that did not fit them, both ways.
         cross_fitted_at: their rates at the distortions asked for; inf where they do not reach so far.
+        oracle_lower: McDiarmid's bounds on oRD: no scheme whatever does better, whatever the model.
         sampled_bias: of S&C's plug-in at each of its points, by its formula.
         lower: McDiarmid's bounds on the R(D) of the posteriors, over model-believed distortion.
         upper_model: Hoeffding's on the same, from held-out samples.
@@ -61,6 +62,7 @@ class Statistics:
     excess: list[dict[str, Excess]]
     cross_fitted: dict[str, Curve]
     cross_fitted_at: list[dict[str, float]]
+    oracle_lower: Lines
     sampled_bias: np.ndarray | None = None
     lower: Lines | None = None
     upper_model: Points | None = None
@@ -158,4 +160,6 @@ def statistics(
         more = _of_posteriors(found, targets, folds["TMRD"], risk, kappa, tol)
     curves = {name: held_out.averaged(*both) for name, both in folds.items()}
     rates = [{name: held_out.rate_between(curve, d) for name, curve in curves.items()} for d in targets]
-    return Statistics(confidence, REPLICATES, drawn, at, excess, curves, rates, **more)
+    prior = jnp.asarray(np.bincount(y) / samples)
+    oracle_lower = mcdiarmid(bounds.oracle_at(prior, PRIOR_SLOPES), samples, risk / 2)
+    return Statistics(confidence, REPLICATES, drawn, at, excess, curves, rates, oracle_lower, **more)

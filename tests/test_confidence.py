@@ -1,0 +1,291 @@
+"""`statistics` on whole files of outputs and over replicas, and `jaxrd limits --confidence`."""
+
+import csv
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxrd import tosc
+from jaxrd.cli import confidence as written
+from jaxrd.cli.app import run
+from jaxrd.tosc import bands
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+# By its path: a package of that name measures which lines tests reach, and may be loaded.
+spec = importlib.util.spec_from_file_location("coverage_of_intervals", BENCHMARKS / "coverage.py")
+assert spec is not None
+assert spec.loader is not None
+coverage = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = coverage
+spec.loader.exec_module(coverage)
+
+SOFT = {"oRD", "E&C", "iE&C", "TS", "S&C", "TMRD", "TMRD_model"}
+
+
+@pytest.fixture(autouse=True)
+def wide():
+    """The command line switches x64 as it likes; the other tests want it on."""
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
+def arrays(n):
+    """Of the shapes that tests/test_cli.py uses, half of 300 samples: nothing is compiled twice."""
+    g = np.random.default_rng(0)
+    v = g.dirichlet(np.full(3, 0.5), n)
+    return np.log(v + 1e-9), (g.random((n, 1)) > np.cumsum(v, 1)[:, :-1]).sum(1)
+
+
+@pytest.fixture(scope="module")
+def limits():
+    return tosc.limits(tosc.from_scores(*arrays(150)), temperature=1.0, slopes=4, at=[0.4, 0.01, 0.9])
+
+
+@pytest.fixture(scope="module")
+def found(limits):
+    return tosc.statistics(limits)
+
+
+class TestStatistics:
+    def test_bands_run_along_the_curves(self, limits, found):
+        assert set(found.bands) == SOFT
+        for name, band in found.bands.items():
+            curve = limits.curves[name.removesuffix("_model")]
+            assert len(band) == len(curve.rate)
+            assert sum(point is not None for point in band) >= 3, name
+            for point, rate in zip(band, curve.rate, strict=True):
+                if point is not None:
+                    assert point.rate == pytest.approx(rate, abs=1e-8), name
+                    if np.isfinite(point.bootstrap.lower):
+                        assert 0 <= point.bootstrap.lower <= point.bootstrap.upper
+            assert any(p is not None and np.isfinite(p.clt.lower) for p in band) == (
+                name in ("TMRD", "TMRD_model", "iE&C")
+            )
+
+    def test_at_the_distortions_asked_for(self, limits, found):
+        assert {name for name, point in found.at[0].items() if point is not None} == SOFT
+        for name, point in found.at[0].items():
+            assert point.rate == pytest.approx(limits.at[0][name], abs=1e-8), name
+            assert point.bootstrap.lower < point.rate - point.bias < point.bootstrap.upper
+        assert {name for name, point in found.at[1].items() if point is not None} == {"oRD"}  # the others end above
+        assert all(point is None for point in found.at[2].values())  # nothing is sent
+        assert found.excess[1] == found.excess[2] == {}
+
+    def test_tmrd_and_achievable_curves_are_resampled_together(self, found):
+        for name, more in found.excess[0].items():
+            theirs, ours = found.at[0][name], found.at[0]["TMRD"]
+            assert more.rate == pytest.approx(theirs.rate - ours.rate)
+            apart = np.hypot(*(np.subtract(*p.bootstrap) for p in (theirs, ours)))
+            assert more.bootstrap.upper - more.bootstrap.lower < apart, name
+
+    def test_rigorous_contain_the_plug_in_and_cross_fitted(self, limits, found):
+        rows = tosc.limits(limits.workings.outputs, temperature=1.0, slopes=4, at=[0.35, 0.4, 0.5]).at
+        for row in rows:
+            d = row["distortion"]
+            assert found.lower.rate(d) < row["TMRD_model"] < found.upper_model.at(d)
+            assert found.oracle_lower.rate(d) < row["oRD"]
+            assert row["TMRD"] < found.upper.at(d)
+        assert set(found.cross_fitted) == {"iE&C", "TMRD"}
+        assert found.cross_fitted_at[1] == {"iE&C": np.inf, "TMRD": np.inf}
+        assert found.cross_fitted_at[0]["iE&C"] == pytest.approx(limits.at[0]["iE&C"], abs=0.2)
+
+    def test_sandwich(self, limits, found):
+        assert found.kappa == tosc.estimated_kappa(limits.workings.log_v, limits.workings.outputs.labels)
+        given = tosc.statistics(limits, kappa=0.02)
+        rows = tosc.limits(limits.workings.outputs, temperature=1.0, slopes=4, at=[0.42, 0.38]).at
+        lower, upper, rigorous = given.sandwich[0]
+        assert lower == pytest.approx(rows[0]["TMRD_model"], abs=1e-8)
+        assert upper == pytest.approx(rows[1]["TMRD_model"], abs=1e-8)
+        assert rigorous == pytest.approx(given.lower.rate(0.42))
+        nothing = tosc.statistics(limits, kappa=0.0).sandwich[0]
+        assert nothing.lower == nothing.upper == pytest.approx(limits.at[0]["TMRD_model"], abs=1e-8)
+
+    def test_seed_and_confidence(self, limits, found):
+        again, other = tosc.statistics(limits), tosc.statistics(limits, seed=1, confidence=0.5)
+        assert repr(again.at) == repr(found.at)  # NaN and all
+        assert other.at[0]["iE&C"].bias != found.at[0]["iE&C"].bias
+        narrow, wide = (np.subtract(*s.at[0]["TMRD"].clt) for s in (other, found))
+        assert narrow / wide == pytest.approx(0.6745 / 1.96, rel=1e-3)
+
+    def test_hard_decisions(self):
+        logits, labels = arrays(150)
+        hard = tosc.limits(tosc.from_decisions(logits.argmax(1), labels), slopes=4, at=[0.4])
+        found = tosc.statistics(hard)
+        assert set(found.bands) == set(found.at[0]) == {"oRD", "E&C", "iE&C", "TS"}
+        assert set(found.cross_fitted) == {"iE&C"}
+        assert found.lower is found.upper is found.kappa is found.sandwich is None
+
+    def test_classes_that_never_occur_are_left_out(self):
+        outputs = tosc.from_decisions(np.array([0, 140, 70, 70]), np.array([0, 70, 70, 0]), classes=500)
+        occur, labels, decisions = bands.occurring(outputs)
+        assert occur.tolist() == [0, 70, 140]
+        assert labels.tolist() == [0, 1, 1, 0]
+        assert decisions.tolist() == [0, 2, 1, 1]
+
+    @pytest.mark.parametrize(
+        ("kwargs", "message"),
+        [
+            ({"confidence": 1.0}, "must lie in .0, 1.; got 1"),
+            ({"kappa": -0.1}, "kappa must lie in .0, 1.; got -0.1"),
+        ],
+    )
+    def test_bad_arguments(self, limits, kwargs, message):
+        with pytest.raises(tosc.InputError, match=message):
+            tosc.statistics(limits, **kwargs)
+
+    def test_too_few_samples(self, limits):
+        few = replace(limits, workings=replace(limits.workings, outputs=limits.workings.outputs.take(np.arange(3))))
+        with pytest.raises(tosc.InputError, match="3 samples are too few"):
+            tosc.statistics(few)
+
+
+def rigorous(key):
+    return "mcdiarmid" in key or "hoeffding" in key
+
+
+class TestCoverage:
+    """On populations whose curves are known, by the path of benchmarks/coverage.py, and its committed result."""
+
+    def test_forty_replicas(self, reference):
+        """Binomial: of 40 at .95 more than 7 miss once in 1000; the rigorous ones never miss."""
+        population = replace(coverage.populations()[0], samples=150)  # of the shape of the other tests
+        np.testing.assert_allclose(population.v, reference["C"]["tmrd_8x3"]["V"], atol=1e-12)
+        found = coverage.measure(population, 40, seed=1, slopes=4)
+        fixed = {row["D"]: row["R_nats"] for row in reference["C"]["tmrd_8x3"]["fixed_D"]}
+        assert found["truth_nats"]["TMRD"] == pytest.approx(fixed[0.45], abs=1e-9)
+        assert {key.split(", ")[0] for key in found["coverage"]} == SOFT | {"L"}
+        for key, value in found["coverage"].items():
+            assert value["coverage"] >= (1 if rigorous(key) else 33 / 40), key
+
+    @pytest.mark.parametrize("name", ["8x3", "mixture", "400x10"])
+    def test_committed(self, name):
+        """2000 replicas: CLT bands within 1.5 points of 95 %, whatever they are offered for; rigorous always."""
+        document = json.loads((BENCHMARKS / "results" / "coverage.json").read_text())
+        found = document["populations"][name]
+        assert document["confidence"] == 0.95
+        assert found["replicas"] >= 2000
+        held = {key: value["coverage"] for key, value in found["coverage"].items()}
+        clt = {key: rate for key, rate in held.items() if key.endswith(", clt") or key.startswith("L, clt")}
+        assert {key.split(", ")[0] for key in clt} == {"TMRD", "TMRD_model", "iE&C", "L"}
+        assert all(abs(rate - 0.95) <= 0.015 for rate in clt.values()), clt
+        assert all(rate == 1 for key, rate in held.items() if rigorous(key))
+        assert {key.split(", ")[0] for key in held if key.endswith("bootstrap")} == SOFT
+
+
+@pytest.fixture
+def file(tmp_path):
+    logits, labels = arrays(300)
+    np.savez(tmp_path / "outputs.npz", logits=logits, labels=labels)
+    return tmp_path / "outputs.npz"
+
+
+def load(folder):
+    return json.loads((folder / "limits.json").read_text(), parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
+
+
+class TestCommand:
+    def test_files(self, file, tmp_path, capsys):
+        args = ["limits", str(file), "--at", "0.4", "--at", "0.01", "--slopes", "4"]
+        assert run([*args, "--out", str(tmp_path / "plain"), "--no-plot"]) == 0
+        assert (
+            run([*args, "--out", str(tmp_path / "o"), "--confidence", ".95", "--kappa", ".05", "--pixels", "100"]) == 0
+        )
+        plain, document = load(tmp_path / "plain"), load(tmp_path / "o")
+        # `curves` and `at` stay plug-in: the bands stand beside
+        assert document["at"] == plain["at"]
+        for name, curve in plain["curves"].items():
+            assert {key: document["curves"][name][key] for key in curve} == curve
+            assert len({len(values) for values in document["curves"][name].values()}) == 1
+        assert {"confidence", "cross_fitted"} <= set(document)
+        assert not {"confidence", "cross_fitted"} & set(plain)
+        ends = {f"{method}_{end}_bits" for method in ("bootstrap", "clt") for end in ("lower", "upper")}
+        assert ends | {"bias_bits"} <= set(document["curves"]["TMRD"])
+        assert "plugin_bias_bits" in document["curves"]["S&C"]
+        confidence = document["confidence"]
+        assert confidence["level"] == 0.95
+        assert {"of", "bootstrap", "clt", "mcdiarmid", "hoeffding", "cross_fitted", "sandwich"} == set(
+            confidence["methods"]
+        )
+        row = confidence["at"][0]
+        assert ends <= set(row["TMRD"])
+        assert row["TMRD"]["rate_bits"] == pytest.approx(document["at"][0]["TMRD"])
+        assert row["rigorous"]["oRD_mcdiarmid_lower_bits"] < row["oRD"]["rate_bits"]
+        assert row["rigorous"]["TMRD_model_mcdiarmid_lower_bits"] < row["TMRD_model"]["rate_bits"]
+        assert set(row["above_TMRD"]) == {"iE&C", "S&C", "E&C", "TS"}
+        assert confidence["at"][1]["TMRD"] is None
+        assert confidence["kappa"] == {"value": 0.05, "source": "given"}
+        rigorous = confidence["rigorous"]
+        assert len(rigorous["distortion"]) == len(rigorous["TMRD_model_mcdiarmid_lower_bits"])
+        assert rigorous["TMRD_hoeffding_upper_bits"][0] is None
+        crossed = document["cross_fitted"]
+        assert set(crossed["curves"]) == {"TMRD", "iE&C"}
+        assert crossed["at"][1]["TMRD"] is None
+        assert 0 < document["summary"]["brier"] < 1
+        assert sum(b["samples"] for b in document["reliability"]) == 150
+        rows = list(csv.DictReader((tmp_path / "o" / "limits.csv").open()))
+        assert {"TMRD cross-fitted", "iE&C cross-fitted"} < {row["curve"] for row in rows}
+        assert any(row["clt_lower_bits"] for row in rows if row["curve"] == "TMRD")
+        assert "bootstrap_lower_bits" in json.loads((tmp_path / "o" / "tmrd.json").read_text())["results"]
+        assert (tmp_path / "o" / "limits.png").read_bytes().startswith(b"\x89PNG")
+        printed = capsys.readouterr().out.replace("\n", " ")
+        assert "95 % intervals, bits per sample" in printed
+        assert "the limit of any scheme that sees it alone" in printed
+
+    def test_overconfidence_is_told(self, tmp_path):
+        logits, labels = arrays(150)
+        np.savez(tmp_path / "x.npz", logits=3 * logits, labels=labels)
+        args = ["--temperature", "1", "--at", ".4", "--slopes", "4", "--no-plot", "--confidence", ".95"]
+        assert run(["limits", str(tmp_path / "x.npz"), *args, "--out", str(tmp_path / "o")]) == 0
+        told = [w for w in load(tmp_path / "o")["warnings"] if w.startswith("miscalibrated: the model believes itself")]
+        assert len(told) == 1
+        assert "better than its labels show" in told[0]
+
+    def test_many_cells_are_told(self, tmp_path):
+        for samples, expected in ((90, 0), (80, 2)):  # 9 cells
+            logits, labels = arrays(samples)
+            np.savez(tmp_path / "x.npz", predictions=logits.argmax(1), labels=labels)
+            args = ["--at", ".4", "--slopes", "4", "--no-plot", "--confidence", ".95", "--out", str(tmp_path / "o")]
+            assert run(["limits", str(tmp_path / "x.npz"), *args]) == 0
+            told = [w for w in load(tmp_path / "o")["warnings"] if "confusion cells" in w or "cross-fitted, iE&C" in w]
+            assert len(told) == expected, told
+
+    def test_cross_fitting_is_told_where_cells_are_many(self, limits, found):
+        assert written.optimism(found, limits) is None  # 9 cells, 150 samples
+        many = replace(limits, summary=limits.summary | {"classes": 12})
+        plugin, crossed = (row["iE&C"] / np.log(2) for row in (limits.at[0], found.cross_fitted_at[0]))
+        end = f"{found.cross_fitted_at[2]['iE&C']:.3f} for 0.000 bits at D = 0.9"
+        expected = f"cross-fitted, iE&C takes {crossed:.3f} for {plugin:.3f} bits at D = 0.4; {end}"
+        assert written.optimism(found, many) == expected  # nothing is said of D = 0.01, which iE&C does not reach
+
+    def test_hard_decisions(self, tmp_path):
+        logits, labels = arrays(150)
+        np.savez(tmp_path / "x.npz", predictions=logits.argmax(1), labels=labels)
+        args = ["--at", ".4", "--slopes", "4", "--confidence", ".95", "--out", str(tmp_path / "o")]
+        assert run(["limits", str(tmp_path / "x.npz"), *args]) == 0
+        document = load(tmp_path / "o")
+        assert set(document["confidence"]["rigorous"]) == {"distortion", "oRD_mcdiarmid_lower_bits"}
+        assert document["confidence"]["kappa"] is None
+        assert document["reliability"] == []
+        assert set(document["cross_fitted"]["curves"]) == {"iE&C"}
+
+    @pytest.mark.parametrize(
+        ("args", "message"),
+        [
+            (["--confidence", "95"], "--confidence must lie in (0, 1); got 95. Write 0.95 for 95 %."),
+            (["--confidence", "0"], "--confidence must lie in (0, 1); got 0."),
+            (["--kappa", ".1"], "--kappa needs --confidence."),
+            (["--confidence", ".95", "--kappa", "2"], "--kappa must lie in [0, 1]; got 2."),
+        ],
+    )
+    def test_bad_options(self, args, message, tmp_path, capsys):
+        assert run(["limits", *args, "--out", str(tmp_path / "out")]) == 2
+        err = capsys.readouterr().err
+        assert message in err
+        assert len(err.strip().splitlines()) == 1
+        assert not (tmp_path / "out").exists()

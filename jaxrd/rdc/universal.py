@@ -109,8 +109,8 @@ def universal_bounds(
 ) -> Universal:
     """Bounds on R(Theta) and A(Theta) in the literal or the time-shared semantics.
 
-    The code of the corner (least D, least C) serves all pairs, and no encoder needs less than the dearest pair:
-    sup R <= R(Theta) <= R(least D, least C). Of these rates only the lifted lower bounds are certain.
+    The code of the corner (least D, least C) serves all pairs. An encoder Z that serves them serves the corner in the
+    lifted semantics, as H(S|Z) <= H(S|Xh_i): R_lifted(least D, least C) <= R(Theta) <= R(least D, least C).
 
     Args:
         problem: source (n,), distortion (n, m).
@@ -128,11 +128,11 @@ def universal_bounds(
     >>> problem, labels = Problem(np.array([0.7, 0.3]), 1 - np.eye(2)), np.array([[1.0, 0.0], [0.5, 0.5]])
     >>> found = universal_bounds(problem, labels, [0.1, np.inf], [np.inf, 0.3], solver=lifted_rate)
     >>> round(found.lower, 4), round(found.rate, 4)
-    (0.2884, 0.316)
+    (0.316, 0.316)
     """
     corner, each = _corner_and_each(solver, problem, labels, distortion, classification)
     rates, lowers = [point.rate for point in each], [point.lower for point in each]
-    return _universal(corner.semantics, corner.rate, max(lowers), rates, lowers, Status.ACHIEVABLE)
+    return _universal(corner.semantics, corner.rate, max(corner.lower, *lowers), rates, lowers, Status.ACHIEVABLE)
 
 
 def _corner_and_each(

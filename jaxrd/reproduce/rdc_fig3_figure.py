@@ -52,7 +52,7 @@ def draw(curves: Mapping[str, Mapping[str, Any]], three: Three, rate: float) -> 
     axes[0].set_xlim(left - 0.05 * (right - left), right)
     for ax in axes[2:]:
         ax.set_xlabel("distortion  D  [mean squared error]")
-    axes[0].legend(fontsize=9, loc="upper right", framealpha=1)
+    axes[0].legend(fontsize=9, loc="upper right", frameon=True, framealpha=1)
     figure.suptitle(f"What can be decoded at R = {rate / NATS_PER_BIT:.3g} bit: D and C above and right of a line")
     return figure
 

@@ -35,7 +35,7 @@ def transposed(x: jax.Array, weights: jax.Array, n: int) -> jax.Array:
         pads = [(0, 0, 0), (i, 5 - i, STRIDE - 1), (j, 5 - j, STRIDE - 1), (0, 0, 0)]
         return jax.lax.pad(patches[:, :, :, i, j], zero, pads)
 
-    full = sum(placed(i, j) for i in range(SIZE) for j in range(SIZE))
+    full = jnp.sum(jnp.stack([placed(i, j) for i in range(SIZE) for j in range(SIZE)]), 0)
     return full[:, 2 : 2 + n, 2 : 2 + n]
 
 
@@ -100,13 +100,13 @@ def make_step(logits: Callable[[jax.Array], jax.Array]) -> tuple[Callable, Any]:
 
         gradients, made = jax.grad(generator, has_aux=True)(free)
         updates, moments = adam.update(gradients, moments)
-        free = optax.apply_updates(free, updates)
+        trained: Any = optax.apply_updates(free, updates)
         gradients = jax.grad(lambda w: critic_loss(lambda x: criticise(w, x), critic_key, images, made))(
             parameters["critic"]
         )
         updates, critic_moments = adam.update(gradients, critic_moments)
         critic = optax.apply_updates(parameters["critic"], updates)
-        return free | {"critic": critic}, moments, critic_moments, key
+        return trained | {"critic": critic}, moments, critic_moments, key
 
     parameters = initial(jax.random.key(0))
     free = {k: parameters[k] for k in ("encoder", "decoder")}

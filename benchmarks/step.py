@@ -63,7 +63,7 @@ def time_jax(lineage: bool) -> dict[str, float]:
     if lineage:
         one, state = make_step(logits)
         one = jax.jit(one).lower(state, *few).compile()
-        gflops = one.cost_analysis()["flops"] / 1e9
+        gflops = dict(one.cost_analysis() or {})["flops"] / 1e9
         taken = milliseconds(lambda: jax.block_until_ready(one(state, *few)), REPEATS)
         return {"step_ms": taken, "gflops_a_step": gflops}
     code = Code()

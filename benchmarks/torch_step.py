@@ -1,3 +1,5 @@
+# PyTorch is a peer to measure, not a dependency.
+# pyright: reportMissingImports=false
 """The same training step in PyTorch, eager, as one would write it there: convolutions where jaxrd has patches."""
 
 from collections.abc import Callable

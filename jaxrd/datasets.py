@@ -128,6 +128,11 @@ def embedded(filename: str) -> dict[str, Any]:
         return {key: archive[key] for key in archive.files}
 
 
+def embedded_path(filename: str) -> Path:
+    """Where one of the package's own data files lies."""
+    return Path(str(resources.files("jaxrd"))) / "data" / filename
+
+
 def example_path(name: str) -> Path:
     """Where the embedded example `name` lies (`mnist-noisy` or `mnist-clean`).
 
@@ -136,4 +141,4 @@ def example_path(name: str) -> Path:
     """
     if name not in EXAMPLES:
         raise KeyError(f"no example {name!r}; there are: {', '.join(EXAMPLES)}")
-    return Path(str(resources.files("jaxrd"))) / "data" / EXAMPLES[name]
+    return embedded_path(EXAMPLES[name])

@@ -1,7 +1,7 @@
 """Figures: functions (ax, curves) -> ax that never show anything."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -133,6 +133,48 @@ def curve_axes(ax: Axes, curve: Curve, *, label: str = "R(D)") -> Axes:
     ax.set_ylim(bottom=0)
     ax.grid(alpha=0.25)
     ax.legend(frameon=False)
+    return ax
+
+
+def surface_axes(
+    ax: Axes,
+    distortion: np.ndarray,
+    classification: np.ndarray,
+    rate: np.ndarray,
+    status: np.ndarray,
+    *,
+    asked: Sequence[tuple[float, float]] = (),
+) -> Axes:
+    """R(D, C) as filled contours in bits over distortion and classification loss in bits.
+
+    Args:
+        ax: where to draw.
+        distortion: D, shape (a,).
+        classification: C, nats, shape (b,).
+        rate: nats, shape (a, b); +inf is left white.
+        status: shape (a, b); points that are not certified are crossed, achievable ones dotted.
+        asked: further pairs (D, C), marked where they lie inside.
+    """
+    bits, loss = np.ma.masked_invalid(rate / NATS_PER_BIT).T, classification / NATS_PER_BIT
+    filled = ax.contourf(distortion, loss, bits, levels=16, cmap="cividis")
+    lines = ax.contour(distortion, loss, bits, levels=8, colors="white", linewidths=0.8)
+    ax.clabel(lines, fmt="%.2f", fontsize=8)
+    colours = ax.figure.colorbar(filled, ax=ax)
+    colours.set_label("rate  [bits per sample]")
+    grid_d, grid_c = np.meshgrid(distortion, loss, indexing="ij")
+    for kinds, marker, label in (((Status.ACHIEVABLE,), ".", "achieved"), (UNCONVERGED[:3], "x", "not certified")):
+        shown = np.isin(status, kinds) & np.isfinite(rate)
+        if shown.any():
+            ax.plot(grid_d[shown], grid_c[shown], marker, color="#D55E00", markersize=5, label=label, clip_on=False)
+    inside = [(d, c / NATS_PER_BIT) for d, c in asked if d <= distortion.max() and loss.min() <= c / NATS_PER_BIT]
+    if inside:
+        ax.plot(*np.array(inside).T, "o", color="white", markeredgecolor="black", markersize=8, label="asked for")
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend(fontsize=9)
+    ax.set_xlim(distortion.min(), distortion.max())
+    ax.set_ylim(loss.min(), loss.max())
+    ax.set_xlabel("distortion  D")
+    ax.set_ylabel("classification loss  C  [bits]")
     return ax
 
 

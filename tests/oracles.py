@@ -62,3 +62,87 @@ def two_letter_optimum(p, d, s):
     inner = minimize_scalar(objective, bounds=around, method="bounded", options={"xatol": 1e-12})
     best = min((objective(u), u) for u in (-np.inf, np.inf, inner.x))
     return best[0] + s * (p @ low), best[1]
+
+
+def two_letter_perception(p, d01, d10, d, bound, distance):
+    """R(D, P) of two letters at P(X=1) = p: the least I over P(Xh=1) = r with distance(r) <= P and distortion <= D.
+
+    At given r and distortion the channel is known; I is jointly convex in the two.
+    """
+    from scipy.optimize import brentq, minimize_scalar
+
+    def information(a, b):  # P(1|0), P(0|1)
+        r = (1 - p) * a + p * (1 - b)
+        total = 0.0
+        for weight, stays, out in ((1 - p, a, r), (p, 1 - b, r)):
+            for w, q in ((stays, out), (1 - stays, 1 - out)):
+                total += weight * w * np.log(w / q) if w > 0 else 0.0
+        return total
+
+    def rate(r, spent):  # (1-p) a - p b = r - p, (1-p) a d01 + p b d10 = spent
+        b = (spent - (r - p) * d01) / (p * (d01 + d10))
+        a = (r - p + p * b) / (1 - p)
+        inside = -1e-12 <= a <= 1 + 1e-12 and -1e-12 <= b <= 1 + 1e-12
+        return information(min(max(a, 0), 1), min(max(b, 0), 1)) if inside else np.inf
+
+    def least(r):
+        # The least distortion at this law, and the largest allowed.
+        low = (r - p) * d01 if r > p else (p - r) * d10
+        if low > d:
+            return np.inf
+        found = minimize_scalar(lambda s: rate(r, s), bounds=(low, d), method="bounded", options={"xatol": 1e-13})
+        return min(found.fun, rate(r, d), rate(r, low))
+
+    ends = []
+    for side in (0.0, 1.0):
+        edge = side if distance(side) <= bound else p
+        if distance(side) > bound > 0:
+            edge = brentq(lambda r: distance(r) - bound, p, side * (1 - 1e-15) + (1 - side) * 1e-300, xtol=1e-15)
+        ends.append(edge)
+    grid = np.linspace(*ends, 41)
+    start = int(np.argmin([least(r) for r in grid]))
+    around = grid[max(start - 1, 0)], grid[min(start + 1, 40)]
+    if around[0] == around[1]:
+        return least(p)
+    inner = minimize_scalar(least, bounds=around, method="bounded", options={"xatol": 1e-12})
+    return min(inner.fun, least(grid[start]))
+
+
+def rdc_point(p, d, labels, reproduction, channel):
+    """(I, E d, [H(S_k|U)]) of a channel to atoms U, summed term by term."""
+    p, d = np.asarray(p, float), np.asarray(d, float)
+    rate = mean = 0.0
+    losses = [0.0] * len(labels)
+    for u, xh in enumerate(reproduction):
+        joint = p * channel[:, u]
+        weight = joint.sum()
+        for x in range(len(p)):
+            if joint[x] > 0:
+                rate += joint[x] * np.log(channel[x, u] / weight)
+                mean += joint[x] * d[x, xh]
+        for k, rows in enumerate(labels):
+            t = joint @ np.asarray(rows) / weight if weight > 0 else np.zeros(np.shape(rows)[1])
+            losses[k] -= weight * sum(v * np.log(v) for v in t if v > 0)
+    return rate, mean, losses
+
+
+def lifted_program(p, d, labels, distortion, classification, divisions):
+    """The lifted R(D, C) over posteriors on a grid, by linear programming: an upper bound that tends to it."""
+    import itertools
+
+    from scipy.optimize import linprog
+
+    n = len(p)
+    grid = [c for c in itertools.product(range(divisions + 1), repeat=n - 1) if sum(c) <= divisions]
+    posts = np.array([(*c, divisions - sum(c)) for c in grid]) / divisions
+
+    def entropy(rows):
+        return -np.where(rows > 0, rows * np.log(np.where(rows > 0, rows, 1)), 0).sum(1)
+
+    cost = entropy(np.asarray(p)[None])[0] - entropy(posts)
+    spent = [((posts @ d).min(1), distortion)]
+    spent += [(entropy(posts @ rows), c) for rows, c in zip(labels, classification, strict=True)]
+    used = [(a, b) for a, b in spent if np.isfinite(b)]
+    options = {"A_ub": np.array([a for a, _ in used]), "b_ub": [b for _, b in used]} if used else {}
+    solved = linprog(cost, A_eq=posts.T, b_eq=p, method="highs", **options)
+    return solved.fun if solved.status == 0 else np.inf

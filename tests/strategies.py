@@ -90,3 +90,28 @@ def posteriors(draw, shapes=((12, 3), (30, 4))):
     v = g.dirichlet(np.full(k, draw(st.sampled_from((0.2, 1.0)))), n)
     v = np.maximum(v, 1e-12)
     return v / v.sum(1, keepdims=True)
+
+
+@st.composite
+def labelled(draw, letters=(2, 3, 4), classes=(2, 3), ties: bool = True):
+    """A problem with a label channel and a pair (D, C) between the least targets and silence."""
+    g = draw(generators())
+    n, s = draw(st.sampled_from(letters)), draw(st.sampled_from(classes))
+    p = g.dirichlet(np.full(n, draw(st.sampled_from((0.5, 3.0)))))
+    kind = draw(st.sampled_from(("hamming", "squares", "uniform")))
+    if kind == "hamming":
+        d = 1 - np.eye(n)
+    elif kind == "squares":
+        x = g.standard_normal(n)
+        d = (x[:, None] - x) ** 2
+    else:
+        d = g.random((n, n))
+    rows = g.dirichlet(np.full(s, draw(st.sampled_from((0.2, 1.0, 5.0)))), n)
+    if ties and draw(st.booleans()):
+        rows = np.eye(s)[g.integers(0, s, n)]
+    entropy = -np.where(rows > 0, rows * np.log(np.where(rows > 0, rows, 1)), 0).sum(1)
+    mean = p @ rows
+    ends = (p @ d.min(1), (p @ d).min()), (p @ entropy, -(mean[mean > 0] * np.log(mean[mean > 0])).sum())
+    shares = [draw(st.floats(0.02, 1.1)) for _ in ends]
+    targets = [low + share * (high - low) for (low, high), share in zip(ends, shares, strict=True)]
+    return Problem(p, d), rows, *map(float, targets)

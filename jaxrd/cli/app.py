@@ -11,6 +11,7 @@ from jaxrd.cli.common import keep_compilations
 from jaxrd.cli.decode import decode_command
 from jaxrd.cli.encode import encode_command
 from jaxrd.cli.limits import limits_command
+from jaxrd.cli.rdc import rdc_command
 from jaxrd.cli.reproduce import app as reproduce_app
 from jaxrd.cli.sweep import sweep_command
 from jaxrd.tosc.outputs import InputError
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command("limits")(limits_command)
 app.command("sweep")(sweep_command)
+app.command("rdc")(rdc_command)
 app.add_typer(reproduce_app, name="reproduce")
 app.command("encode")(encode_command)
 app.command("decode")(decode_command)

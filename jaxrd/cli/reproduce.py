@@ -223,6 +223,20 @@ def tosc_complexity_command(out: Out = Path("reproduced"), data: Classifiers = N
     finish(lambda _: tosc_complexity(outputs, there[0].title), out, sha256=sha256)
 
 
+@app.command("rdc-fig3")
+def rdc_fig3_command(out: Out = Path("reproduced")) -> None:
+    """Figure 3 of [B]: what three representations of MNIST codewords can be decoded to, in each semantics."""
+    from jaxrd.datasets import embedded_path
+    from jaxrd.io.read import digest
+
+    def compute(tick: Any) -> Any:
+        from jaxrd.reproduce.rdc_fig3 import digits, rdc_fig3
+
+        return rdc_fig3(*digits(), tick=tick)
+
+    finish(compute, out, sha256=digest(embedded_path("rdc_digits.npz")), seed=0)
+
+
 @app.command("rdc-fig4")
 def rdc_fig4_command(out: Out = Path("reproduced")) -> None:
     """Figure 4 of [B]: a Gaussian source's distortion against classification loss, corrected and as printed."""

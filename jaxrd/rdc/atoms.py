@@ -92,6 +92,10 @@ def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
             k: np.tile(channel[firsts], (len(columns), 1))
         }
         reproduction = np.repeat(reproduction, groups)
+        # A soft label that is one letter's own needs no reproduction but that letter's best.
+        useful = (np.isfinite(excess).sum(0) > 1) | (np.arange(excess.shape[1]) == excess.argmin(1)[:, None]).any(0)
+        excess, reproduction = excess[:, useful], reproduction[useful]
+        pinned = {j: t[useful] for j, t in pinned.items()}
     free = [k for k in range(len(inputs.labels)) if k not in pinned]
     labels = tuple(inputs.labels[k][kept] for k in free)
     return Core(p, excess, labels, budgets[[0, *(1 + k for k in free)]], kept, reproduction, exact, pinned)

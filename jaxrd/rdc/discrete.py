@@ -14,8 +14,8 @@ from jaxrd.tosc.outputs import InputError
 
 TOLERANCE = 1e-9
 SEARCHED = 2  # dimensions of the label simplices up to which the certificate is expected to close
-ROUGH = 1e-6  # nats, the accuracy asked where it is not,
-FEW = 5000  # and the cells
+FEW = 5000  # cells where it is not,
+ROUGH = 1e-6  # and the accuracy in nats of the bound that needs no search
 
 
 def lifted_rate(
@@ -68,13 +68,13 @@ def lifted_rate(
         return infeasible(LIFTED, len(inputs.source), len(inputs.labels))
     begin = None if start is None else atoms_of(reduced, start)
     free = np.zeros(len(reduced.budgets))
-    aim, cells = _effort(reduced, tol, max_cells)
-    found = generate(reduced, reduced.budgets, free, begin=begin, tol=aim, max_cells=cells, seed=seed)
+    cells = _cells(reduced, max_cells)
+    found = generate(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, found, targets)
     if point.gap > tol * max(1, point.rate) and found.slopes[1:].sum() > 1:
         prices = _without_search(0, found.slopes)  # the distortion's slope is found anew
         budgets = np.where(prices > 0, np.inf, reduced.budgets)
-        lower = generate(reduced, budgets, prices, tol=ROUGH, seed=seed).lower
+        lower = generate(reduced, budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
         lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
         point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), targets)
     return judged(point, tol)
@@ -145,19 +145,20 @@ def solve_priced(
     inputs: Inputs, reduced: Core, slopes: np.ndarray, begin: Atoms | None, tol: float, max_cells: int, seed: int
 ) -> Point:
     """The certified point at checked slopes."""
-    aim, cells = _effort(reduced, tol, max_cells)
-    found = generate(reduced, reduced.budgets, slopes, begin=begin, tol=aim, max_cells=cells, seed=seed)
+    cells = _cells(reduced, max_cells)
+    found = generate(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, found, None)
     if point.gap > tol * max(1, point.rate) and slopes[1:].sum() > 1:
-        lower = generate(reduced, reduced.budgets, _without_search(slopes[0], slopes), tol=ROUGH, seed=seed).lower
+        prices = _without_search(slopes[0], slopes)
+        lower = generate(reduced, reduced.budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
         point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), None)
     return judged(point, tol)
 
 
-def _effort(reduced: Core, tol: float, max_cells: int) -> tuple[float, int]:
-    """What to ask of column generation: where the search for the certificate is hopeless, little of both."""
+def _cells(reduced: Core, max_cells: int) -> int:
+    """The budget of the search for a certificate; little where it is hopeless."""
     wide = sum(p.shape[1] - 1 for p in reduced.labels) > SEARCHED
-    return (max(tol, ROUGH), min(max_cells, FEW)) if wide else (tol, max_cells)
+    return min(max_cells, FEW) if wide else max_cells
 
 
 def _without_search(distortion_slope: float, slopes: np.ndarray) -> np.ndarray:

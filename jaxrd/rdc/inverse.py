@@ -118,26 +118,29 @@ def _least(at, reached, slope, rate: float, floor: float | None) -> Least:
         if finest.rate <= enough:
             return Least(floor, floor, Status.CONVERGED, top.semantics, finest)
         point = finest if np.isfinite(finest.rate) else top
-    target, status = high, Status.MAX_STEPS
-    for _ in range(SOLVES):
+    target, left, width, solves = high, low, 0.0, 0
+    while solves < SOLVES:
         s = slope(point)
         usable = np.isfinite(s) and s > 0 and np.isfinite(point.rate)
-        margin = TOLERANCE * max(1, rate) / s if usable else 0.0
+        # A convex rate falls no less steeply where it passes R than on average up to here, whatever its slope beyond.
+        steep = max(s, (rate - point.rate) / max(target - left, 1e-300)) if usable else np.inf
+        margin = TOLERANCE * max(1, rate) / steep
         width = max(NARROW * margin, 1e-12 * (1 + abs(high)))
-        if high - low <= width:
-            status = Status.CONVERGED
+        if high - left <= width:
             break
         # A little beyond where the tangent meets R, so that the bracket closes from both sides.
         side = 1 if point.rate > enough else -1
         guess = target + (point.rate - rate) / s + side * margin if usable else np.nan
-        inside = low + 0.01 * width < guess < high - 0.01 * width
-        target = guess if inside else (low + high) / 2
-        point = at(target, best)
+        inside = left + 0.01 * width < guess < high - 0.01 * width
+        target = guess if inside else (left + high) / 2
+        point, solves = at(target, best), solves + 1
         if point.rate <= enough:
             best, high = point, min(target, high)
-        elif point.lower > rate:
-            low = target
-        else:  # R lies within the bounds of the rate here: no closer answer can be told apart
-            status = Status.STALLED
-            break
+        else:
+            left = target
+            low = target if point.lower > rate else low
+    if solves == SOLVES:
+        status = Status.MAX_STEPS
+    else:  # only a bound certifies that no smaller target would do
+        status = Status.CONVERGED if high - low <= 2 * width else Status.ACHIEVABLE
     return Least(float(high), float(low), status, top.semantics, best)

@@ -13,6 +13,7 @@ from jaxrd.rdc.discrete import lifted_rate
 from jaxrd.rdc.fixed import Linear, linear
 from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets
 from jaxrd.rdc.point import LITERAL, Point, entropies, infeasible, mutual_information, posteriors
+from jaxrd.rdc.threads import one_thread
 from jaxrd.solution import Status
 
 FACTORS = (0.0, 0.5, 1.0, 2.0)  # of each slope of the lifted solution
@@ -167,7 +168,9 @@ def _improve(inputs: Inputs, targets: np.ndarray, classifier: tuple[np.ndarray, 
         return found.rate, np.concatenate([part.ravel() for part in parts])
 
     begin = np.concatenate([np.log(np.maximum(t, FAINT)).ravel() for t in classifier])
-    minimize(value, begin, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS, "ftol": 1e-14, "gtol": 1e-9})
+    options = {"maxiter": ITERATIONS, "ftol": 1e-14, "gtol": 1e-9}
+    with one_thread():
+        minimize(value, begin, jac=True, method="L-BFGS-B", options=options)
     return best[0]
 
 

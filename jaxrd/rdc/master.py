@@ -11,7 +11,7 @@ column generation makes.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import get_lapack_funcs
 
 OPENING = 3  # Blahut-Arimoto steps before
 FLOOR = 1e-14  # of the slacks: below it they are rounding of c
@@ -21,6 +21,9 @@ PATIENCE = 12  # steps without progress before giving up
 REACH = 2.0  # by how much a step may change a multiplier, relative to max(1, itself)
 GOOD = 1e-10  # accuracy at which the eager manner is not followed by the careful one
 MARGIN = 1e-12  # by which budgets are tightened: what rounding may overdraw
+
+# LAPACK itself: for matrices this small the checks of scipy's cho_factor would take as long as the work.
+_potrf, _potrs = get_lapack_funcs(("potrf", "potrs"), dtype=np.float64)
 
 
 class Dual(NamedTuple):
@@ -94,12 +97,13 @@ def _factored(matrix: np.ndarray):
     """A function rhs -> matrix^-1 rhs for a positive definite matrix, scaled to a unit diagonal."""
     scale = 1 / np.sqrt(np.diag(matrix))
     matrix, ridge = matrix * scale[:, None] * scale, 1e-16
+    if not np.isfinite(matrix).all():
+        return lambda rhs: np.full_like(rhs, np.nan)
     while True:
-        try:
-            factor = cho_factor(matrix + ridge * np.eye(len(scale)), check_finite=False)
-            return lambda rhs: scale * cho_solve(factor, scale * rhs, check_finite=False)
-        except LinAlgError:
-            ridge *= 100
+        factor, failed = _potrf(matrix + ridge * np.eye(len(scale)), lower=1, clean=0)
+        if not failed:
+            return lambda rhs: scale * _potrs(factor, scale * rhs, lower=1)[0]
+        ridge *= 100
 
 
 def _newton(problem: _Problem, state: _State):
@@ -170,7 +174,10 @@ def _follow(problem: _Problem, manner: _Manner, ceiling: float, tol: float, max_
         least_gap, least_error = min(state.gap, least_gap), min(state.error, least_error)
         if idle > PATIENCE or not np.isfinite(worst):
             break
-        state = _advance(problem, state, manner)
+        try:
+            state = _advance(problem, state, manner)
+        except np.linalg.LinAlgError:  # no channel keeps the budgets by far: the charges' spread is zero to rounding
+            break
     return best
 
 

@@ -40,18 +40,19 @@ def bernoulli_rate(probability: ArrayLike, distortion: ArrayLike, perception: Ar
     q = 1 - p
     possible = (d >= 0) & (bound >= 0)
     bound = jnp.clip(bound, 0, p)
-    first = bound / (1 - 2 * (p - bound))
-    last = 2 * p * q - (q - p) * bound
-    plain = possible & (d <= first)
-    middle = possible & (d > first) & (d < last)
+    # D <= D1, without the quotient: at p = 1/2 and P = 0 it is 0/0, and every D keeps the law.
+    early = (d * (1 - 2 * (p - bound)) <= bound) & (d <= p)
+    plain = possible & early
+    middle = possible & ~early & (d < 2 * p * q - (q - p) * bound)
     straight = binary_entropy(p) - binary_entropy(jnp.where(plain, d, 0.25))
-    inside = jnp.where(middle, d, 0.5 * (first + last))
+    # Elsewhere values at which all terms are smooth.
+    d, p, bound = (jnp.where(middle, x, safe) for x, safe in ((d, 0.25), (p, 0.3), (bound, 0.1)))
 
     def three(a, b):
         return entropy(jnp.stack([a, b, jnp.maximum(1 - a - b, 0)]), axis=0)
 
     bent = 2 * binary_entropy(p) + binary_entropy(p - bound)
-    bent = bent - three(0.5 * (inside - bound), p) - three(0.5 * (inside + bound), q)
+    bent = bent - three(0.5 * (d - bound), p) - three(0.5 * (d + bound), 1 - p)
     return jnp.where(possible, jnp.where(plain, straight, jnp.where(middle, bent, 0)), jnp.inf)
 
 

@@ -20,6 +20,7 @@ EPSILON = 4 * np.finfo(float).eps
 LARGEST = 600.0  # exponent that is still a number
 SAME = 7  # decimals of soft labels taken as the same
 EACH = 3  # reproductions tried with one soft label
+INSIDE = 1e-3  # how far from the faces of the simplex ascents start
 RANDOM = 200  # starts where the simplex is too large for a grid
 
 
@@ -69,7 +70,10 @@ def split(price: Price, soft: np.ndarray) -> tuple[np.ndarray, ...]:
 def starts(core: Core, seed: int) -> np.ndarray:
     """Soft labels to ascend from, side by side: a grid of a small simplex, else mean labels of random letters."""
     rows = np.concatenate([np.zeros((len(core.source), 0)), *core.labels], 1)
-    found = [rows, (core.source @ rows)[None]]
+    mean = (core.source @ rows)[None]
+    # Ascents never leave a face, and where g is concave its maximum is inside.
+    rows = (1 - INSIDE) * rows + INSIDE * mean
+    found = [rows, mean]
     classes = core.labels[0].shape[1] if len(core.labels) == 1 else 0
     if classes in GRID:
         low = rows.min(0)

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import logsumexp
 
 from jaxrd.rdc.measures import PROHIBITIVE, RELAXED
 
@@ -121,8 +120,9 @@ class Prepared(NamedTuple):
     def atoms(self, dual: Dual) -> jax.Array:
         """ln sum_x p_x exp(u_x - e_xj), shape (atoms,)."""
         p = self.program.source
-        log_source = jnp.where(p > 0, jnp.log(jnp.where(p > 0, p, 1)), -jnp.inf)
-        return logsumexp((log_source + dual.shift)[:, None] - self.excess(dual), axis=0)
+        exponents = dual.shift[:, None] - self.excess(dual)
+        top = jax.lax.stop_gradient(exponents.max(0))
+        return top + jnp.log(p @ jnp.exp(exponents - top))
 
     def value(self, dual: Dual, certified: bool) -> jax.Array:
         """The dual objective; certified: at potentials that need not meet the measures' own constraints."""

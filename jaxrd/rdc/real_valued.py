@@ -111,6 +111,8 @@ def distortion_gap(variance: ArrayLike, first: ArrayLike, last_variance: ArrayLi
 
         variance + v3 - 2 sqrt(v3) sqrt(variance - D1) - 2 D1
 
+    Where the reproduction has the source's law (v3 = variance) it is never positive.
+
     Args:
         variance: of X, total.
         first: D1, the distortion of the representation's own reproduction.

@@ -56,11 +56,41 @@ def seen_through(source: ArrayLike, labels: Labels, representation: ArrayLike) -
     return Seen(inputs.source[:, None] * channel / channel.sum(1, keepdims=True), inputs.labels)
 
 
-def _distortion(problem: Problem) -> np.ndarray:
+def finite_distortion(problem: Problem) -> np.ndarray:
+    """d, shape (n, m).
+
+    Raises:
+        InputError: +inf in it, or a problem that is none.
+    """
     values = as_problem(problem)[1]
     if not np.isfinite(values).all():
         raise InputError("distortion must be finite here; got +inf. Pass a large cost.")
     return values
+
+
+def decoding(problem: Problem, labels: Labels, representation: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """What a decoder of Z pays and says: sum_x P(x, z) d(x, xh), shape (z, m), and P(z, s), shape (z, classes).
+
+    Raises:
+        InputError: bad input; more labels than one.
+    """
+    distortion, seen = finite_distortion(problem), seen_through(problem.source, labels, representation)
+    if len(seen.labels) != 1:
+        raise InputError(f"one label is needed for a region of pairs; got {len(seen.labels)}.")
+    return seen.joint.T @ distortion, seen.joint.T @ seen.labels[0]
+
+
+def enumerable(letters: int, representations: int) -> None:
+    """Whether the deterministic decoders can all be tried.
+
+    Raises:
+        InputError: they are more than a million.
+    """
+    if letters**representations > MOST_DECODERS:
+        raise InputError(
+            f"{letters} letters for {representations} representations make {letters**representations} decoders, over "
+            f"{MOST_DECODERS}."
+        )
 
 
 def lower_hull(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -102,14 +132,9 @@ def time_shared_region(problem: Problem, labels: Labels, representation: ArrayLi
     >>> round(float(found.distortion[0]), 4), found.decoders[0].tolist()
     (0.15, [0, 1])
     """
-    distortion, seen = _distortion(problem), seen_through(problem.source, labels, representation)
-    if len(seen.labels) != 1:
-        raise InputError(f"one label is needed for a region of pairs; got {len(seen.labels)}.")
-    m, count = distortion.shape[1], seen.joint.shape[1]
-    if m**count > MOST_DECODERS:
-        raise InputError(f"{m} letters for {count} representations make {m**count} decoders, over {MOST_DECODERS}.")
-    charged = seen.joint.T @ distortion  # (z, m)
-    with_label = seen.joint.T @ seen.labels[0]  # (z, classes)
+    charged, with_label = decoding(problem, labels, representation)
+    count, m = charged.shape
+    enumerable(m, count)
     d, c, decoders = [], [], []
     for start in range(0, m**count, BATCH):
         index = np.arange(start, min(start + BATCH, m**count))
@@ -141,7 +166,7 @@ def fixed_classifier_region(problem: Problem, cross_entropy: ArrayLike, represen
     >>> [round(float(x), 3) for x in found.distortion], [round(float(x), 3) for x in found.classification]
     ([0.0, 0.5], [0.4, 0.2])
     """
-    distortion = _distortion(problem)
+    distortion = finite_distortion(problem)
     seen = seen_through(problem.source, np.ones((len(distortion), 1)), representation)
     loss = np.asarray(cross_entropy, float)
     if loss.shape != distortion.shape or not np.isfinite(loss).all():
@@ -180,10 +205,7 @@ def lifted_region(problem: Problem, labels: Labels, representation: ArrayLike) -
     >>> round(float(found.distortion[0]), 4), round(float(found.classification[0]), 4)
     (0.15, 0.4178)
     """
-    distortion, seen = _distortion(problem), seen_through(problem.source, labels, representation)
-    if len(seen.labels) != 1:
-        raise InputError(f"one label is needed for a region of pairs; got {len(seen.labels)}.")
-    with_label, mass = seen.joint.T @ seen.labels[0], seen.joint.sum(0)
-    least = (seen.joint.T @ distortion).min(1).sum()
+    charged, with_label = decoding(problem, labels, representation)
+    mass = with_label.sum(1)
     loss = mass @ entropies(with_label / np.where(mass > 0, mass, 1)[:, None])
-    return Region(LIFTED, np.array([least]), np.array([loss]), np.full((1, len(mass)), -1))
+    return Region(LIFTED, charged.min(1).sum()[None], loss[None], np.full((1, len(mass)), -1))

@@ -26,7 +26,7 @@ from jaxrd.rdc.program import Decoder, Program, nonnegative, prepare
 from jaxrd.solution import Status
 
 ROUNDS = 40
-ATOMS = 32  # their number is filled up to a multiple of this: a program is compiled once a shape
+ATOMS = 64  # their number is filled up to a multiple of this: a program is compiled once a shape
 UNUSED = 1e-9  # weights below it are taken as zero between rounds
 CLOSE = 1e-2  # how far below 1 an unused atom's g may lie to be kept
 TRIED = 3  # starts of the grid a column ascends from

@@ -1,6 +1,6 @@
 """Optimal transport between two pmfs: the linear program with both its bounds, and the closed form on a line."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +20,10 @@ class Transport(NamedTuple):
     """Shape (n, m), its marginals exact to rounding."""
 
 
-def exact_marginals(coupling: jax.Array, source: jax.Array, target: jax.Array) -> jax.Array:
+def exact_marginals(coupling: Any, source: Any, target: Any) -> Any:
     """The nonnegative matrix nearest by with the marginals asked: scale down what is too much, add what is missing.
+
+    For arrays of numpy and of JAX.
 
     Reference: J. Altschuler, J. Weed and P. Rigollet, Near-linear time approximation algorithms for optimal transport
     via Sinkhorn iteration, NeurIPS 2017, algorithm 2.
@@ -29,15 +31,16 @@ def exact_marginals(coupling: jax.Array, source: jax.Array, target: jax.Array) -
     >>> exact_marginals(jnp.eye(2), jnp.array([0.5, 0.5]), jnp.array([0.75, 0.25])).tolist()
     [[0.5, 0.0], [0.25, 0.25]]
     """
+    xp = coupling.__array_namespace__()
 
     def shrink(matrix, wanted):
         has = matrix.sum(1)
-        return matrix * jnp.minimum(1, wanted / jnp.where(has > 0, has, 1))[:, None]
+        return matrix * xp.minimum(1, wanted / xp.where(has > 0, has, 1))[:, None]
 
-    fitted = shrink(shrink(jnp.maximum(coupling, 0), source).T, target).T
-    rows, columns = jnp.maximum(source - fitted.sum(1), 0), jnp.maximum(target - fitted.sum(0), 0)
+    fitted = shrink(shrink(xp.maximum(coupling, 0), source).T, target).T
+    rows, columns = xp.maximum(source - fitted.sum(1), 0), xp.maximum(target - fitted.sum(0), 0)
     total = rows.sum()
-    return fitted + jnp.outer(rows, columns) / jnp.where(total > 0, total, 1)
+    return fitted + rows[:, None] * columns / xp.where(total > 0, total, 1)
 
 
 def transport(source: ArrayLike, target: ArrayLike, cost: ArrayLike) -> Transport:
@@ -71,7 +74,7 @@ def transport(source: ArrayLike, target: ArrayLike, cost: ArrayLike) -> Transpor
     n, m = c.shape
     marginals = vstack([kron(sparse_eye(n), np.ones((1, m))), kron(np.ones((1, n)), sparse_eye(m))])
     found = linprog(c.ravel(), A_eq=marginals, b_eq=np.concatenate([p, r]), bounds=(0, None), method="highs")
-    coupling = np.asarray(exact_marginals(*(jnp.asarray(a) for a in (found.x.reshape(n, m), p, r))))
+    coupling = exact_marginals(found.x.reshape(n, m), p, r)
     # Any potentials of the columns, completed to the rows, bound from below.
     columns = found.eqlin.marginals[n:]
     lower = p @ (c - columns).min(1) + r @ columns
@@ -79,8 +82,9 @@ def transport(source: ArrayLike, target: ArrayLike, cost: ArrayLike) -> Transpor
     return Transport(value, max(value - float(lower), 0.0), coupling)
 
 
+@jax.jit
 def wasserstein_on_line(
-    source: ArrayLike, positions: ArrayLike, target: ArrayLike, target_positions: ArrayLike, *, power: float = 2.0
+    source: ArrayLike, positions: ArrayLike, target: ArrayLike, target_positions: ArrayLike, *, power: ArrayLike = 2.0
 ) -> jax.Array:
     """W_k^k between two pmfs on the line, k >= 1: the quantile coupling, exact, differentiable.
 

@@ -19,9 +19,10 @@ from jaxrd.problem import Problem
 from jaxrd.rdc import vector_gaussian as vectors
 from jaxrd.rdc.discrete import lifted_rate
 from jaxrd.rdc.inputs import Labels
+from jaxrd.rdc.inverse import Solver
 from jaxrd.rdc.least_rate import least_rate
 from jaxrd.rdc.perception import as_matrix, checked, tolerance
-from jaxrd.rdc.point import FIXED, LIFTED
+from jaxrd.rdc.point import FIXED, LIFTED, Point
 from jaxrd.rdc.program import Decoder, Program
 from jaxrd.solution import Status
 from jaxrd.tosc.outputs import InputError
@@ -47,14 +48,17 @@ class Universal(NamedTuple):
 
 
 def _universal(
-    semantics: str, rate: float, lower: float, rates: Sequence[float], lowers: Sequence[float], fine: bool
+    semantics: str, rate: float, lower: float, rates: Sequence[float], lowers: Sequence[float], status: Status
 ) -> Universal:
     alone = np.asarray(rates, float)
-    if np.isinf(rate):
+    if np.isinf(lowers).any():
         return Universal(semantics, np.inf, np.inf, np.nan, np.nan, alone, Status.INFEASIBLE)
     penalty, least = rate - float(np.max(lowers)), lower - float(alone.max())
-    status = Status.CONVERGED if fine else Status.STALLED
     return Universal(semantics, rate, lower, max(penalty, 0.0), max(least, 0.0), alone, status)
+
+
+def _status(fine: bool) -> Status:
+    return Status.CONVERGED if fine else Status.STALLED
 
 
 def _pairs(first: str, one: ArrayLike, second: str, other: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +77,7 @@ def _pairs(first: str, one: ArrayLike, second: str, other: ArrayLike) -> tuple[n
 
 
 def universal_lifted_rate(
-    problem: Problem, labels: Labels, distortion: ArrayLike, classification: ArrayLike, **options: Any
+    problem: Problem, labels: Labels, distortion: ArrayLike, classification: ArrayLike
 ) -> Universal:
     """R(Theta) and A(Theta) where decoders may emit soft labels: R(Theta) = R(least D, least C), certified.
 
@@ -85,7 +89,6 @@ def universal_lifted_rate(
         labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
         distortion: D of each pair, shape (pairs,); inf for no constraint.
         classification: C of each pair, nats, shape (pairs,); for several labels (pairs, labels).
-        options: passed to `lifted_rate`.
 
     Raises:
         InputError: as `lifted_rate`; targets that do not pair up.
@@ -95,12 +98,50 @@ def universal_lifted_rate(
     >>> round(found.penalty, 6)
     0.02755
     """
-    d, c = _pairs("distortion", distortion, "classification", classification)
-    corner = lifted_rate(problem, labels, d.min(), c.min(0), **options)
-    each = [lifted_rate(problem, labels, *pair, **options) for pair in zip(d, c, strict=True)]
+    corner, each = _corner_and_each(lifted_rate, problem, labels, distortion, classification)
     fine = corner.converged and all(point.converged for point in each)
     rates, lowers = [point.rate for point in each], [point.lower for point in each]
-    return _universal(LIFTED, corner.rate, corner.lower, rates, lowers, fine)
+    return _universal(LIFTED, corner.rate, corner.lower, rates, lowers, _status(fine))
+
+
+def universal_bounds(
+    problem: Problem, labels: Labels, distortion: ArrayLike, classification: ArrayLike, *, solver: Solver
+) -> Universal:
+    """Bounds on R(Theta) and A(Theta) in the literal or the time-shared semantics.
+
+    The code of the corner (least D, least C) serves all pairs. An encoder Z that serves them serves the corner in the
+    lifted semantics, as H(S|Z) <= H(S|Xh_i): R_lifted(least D, least C) <= R(Theta) <= R(least D, least C).
+
+    Args:
+        problem: source (n,), distortion (n, m).
+        labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
+        distortion: D of each pair, shape (pairs,); inf for no constraint.
+        classification: C of each pair, nats, shape (pairs,); for several labels (pairs, labels).
+        solver: `literal_rate` or `time_shared_rate`.
+
+    Returns:
+        A `Universal`, ACHIEVABLE: `rate` is reached, `lower` and `penalty_lower` are valid.
+
+    Raises:
+        InputError: as the solver; targets that do not pair up.
+
+    >>> problem, labels = Problem(np.array([0.7, 0.3]), 1 - np.eye(2)), np.array([[1.0, 0.0], [0.5, 0.5]])
+    >>> found = universal_bounds(problem, labels, [0.1, np.inf], [np.inf, 0.3], solver=lifted_rate)
+    >>> round(found.lower, 4), round(found.rate, 4)
+    (0.316, 0.316)
+    """
+    corner, each = _corner_and_each(solver, problem, labels, distortion, classification)
+    rates, lowers = [point.rate for point in each], [point.lower for point in each]
+    return _universal(corner.semantics, corner.rate, max(corner.lower, *lowers), rates, lowers, Status.ACHIEVABLE)
+
+
+def _corner_and_each(
+    solver: Solver, problem: Problem, labels: Labels, distortion: ArrayLike, classification: ArrayLike
+) -> tuple[Point, list[Point]]:
+    """The point of the least targets together, and that of each pair."""
+    d, c = _pairs("distortion", distortion, "classification", classification)
+    each = [solver(problem, labels, *pair) for pair in zip(d, c, strict=True)]
+    return solver(problem, labels, d.min(), c.min(0)), each
 
 
 def universal_fixed_classifier_rate(
@@ -212,7 +253,7 @@ def _joint(semantics: str, source: jax.Array, pairs: np.ndarray, letters: int, d
     fine = all(int(one.status) == Status.CONVERGED for one in (together, *each))
     rates, lowers = [float(one.rate) for one in each], [float(one.lower) for one in each]
     rate = np.inf if np.isinf(rates).any() else float(together.rate)
-    return _universal(semantics, rate, float(together.lower), rates, lowers, fine)
+    return _universal(semantics, rate, float(together.lower), rates, lowers, _status(fine))
 
 
 def universal_vector_gaussian_rate(
@@ -240,4 +281,4 @@ def universal_vector_gaussian_rate(
     each = [vectors.rate_at(source, *pair, tol=tol) for pair in zip(d, c, strict=True)]
     fine = all(int(point.status) == Status.CONVERGED for point in (corner, *each))
     rates, lowers = [float(point.rate) for point in each], [float(point.lower) for point in each]
-    return _universal(LIFTED, float(corner.rate), float(corner.lower), rates, lowers, fine)
+    return _universal(LIFTED, float(corner.rate), float(corner.lower), rates, lowers, _status(fine))

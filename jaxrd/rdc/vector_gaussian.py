@@ -136,6 +136,8 @@ def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPo
     status = jnp.where(gap <= tol * jnp.maximum(1, rate), Status.CONVERGED, status)
     status = jnp.where(sane & jnp.isfinite(gap), status, Status.NONFINITE)
     status = jnp.where(sane & ~feasible, Status.INFEASIBLE, status)
+    # Where silence meets a bound its multiplier is any of many; what is not bound has none.
+    slopes = jnp.where(allowed < silent, theta, 0)
     q = root @ found.shrunk @ root.T
     label_variance = found.used[1] + w
 
@@ -148,8 +150,8 @@ def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPo
         distortion=where_found(found.used[0]),
         classification=where_found(0.5 * (jnp.log(2 * jnp.pi * label_variance) + 1)),
         error_covariance=where_found(q),
-        distortion_slope=where_found(0.5 * theta[0]),
-        classification_slope=where_found(theta[1] * label_variance),
+        distortion_slope=where_found(0.5 * slopes[0]),
+        classification_slope=where_found(slopes[1] * label_variance),
         steps=steps,
         status=status.astype(jnp.int32),
     )

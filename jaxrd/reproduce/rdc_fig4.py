@@ -1,6 +1,7 @@
 """Figure 4 of [B]: least distortion against classification loss of a Gaussian source, corrected and as printed."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def rdc_fig4(
         printed = np.asarray(gaussian.printed_distortion(losses, rate, **source))
         needed = np.asarray(gaussian.rate(printed, losses, **source))
         curves[f"R = {rate:g} corrected"] = _curve(losses, right, np.isfinite(right))
-        possible = np.isfinite(right) & (printed >= right)
+        possible = np.isfinite(right) & (printed >= right * (1 - 1e-12))  # at a corner the two agree but for rounding
         curves[f"R = {rate:g} printed"] = _curve(losses, printed, possible) | {"rate_needed_nats": needed}
 
     figure, ax = new_figure(7.6, 5.2)
@@ -87,7 +88,7 @@ def _decoders(rate: float, *, variance: float, correlation: float, label_entropy
 
 
 def _draw(ax: Axes, corners, rates, losses: np.ndarray, floor: float, decoders, source) -> None:
-    for rate, colour, (loss, least) in zip(rates, COLOURS, corners, strict=True):
+    for rate, colour, (loss, least) in zip(rates, cycle(COLOURS), corners, strict=False):
         ax.plot(
             [loss, loss, losses[-1]], [1.12 * source["variance"], least, least], color=colour, linewidth=1.8,
             marker="o", markevery=[1], markersize=6, label=f"R = {rate:g} nat: D(C, R), corrected",

@@ -1,0 +1,47 @@
+"""Read a source with labels, for the rate-distortion-classification functions."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxrd.io import arrays
+from jaxrd.io.common import listing
+from jaxrd.io.read import digest, read_problem
+from jaxrd.problem import Problem
+from jaxrd.tosc.outputs import InputError
+
+KEYS = ("labels", "classifier", "cross_entropy")
+
+
+class Labelled(NamedTuple):
+    """A problem and what is known of its label; the values of the last three are not checked here."""
+
+    problem: Problem
+    labels: np.ndarray  # P(S|X), (n, classes)
+    classifier: np.ndarray | None  # c(s|xh), (m, classes)
+    cross_entropy: np.ndarray | None  # (n, m), nats
+    sha256: str
+
+
+def read_labelled(path: str | Path) -> Labelled:
+    """Read an `.npz` with `source` (n,), `distortion` (n, m) and `labels` = P(S|X), shape (n, classes).
+
+    For a fixed classifier also `classifier`, c(s|xh) of shape (m, classes), or `cross_entropy`, E[-ln c(S|xh) | x] in
+    nats, shape (n, m).
+
+    Raises:
+        InputError: one line that quotes what cannot be used.
+    """
+    path = Path(path)
+    problem, _ = read_problem(path)
+    found = arrays.load(path, KEYS)
+    if "labels" not in found:
+        raise InputError(f"{path.name} has no labels; it has: {listing(found)}. Add P(S|X) of shape (n, classes).")
+    for key in KEYS:
+        if key in found and found[key].dtype.kind not in "iufb":
+            raise InputError(f"{key} must be numbers; got {found[key].dtype}.")
+    values = [found[key].astype(np.float64) if key in found else None for key in KEYS]
+    labels = values[0]
+    assert labels is not None
+    return Labelled(problem, labels, values[1], values[2], digest(path))

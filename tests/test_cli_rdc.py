@@ -1,0 +1,178 @@
+"""`jaxrd rdc` as a user meets it."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from jaxrd import Problem
+from jaxrd.cli.app import run
+from jaxrd.io.labelled import read_labelled
+from jaxrd.rdc import lifted_rate
+from jaxrd.tosc import InputError
+
+SOURCE = np.array([0.5, 0.3, 0.2])
+LABELS = np.array([[0.95, 0.05], [0.5, 0.5], [0.1, 0.9]])
+CLASSIFIER = np.array([[0.9, 0.1], [0.5, 0.5], [0.15, 0.85]])
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    import jax
+
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "three.npz"
+    np.savez(path, source=SOURCE, distortion=1 - np.eye(3), labels=LABELS, classifier=CLASSIFIER)
+    return path
+
+
+def load(folder):
+    return json.loads((folder / "rdc.json").read_text(), parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
+
+
+def test_writes_json_csv_and_png(file, tmp_path, capsys):
+    out = tmp_path / "out"
+    args = ["--at", "0.2,0.5", "--at", "0.2,inf", "--at", "inf,0.1", "--universal", "0.2,inf;inf,0.5"]
+    assert run(["rdc", str(file), *args, "--surface", "4", "--out", str(out)]) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["rdc.csv", "rdc.json", "rdc.png"]
+    document = load(out)
+    assert document["schema"] == "jaxrd.rdc/1"
+    assert document["name"] == "three.npz"
+    assert document["semantics"] == "lifted"
+    assert len(document["meta"]["sha256"]) == 64
+    rows = document["rows"]
+    assert len(rows) == 3 + 16
+    assert all(row["semantics"] == "lifted" for row in rows)
+    assert rows[0]["rate_nats"] == pytest.approx(0.41778326244, abs=1e-9)
+    assert rows[0]["lower_nats"] == pytest.approx(0.41778326244, abs=1e-9)
+    assert rows[1]["classification_nats"] is None
+    assert rows[2] == {
+        "distortion": None, "classification_nats": 0.1, "semantics": "lifted", "rate_nats": None, "lower_nats": None,
+        "status": "INFEASIBLE", "distortion_slope": None,
+    }  # fmt: skip
+    assert document["universal"]["rate_nats"] == pytest.approx(0.41778326244, abs=1e-9)
+    assert document["universal"]["penalty_nats"] == pytest.approx(0.02716210802, abs=1e-8)
+    assert document["summary"]["least_distortion"] == 0
+    assert (out / "rdc.png").read_bytes().startswith(b"\x89PNG")
+    table = list(csv.DictReader((out / "rdc.csv").open()))
+    assert len(table) == 19
+    assert {row["curve"] for row in table} == {"at", "surface"}
+    printed = capsys.readouterr().out
+    assert "soft label; certified" in printed
+    assert "infeasible" in printed
+    assert "0.602734" in printed  # bits
+    assert "0.039187 more than the dearest pair" in printed
+
+
+@pytest.mark.parametrize("semantics", ["literal", "time-shared", "fixed"])
+def test_other_semantics(file, tmp_path, semantics, capsys):
+    out = tmp_path / "out"
+    args = ["--at", "0.25,0.5", "--universal", "0.25,0.5;0.25,inf", "--surface", "0", "--semantics", semantics]
+    assert run(["rdc", str(file), *args, "--out", str(out)]) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["rdc.csv", "rdc.json"]
+    document = load(out)
+    (row,) = document["rows"]
+    assert row["semantics"] == document["semantics"] == semantics
+    lifted = lifted_rate(Problem(SOURCE, 1 - np.eye(3)), LABELS, 0.25, 0.5)
+    assert row["rate_nats"] >= lifted.lower
+    assert row["status"] in ("CONVERGED", "ACHIEVABLE")
+    together, printed = document["universal"], capsys.readouterr().out
+    assert together["semantics"] == semantics
+    if semantics == "fixed":
+        assert row["rate_nats"] == pytest.approx(0.37952342974, abs=1e-8)
+        assert together["rate_nats"] == pytest.approx(0.37952342974, abs=1e-8)
+        assert together["penalty_nats"] == pytest.approx(0, abs=1e-8)
+    else:
+        assert together["status"] == "ACHIEVABLE"
+        assert together["lower_nats"] < together["rate_nats"]
+        assert "one encoder for all pairs: between" in printed
+    assert document["meaning"] in printed
+
+
+def test_the_embedded_example(tmp_path, capsys):
+    assert run(["rdc", "--surface", "3", "--no-plot", "--out", str(tmp_path)]) == 0
+    document = load(tmp_path)
+    assert document["summary"]["source_letters"] == 16
+    assert {row["status"] for row in document["rows"]} == {"CONVERGED"}
+    rates = [row["rate_nats"] for row in document["rows"]]
+    assert rates[0] == pytest.approx(max(rates))
+    assert rates[-1] == pytest.approx(0, abs=1e-8)
+    assert not (tmp_path / "rdc.png").exists()
+    assert "MNIST" in capsys.readouterr().out
+
+
+def test_what_is_not_certified_ends_with_1(tmp_path, capsys):
+    g = np.random.default_rng(0)
+    x = g.standard_normal(12)
+    path = tmp_path / "ten.npz"
+    labels = g.dirichlet(np.full(10, 0.2), 12)
+    np.savez(path, source=np.full(12, 1 / 12), distortion=(x[:, None] - x) ** 2, labels=labels)
+    entropy = -np.where(labels > 0, labels * np.log(np.where(labels > 0, labels, 1)), 0).sum(1).mean()
+    args = ["--at", f"1,{entropy + 0.1}", "--surface", "0", "--out", str(tmp_path)]
+    assert run(["rdc", str(path), *args]) == 1
+    (row,) = load(tmp_path)["rows"]
+    assert row["status"] == "MAX_STEPS"
+    assert 0 < row["lower_nats"] < row["rate_nats"]
+    assert "not certified at 1 points, widest" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--at", "0.1"], "--at must be D,C, two numbers or inf; got '0.1'"),
+        (["--at", "0.1,x"], "got '0.1,x'"),
+        (["--at", "-1,0.2"], "--at must be >= 0; got '-1,0.2'"),
+        (["--surface", "1"], "--surface must be 0 or at least 2; got 1"),
+        (["--semantics", "magic"], "--semantics must be one of lifted, fixed, literal, time-shared; got 'magic'"),
+        (["--universal", "1,1;2"], "--universal must be D,C"),
+        (["--seed", "-1"], "--seed must be >= 0"),
+    ],
+)
+def test_bad_options_end_in_one_line(file, tmp_path, capsys, args, message):
+    out = tmp_path / "out"
+    assert run(["rdc", str(file), *args, "--out", str(out)]) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"source": SOURCE, "distortion": 1 - np.eye(3)}, "has no labels; it has: distortion, source"),
+        ({"source": SOURCE, "labels": LABELS}, "has no distortion"),
+        ({"source": SOURCE, "distortion": 1 - np.eye(3), "labels": LABELS * 1.1}, "sums to 1.1"),
+        ({"source": SOURCE, "distortion": 1 - np.eye(3), "labels": LABELS[:2]}, "shape (3, classes)"),
+        ({"source": SOURCE, "distortion": 1 - np.eye(3), "labels": np.array(["a", "b", "c"])}, "must be numbers"),
+        ({"source": SOURCE * 2, "distortion": 1 - np.eye(3), "labels": LABELS}, "must sum to 1"),
+    ],
+)
+def test_bad_files_end_in_one_line(tmp_path, capsys, arrays, message):
+    np.savez(tmp_path / "bad.npz", **arrays)
+    assert run(["rdc", str(tmp_path / "bad.npz"), "--out", str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_fixed_needs_a_classifier(tmp_path, capsys):
+    np.savez(tmp_path / "none.npz", source=SOURCE, distortion=1 - np.eye(3), labels=LABELS)
+    assert run(["rdc", str(tmp_path / "none.npz"), "--semantics", "fixed", "--out", str(tmp_path)]) == 2
+    assert "needs classifier (m, classes) or cross_entropy (n, m)" in capsys.readouterr().err
+    with pytest.raises(InputError, match="does not exist"):
+        read_labelled(tmp_path / "missing.npz")
+
+
+def test_ctrl_c_writes_nothing(file, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxrd.rdc.surface", interrupted)
+    assert run(["rdc", str(file), "--at", "0.2,0.5", "--out", str(tmp_path / "out")]) == 130
+    assert not (tmp_path / "out").exists()

@@ -104,9 +104,10 @@ def _pixels(code: Code, parameters: Parameters, messages: jax.Array, u: jax.Arra
 
 def _by_batches(step: Any, model: Model, rows: np.ndarray, seed: int, progress: Progress) -> np.ndarray:
     """`step` on equal, padded batches, in float32 whatever the caller computes in: both sides must round alike."""
+    # Accelerators multiply float32 in fewer bits unless told, which shows in the pixels.
     u = _dithers(model.code, seed, len(rows))
     parts = []
-    with jax.enable_x64(False):
+    with jax.enable_x64(False), jax.default_matmul_precision("highest"):
         for i in range(0, max(len(rows), 1), BATCH):
             batch, shift = rows[i : i + BATCH], u[i : i + BATCH]
             short = BATCH - len(batch)

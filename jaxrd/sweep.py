@@ -22,8 +22,9 @@ Solver = Callable[..., Solution]
 
 LANE_BYTES = 2**31
 """What the kernels of the slopes solved at the same time may take."""
-CALL = 8
-"""Slopes of a small problem that a compiled call solves one after another: a call has its price."""
+CALLS = (32, 8)
+"""Slopes of a small problem that a compiled call solves one after another, as a call has its price: of these sizes the
+first that gives every core a call."""
 SMALL = 2**14
 """Entries of the distortion up to which a problem is small."""
 
@@ -134,8 +135,14 @@ def sweep(
         raise ValueError(f"slopes must be >= 0 nats per unit of distortion; got {grid[~(grid >= 0)][0]}.")
 
     on_cpu = jax.default_backend() == "cpu"
-    call = min(total, lanes if lanes > 1 or _held(problem) > SMALL else CALL)
-    parts = [grid[start : start + call] for start in range(0, total, call)]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = max(1, min(cores, _lanes(problem) // lanes) if on_cpu else 1)
+    call = lanes
+    if lanes == 1 and _held(problem) <= SMALL:
+        call = next((size for size in CALLS if total >= size * workers), min(total, CALLS[-1]))
+    calls = -(-total // call)
+    # Every so many slopes, not neighbours: what they take changes along the grid; calls alike keep all cores busy.
+    parts = [grid[first::calls] for first in range(calls)]
 
     def solve_part(part):
         padded = np.concatenate([part, np.full(call - len(part), part[-1], part.dtype)])
@@ -143,13 +150,12 @@ def sweep(
         solved = jax.device_get(_batch(problem, padded, tol, solver=solver, batch_size=lanes))
         return jax.tree.map(lambda a: a[: len(part)], solved)
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(cores, _lanes(problem) // lanes) if on_cpu else 1
     solved, done = [], 0
     with _single_threaded_lapack() if on_cpu else nullcontext():
-        for part in _side_by_side(solve_part, parts, max(workers, 1)):
+        for part in _side_by_side(solve_part, parts, workers):
             solved.append(part)
             done += len(part.slope)
             if progress is not None:
                 progress(done, total)
-    return jax.tree.map(lambda *arrays: jnp.asarray(np.concatenate(arrays)), *solved)
+    place = np.argsort(np.concatenate([np.arange(first, total, calls) for first in range(calls)]))
+    return jax.tree.map(lambda *arrays: jnp.asarray(np.concatenate(arrays)[place]), *solved)

@@ -55,6 +55,14 @@ def test_interrupt_between_batches():
         sweep(PROBLEM, GRID, batch_size=4, progress=stop)
 
 
+@pytest.mark.parametrize("count", [1, 9, 75])
+def test_results_lie_in_the_order_of_the_grid(count):
+    grid = np.random.default_rng(0).uniform(0.1, 5, count)
+    curve = sweep(PROBLEM, grid)
+    np.testing.assert_array_equal(curve.slope, grid)
+    np.testing.assert_allclose(curve.rate[0], solve(PROBLEM, grid[0]).rate, atol=1e-9)
+
+
 def test_one_trace_a_shape():
     traces = []
 

@@ -29,7 +29,9 @@ def arrange(reproductions: np.ndarray, places: np.ndarray, *, tries: int = 20, s
     """
     near = np.exp(-((places[:, None] - places) ** 2).sum(-1))
     np.fill_diagonal(near, 0)
-    apart = ((reproductions[:, None] - reproductions) ** 2).sum(-1)
+    # In float32 rounding looks like gain, and two swaps could take turns for ever.
+    exact = reproductions.astype(np.float64)
+    apart = ((exact[:, None] - exact) ** 2).sum(-1)
     generator = np.random.default_rng(seed)
     best, least = np.arange(len(places)), np.inf
     for _ in range(tries):
@@ -40,7 +42,7 @@ def arrange(reproductions: np.ndarray, places: np.ndarray, *, tries: int = 20, s
             alone = np.diag(product)
             change = product + product.T - alone[:, None] - alone + 2 * near * there
             i, j = np.unravel_index(change.argmin(), change.shape)
-            if change[i, j] > -1e-9 * apart.max():
+            if not change[i, j] < -1e-9 * apart.max():
                 break
             order[[i, j]] = order[[j, i]]
         cost = (near * there).sum()

@@ -73,11 +73,15 @@ class Trained(NamedTuple):
         rows: the members' fields beside what `evaluate` tells, and `coded_bits`.
         history: a row an epoch, each loss a list over the members.
         samples: reproductions of `Job.shown`, uint8, shape (members, shown, 784).
+        device: that trained them, in the sitting that finished.
+        seconds: of that sitting, from its beginning or its checkpoint to the measured rows.
     """
 
     rows: list[dict[str, Any]]
     history: list[dict[str, Any]]
     samples: np.ndarray
+    device: str
+    seconds: float
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -212,9 +216,11 @@ def _trained(job: Job, group: Group, beginning: Callable[[], State]) -> Trained:
         with (temporary := samples.with_name(f".{group.name}.part.npy")).open("wb") as file:
             np.save(file, shown)
         os.replace(temporary, samples)
-        _write(table, json.dumps({"rows": rows, "history": history}).encode())
+        device = jax.devices()[0]
+        by = {"device": f"{device.platform} ({device.device_kind})", "seconds": round(perf_counter() - clock, 1)}
+        _write(table, json.dumps({"rows": rows, "history": history} | by).encode())
     held = json.loads(table.read_text())
-    return Trained(held["rows"], held["history"], np.load(samples))
+    return Trained(held["rows"], held["history"], np.load(samples), held["device"], held["seconds"])
 
 
 def _measured(job: Job, members: Sequence[Member], stack: Parameters) -> list[tuple[dict[str, Any], np.ndarray]]:

@@ -81,7 +81,8 @@ class TestQuantizer:
         soft = np.asarray(quantizer.soft_messages(jnp.asarray(latent), levels, sharpness))
         for row, x in zip(soft, latent, strict=True):
             # exp of a sum over coordinates, normalised once: the product of softmaxes
-            weight = np.exp(-sharpness * ((np.asarray(quantizer.codes(h, levels)) - x) ** 2).sum(-1))
+            cells = (np.asarray(quantizer.codes(h, levels)) - x) * (levels - 1) / 2
+            weight = np.exp(-sharpness * (cells**2).sum(-1))
             np.testing.assert_allclose(row, weight / weight.sum(), atol=1e-12)
         np.testing.assert_array_equal(soft.argmax(-1), quantizer.nearest_messages(jnp.asarray(latent), levels))
 

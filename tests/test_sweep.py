@@ -73,6 +73,8 @@ def test_one_trace_a_shape():
     # On an accelerator the default batch is the whole grid.
     sweep(PROBLEM, GRID, solver=counted, batch_size=1)
     first = len(traces)
+    # The first calls meet in threads: one compiles, the others wait for it.
+    assert first == 1
     other = Problem(PROBLEM.source[::-1], PROBLEM.distortion[::-1] * 2)
     sweep(other, GRID * 1.1, solver=counted, batch_size=1)
     sweep(other, np.geomspace(0.2, 3, 30), solver=counted, batch_size=1)  # more slopes of the same batch

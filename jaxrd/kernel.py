@@ -75,9 +75,12 @@ class DenseKernel:
         Beyond the row's least distortion, not from zero: a large offset of d then costs the rate no digits.
         """
         k = self.matrix
+        # Behind the barrier, or else XLA keeps the excess from building K; and a sum, which it fuses, where a product
+        # would have it written out: each is as much memory again.
+        distortions = jax.lax.optimization_barrier(self.distortions)
         return tuple(
-            weights @ (jnp.where(k > 0, k * _excess(d, low), 0) @ q)
-            for d, low in zip(self.distortions, self.minima, strict=True)
+            weights @ jnp.where(k > 0, k * _excess(d, low) * q, 0).sum(1)
+            for d, low in zip(distortions, self.minima, strict=True)
         )
 
     def restricted(self, columns: jax.Array) -> "DenseKernel":

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from functools import partial
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +22,9 @@ Solver = Callable[..., Solution]
 
 LANE_BYTES = 2**31
 """What the kernels of the slopes solved at the same time may take."""
-CALLS = (32, 8)
-"""Slopes of a small problem that a compiled call solves one after another, as a call has its price: of these sizes the
-first that gives every core a call."""
-SMALL = 2**14
-"""Entries of the distortion up to which a problem is small."""
+CALLS = ((2**14, 32), (2**21, 8))
+"""Entries of the distortion up to which a compiled call solves so many slopes, one after another: a call has its price,
+and its memory is mapped and cleared anew."""
 
 
 def default_batch(problem: Problem) -> int:
@@ -57,13 +55,28 @@ def _batch(problem: Problem, slopes: jax.Array, tol: ArrayLike | None, *, solver
     return jax.lax.map(lambda s: solver(problem, s, tol=tol), slopes, batch_size=one)
 
 
-@contextmanager
-def _single_threaded_lapack() -> Iterator[None]:
-    """LAPACK's own threads fight with ours and XLA's for the cores: on a busy machine it waits for them, spinning."""
+@partial(jax.jit, static_argnames="solver")
+def _in_turn(problem: Problem, slopes: jax.Array, count: int, tol: ArrayLike | None, *, solver: Solver) -> Solution:
+    """The first `count` of the slopes, the others left at zero: one compile serves any number of them."""
+    one = jax.jit(lambda slope: solver(problem, slope, tol=tol))  # traced once for both uses
+    blank = jax.tree.map(lambda a: jnp.zeros((len(slopes), *a.shape), a.dtype), jax.eval_shape(one, slopes[0]))
+
+    def add(i, solved):
+        return jax.tree.map(lambda every, a: every.at[i].set(a), solved, one(slopes[i]))
+
+    return jax.lax.fori_loop(0, count, add, blank)
+
+
+@cache
+def _lapack() -> ThreadpoolController:
     import scipy.linalg.cython_lapack  # noqa: F401  (the library that XLA calls: it must be there to be limited)
 
-    with ThreadpoolController().limit(limits=1, user_api="blas"):
-        yield
+    return ThreadpoolController()
+
+
+def _single_threaded_lapack() -> AbstractContextManager:
+    """LAPACK's own threads fight with ours and XLA's for the cores: on a busy machine it waits for them, spinning."""
+    return _lapack().limit(limits=1, user_api="blas")
 
 
 def _side_by_side(function: Callable, arguments: list, workers: int) -> Iterator:
@@ -138,17 +151,20 @@ def sweep(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = max(1, min(cores, _lanes(problem) // lanes) if on_cpu else 1)
     call = lanes
-    if lanes == 1 and _held(problem) <= SMALL:
-        call = next((size for size in CALLS if total >= size * workers), min(total, CALLS[-1]))
-    calls = -(-total // call)
+    if lanes == 1:
+        call = next((size for most, size in CALLS if _held(problem) <= most), 1)
+    calls = max(-(-total // call), min(workers, total // lanes))
     # Every so many slopes, not neighbours: what they take changes along the grid; calls alike keep all cores busy.
     parts = [grid[first::calls] for first in range(calls)]
 
     def solve_part(part):
         padded = np.concatenate([part, np.full(call - len(part), part[-1], part.dtype)])
+        if call > lanes:
+            points = _in_turn(problem, padded, len(part), tol, solver=solver)
+        else:
+            points = _batch(problem, padded, tol, solver=solver, batch_size=lanes)
         # Joined on the host: slicing and concatenating on the device would compile once per length.
-        solved = jax.device_get(_batch(problem, padded, tol, solver=solver, batch_size=lanes))
-        return jax.tree.map(lambda a: a[: len(part)], solved)
+        return jax.tree.map(lambda a: a[: len(part)], jax.device_get(points))
 
     solved, done = [], 0
     with _single_threaded_lapack() if on_cpu else nullcontext():
@@ -158,4 +174,4 @@ def sweep(
             if progress is not None:
                 progress(done, total)
     place = np.argsort(np.concatenate([np.arange(first, total, calls) for first in range(calls)]))
-    return jax.tree.map(lambda *arrays: jnp.asarray(np.concatenate(arrays)[place]), *solved)
+    return jax.device_put(jax.tree.map(lambda *arrays: np.concatenate(arrays)[place], *solved))

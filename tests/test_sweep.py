@@ -82,13 +82,14 @@ def test_one_trace_a_shape():
 
 
 def test_a_second_problem_of_the_same_shape_compiles_nothing():
-    # Above SMALL entries the calls run side by side in threads: they share the one compiled program.
+    # The calls run side by side in threads: they share the one compiled program, whatever the number of slopes.
     g = np.random.default_rng(1)
     problem = Problem(g.dirichlet(np.ones(130)), g.gamma(0.5, size=(130, 131)))
     sweep(problem, GRID, batch_size=1)
-    size = jaxrd.sweep.__globals__["_batch"]._cache_size
+    size = jaxrd.sweep.__globals__["_in_turn"]._cache_size
     before = size()
     sweep(Problem(problem.source[::-1], problem.distortion[::-1] * 2), np.geomspace(0.2, 3, 30), batch_size=1)
+    sweep(problem, [1.0], batch_size=1)
     assert size() == before
 
 
@@ -135,6 +136,6 @@ def test_threads_keep_the_precision_of_the_caller():
         "with jax.enable_x64(True):\n"
         "    curve = jaxrd.sweep(problem, np.geomspace(0.2, 3, 6))\n"
         "    assert curve.rate.dtype == np.float64 and curve.converged.all() and float(curve.gap.max()) < 1e-8\n"
-        "    assert jaxrd.sweep.__globals__['_batch']._cache_size() == 1\n"
+        "    assert jaxrd.sweep.__globals__['_in_turn']._cache_size() == 1\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,11 +1,11 @@
 """A primal-dual interior point for the reproduction pmf: few iterations, whatever the problem."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import cho_solve
 from jax.typing import ArrayLike
 
 from jaxrd.kernel import DenseKernel
@@ -13,12 +13,14 @@ from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.blahut_arimoto import ascend
 from jaxrd.solvers.certificate import as_inputs, certify, prepare, ratio
+from jaxrd.solvers.newton import System, Way, direct, direct_in, iterative
 
 NEWTON_BYTES = 2**27
 """Largest m x m Newton matrix worth its memory and its m^3: 4096 letters in float64, 5792 in float32."""
 PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
 SMALL = 10**5  # n m^2 up to which rounding-level accuracy costs next to nothing: there the iteration runs on past tol
 MIXED = 5 * 10**7  # n m^2 from which the Newton matrix is formed and factorised in float32 while that serves
+ITERATIVE = 384  # reproductions from which, in problems that large, conjugate gradients are tried before
 RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
 POLISH = 500  # Blahut-Arimoto steps that may follow: they lift letters of tiny mass at once
 
@@ -33,7 +35,7 @@ class _State(NamedTuple):
     best_gap: jax.Array
     idle: jax.Array  # iterations without progress
     step: jax.Array
-    exact: jax.Array  # whether the Newton matrix is formed in full precision
+    way: jax.Array  # index: how the Newton systems are solved
 
 
 def _longest(x: jax.Array, dx: jax.Array, keep: jax.Array | float = 1.0) -> jax.Array:
@@ -48,9 +50,11 @@ def interior_point(
     """Solve one slope by Mehrotra's predictor-corrector on  min_{q >= 0} - sum_x p_x ln (K q)_x + sum_y q_y.
 
     The optimum sums to one. With c = K'(p/Kq), the conditions are q_y (1 - c_y) = 0, q >= 0, c <= 1; the Newton
-    matrix is K' diag(p/z^2) K + diag(slack/q). 2-20 iterations to a certified 1e-9 nat in float64; large Newton
-    matrices are formed and factorised in float32 as long as that makes progress (z, c and the certificate never are).
-    Time n m^2 + m^3/3 an iteration; memory three n x m and two m x m arrays beside the distortion.
+    matrix is K' diag(p/z^2) K + diag(slack/q). 2-20 iterations to a certified 1e-9 nat in float64. On CPU the Newton
+    systems are met by conjugate gradients in float32 where a few suffice, or else factorised, large ones in float32
+    as long as that makes progress (z, c and the certificate are never in float32).
+    Time n m^2 + m^3/3 an iteration, or some 10 passes over K; memory three n x m and two m x m arrays beside the
+    distortion.
 
     Args:
         problem: source (n,), distortion (n, m).
@@ -81,17 +85,55 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
     prepared = prepare(problem, slope)
     n, m = problem.distortion.shape
     aim = jnp.asarray(8 * jnp.finfo(slope.dtype).eps) if n * m * m <= SMALL else 0.5 * tol
-    # Where lanes are vmapped both precisions would be computed for each: accelerators keep the caller's.
-    mixed = slope.dtype == jnp.float64 and n * m * m >= MIXED and jax.default_backend() == "cpu"
-    q, steps, exhausted = follow(prepared.kernel, prepared.source, aim, max_steps, mixed=mixed)
+    kernel, source = prepared.kernel, prepared.source
+    start = opening(kernel, source)
+    q, steps, exhausted = follow(kernel, source, start, aim, max_steps, ways(n, m, slope.dtype))
     q, polish = ascend(prepared, q, 0.5 * tol, POLISH)
     return certify(prepared, q, steps + polish, tol, jnp.where(exhausted, Status.MAX_STEPS, Status.STALLED))
 
 
+def ways(n: int, m: int, dtype: jnp.dtype) -> tuple[Way, ...]:
+    """How to solve the Newton systems of an n x m kernel: the cheapest first, the next where it fails."""
+    # Where lanes are vmapped every way would be computed for each: accelerators keep to one.
+    if jax.default_backend() != "cpu" or n * m * m <= SMALL:
+        return (direct,)
+    large = n * m * m >= MIXED
+    # Where K is too long for the cache, few columns cost less to multiply with each other than some passes over K.
+    first = () if large and m < ITERATIVE else (iterative,)
+    if large and dtype == jnp.float64:
+        return *first, direct_in(jnp.float32), direct_in(jnp.float64)
+    return *first, direct
+
+
+def opening(kernel: DenseKernel, source: jax.Array) -> jax.Array:
+    """Where to start: as many Blahut-Arimoto steps from the uniform pmf as cost one iteration, if factorised.
+
+    Where the optimum uses most letters they save several.
+    """
+    n, m = kernel.matrix.shape
+    steps = max(3, (m + m * m // n) // 100)
+    return jax.lax.fori_loop(0, steps, lambda _, q: q * kernel.sums(source, q)[1], jnp.full(m, 1 / m, source.dtype))
+
+
 def follow(
-    kernel: DenseKernel, source: jax.Array, aim: jax.Array | float, max_steps: int, *, mixed: bool
+    kernel: DenseKernel,
+    source: jax.Array,
+    start: jax.Array,
+    aim: jax.Array | float,
+    max_steps: int,
+    ways: Sequence[Way] = (direct,),
+    patience: int = PATIENCE,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Follow the central path until the gap is within `aim`; mixed: Newton matrices in float32 while that serves.
+    """Follow the central path until the gap is within `aim`.
+
+    Args:
+        kernel: n x m.
+        source: shape (n,).
+        start: a pmf, shape (m,).
+        aim: the gap at which to stop.
+        max_steps: the iteration budget.
+        ways: how to solve the Newton systems; each as long as it serves, the last to the end.
+        patience: iterations without a better gap or a smaller complementarity before giving up.
 
     Returns:
         the best pmf met, the iterations spent, and whether they ran out.
@@ -108,22 +150,21 @@ def follow(
         return jnp.log(c.max()) + jnp.log(total)
 
     def unfinished(state: _State):
-        return (state.step < max_steps) & (state.idle < PATIENCE) & ~(state.best_gap <= aim)
+        return (state.step < max_steps) & (state.idle < patience) & ~(state.best_gap <= aim)
 
-    turned_gram = kernel.turned_gram()
+    systems = [way(kernel) for way in ways]
 
-    def direction(state: _State, precision: jnp.dtype) -> tuple[jax.Array, jax.Array]:
-        """Mehrotra's corrected step (dq, d slack), with the Newton matrix formed and factorised in `precision`."""
+    def direction(system: System, state: _State) -> tuple[jax.Array, jax.Array]:
+        """Mehrotra's corrected step (dq, d slack)."""
         q, slack, z, c = state.q, state.slack, state.z, state.c
         mu = q @ slack / m
         root = jnp.sqrt(q)  # scaled by it, the Gram matrix has its spectrum in [0, 1]
         weights = ratio(source, z) / jnp.where(source > 0, z, 1)
-        matrix = kernel.gram(weights, root, precision) if mixed else turned_gram(weights, root)
-        ridge = state.ridge * jnp.finfo(precision).eps * m * q
-        factor = jnp.linalg.cholesky(matrix + jnp.diag((slack + ridge).astype(precision)), symmetrize_input=False)
+        ridge = state.ridge * jnp.finfo(system.precision).eps * m * q
+        scaled = system.build(weights, root, slack + ridge)
 
         def solve(rhs):
-            return root * cho_solve((factor, True), (root * rhs).astype(precision)).astype(dtype)
+            return root * scaled(root * rhs)
 
         dq = solve(c - 1)
         ds = -slack - slack / q * dq
@@ -135,12 +176,10 @@ def follow(
     def iterate(state: _State) -> _State:
         q, slack, z = state.q, state.slack, state.z
         mu = q @ slack / m
-        if mixed:
-            dq, ds = jax.lax.cond(
-                state.exact, lambda s: direction(s, jnp.float64), lambda s: direction(s, jnp.float32), state
-            )
+        if len(systems) == 1:
+            dq, ds = direction(systems[0], state)
         else:
-            dq, ds = direction(state, dtype)
+            dq, ds = jax.lax.switch(state.way, [partial(direction, system) for system in systems], state)
         keep = jnp.where(mu < 1e-3, jnp.maximum(0.995, 1 - mu), 0.99)
         primal, dual = _longest(q, dq, keep), _longest(slack, ds, keep)
         new_slack = jnp.maximum(slack + dual * ds, floor)
@@ -150,7 +189,7 @@ def follow(
         # No z may lose more than 95 %: 1/z would leave its linearisation. z is linear, so that a shorter step is free.
         shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, 0.95)
 
-        # A failed factorisation leaves NaN everywhere: stay, and try again with a larger ridge.
+        # A system not solved leaves NaN everywhere: stay, and try the next way, or again with a larger ridge.
         good = jnp.isfinite(shorter) & jnp.isfinite(new_q).all() & jnp.isfinite(new_slack).all()
         q = jnp.where(good, (1 - shorter) * q + shorter * new_q, q)  # exact where the step is whole
         z = jnp.where(good, (1 - shorter) * z + shorter * new_z, z)
@@ -161,31 +200,27 @@ def follow(
         # The gap may rise for a few iterations while the complementarity falls: that is progress too.
         new_mu = q @ slack / m
         progress = better | (new_mu < 0.9 * mu)
-        # float32 serves while it halves one or the other; on smooth kernels it would lead astray.
-        serves = (gap < 0.5 * state.best_gap) | (new_mu < 0.5 * mu)
-        exact = state.exact | ~good | ~serves
+        # A cheaper way serves while it halves one or the other; on smooth kernels it would lead astray.
+        serves = good & ((gap < 0.5 * state.best_gap) | (new_mu < 0.5 * mu))
+        way = jnp.where(serves, state.way, jnp.minimum(state.way + 1, len(systems) - 1))
         return _State(
             q,
             slack,
             z,
             c,
-            ridge=jnp.where(good | (exact & ~state.exact), state.ridge, 100 * state.ridge),
+            ridge=jnp.where(good | (way > state.way), state.ridge, 100 * state.ridge),
             best_q=jnp.where(better, q, state.best_q),
             best_gap=jnp.where(better, gap, state.best_gap),
             idle=jnp.where(progress, 0, state.idle + 1),
             step=state.step + 1,
-            exact=exact,
+            way=way,
         )
 
-    # As many Blahut-Arimoto steps as cost one iteration: where the optimum uses most letters they save several.
-    uniform = jnp.full(m, 1 / m, dtype)
-    opening = max(3, (m + m * m // source.shape[0]) // 100)
-    q = jax.lax.fori_loop(0, opening, lambda _, q: q * kernel.rmatvec(ratio(source, kernel.matvec(q))), uniform)
-    q = jnp.maximum(q, 1e-12 if dtype == jnp.float64 else 1e-7)
+    q = jnp.maximum(start, 1e-12 if dtype == jnp.float64 else 1e-7)
     q = q / q.sum()
     z = kernel.matvec(q)
     c = kernel.rmatvec(ratio(source, z))
-    start = _State(
+    state = _State(
         q,
         jnp.maximum(1 - c, 1e-3),
         z,
@@ -195,7 +230,7 @@ def follow(
         gap_of(q, c),
         jnp.int32(0),
         jnp.int32(0),
-        jnp.asarray(not mixed),
+        jnp.int32(0),
     )
-    end = jax.lax.while_loop(unfinished, iterate, start)
+    end = jax.lax.while_loop(unfinished, iterate, state)
     return end.best_q / end.best_q.sum(), end.step, end.step >= max_steps

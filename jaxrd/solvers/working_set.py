@@ -13,7 +13,8 @@ from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.blahut_arimoto import ascend
 from jaxrd.solvers.certificate import as_inputs, certify, prepare, ratio
-from jaxrd.solvers.interior_point import MIXED, NEWTON_BYTES, POLISH, follow
+from jaxrd.solvers.interior_point import NEWTON_BYTES, POLISH, follow, opening, ways
+from jaxrd.solvers.newton import iterative
 
 SIZES = (128, 256, 512)  # reproductions in a working set; each is compiled
 ROUNDS = 5  # of one size, before the next is tried
@@ -93,18 +94,23 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
             columns = jax.lax.top_k(priority, k)[1]
             part = kernel.restricted(columns)
             part = replace(part, matrix=jnp.maximum(part.matrix, nothing))
-            q, steps, _ = follow(part, source, 0.5 * tol, max_steps, mixed=False)
+            q, steps, _ = follow(part, source, opening(part, source), 0.5 * tol, max_steps)
             return jnp.zeros(m, dtype).at[columns].set(q), steps
 
         return solve
 
-    mixed = dtype == jnp.float64 and source.size * m * m >= MIXED
+    cheap = [way for way in ways(source.size, m, dtype) if way is iterative]
+    others = [way for way in ways(source.size, m, dtype) if way is not iterative]
 
     def whole(_):
         if m * m * dtype.itemsize > NEWTON_BYTES:
             return ascend(prepared, uniform, 0.5 * tol, FALLBACK_STEPS)
-        q, steps, _ = follow(kernel, source, 0.5 * tol, max_steps, mixed=mixed)
+        q, steps, _ = follow(kernel, source, opening(kernel, source), 0.5 * tol, max_steps, others)
         return q, steps
+
+    def attempt(q):
+        q, steps, _ = follow(kernel, source, q, 0.5 * tol, max_steps, cheap, patience=1)
+        return q, steps, jnp.log(everywhere(q)[1].max())
 
     def advance(state: _State) -> _State:
         q, spent = jax.lax.switch(state.size, [*map(within, sizes), whole], state.priority)
@@ -124,14 +130,12 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
 
     q = jax.lax.fori_loop(0, 3, lambda _, q: q * everywhere(q)[1], uniform)
     effective = share(q, everywhere(q)[0]).sum()
+    crowded = (CROWDING * effective > capacity[:-1]).sum()
+    gap, steps = jnp.asarray(jnp.inf, dtype), jnp.int32(0)
+    if cheap:
+        q, steps, gap = jax.lax.cond(crowded > 0, attempt, lambda q: (q, steps, gap), q)
     start = _State(
-        q,
-        jnp.asarray(_evenly(m), dtype),
-        jnp.asarray(jnp.inf, dtype),
-        (CROWDING * effective > capacity[:-1]).sum(),
-        jnp.int32(0),
-        jnp.int32(0),
-        jnp.asarray(False),
+        q, jnp.asarray(_evenly(m), dtype), jnp.asarray(jnp.inf, dtype), crowded, jnp.int32(0), steps, gap <= 0.5 * tol
     )
     end = jax.lax.while_loop(lambda state: ~state.done, advance, start)
     q, polish = ascend(prepared, end.q, 0.5 * tol, POLISH)

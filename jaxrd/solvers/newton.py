@@ -1,0 +1,87 @@
+"""Newton systems of the interior point, diag(r) K' diag(w) K diag(r) + diag(t): factorised, or met by iterations."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import cho_solve
+
+from jaxrd.kernel import DenseKernel
+
+Solve = Callable[[jax.Array], jax.Array]
+"""Right-hand side (m,) to solution (m,), NaN where there is none."""
+
+
+class System(NamedTuple):
+    """One way to solve the systems of a kernel."""
+
+    build: Callable[[jax.Array, jax.Array, jax.Array], Solve]  # w (n,) >= 0, r (m,) > 0, t (m,) > 0
+    precision: jnp.dtype  # t needs a ridge of a few of its rounding units
+
+
+Way = Callable[[DenseKernel], System]
+
+ENOUGH = 1e-3  # of the right-hand side's norm, left by the iterations: as many steps as exact directions take
+ITERATIONS = 16  # more of them would cost what a factorisation does
+
+
+def _factorised(gram: Callable[[jax.Array, jax.Array], jax.Array], precision: jnp.dtype) -> System:
+    def build(weights, root, diagonal):
+        matrix = gram(weights, root) + jnp.diag(diagonal.astype(precision))
+        factor = jnp.linalg.cholesky(matrix, symmetrize_input=False)
+        return lambda rhs: cho_solve((factor, True), rhs.astype(precision)).astype(rhs.dtype)
+
+    return System(build, precision)
+
+
+def direct(kernel: DenseKernel) -> System:
+    """Cholesky in the kernel's precision."""
+    return _factorised(kernel.turned_gram(), kernel.matrix.dtype)
+
+
+def direct_in(precision: jnp.dtype) -> Way:
+    """Cholesky in the precision named, without a copy of the kernel."""
+    return lambda kernel: _factorised(lambda w, r: kernel.gram(w, r, precision), jnp.dtype(precision))
+
+
+def iterative(kernel: DenseKernel) -> System:
+    """Conjugate gradients in float32, scaled to a unit diagonal: two passes over K an iteration.
+
+    A few are enough where the Gram matrix is its diagonal and little else, once one large eigenvalue is met: many
+    reproductions in use, each good for letters of its own. On smooth kernels they do not arrive, which ends in NaN.
+    """
+    single = jnp.float32
+    k = kernel.matrix.astype(single)
+
+    def build(weights, root, diagonal):
+        w, r = jnp.sqrt(weights).astype(single), root.astype(single)
+        scale = jax.lax.rsqrt(((w[:, None] * k * r) ** 2).sum(0) + diagonal.astype(single))
+        r, t = r * scale, diagonal.astype(single) * scale**2
+
+        def product(v):
+            return r * ((w * (w * (k @ (r * v)))) @ k) + t * v
+
+        def solve(rhs):
+            b = scale * rhs.astype(single)
+            target = ENOUGH**2 * (b @ b)
+
+            def unfinished(state):
+                _, _, _, square, count = state
+                return (square > target) & (count < ITERATIONS)
+
+            def iterate(state):
+                x, residual, direction, square, count = state
+                image = product(direction)
+                step = square / (direction @ image)
+                residual = residual - step * image
+                new = residual @ residual
+                return x + step * direction, residual, residual + new / square * direction, new, count + 1
+
+            start = (jnp.zeros_like(b), b, b, b @ b, jnp.int32(0))
+            x, _, _, square, _ = jax.lax.while_loop(unfinished, iterate, start)
+            return jnp.where(square <= target, scale * x, jnp.nan).astype(rhs.dtype)
+
+        return solve
+
+    return System(build, jnp.dtype(single))

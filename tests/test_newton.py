@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from jaxrd import Problem
+from jaxrd import Problem, solve
 from jaxrd.solvers.certificate import prepare
 from jaxrd.solvers.interior_point import follow, opening, ways
 from jaxrd.solvers.newton import direct, direct_in, iterative
@@ -43,7 +43,7 @@ def system(problem: Problem, slope: float):
 def test_factorised_systems_are_those_of_numpy(way, tolerance):
     kernel, parts, matrix = system(confusions(60), 4.0)
     rhs = default_rng(1).standard_normal(60)
-    ours = way(kernel).build(*parts)(jnp.asarray(rhs))
+    ours = way(kernel).build(*parts)(jnp.asarray(rhs))[0]
     theirs = np.linalg.solve(matrix, rhs)
     assert ours.dtype == rhs.dtype
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max())
@@ -52,17 +52,17 @@ def test_factorised_systems_are_those_of_numpy(way, tolerance):
 def test_iterations_leave_a_thousandth_where_the_kernel_is_nearly_diagonal():
     kernel, parts, matrix = system(confusions(60), 8.0)
     rhs = default_rng(1).standard_normal(60)
-    ours = np.asarray(iterative(kernel).build(*parts)(jnp.asarray(rhs)))
+    ours, left = map(np.asarray, iterative(kernel).build(*parts)(jnp.asarray(rhs)))
     scale = 1 / np.sqrt(np.diag(matrix))
-    left = np.linalg.norm(scale * (rhs - matrix @ ours)) / np.linalg.norm(scale * rhs)
-    assert 0 < left < 1.1e-3  # 1e-3 in float32
+    assert 0 < np.linalg.norm(scale * left) < 1e-3 * np.linalg.norm(scale * rhs)
+    np.testing.assert_allclose(left, rhs - matrix @ ours, atol=1e-5)  # float32
 
 
 def test_iterations_that_do_not_arrive_end_in_nan():
     kernel, parts, _ = system(points(200), 20.0)
     rhs = default_rng(1).standard_normal(200)
-    assert jnp.isnan(iterative(kernel).build(*parts)(jnp.asarray(rhs))).all()
-    assert jnp.isfinite(direct(kernel).build(*parts)(jnp.asarray(rhs))).all()
+    assert jnp.isnan(iterative(kernel).build(*parts)(jnp.asarray(rhs))[0]).all()
+    assert jnp.isfinite(direct(kernel).build(*parts)(jnp.asarray(rhs))[0]).all()
 
 
 @pytest.mark.parametrize(("problem", "arrives"), [(confusions(150), True), (points(150), False)])
@@ -93,3 +93,17 @@ def test_cheaper_ways_come_first_on_cpu():
     assert ways(10_000, 100, jnp.float32) == (direct,)
     assert len(ways(10_000, 100, jnp.float64)) == 2
     assert len(ways(1000, 1000, jnp.float64)) == 3
+
+
+@pytest.mark.parametrize("seed", [26, 29, 48, 57, 69, 77, 131, 203, 380, 478, 520, 546, 586])
+def test_ways_that_led_astray_are_left(seed):
+    # Duplicated reproductions, letters of mass zero, allowed pairs few: on each, inexact directions once ended at gaps
+    # of 1e-3 from which exact ones did not recover.
+    g = default_rng(seed)
+    p = g.dirichlet(np.full(20, 0.05))
+    p[:5] = 0
+    d = (g.random((20, 170)) > g.choice([0.02, 0.5])).astype(float)
+    d[:, g.integers(0, 170, 85)] = d[:, g.integers(0, 170, 85)]
+    point = solve(Problem(p / p.sum(), d), 10 ** g.uniform(-4, 5))
+    assert point.converged
+    assert point.gap <= 1e-9

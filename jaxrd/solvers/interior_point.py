@@ -35,7 +35,7 @@ class _State(NamedTuple):
     best_gap: jax.Array
     idle: jax.Array  # iterations without progress
     step: jax.Array
-    way: jax.Array  # index: how the Newton systems are solved
+    way: jax.Array  # index: how the Newton systems are solved; beyond the last, it has started over
 
 
 def _longest(x: jax.Array, dx: jax.Array, keep: jax.Array | float = 1.0) -> jax.Array:
@@ -152,75 +152,11 @@ def follow(
     def unfinished(state: _State):
         return (state.step < max_steps) & (state.idle < patience) & ~(state.best_gap <= aim)
 
-    systems = [way(kernel) for way in ways]
-
-    def direction(system: System, state: _State) -> tuple[jax.Array, jax.Array]:
-        """Mehrotra's corrected step (dq, d slack)."""
-        q, slack, z, c = state.q, state.slack, state.z, state.c
-        mu = q @ slack / m
-        root = jnp.sqrt(q)  # scaled by it, the Gram matrix has its spectrum in [0, 1]
-        weights = ratio(source, z) / jnp.where(source > 0, z, 1)
-        ridge = state.ridge * jnp.finfo(system.precision).eps * m * q
-        scaled = system.build(weights, root, slack + ridge)
-
-        def solve(rhs):
-            return root * scaled(root * rhs)
-
-        dq = solve(c - 1)
-        ds = -slack - slack / q * dq
-        mu_affine = (q + _longest(q, dq) * dq) @ (slack + _longest(slack, ds) * ds) / m
-        rhs = (mu_affine / mu) ** 3 * mu - dq * ds
-        dq = solve(c - 1 + rhs / q)
-        return dq, rhs / q - slack - slack / q * dq
-
-    def iterate(state: _State) -> _State:
-        q, slack, z = state.q, state.slack, state.z
-        mu = q @ slack / m
-        if len(systems) == 1:
-            dq, ds = direction(systems[0], state)
-        else:
-            dq, ds = jax.lax.switch(state.way, [partial(direction, system) for system in systems], state)
-        keep = jnp.where(mu < 1e-3, jnp.maximum(0.995, 1 - mu), 0.99)
-        primal, dual = _longest(q, dq, keep), _longest(slack, ds, keep)
-        new_slack = jnp.maximum(slack + dual * ds, floor)
-        new_q = q + primal * dq
-        new_q = jnp.maximum(new_q, jnp.maximum(centre * (new_q @ new_slack) / m, floor))
-        new_z = kernel.matvec(new_q)
-        # No z may lose more than 95 %: 1/z would leave its linearisation. z is linear, so that a shorter step is free.
-        shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, 0.95)
-
-        # A system not solved leaves NaN everywhere: stay, and try the next way, or again with a larger ridge.
-        good = jnp.isfinite(shorter) & jnp.isfinite(new_q).all() & jnp.isfinite(new_slack).all()
-        q = jnp.where(good, (1 - shorter) * q + shorter * new_q, q)  # exact where the step is whole
-        z = jnp.where(good, (1 - shorter) * z + shorter * new_z, z)
-        slack = jnp.where(good, new_slack, slack)
-        c = kernel.rmatvec(ratio(source, z))
-        gap = gap_of(q, c)
-        better = gap < state.best_gap
-        # The gap may rise for a few iterations while the complementarity falls: that is progress too.
-        new_mu = q @ slack / m
-        progress = better | (new_mu < 0.9 * mu)
-        # A cheaper way serves while it halves one or the other; on smooth kernels it would lead astray.
-        serves = good & ((gap < 0.5 * state.best_gap) | (new_mu < 0.5 * mu))
-        way = jnp.where(serves, state.way, jnp.minimum(state.way + 1, len(systems) - 1))
-        return _State(
-            q,
-            slack,
-            z,
-            c,
-            ridge=jnp.where(good | (way > state.way), state.ridge, 100 * state.ridge),
-            best_q=jnp.where(better, q, state.best_q),
-            best_gap=jnp.where(better, gap, state.best_gap),
-            idle=jnp.where(progress, 0, state.idle + 1),
-            step=state.step + 1,
-            way=way,
-        )
-
     q = jnp.maximum(start, 1e-12 if dtype == jnp.float64 else 1e-7)
     q = q / q.sum()
     z = kernel.matvec(q)
     c = kernel.rmatvec(ratio(source, z))
-    state = _State(
+    first = _State(
         q,
         jnp.maximum(1 - c, 1e-3),
         z,
@@ -232,5 +168,82 @@ def follow(
         jnp.int32(0),
         jnp.int32(0),
     )
-    end = jax.lax.while_loop(unfinished, iterate, state)
+    systems = [way(kernel) for way in ways]
+    last = len(systems) - 1
+
+    def direction(system: System, state: _State) -> tuple[jax.Array, jax.Array]:
+        """Mehrotra's corrected step (dq, d slack)."""
+        q, slack, z, c = state.q, state.slack, state.z, state.c
+        mu = q @ slack / m
+        root = jnp.sqrt(q)  # scaled by it, the Gram matrix has its spectrum in [0, 1]
+        weights = ratio(source, z) / jnp.where(source > 0, z, 1)
+        ridge = state.ridge * jnp.finfo(system.precision).eps * m * q
+        scaled = system.build(weights, root, slack + ridge)
+
+        def solve(rhs):
+            dq, left = scaled(root * rhs)
+            return root * dq, left / root * slack / (slack + q)
+
+        dq, left = solve(c - 1)
+        # What is left of the system goes to the complementarity, times q, not to slack = 1 - c: letters of small q
+        # would stray far from that.
+        ds = -slack - slack / q * dq - left
+        mu_affine = (q + _longest(q, dq) * dq) @ (slack + _longest(slack, ds) * ds) / m
+        rhs = (mu_affine / mu) ** 3 * mu - dq * ds
+        dq, left = solve(c - 1 + rhs / q)
+        return dq, rhs / q - slack - slack / q * dq - left
+
+    def iterate(state: _State) -> _State:
+        q, slack, z = state.q, state.slack, state.z
+        mu = q @ slack / m
+        if len(systems) == 1:
+            dq, ds = direction(systems[0], state)
+        else:
+            dq, ds = jax.lax.switch(
+                jnp.minimum(state.way, last), [partial(direction, system) for system in systems], state
+            )
+        keep = jnp.where(mu < 1e-3, jnp.maximum(0.995, 1 - mu), 0.99)
+        primal, dual = _longest(q, dq, keep), _longest(slack, ds, keep)
+        new_slack = jnp.maximum(slack + dual * ds, floor)
+        new_q = q + primal * dq
+        new_q = jnp.maximum(new_q, jnp.maximum(centre * (new_q @ new_slack) / m, floor))
+        new_z = kernel.matvec(new_q)
+        # No z may lose more than 95 %: 1/z would leave its linearisation. z is linear, so that a shorter step is free.
+        shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, 0.95)
+
+        new_q = (1 - shorter) * q + shorter * new_q  # exact where the step is whole
+        new_z = (1 - shorter) * z + shorter * new_z
+        # A system not solved leaves NaN everywhere: stay, and try the next way, or again with a larger ridge.
+        good = jnp.isfinite(new_z).all() & jnp.isfinite(new_q).all() & jnp.isfinite(new_slack).all()
+        q, slack, z = (jnp.where(good, *pair) for pair in ((new_q, q), (new_slack, slack), (new_z, z)))
+        c = kernel.rmatvec(ratio(source, z))
+        gap = gap_of(q, c)
+        better = gap < state.best_gap
+        # The gap may rise for a few iterations while the complementarity falls: that is progress too.
+        new_mu = q @ slack / m
+        progress = better | (new_mu < 0.9 * mu)
+        # A cheaper way serves while it halves one or the other and they stay close, as on the central path; on smooth
+        # kernels it would lead astray.
+        serves = good & ((gap < 0.5 * state.best_gap) | ((new_mu < 0.5 * mu) & (gap < 10 * m * new_mu)))
+        way = jnp.where(serves | (state.way >= last), state.way, state.way + 1)
+        new = _State(
+            q,
+            slack,
+            z,
+            c,
+            ridge=jnp.where(good | (way > state.way), state.ridge, 100 * state.ridge),
+            best_q=jnp.where(better, q, state.best_q),
+            best_gap=jnp.where(better, gap, state.best_gap),
+            idle=jnp.where(progress, 0, state.idle + 1),
+            step=state.step + 1,
+            way=way,
+        )
+        if last == 0:
+            return new
+        # Led astray after all: the last way starts over, once.
+        astray = (new.idle >= patience) & (way > 0) & (way <= last)
+        again = first._replace(best_q=new.best_q, best_gap=new.best_gap, step=new.step, way=jnp.int32(last + 1))
+        return jax.tree.map(partial(jnp.where, astray), again, new)
+
+    end = jax.lax.while_loop(unfinished, iterate, first)
     return end.best_q / end.best_q.sum(), end.step, end.step >= max_steps

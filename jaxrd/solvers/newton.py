@@ -9,8 +9,8 @@ from jax.scipy.linalg import cho_solve
 
 from jaxrd.kernel import DenseKernel
 
-Solve = Callable[[jax.Array], jax.Array]
-"""Right-hand side (m,) to solution (m,), NaN where there is none."""
+Solve = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
+"""Right-hand side (m,) to the solution (m,), NaN where there is none, and what it leaves of the right-hand side."""
 
 
 class System(NamedTuple):
@@ -30,7 +30,11 @@ def _factorised(gram: Callable[[jax.Array, jax.Array], jax.Array], precision: jn
     def build(weights, root, diagonal):
         matrix = gram(weights, root) + jnp.diag(diagonal.astype(precision))
         factor = jnp.linalg.cholesky(matrix, symmetrize_input=False)
-        return lambda rhs: cho_solve((factor, True), rhs.astype(precision)).astype(rhs.dtype)
+
+        def solve(rhs):
+            return cho_solve((factor, True), rhs.astype(precision)).astype(rhs.dtype), jnp.zeros_like(rhs)
+
+        return solve
 
     return System(build, precision)
 
@@ -79,8 +83,9 @@ def iterative(kernel: DenseKernel) -> System:
                 return x + step * direction, residual, residual + new / square * direction, new, count + 1
 
             start = (jnp.zeros_like(b), b, b, b @ b, jnp.int32(0))
-            x, _, _, square, _ = jax.lax.while_loop(unfinished, iterate, start)
-            return jnp.where(square <= target, scale * x, jnp.nan).astype(rhs.dtype)
+            x, residual, _, square, _ = jax.lax.while_loop(unfinished, iterate, start)
+            arrived = jnp.where(square <= target, scale * x, jnp.nan)
+            return arrived.astype(rhs.dtype), (residual / scale).astype(rhs.dtype)
 
         return solve
 

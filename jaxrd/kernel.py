@@ -32,7 +32,7 @@ class DenseKernel:
     @property
     def noise(self) -> float:
         """What the certificate allows for rounding, in rounding units of its sums."""
-        return 4
+        return 8  # 4 were once exceeded, by a hundredth, in 1000 problems in float32
 
     def sums(self, source: jax.Array, q: jax.Array) -> tuple[jax.Array, jax.Array]:
         """z = K q, shape (n,), and c = K'(p/z), shape (m,): what a step and a certificate need."""
@@ -75,11 +75,11 @@ class DenseKernel:
         Beyond the row's least distortion, not from zero: a large offset of d then costs the rate no digits.
         """
         k = self.matrix
-        # Behind the barrier, or else XLA keeps the excess from building K; and a sum, which it fuses, where a product
-        # would have it written out: each is as much memory again.
+        # Behind the barrier, or else XLA keeps the excess from building K: as much memory again. A product, not a sum
+        # over y: that XLA would add up one by one, which rounds worse.
         distortions = jax.lax.optimization_barrier(self.distortions)
         return tuple(
-            weights @ jnp.where(k > 0, k * _excess(d, low) * q, 0).sum(1)
+            weights @ (jnp.where(k > 0, k * _excess(d, low), 0) @ q)
             for d, low in zip(distortions, self.minima, strict=True)
         )
 

@@ -1,4 +1,4 @@
-"""Many slopes at once: equal, padded, once-compiled batches, side by side on the cores."""
+"""Many slopes at once: equal, padded, once-compiled calls, side by side on the cores."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -109,9 +109,9 @@ def sweep(
 ) -> Solution:
     """Solve a problem at every slope of a grid: a curve as a Solution with a leading axis.
 
-    A host loop over equal batches (the last one padded), so that a sweep compiles once per shape, can report
-    progress and can be interrupted; on CPU several batches run side by side, one to a core. Inside jit or vmap it is
-    one traced map, without progress.
+    A host loop over equal calls, so that a sweep compiles once per shape, can report progress and can be interrupted:
+    each is a batch, or on CPU up to 32 slopes one after another, several calls side by side, one to a core. Inside jit
+    or vmap it is one traced map, without progress.
     Memory: batch_size kernels of n x m beside the problem, and on CPU as many again for each core (2 GiB at most).
 
     Args:
@@ -120,7 +120,7 @@ def sweep(
         solver: any (problem, slope, tol=) -> Solution.
         tol: certified gap at which to stop, nats; None: by dtype.
         batch_size: slopes vmapped together; 1 solves them one after another (`lax.map`). None: by backend.
-        progress: called on the host as progress(done, total) after each batch.
+        progress: called on the host as progress(done, total) after each call.
 
     Returns:
         A `Solution`, leading axis k.

@@ -44,8 +44,10 @@ def _evenly(m: int) -> np.ndarray:
 def working_set(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None, max_steps: int = 80) -> Solution:
     """Solve one slope by the interior point on a working set of reproductions, certified on all of them.
 
-    Starts from evenly spaced letters; each round solves the set to the tolerance, then trades its least useful
-    letters, by their largest share max_x K_xy q_y / z_x in any source letter, for the worst violators of c_y <= 1.
+    Where many letters are in use it first tries the whole problem by conjugate gradients alone. Else, or where they
+    fail, it starts from evenly spaced letters; each round solves the set to the tolerance, then trades its least
+    useful letters, by their largest share max_x K_xy q_y / z_x in any source letter, for the worst violators of
+    c_y <= 1.
     Most optima use few letters, and smooth kernels need few: two or three rounds. Where they do not, the sets grow,
     and in the end it is the interior point on everything (Blahut-Arimoto where no m x m matrix fits).
     Time n k^2 + k^3/3 an iteration for sets of k = 128, 256, 512, and n m a round. Not for vmap, which runs every

@@ -222,8 +222,8 @@ def follow(
         # The gap may rise for a few iterations while the complementarity falls: that is progress too.
         new_mu = q @ slack / m
         progress = better | (new_mu < 0.9 * mu)
-        # A cheaper way serves while it halves one or the other and they stay in touch, as on the central path; on smooth
-        # kernels it would lead astray.
+        # A cheaper way serves while it halves one or the other and they stay in touch, as they are on the central path;
+        # on smooth kernels it would lead astray.
         serves = good & ((gap < 0.5 * state.best_gap) | ((new_mu < 0.5 * mu) & (gap < 1000 * m * new_mu)))
         way = jnp.where(serves | (state.way >= last), state.way, state.way + 1)
         new = _State(

@@ -110,8 +110,8 @@ def sweep(
     """Solve a problem at every slope of a grid: a curve as a Solution with a leading axis.
 
     A host loop over equal calls, so that a sweep compiles once per shape, can report progress and can be interrupted:
-    each is a batch, or on CPU up to 32 slopes one after another, several calls side by side, one to a core. Inside jit
-    or vmap it is one traced map, without progress.
+    each is a batch, or, where a batch is one slope, up to 32 of them in turn; on CPU several calls run side by side,
+    one to a core. Inside jit or vmap it is one traced map, without progress.
     Memory: batch_size kernels of n x m beside the problem, and on CPU as many again for each core (2 GiB at most).
 
     Args:
@@ -119,7 +119,7 @@ def sweep(
         slopes: s >= 0, nats per unit of distortion, shape (k,); inf allowed.
         solver: any (problem, slope, tol=) -> Solution.
         tol: certified gap at which to stop, nats; None: by dtype.
-        batch_size: slopes vmapped together; 1 solves them one after another (`lax.map`). None: by backend.
+        batch_size: slopes vmapped together; 1 solves them one after another. None: by backend.
         progress: called on the host as progress(done, total) after each call.
 
     Returns:

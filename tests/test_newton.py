@@ -98,7 +98,7 @@ def test_cheaper_ways_come_first_on_cpu():
 @pytest.mark.parametrize("seed", [26, 29, 48, 57, 69, 77, 131, 203, 380, 478, 520, 546, 586])
 def test_ways_that_led_astray_are_left(seed):
     # Duplicated reproductions, letters of mass zero, allowed pairs few: on each, inexact directions once ended at gaps
-    # of 1e-3 from which exact ones did not recover.
+    # of up to 1e-3 from which exact ones did not recover.
     g = default_rng(seed)
     p = g.dirichlet(np.full(20, 0.05))
     p[:5] = 0

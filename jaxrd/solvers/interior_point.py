@@ -52,8 +52,8 @@ def interior_point(
     The optimum sums to one. With c = K'(p/Kq), the conditions are q_y (1 - c_y) = 0, q >= 0, c <= 1; the Newton
     matrix is K' diag(p/z^2) K + diag(slack/q). 2-20 iterations to a certified 1e-9 nat in float64. On CPU the Newton
     systems are met by conjugate gradients in float32 where a few suffice, or else factorised, large ones in float32
-    as long as that makes progress (z, c and the certificate are never in float32).
-    Time n m^2 + m^3/3 an iteration, or some 10 passes over K; memory three n x m and two m x m arrays beside the
+    as long as that makes progress; z, c and the certificate keep the problem's precision.
+    Time n m^2 + m^3/3 an iteration, or some 10 passes over K; memory four n x m and two m x m arrays beside the
     distortion.
 
     Args:
@@ -182,11 +182,11 @@ def follow(
 
         def solve(rhs):
             dq, left = scaled(root * rhs)
+            # What the slacks answer for of an inexact solution. All of it, and slack = 1 - c holds, at the price of the
+            # complementarity: right for letters out of use, but those in use, of tiny slack, would block every step.
             return root * dq, left / root * slack / (slack + q)
 
         dq, left = solve(c - 1)
-        # What is left of the system goes to the complementarity, times q, not to slack = 1 - c: letters of small q
-        # would stray far from that.
         ds = -slack - slack / q * dq - left
         mu_affine = (q + _longest(q, dq) * dq) @ (slack + _longest(slack, ds) * ds) / m
         rhs = (mu_affine / mu) ** 3 * mu - dq * ds

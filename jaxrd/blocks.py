@@ -9,9 +9,10 @@ import jax.numpy as jnp
 
 from jaxrd.distortion import PointCloud
 from jaxrd.kernel import ratio
+from jaxrd.pytree import register
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class CloudKernel:
     """K = exp(-s (d - min_y d)) of a `PointCloud`, with the seam of `DenseKernel` and memory for a few blocks of rows.

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.pytree import register
+
 
 def hamming(letters: int, *, dtype: jnp.dtype | None = None) -> jax.Array:
     """Hamming distortion, d(x, y) = 1 if x != y else 0, shape (letters, letters).
@@ -110,7 +112,7 @@ class _NotHeld:
         self.__jax_array__()
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class PointCloud(_NotHeld):
     """A distortion between points, d(x, y) = measure(x, y), evaluated some rows at a time and never held whole.
@@ -196,7 +198,7 @@ class PointCloud(_NotHeld):
         return jax.lax.scan(add, zero, (self.split(jnp.asarray(self.source)), self.split(source)))[0]
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class SparseDiscount(_NotHeld):
     """A distortion that is constant but for a few pairs, d(x, y) = ceiling - discount_xy, held as those pairs.

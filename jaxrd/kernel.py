@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from jaxrd.pytree import register
+
 
 def ratio(source: jax.Array, z: jax.Array) -> jax.Array:
     """p/z where p > 0, else 0: letters of mass zero are masked, so 0/0 is never formed."""
     return jnp.where(source > 0, source / jnp.where(source > 0, z, 1), 0)
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class DenseKernel:
     """K = exp(-(e - min_y e)), e = sum_k s_k d_k, held whole; n source letters (rows), m reproductions (columns).

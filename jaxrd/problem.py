@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.distortion import PointCloud, SparseDiscount, Structured
+from jaxrd.pytree import register
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Problem:
     """A discrete memoryless source and a distortion measure: min I(X;Y) subject to E d(X,Y) <= D.

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxrd.curve import Curve
+from jaxrd.pytree import register
 
 
 class Status(IntEnum):
@@ -32,7 +33,7 @@ class ConvergenceError(RuntimeError):
     """Some points of a solution did not converge."""
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Solution:
     """A point of a rate-distortion curve with its certificate: rate - gap <= R(distortion) <= rate.

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 
 from jaxrd.distortion import SparseDiscount
 from jaxrd.kernel import ratio
+from jaxrd.pytree import register
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class SparseKernel:
     """K = exp(-s (d - min_y d)) = b 1' + S of a `SparseDiscount`, S >= 0 on its pairs; O(pairs + n + m) a product."""

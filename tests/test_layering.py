@@ -10,13 +10,14 @@ ROOT = Path(jaxrd.__file__).parent
 # What each room may import of ours, besides itself; longest prefix wins.
 ALLOWED = {
     "information": set(),
-    "distortion": set(),
-    "problem": {"distortion"},
-    "kernel": set(),
-    "blocks": {"distortion", "kernel"},
-    "sparse": {"distortion", "kernel"},
+    "pytree": set(),
+    "distortion": {"pytree"},
+    "problem": {"distortion", "pytree"},
+    "kernel": {"pytree"},
+    "blocks": {"distortion", "kernel", "pytree"},
+    "sparse": {"distortion", "kernel", "pytree"},
     "curve": set(),
-    "solution": {"curve"},
+    "solution": {"curve", "pytree"},
     "implicit": {"problem", "solution"},
     "solvers": {
         "blocks", "distortion", "implicit", "information", "kernel", "problem", "solution", "sparse",
@@ -28,13 +29,13 @@ ALLOWED = {
     "closed_form": {"information"},
     "tosc.outputs": set(),
     "tosc": {
-        "channel", "closed_form", "critical", "curve", "distortion", "information", "problem", "solution", "solvers",
-        "sweep", "target",
+        "channel", "closed_form", "critical", "curve", "distortion", "information", "problem", "pytree", "solution",
+        "solvers", "sweep", "target",
     },
     "simulation": {"information", "tosc.outputs"},
     "rdc": {
-        "channel", "closed_form", "critical", "curve", "distortion", "information", "problem", "solution", "solvers",
-        "sweep", "target", "tosc.outputs",
+        "channel", "closed_form", "critical", "curve", "distortion", "information", "problem", "pytree", "solution",
+        "solvers", "sweep", "target", "tosc.outputs",
     },
     "datasets": set(),
     "neural": {"datasets"},

@@ -9,6 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd.problem import Problem
+from jaxrd.pytree import register
 from jaxrd.rdc.least_loss import least_loss
 from jaxrd.rdc.perception import as_matrix, checked, is_known, tolerance
 from jaxrd.rdc.program import Decoder, Program
@@ -16,7 +17,7 @@ from jaxrd.solution import Status
 from jaxrd.tosc.outputs import InputError
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class CDPPoint:
     """A point of the classification-distortion-perception function: lower <= C(D, P) <= classification.

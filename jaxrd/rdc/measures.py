@@ -18,6 +18,7 @@ from jax.scipy.special import logsumexp
 from jax.typing import ArrayLike
 
 from jaxrd.information import relative_entropy
+from jaxrd.pytree import register
 from jaxrd.rdc.transport import exact_marginals
 
 RELAXED = 1e-11
@@ -60,7 +61,7 @@ def _towards(source: jax.Array, pmf: jax.Array, value: jax.Array, bound: jax.Arr
     return (1 - share) * pmf + share * source
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class TotalVariation:
     """Total variation, 1/2 sum_y |p_y - r_y|, between source and reproductions of one alphabet."""
@@ -104,7 +105,7 @@ class TotalVariation:
         return met, total_variation(source, met)
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Wasserstein:
     """Optimal transport cost, min over couplings of E c(X, Xh) with the given laws; W2^2 for c = |x - xh|^2.
@@ -173,7 +174,7 @@ class Wasserstein:
         return (1 - share) * pmf + share * (source @ nearest), (1 - share) * value + share * least
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class RelativeEntropy:
     """Kullback-Leibler divergence KL(p||r) of the source from the reproductions, one alphabet, nats."""
@@ -216,7 +217,7 @@ class RelativeEntropy:
         return met, relative_entropy(source, met)
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class ReverseRelativeEntropy:
     """Kullback-Leibler divergence KL(r||p) of the reproductions from the source, one alphabet, nats."""

@@ -21,6 +21,7 @@ from jax.typing import ArrayLike
 
 from jaxrd.information import mutual_information
 from jaxrd.problem import Problem, as_arrays, validate
+from jaxrd.pytree import register
 from jaxrd.rdc.least_rate import LeastRate, least_rate
 from jaxrd.rdc.measures import TotalVariation, Wasserstein
 from jaxrd.rdc.program import Decoder, Program
@@ -30,7 +31,7 @@ from jaxrd.tosc.outputs import InputError
 UNCONSTRAINED = float("inf")
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class PerceptualPoint:
     """A point of a rate-distortion-perception function: lower <= R at the targets <= rate.

@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
+from jaxrd.pytree import register
 from jaxrd.solution import Status
 
 LIFTED, LITERAL, TIME_SHARED, FIXED = "lifted", "literal", "time-shared", "fixed"
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Point:
     """A point of a rate-distortion-classification function: lower <= R <= rate, in the semantics it names.

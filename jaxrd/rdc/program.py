@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrd.pytree import register
 from jaxrd.rdc.measures import PROHIBITIVE, RELAXED
 
 EXCEEDED = 1e-10
 """What a cost may exceed its bound by, relative to its range, and count as rounding."""
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Decoder:
     """One decoder of the atoms, its costs and its perception constraint.
@@ -48,7 +49,7 @@ class Decoder:
     reference: jax.Array
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class Program:
     """A source, atoms, costs of the atoms themselves, and decoders.

@@ -21,13 +21,14 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from jaxrd.pytree import register
 from jaxrd.rdc.max_det import STEPS, Whitened, ascend
 from jaxrd.solution import Status
 
 HALVINGS = 60
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class VectorSource:
     """A zero-mean Gaussian vector X and the label S = a'X + W.
@@ -43,7 +44,7 @@ class VectorSource:
     noise_variance: ArrayLike
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclass(frozen=True)
 class VectorPoint:
     """A point with its certificate: rate - gap <= R(D, C) <= rate among Gaussian test channels.

@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.pytree import register
 
-@jax.tree_util.register_dataclass
+
+@register
 @dataclass(frozen=True)
 class SparseJoint:
     """The joint pmf J[y, yt] of label and estimate as its positive entries; stands in for the matrix in this package.

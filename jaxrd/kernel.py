@@ -8,6 +8,9 @@ import jax.numpy as jnp
 
 from jaxrd.pytree import register
 
+BLOCK = 2**18
+"""Entries of a block of rows, at most."""
+
 
 def ratio(source: jax.Array, z: jax.Array) -> jax.Array:
     """p/z where p > 0, else 0: letters of mass zero are masked, so 0/0 is never formed."""
@@ -47,7 +50,11 @@ class DenseKernel:
 
     def rmatvec(self, weights: jax.Array) -> jax.Array:
         """K' w, shape (m,)."""
-        return weights @ self.matrix
+        (n, m), rows = self.matrix.shape, _rows(*self.matrix.shape)
+        if rows == n:
+            return weights @ self.matrix
+        # In blocks of rows: XLA on CPU otherwise keeps no part of K in the cache as it sums over the rows.
+        return jnp.einsum("bx,bxy->by", weights.reshape(-1, rows), self.matrix.reshape(-1, rows, m)).sum(0)
 
     def gram(self, weights: jax.Array, scale: jax.Array, dtype: jnp.dtype) -> jax.Array:
         """diag(scale) K' diag(w) K diag(scale) for w >= 0, shape (m, m), multiplied in `dtype`.
@@ -76,18 +83,35 @@ class DenseKernel:
 
         Beyond the row's least distortion, not from zero: a large offset of d then costs the rate no digits.
         """
-        k = self.matrix
-        # Behind the barrier, or else XLA keeps the excess from building K: as much memory again. A product, not a sum
-        # over y: that XLA would add up one by one, which rounds worse.
+        n, rows = self.matrix.shape[0], _rows(*self.matrix.shape)
+
+        def of(start, d, low):
+            def block(a):
+                return jax.lax.dynamic_slice_in_dim(a, start, rows)
+
+            # A product, not a sum over y: that XLA would add up one by one, which rounds worse.
+            k = block(self.matrix)
+            return block(weights) @ (jnp.where(k > 0, k * _excess(block(d), block(low)), 0) @ q)
+
+        # Behind the barrier, or else XLA keeps the excess from building K: as much memory again.
         distortions = jax.lax.optimization_barrier(self.distortions)
         return tuple(
-            weights @ (jnp.where(k > 0, k * _excess(d, low), 0) @ q)
+            jax.lax.fori_loop(
+                0, n // rows, lambda i, total, d=d, low=low: total + of(i * rows, d, low), jnp.zeros((), q.dtype)
+            )
             for d, low in zip(distortions, self.minima, strict=True)
         )
 
     def restricted(self, columns: jax.Array) -> "DenseKernel":
         """The kernel of some reproductions only, shifted anew; columns: indices, shape (k,)."""
         return dense_kernel([d[:, columns] for d in self.distortions], self.slopes)
+
+
+def _rows(n: int, m: int) -> int:
+    """Rows of a block that stays in the cache, a divisor of n; n where there is none, or blocks do not pay."""
+    if jax.default_backend() != "cpu":
+        return n
+    return max((k for k in range(1, n) if n % k == 0 and BLOCK // 8 <= k * m <= BLOCK), default=n)
 
 
 def _excess(d: jax.Array, low: jax.Array) -> jax.Array:

@@ -180,18 +180,22 @@ def follow(
         ridge = state.ridge * jnp.finfo(system.precision).eps * m * q
         scaled = system.build(weights, root, slack + ridge)
 
-        def solve(rhs):
-            dq, left = scaled(root * rhs)
+        def slacks_share(left):
             # What the slacks answer for of an inexact solution. All of it, and slack = 1 - c holds, at the price of the
             # complementarity: right for letters out of use, but those in use, of tiny slack, would block every step.
-            return root * dq, left / root * slack / (slack + q)
+            return left / root * slack / (slack + q)
 
-        dq, left = solve(c - 1)
-        ds = -slack - slack / q * dq - left
+        affine = root * (c - 1)
+        found, left = scaled(affine, affine)
+        dq = root * found
+        ds = -slack - slack / q * dq - slacks_share(left)
         mu_affine = (q + _longest(q, dq) * dq) @ (slack + _longest(slack, ds) * ds) / m
         rhs = (mu_affine / mu) ** 3 * mu - dq * ds
-        dq, left = solve(c - 1 + rhs / q)
-        return dq, rhs / q - slack - slack / q * dq - left
+        # The system is linear: the correction is added to what has been found.
+        correction = root * rhs / q
+        more, left = scaled(left + correction, affine + correction)
+        dq = root * (found + more)
+        return dq, rhs / q - slack - slack / q * dq - slacks_share(left)
 
     def iterate(state: _State) -> _State:
         q, slack, z = state.q, state.slack, state.z

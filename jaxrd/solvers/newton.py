@@ -1,6 +1,7 @@
 """Newton systems of the interior point, diag(r) K' diag(w) K diag(r) + diag(t): factorised, or met by iterations."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -9,8 +10,12 @@ from jax.scipy.linalg import cho_solve
 
 from jaxrd.kernel import DenseKernel
 
-Solve = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
-"""Right-hand side (m,) to the solution (m,), NaN where there is none, and what it leaves of the right-hand side."""
+Solve = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+"""Right-hand side (m,) to the solution (m,), NaN where there is none, and what it leaves of the right-hand side.
+
+The second argument (m,) says by its norm how large what is left may be: the right-hand side itself, or, where that
+mends an earlier solution, the one that both serve.
+"""
 
 
 class System(NamedTuple):
@@ -31,7 +36,7 @@ def _factorised(gram: Callable[[jax.Array, jax.Array], jax.Array], precision: jn
         matrix = gram(weights, root) + jnp.diag(diagonal.astype(precision))
         factor = jnp.linalg.cholesky(matrix, symmetrize_input=False)
 
-        def solve(rhs):
+        def solve(rhs, _):
             return cho_solve((factor, True), rhs.astype(precision)).astype(rhs.dtype), jnp.zeros_like(rhs)
 
         return solve
@@ -56,19 +61,19 @@ def iterative(kernel: DenseKernel) -> System:
     reproductions in use, each good for letters of its own. On smooth kernels they do not arrive, which ends in NaN.
     """
     single = jnp.float32
-    k = kernel.matrix.astype(single)
+    k = replace(kernel, matrix=kernel.matrix.astype(single))
 
     def build(weights, root, diagonal):
         w, r = jnp.sqrt(weights).astype(single), root.astype(single)
-        scale = jax.lax.rsqrt(((w[:, None] * k * r) ** 2).sum(0) + diagonal.astype(single))
+        scale = jax.lax.rsqrt(((w[:, None] * k.matrix * r) ** 2).sum(0) + diagonal.astype(single))
         r, t = r * scale, diagonal.astype(single) * scale**2
 
         def product(v):
-            return r * ((w * (w * (k @ (r * v)))) @ k) + t * v
+            return r * k.rmatvec(w * (w * k.matvec(r * v))) + t * v
 
-        def solve(rhs):
+        def solve(rhs, whole):
             b = scale * rhs.astype(single)
-            target = ENOUGH**2 * (b @ b)
+            target = ENOUGH**2 * ((scale * whole.astype(single)) ** 2).sum()
 
             def unfinished(state):
                 _, _, _, square, count = state

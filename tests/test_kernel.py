@@ -35,6 +35,20 @@ def test_operator_is_that_of_numpy(shape, dtype):
     np.testing.assert_allclose(many, np.stack([w @ k, 2 * w @ k]), rtol=rtol)
 
 
+@pytest.mark.parametrize("shape", [(2000, 30), (601, 300), (1000, 256), (3, 4)])  # blocks, thirds, both, neither
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_gram_is_that_of_numpy_below_the_diagonal(shape, precision):
+    d, w, q = parts(*shape, np.float64)
+    kernel = dense_kernel([d], [jnp.asarray(4.0)])
+    k = np.asarray(kernel.matrix)
+    expected = np.tril(q[:, None] * (k.T @ (w[:, None] * k)) * q)
+    tolerance = 100 * np.finfo(precision).eps * expected.max()
+    for gram in (lambda w, r: kernel.gram(w, r, precision), kernel.turned_gram(precision)):
+        found = jax.jit(gram)(w, q)
+        assert found.dtype == precision
+        np.testing.assert_allclose(np.tril(found), expected, rtol=0, atol=tolerance)
+
+
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="blocks are for CPU")
 def test_blocks_divide_the_rows_and_fit():
     assert _rows(600, 300) == 300

@@ -13,8 +13,8 @@ from jaxrd.solution import Solution, Status
 from jaxrd.solvers.certificate import Evaluation, Prepared, as_inputs, certify, evaluate, prepare, scale
 
 
-def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> tuple[jax.Array, jax.Array]:
-    """Update q <- q c until the certified gap is within `tol`; returns q and the steps taken."""
+def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> tuple[jax.Array, Evaluation, jax.Array]:
+    """Update q <- q c until the certified gap is within `tol`; returns q, its evaluation and the steps taken."""
     kernel, source = prepared.kernel, prepared.source
 
     def unfinished(state):
@@ -28,8 +28,8 @@ def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> 
         q = q / q.sum()
         return q, evaluate(kernel, source, q), step + 1
 
-    q, _, steps = jax.lax.while_loop(unfinished, update, (q, evaluate(kernel, source, q), jnp.int32(0)))
-    return q, steps
+    q = q / q.sum()
+    return jax.lax.while_loop(unfinished, update, (q, evaluate(kernel, source, q), jnp.int32(0)))
 
 
 class _State(NamedTuple):
@@ -142,8 +142,9 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
         # Short of the tolerance, for the rounding that the certificate adds: at most 3 scales of `noise` units.
         noise = 3 * prepared.kernel.noise * jnp.finfo(slope.dtype).eps
         q, steps = accelerate(prepared, uniform, jnp.maximum(0.8 * tol - noise, 0.25 * tol), max_steps)
+        e = evaluate(prepared.kernel, prepared.source, q)
         unfinished = jnp.where(steps < max_steps, Status.STALLED, Status.MAX_STEPS)
     else:
-        q, steps = ascend(prepared, uniform, tol, max_steps)
+        q, e, steps = ascend(prepared, uniform, tol, max_steps)
         unfinished = Status.MAX_STEPS
-    return certify(prepared, q, steps, tol, unfinished)
+    return certify(prepared, q, e, steps, tol, unfinished)

@@ -87,20 +87,19 @@ def scale(objective: jax.Array) -> jax.Array:
 
 
 def certify(
-    prepared: Prepared, q: jax.Array, steps: jax.Array, tol: jax.Array, unfinished: jax.Array | Status
+    prepared: Prepared, q: jax.Array, e: Evaluation, steps: jax.Array, tol: jax.Array, unfinished: jax.Array | Status
 ) -> Solution:
     """The Solution at q: rate, distortion and gap, with an allowance for the rounding of the sums behind them.
 
     Args:
         prepared: the problem at its slope.
-        q: any pmf, shape (m,); it is normalised here.
+        q: any pmf, shape (m,).
+        e: `evaluate` there.
         steps: iterations spent.
         tol: the gap asked, nats.
         unfinished: the status to give a point whose gap is larger than `tol`.
     """
     kernel, source, slope, sendable = prepared
-    q = q / q.sum()
-    e = evaluate(kernel, source, q)
     weights = ratio(source, e.z)
     (beyond,) = kernel.mean_excess(weights, q)
     (least,) = kernel.minima

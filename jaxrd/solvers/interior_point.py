@@ -13,14 +13,13 @@ from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.blahut_arimoto import ascend
 from jaxrd.solvers.certificate import as_inputs, certify, prepare, ratio
-from jaxrd.solvers.newton import System, Way, direct, direct_in, iterative
+from jaxrd.solvers.newton import System, Way, direct, direct_in_place, direct_in_single, iterative
 
 NEWTON_BYTES = 2**27
 """Largest m x m Newton matrix worth its memory and its m^3: 4096 letters in float64, 5792 in float32."""
 PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
 SMALL = 10**5  # n m^2 up to which rounding-level accuracy costs next to nothing: there the iteration runs on past tol
 MIXED = 5 * 10**7  # n m^2 from which the Newton matrix is formed and factorised in float32 while that serves
-ITERATIVE = 384  # reproductions from which, in problems that large, conjugate gradients are tried before
 RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
 POLISH = 500  # Blahut-Arimoto steps that may follow: they lift letters of tiny mass at once
 
@@ -88,8 +87,8 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
     kernel, source = prepared.kernel, prepared.source
     start = opening(kernel, source)
     q, steps, exhausted = follow(kernel, source, start, aim, max_steps, ways(n, m, slope.dtype))
-    q, polish = ascend(prepared, q, 0.5 * tol, POLISH)
-    return certify(prepared, q, steps + polish, tol, jnp.where(exhausted, Status.MAX_STEPS, Status.STALLED))
+    q, e, polish = ascend(prepared, q, 0.5 * tol, POLISH)
+    return certify(prepared, q, e, steps + polish, tol, jnp.where(exhausted, Status.MAX_STEPS, Status.STALLED))
 
 
 def ways(n: int, m: int, dtype: jnp.dtype) -> tuple[Way, ...]:
@@ -97,12 +96,9 @@ def ways(n: int, m: int, dtype: jnp.dtype) -> tuple[Way, ...]:
     # Where lanes are vmapped every way would be computed for each: accelerators keep to one.
     if jax.default_backend() != "cpu" or n * m * m <= SMALL:
         return (direct,)
-    large = n * m * m >= MIXED
-    # Where K is too long for the cache, few columns cost less to multiply with each other than some passes over K.
-    first = () if large and m < ITERATIVE else (iterative,)
-    if large and dtype == jnp.float64:
-        return *first, direct_in(jnp.float32), direct_in(jnp.float64)
-    return *first, direct
+    if n * m * m >= MIXED and dtype == jnp.float64:
+        return iterative, direct_in_single, direct_in_place
+    return iterative, direct
 
 
 def opening(kernel: DenseKernel, source: jax.Array) -> jax.Array:

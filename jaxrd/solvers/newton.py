@@ -46,12 +46,18 @@ def _factorised(gram: Callable[[jax.Array, jax.Array], jax.Array], precision: jn
 
 def direct(kernel: DenseKernel) -> System:
     """Cholesky in the kernel's precision."""
-    return _factorised(kernel.turned_gram(), kernel.matrix.dtype)
+    return _factorised(kernel.turned_gram(kernel.matrix.dtype), kernel.matrix.dtype)
 
 
-def direct_in(precision: jnp.dtype) -> Way:
-    """Cholesky in the precision named, without a copy of the kernel."""
-    return lambda kernel: _factorised(lambda w, r: kernel.gram(w, r, precision), jnp.dtype(precision))
+def direct_in_single(kernel: DenseKernel) -> System:
+    """Cholesky in float32."""
+    return _factorised(kernel.turned_gram(jnp.dtype(jnp.float32)), jnp.dtype(jnp.float32))
+
+
+def direct_in_place(kernel: DenseKernel) -> System:
+    """Cholesky in the kernel's precision without a copy of the kernel: slower, and free where it is never reached."""
+    precision = kernel.matrix.dtype
+    return _factorised(lambda w, r: kernel.gram(w, r, precision), precision)
 
 
 def iterative(kernel: DenseKernel) -> System:

@@ -106,7 +106,8 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
 
     def whole(_):
         if m * m * dtype.itemsize > NEWTON_BYTES:
-            return ascend(prepared, uniform, 0.5 * tol, FALLBACK_STEPS)
+            q, _, steps = ascend(prepared, uniform, 0.5 * tol, FALLBACK_STEPS)
+            return q, steps
         q, steps, _ = follow(kernel, source, opening(kernel, source), 0.5 * tol, max_steps, others)
         return q, steps
 
@@ -140,5 +141,5 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
         q, jnp.asarray(_evenly(m), dtype), jnp.asarray(jnp.inf, dtype), crowded, jnp.int32(0), steps, gap <= 0.5 * tol
     )
     end = jax.lax.while_loop(lambda state: ~state.done, advance, start)
-    q, polish = ascend(prepared, end.q, 0.5 * tol, POLISH)
-    return certify(prepared, q, end.steps + polish, tol, Status.STALLED)
+    q, e, polish = ascend(prepared, end.q, 0.5 * tol, POLISH)
+    return certify(prepared, q, e, end.steps + polish, tol, Status.STALLED)

@@ -20,6 +20,7 @@ NEWTON_BYTES = 2**27
 PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
 SMALL = 10**5  # n m^2 up to which rounding-level accuracy costs next to nothing: there the iteration runs on past tol
 MIXED = 5 * 10**7  # n m^2 from which the Newton matrix is formed and factorised in float32 while that serves
+ITERATIVE = 200  # reproductions from which, in problems that large, conjugate gradients are tried before
 RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
 POLISH = 500  # Blahut-Arimoto steps that may follow: they lift letters of tiny mass at once
 
@@ -96,9 +97,12 @@ def ways(n: int, m: int, dtype: jnp.dtype) -> tuple[Way, ...]:
     # Where lanes are vmapped every way would be computed for each: accelerators keep to one.
     if jax.default_backend() != "cpu" or n * m * m <= SMALL:
         return (direct,)
-    if n * m * m >= MIXED and dtype == jnp.float64:
-        return iterative, direct_in_single, direct_in_place
-    return iterative, direct
+    large = n * m * m >= MIXED
+    # Where K is too long for the cache, few columns cost less to multiply with each other than some passes over K.
+    first = () if large and m < ITERATIVE else (iterative,)
+    if large and dtype == jnp.float64:
+        return *first, direct_in_single, direct_in_place
+    return *first, direct
 
 
 def opening(kernel: DenseKernel, source: jax.Array) -> jax.Array:

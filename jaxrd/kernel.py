@@ -1,5 +1,6 @@
 """The kernel exp(-s d), row-shifted, as an operator: the one seam between the solvers and how distortion is stored."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,8 +9,12 @@ import jax.numpy as jnp
 
 from jaxrd.pytree import register
 
-BLOCK = 2**18
-"""Entries of a block of rows, at most."""
+BLOCK = (2**15, 2**18)
+"""Entries of a block of rows of K that a core's cache holds: least, most."""
+NARROW = 16
+"""Rows of a block, at least: of fewer the sums take more than they save."""
+PANEL = (500, 1250)
+"""Rows of a block whose product with itself is added to a Gram matrix: enough for the product to run at full speed."""
 
 
 def ratio(source: jax.Array, z: jax.Array) -> jax.Array:
@@ -23,7 +28,7 @@ class DenseKernel:
     """K = exp(-(e - min_y e)), e = sum_k s_k d_k, held whole; n source letters (rows), m reproductions (columns).
 
     The shift puts a 1 in every row, so that the plain exponential is safe at any slope. Memory: n * m for K beside
-    the distortions, in the same orientation: transposing costs XLA on CPU as much as several iterations.
+    the distortions.
 
     At slope inf only the pairs of least distortion remain, and K is their indicator.
     """
@@ -59,7 +64,7 @@ class DenseKernel:
     def gram(self, weights: jax.Array, scale: jax.Array, dtype: jnp.dtype) -> jax.Array:
         """diag(scale) K' diag(w) K diag(scale) for w >= 0, shape (m, m), multiplied in `dtype`.
 
-        Of large matrices only block rows up to the diagonal are computed, and zeros stand above: a third less work.
+        Only its lower triangle is meant: on CPU large ones are computed in strips up to the diagonal, at a third less.
         """
         m = scale.shape[0]
         k = _strip(m)
@@ -71,7 +76,7 @@ class DenseKernel:
     def turned_gram(self, dtype: jnp.dtype) -> Callable[[jax.Array, jax.Array], jax.Array]:
         """`gram` for repeated use, on a transposed copy of K in `dtype`: XLA on CPU multiplies that faster."""
         (n, m), k = self.matrix.shape, _strip(self.matrix.shape[1])
-        blocks = self.matrix.reshape(-1, _divisor(n, 500, 1250), m)
+        blocks = self.matrix.reshape(-1, _divisor(n, *PANEL), m)
         turned = jax.lax.map(lambda block: block.astype(dtype).T, blocks)
 
         def gram(weights: jax.Array, scale: jax.Array) -> jax.Array:
@@ -92,24 +97,19 @@ class DenseKernel:
 
         Beyond the row's least distortion, not from zero: a large offset of d then costs the rate no digits.
         """
-        n, rows = self.matrix.shape[0], _rows(*self.matrix.shape)
+        rows = _rows(*self.matrix.shape)
 
-        def of(start, d, low):
-            def block(a):
-                return jax.lax.dynamic_slice_in_dim(a, start, rows)
-
+        def add(total, block):
+            w, k, d, low = block
             # A product, not a sum over y: that XLA would add up one by one, which rounds worse.
-            k = block(self.matrix)
-            return block(weights) @ (jnp.where(k > 0, k * _excess(block(d), block(low)), 0) @ q)
+            return total + w @ (jnp.where(k > 0, k * _excess(d, low), 0) @ q), None
+
+        def of(d, low):
+            blocks = [a.reshape(-1, rows, *a.shape[1:]) for a in (weights, self.matrix, d, low)]
+            return jax.lax.scan(add, jnp.zeros((), q.dtype), blocks)[0]
 
         # Behind the barrier, or else XLA keeps the excess from building K: as much memory again.
-        distortions = jax.lax.optimization_barrier(self.distortions)
-        return tuple(
-            jax.lax.fori_loop(
-                0, n // rows, lambda i, total, d=d, low=low: total + of(i * rows, d, low), jnp.zeros((), q.dtype)
-            )
-            for d, low in zip(distortions, self.minima, strict=True)
-        )
+        return tuple(map(of, jax.lax.optimization_barrier(self.distortions), self.minima))
 
     def restricted(self, columns: jax.Array) -> "DenseKernel":
         """The kernel of some reproductions only, shifted anew; columns: indices, shape (k,)."""
@@ -120,12 +120,13 @@ def _divisor(n: int, low: float, high: float) -> int:
     """The largest divisor of n from low to high; n where there is none, or where blocks do not pay."""
     if jax.default_backend() != "cpu":
         return n
-    return max((k for k in range(1, n) if n % k == 0 and low <= k <= high), default=n)
+    return max((k for k in range(math.ceil(low), min(n - 1, int(high)) + 1) if n % k == 0), default=n)
 
 
 def _rows(n: int, m: int) -> int:
     """Rows of a block that stays in the cache."""
-    return _divisor(n, BLOCK / (8 * m), BLOCK / m)
+    least, most = BLOCK
+    return _divisor(n, max(NARROW, least / m), most / m)
 
 
 def _strip(m: int) -> int:
@@ -134,7 +135,7 @@ def _strip(m: int) -> int:
 
 
 def _stacked(strips: Sequence[jax.Array]) -> jax.Array:
-    """Strips of a lower triangle as one square, zeros beyond their ends."""
+    """Strips of a lower triangle, each as long as its last row, as one square."""
     m = strips[-1].shape[1]
     return jnp.concatenate([jnp.pad(strip, ((0, 0), (0, m - strip.shape[1]))) for strip in strips])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from jaxrd.kernel import BLOCK, _rows, dense_kernel
+from jaxrd.kernel import BLOCK, NARROW, _rows, dense_kernel
 
 SHAPES = [(600, 300), (601, 300), (5000, 40), (3, 4), (7, 4000)]  # 601 is prime: no blocks
 
@@ -53,10 +53,10 @@ def test_gram_is_that_of_numpy_below_the_diagonal(shape, precision):
 def test_blocks_divide_the_rows_and_fit():
     assert _rows(600, 300) == 300
     assert _rows(50_000, 1000) == 250
-    for n, m in [(601, 300), (100, 100), (1, 1), (7, 10**6)]:
+    for n, m in [(601, 300), (100, 100), (1, 1), (7, 10**6), (514, 16_384)]:
         assert _rows(n, m) == n
     for n in range(1, 3000, 37):
         for m in (1, 30, 1000):
             rows = _rows(n, m)
             assert n % rows == 0
-            assert rows == n or BLOCK // 8 <= rows * m <= BLOCK
+            assert rows == n or (rows >= NARROW and BLOCK[0] <= rows * m <= BLOCK[1])

@@ -90,6 +90,8 @@ def test_cheaper_ways_come_first_on_cpu():
     assert ways(100, 100, jnp.float64) == (iterative, direct)
     assert ways(10_000, 100, jnp.float32) == (direct,)
     assert ways(10_000, 100, jnp.float64) == (direct_in_single, direct_in_place)
+    assert len(ways(10_000, 199, jnp.float64)) == 2
+    assert len(ways(10_000, 200, jnp.float64)) == 3
     assert ways(1000, 1000, jnp.float64) == (iterative, direct_in_single, direct_in_place)
 
 

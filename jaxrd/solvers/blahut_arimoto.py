@@ -14,7 +14,7 @@ from jaxrd.solvers.certificate import Evaluation, Prepared, as_inputs, certify, 
 
 
 def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> tuple[jax.Array, Evaluation, jax.Array]:
-    """Update q <- q c until the certified gap is within `tol`; returns q, its evaluation and the steps taken."""
+    """Normalise q, update q <- q c until the gap is within `tol`; returns q, its evaluation and the steps taken."""
     kernel, source = prepared.kernel, prepared.source
 
     def unfinished(state):

@@ -93,8 +93,8 @@ def certify(
 
     Args:
         prepared: the problem at its slope.
-        q: any pmf, shape (m,).
-        e: `evaluate` there.
+        q: any pmf, shape (m,), normalised: it is returned as it is.
+        e: `evaluate` at this very q.
         steps: iterations spent.
         tol: the gap asked, nats.
         unfinished: the status to give a point whose gap is larger than `tol`.

@@ -50,7 +50,7 @@ def direct(kernel: DenseKernel) -> System:
 
 
 def direct_in_single(kernel: DenseKernel) -> System:
-    """Cholesky in float32."""
+    """Cholesky in float32, on a copy of the kernel made whether it is reached or not."""
     return _factorised(kernel.turned_gram(jnp.dtype(jnp.float32)), jnp.dtype(jnp.float32))
 
 
@@ -67,15 +67,15 @@ def iterative(kernel: DenseKernel) -> System:
     reproductions in use, each good for letters of its own. On smooth kernels they do not arrive, which ends in NaN.
     """
     single = jnp.float32
-    k = replace(kernel, matrix=kernel.matrix.astype(single))
+    rounded = replace(kernel, matrix=kernel.matrix.astype(single))
 
     def build(weights, root, diagonal):
         w, r = jnp.sqrt(weights).astype(single), root.astype(single)
-        scale = jax.lax.rsqrt(((w[:, None] * k.matrix * r) ** 2).sum(0) + diagonal.astype(single))
+        scale = jax.lax.rsqrt(((w[:, None] * rounded.matrix * r) ** 2).sum(0) + diagonal.astype(single))
         r, t = r * scale, diagonal.astype(single) * scale**2
 
         def product(v):
-            return r * k.rmatvec(w * (w * k.matvec(r * v))) + t * v
+            return r * rounded.rmatvec(w * (w * rounded.matvec(r * v))) + t * v
 
         def solve(rhs, whole):
             b = scale * rhs.astype(single)

@@ -120,7 +120,7 @@ def _divisor(n: int, low: float, high: float) -> int:
     """The largest divisor of n from low to high; n where there is none, or where blocks do not pay."""
     if jax.default_backend() != "cpu":
         return n
-    return max((k for k in range(math.ceil(low), min(n - 1, int(high)) + 1) if n % k == 0), default=n)
+    return max((k for k in range(math.ceil(low), min(n, int(high)) + 1) if n % k == 0), default=n)
 
 
 def _rows(n: int, m: int) -> int:

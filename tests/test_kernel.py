@@ -8,7 +8,7 @@ from numpy.random import default_rng
 
 from jaxrd.kernel import BLOCK, NARROW, _rows, dense_kernel
 
-SHAPES = [(600, 300), (601, 300), (5000, 40), (3, 4), (7, 4000)]  # 601 is prime: no blocks
+SHAPES = [(1000, 400), (1009, 300), (5000, 60), (3, 4), (7, 4000)]  # 1009 is prime: no blocks
 
 
 def parts(n: int, m: int, dtype: type):
@@ -27,7 +27,7 @@ def test_operator_is_that_of_numpy(shape, dtype):
     excess = d.astype(float) - d.min(1, keepdims=True)
     k = np.exp(-4 * excess)
     mass = k * np.where(np.isinf(excess), 0, excess)
-    rtol = 16 * np.finfo(dtype).eps
+    rtol = 64 * np.finfo(dtype).eps  # sums of up to 5000 terms
     np.testing.assert_allclose(kernel.matvec(q), k @ q, rtol=rtol)
     np.testing.assert_allclose(kernel.rmatvec(w), w @ k, rtol=rtol)
     np.testing.assert_allclose(kernel.mean_excess(w, q)[0], w @ mass @ q, rtol=rtol)
@@ -35,7 +35,7 @@ def test_operator_is_that_of_numpy(shape, dtype):
     np.testing.assert_allclose(many, np.stack([w @ k, 2 * w @ k]), rtol=rtol)
 
 
-@pytest.mark.parametrize("shape", [(2000, 30), (601, 300), (1000, 256), (3, 4)])  # blocks, thirds, both, neither
+@pytest.mark.parametrize("shape", [(2000, 30), (1009, 300), (2000, 256), (3, 4)])  # blocks, thirds, both, neither
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
 def test_gram_is_that_of_numpy_below_the_diagonal(shape, precision):
     d, w, q = parts(*shape, np.float64)
@@ -51,9 +51,9 @@ def test_gram_is_that_of_numpy_below_the_diagonal(shape, precision):
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="blocks are for CPU")
 def test_blocks_divide_the_rows_and_fit():
-    assert _rows(600, 300) == 300
+    assert _rows(1000, 400) == 500
     assert _rows(50_000, 1000) == 250
-    for n, m in [(601, 300), (100, 100), (1, 1), (7, 10**6), (514, 16_384)]:
+    for n, m in [(600, 300), (1009, 400), (100, 100), (1, 1), (7, 10**6), (514, 16_384)]:
         assert _rows(n, m) == n
     for n in range(1, 3000, 37):
         for m in (1, 30, 1000):

@@ -3,8 +3,9 @@
 from jaxrd.channel import optimal_channel
 from jaxrd.critical import critical_slope
 from jaxrd.curve import Curve, lower_convex_envelope
+from jaxrd.errors import ConvergenceError, InputError
 from jaxrd.problem import Problem, validate
-from jaxrd.solution import ConvergenceError, Solution, Status, check
+from jaxrd.solution import Solution, Status, check
 from jaxrd.solvers import blahut_arimoto, interior_point, solve, working_set
 from jaxrd.sweep import sweep
 from jaxrd.target import distortion_at, rate_at
@@ -14,6 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ConvergenceError",
     "Curve",
+    "InputError",
     "Problem",
     "Solution",
     "Status",

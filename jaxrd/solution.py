@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxrd.curve import Curve
+from jaxrd.errors import ConvergenceError
 from jaxrd.pytree import register
 
 
@@ -27,10 +28,6 @@ class Status(IntEnum):
     """A closed form."""
     ACHIEVABLE = 6
     """A point some code reaches; no lower bound is claimed."""
-
-
-class ConvergenceError(RuntimeError):
-    """Some points of a solution did not converge."""
 
 
 @register

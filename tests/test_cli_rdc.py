@@ -8,9 +8,9 @@ import pytest
 
 from jaxrd import Problem
 from jaxrd.cli.app import run
+from jaxrd.errors import InputError
 from jaxrd.io.labelled import read_labelled
 from jaxrd.rdc import lifted_rate
-from jaxrd.tosc import InputError
 
 SOURCE = np.array([0.5, 0.3, 0.2])
 LABELS = np.array([[0.95, 0.05], [0.5, 0.5], [0.1, 0.9]])

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from jaxrd.errors import InputError
 from jaxrd.io.codec import read_codec
-from jaxrd.io.common import InputError
 
 
 def write(path, content):

@@ -12,13 +12,13 @@ from strategies import generators, pmfs
 
 from jaxrd import Problem, rate_at
 from jaxrd.closed_form import gaussian
+from jaxrd.errors import InputError
 from jaxrd.rdc.cdp import classification_distortion_perception
 from jaxrd.rdc.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein, move
 from jaxrd.rdc.perception import perceptual_fixed_classifier_rate, perceptual_rate
 from jaxrd.rdc.perception_closed_form import bernoulli_rate, gaussian_rate
 from jaxrd.rdc.transport import transport, wasserstein_on_line
 from jaxrd.solution import Status
-from jaxrd.tosc.outputs import InputError
 
 TERNARY = Problem(np.array([0.5, 0.3, 0.2]), 1 - np.eye(3))
 LINE = np.array([0.0, 1.0, 2.5])

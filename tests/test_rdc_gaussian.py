@@ -11,11 +11,11 @@ from strategies import generators
 from jaxrd.closed_form import bottleneck
 from jaxrd.closed_form import gaussian as plain
 from jaxrd.closed_form import vector_gaussian as water_filling
+from jaxrd.errors import InputError
 from jaxrd.rdc import gaussian
 from jaxrd.rdc.universal import universal_vector_gaussian_rate
 from jaxrd.rdc.vector_gaussian import VectorSource, classification_at, distortion_at, rate_at
 from jaxrd.solution import Status
-from jaxrd.tosc.outputs import InputError
 
 H = 1.4189385332046727418  # h(S) of a unit variance, nats
 SOURCE = {"variance": 1.0, "correlation": 0.7, "label_entropy": H}

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from strategies import generators
 
 from jaxrd import Problem
+from jaxrd.errors import InputError
 from jaxrd.rdc import (
     bottleneck_information,
     cross_entropies,
@@ -20,7 +21,6 @@ from jaxrd.rdc import (
 from jaxrd.rdc.master import master
 from jaxrd.rdc.point import entropies
 from jaxrd.solution import Status
-from jaxrd.tosc.outputs import InputError
 
 INF = np.inf
 

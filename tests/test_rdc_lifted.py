@@ -9,12 +9,12 @@ from oracles import lifted_program, rdc_point
 from strategies import generators, labelled
 
 from jaxrd import Problem, Status, rate_at
+from jaxrd.errors import InputError
 from jaxrd.rdc import least_classification, least_distortion, lifted_rate, lifted_solve, lifted_sweep, surface
 from jaxrd.rdc.atoms import Core
 from jaxrd.rdc.certificate import bound
 from jaxrd.rdc.point import entropies
 from jaxrd.rdc.pricing import Price, ascend, best_starts, price, starts
-from jaxrd.tosc import InputError
 
 COIN = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
 FLIPPED = np.array([[0.9, 0.1], [0.1, 0.9]])

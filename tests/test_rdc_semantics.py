@@ -10,6 +10,7 @@ from oracles import rdc_point
 from strategies import generators, labelled
 
 from jaxrd import Problem, Status, rate_at
+from jaxrd.errors import InputError
 from jaxrd.rdc import (
     cross_entropies,
     fixed_classifier_rate,
@@ -22,7 +23,6 @@ from jaxrd.rdc import (
 )
 from jaxrd.rdc.fixed import linear
 from jaxrd.rdc.point import entropies
-from jaxrd.tosc import InputError
 
 COIN = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
 Z_CHANNEL = np.array([[1.0, 0.0], [0.5, 0.5]])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from jaxrd import tosc
+from jaxrd.errors import InputError
 from jaxrd.io import read_outputs
-from jaxrd.io.common import InputError
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install 'jaxrd[io]'")
 safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed: pip install 'jaxrd[io]'")

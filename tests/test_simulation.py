@@ -18,6 +18,7 @@ from strategies import generators
 from jaxrd import optimal_channel, solve
 from jaxrd.cli.app import run
 from jaxrd.datasets import example_path
+from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io import read_outputs
 from jaxrd.simulation import (
@@ -34,7 +35,7 @@ from jaxrd.simulation import (
     simulate,
 )
 from jaxrd.simulation.file import FIXED, Header, pack, unpack
-from jaxrd.tosc import InputError, label_distortion, log_posterior, model_aware_problem, sample_and_communicate
+from jaxrd.tosc import label_distortion, log_posterior, model_aware_problem, sample_and_communicate
 
 # shared/reference.json, section G: made by a program that shares nothing with this one.
 EXACT = [

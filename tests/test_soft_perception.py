@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from strategies import generators
 
 from jaxrd import Problem
+from jaxrd.errors import InputError
 from jaxrd.rdc import lifted_rate, perceptual_lifted_rate, perceptual_rate
 from jaxrd.rdc.measures import RelativeEntropy, TotalVariation
 from jaxrd.solution import Status
-from jaxrd.tosc.outputs import InputError
 
 BINARY = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
 Z_LABELS = np.array([[1.0, 0.0], [0.5, 0.5]])

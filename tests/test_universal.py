@@ -12,6 +12,7 @@ from strategies import generators
 
 from jaxrd import Problem
 from jaxrd.closed_form import bottleneck as gaussian_bottleneck
+from jaxrd.errors import InputError
 from jaxrd.information import binary_entropy
 from jaxrd.rdc import literal_rate
 from jaxrd.rdc.bottleneck import bottleneck_information, bottleneck_rate
@@ -32,7 +33,6 @@ from jaxrd.rdc.universal import (
     universal_perceptual_rate,
 )
 from jaxrd.solution import Status
-from jaxrd.tosc.outputs import InputError
 
 TERNARY = Problem(np.array([0.5, 0.3, 0.2]), 1 - np.eye(3))
 LABELS = np.array([[0.95, 0.05], [0.5, 0.5], [0.1, 0.9]])

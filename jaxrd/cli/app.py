@@ -14,7 +14,7 @@ from jaxrd.cli.limits import limits_command
 from jaxrd.cli.rdc import rdc_command
 from jaxrd.cli.reproduce import app as reproduce_app
 from jaxrd.cli.sweep import sweep_command
-from jaxrd.tosc.outputs import InputError
+from jaxrd.errors import InputError
 
 app = typer.Typer(
     name="jaxrd",

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from jaxrd.cli.common import console, forgive_interrupts, progress_bar, provenance, set_precision, timed
-from jaxrd.tosc.outputs import InputError
+from jaxrd.errors import InputError
 
 app = typer.Typer(
     help="Images through a trained code: a stream of counted bits, and the reproductions out of it.",
@@ -119,7 +119,8 @@ def decode_command(
     stream = file.read_bytes()
     trained = _read_model(model)
     check_writable(out.parent)
-    from jaxrd.neural.codec import StreamError, decompress
+    from jaxrd.errors import StreamError
+    from jaxrd.neural.codec import decompress
 
     try:
         with progress_bar() as tick:

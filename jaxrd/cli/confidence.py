@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns
-from jaxrd.tosc import InputError, Limits, Statistics
+from jaxrd.tosc import Limits, Statistics
 
 GRID = 64  # distortions at which the rigorous bounds are written
 METHODS = {

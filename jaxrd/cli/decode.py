@@ -15,10 +15,10 @@ def decode_command(
     out: Annotated[Path, typer.Option(help="the decisions, int32, one a sample")] = Path("decisions.npy"),
 ) -> None:
     """The decisions that a stream holds, bit for bit; a damaged stream is refused."""
+    from jaxrd.errors import InputError
     from jaxrd.io import save_all
     from jaxrd.io.write import check_writable
     from jaxrd.simulation import decode
-    from jaxrd.tosc.outputs import InputError
 
     if out.suffix != ".npy":
         raise InputError(f"--out must be a name that ends in .npy; got {out}.")

@@ -55,11 +55,12 @@ def encode_command(
     """Send each sample's decision through a simulated channel: real bits for a point of TMRD or S&C."""
     dtype = set_precision(False)
     from jaxrd import datasets
+    from jaxrd.errors import InputError
     from jaxrd.information import NATS_PER_BIT, entropy
     from jaxrd.io import read_outputs, save_all, to_json
     from jaxrd.io.write import check_writable
     from jaxrd.simulation import decode, encode, index_entropy, payload_bound, quantised_law
-    from jaxrd.tosc import InputError, log_posterior
+    from jaxrd.tosc import log_posterior
 
     if curve not in CURVES:
         raise InputError(f"--curve must be one of {', '.join(CURVES)}; got {curve!r}.")

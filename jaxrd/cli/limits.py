@@ -63,10 +63,11 @@ def limits_command(
     dtype = set_precision(float32)
     from jaxrd import datasets
     from jaxrd.cli import confidence as more
+    from jaxrd.errors import InputError
     from jaxrd.information import NATS_PER_BIT
     from jaxrd.io import compressai, csv_rows, read_outputs, save_all, to_json
     from jaxrd.io.write import check_writable, columns
-    from jaxrd.tosc import CURVES, InputError, limits, statistics
+    from jaxrd.tosc import CURVES, limits, statistics
 
     more.check_options(confidence, kappa)
     if file is not None and example is not None:

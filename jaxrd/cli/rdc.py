@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from jaxrd.cli.common import console, errors, forgive_interrupts, progress_bar, provenance, set_precision, timed
-from jaxrd.tosc.outputs import InputError
+from jaxrd.errors import InputError
 
 EXAMPLE = "rdc_mnist.npz"
 TOLERANCE = 1e-9

@@ -17,7 +17,7 @@ from jaxrd.cli.common import (
     set_precision,
     timed,
 )
-from jaxrd.tosc.outputs import InputError
+from jaxrd.errors import InputError
 
 
 class _Figures(TyperGroup):
@@ -85,7 +85,7 @@ def _mnist(data: Path | None) -> Any:
     import os
 
     from jaxrd import datasets
-    from jaxrd.tosc import InputError
+    from jaxrd.errors import InputError
 
     try:
         return datasets.mnist(data or os.environ.get("JAXRD_DATA") or datasets.download_mnist())
@@ -103,7 +103,7 @@ def identifiability_command(
     """Corrupted MNIST: what is known of H(Y|X), and which bounds move ([A], appendix)."""
     import hashlib
 
-    from jaxrd.tosc import InputError
+    from jaxrd.errors import InputError
 
     train, test = _mnist(data)
     try:

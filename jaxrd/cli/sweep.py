@@ -29,11 +29,11 @@ def sweep_command(
 
     from jaxrd import Problem, plots, rate_at, sweep
     from jaxrd.critical import critical_slope
+    from jaxrd.errors import InputError
     from jaxrd.information import NATS_PER_BIT
     from jaxrd.io import csv_rows, read_problem, save_all, to_json
     from jaxrd.io.write import check_writable, columns
     from jaxrd.solution import Status
-    from jaxrd.tosc.outputs import InputError
 
     if slopes < 2:
         raise InputError(f"--slopes must be at least 2; got {slopes}.")

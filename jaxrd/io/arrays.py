@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxrd.errors import InputError
 from jaxrd.io.common import Arrays, damaged, listing, pickled
-from jaxrd.tosc.outputs import InputError
 
 UNREAD = np.zeros(0)
 NUMPY = (".npz", ".npy")

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrd.errors import InputError
 from jaxrd.io.common import Columns, damaged, find, listing, numbers
 from jaxrd.io.tables import read_columns
-from jaxrd.tosc.outputs import InputError
 
 BPP = ("bpp", "avg_bpp")
 BITS = ("rate_bits",)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrd.tosc.outputs import InputError
+from jaxrd.errors import InputError
 
 SCORE_KEYS = ("logits", "scores", "outputs", "probs", "probabilities")
 LABEL_KEYS = ("labels", "targets", "y")

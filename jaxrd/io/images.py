@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from jaxrd.datasets import read_idx
+from jaxrd.errors import InputError
 from jaxrd.io import arrays
-from jaxrd.io.common import InputError, find, listing
+from jaxrd.io.common import find, listing
 from jaxrd.io.read import digest
 
 IMAGE_KEYS = ("images", "x", "arr_0")

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxrd.errors import InputError
 from jaxrd.io import arrays
 from jaxrd.io.common import listing
 from jaxrd.io.read import digest, read_problem
 from jaxrd.problem import Problem
-from jaxrd.tosc.outputs import InputError
 
 KEYS = ("labels", "classifier", "cross_entropy")
 

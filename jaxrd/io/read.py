@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxrd.errors import InputError
 from jaxrd.io import arrays, tables, tensors
 from jaxrd.io.common import DECISION_KEYS, LABEL_KEYS, OUTPUT_KEYS, SCORE_KEYS, Arrays, find, listing
 from jaxrd.problem import Problem, validate
-from jaxrd.tosc.outputs import InputError, Outputs, from_decisions, from_scores
+from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
 
 
 def digest(*paths: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxrd.errors import InputError
 from jaxrd.io import timm
 from jaxrd.io.common import (
     DECISION_KEYS,
@@ -19,7 +20,6 @@ from jaxrd.io.common import (
     need,
     numbers,
 )
-from jaxrd.tosc.outputs import InputError
 
 TABLES = (".csv", ".parquet", ".json")
 LABEL_COLUMNS = (*LABEL_KEYS, "label", "target")

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxrd.errors import InputError
 from jaxrd.io.arrays import UNREAD
 from jaxrd.io.common import Arrays, damaged, need, pickled
-from jaxrd.tosc.outputs import InputError
 
 SAFETENSORS = (".safetensors",)
 TORCH = (".pt", ".pth")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxrd.errors import InputError
 from jaxrd.io.common import LABEL_KEYS, Arrays, Columns, find, listing, numbers
-from jaxrd.tosc.outputs import InputError
 
 PART = re.compile(r"(index|label|prob|logit)(_\d+)?")
 TRUTH = (*LABEL_KEYS, "target")

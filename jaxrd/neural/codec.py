@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrd.errors import StreamError
 from jaxrd.neural.evaluate import transmit
 from jaxrd.neural.quantizer import codes, nearest_messages
 from jaxrd.neural.train import Code, Parameters, decode, encode
@@ -35,10 +36,6 @@ def _silent(done: int, total: int) -> None:
 def _coding() -> Any:
     # Its stream coders are made by an extension module, of which a type checker sees nothing.
     return import_module("constriction").stream
-
-
-class StreamError(ValueError):
-    """A stream that cannot be decoded: damaged, cut short, or of another model."""
 
 
 class Model(NamedTuple):

@@ -11,14 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxrd.errors import ModelError
 from jaxrd.neural.codec import Model
 from jaxrd.neural.train import Code, initial
 
 PARTS = ("encoder", "decoder")
-
-
-class ModelError(ValueError):
-    """A file that holds no model, or one that is damaged."""
 
 
 def _named(parameters: dict[str, Any]) -> dict[str, np.ndarray]:

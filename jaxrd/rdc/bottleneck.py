@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.discrete import lifted_rate
 from jaxrd.rdc.inputs import as_inputs, non_negative
 from jaxrd.rdc.point import Point, entropies
 from jaxrd.solution import Status
-from jaxrd.tosc.outputs import InputError
 
 SOLVES = 40
 PLAIN = 20  # solves after which the bracket is halved: rounding may have stopped the rest

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.pytree import register
 from jaxrd.rdc.least_loss import least_loss
 from jaxrd.rdc.perception import as_matrix, checked, is_known, tolerance
 from jaxrd.rdc.program import Decoder, Program
 from jaxrd.solution import Status
-from jaxrd.tosc.outputs import InputError
 
 
 @register

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.assemble import assemble, atoms_of, judged
 from jaxrd.rdc.atoms import Atoms, Core, core
@@ -10,7 +11,6 @@ from jaxrd.rdc.certificate import CELLS
 from jaxrd.rdc.columns import generate
 from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets, non_negative, per_label
 from jaxrd.rdc.point import LIFTED, Point, infeasible
-from jaxrd.tosc.outputs import InputError
 
 TOLERANCE = 1e-9
 SEARCHED = 2  # dimensions of the label simplices up to which the certificate is expected to close

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.atoms import EDGE, NEGLIGIBLE, log
 from jaxrd.rdc.inputs import Labels, as_inputs, as_problem, as_targets
@@ -13,7 +14,6 @@ from jaxrd.rdc.master import channel_of, exponent_of, master
 from jaxrd.rdc.point import FIXED, Point, entropies, infeasible, mutual_information
 from jaxrd.rdc.threads import one_thread
 from jaxrd.solution import Status
-from jaxrd.tosc.outputs import InputError
 
 EPSILON = 32 * np.finfo(float).eps
 BEYOND = 1e-9  # nats above H(X), which no feasible problem needs

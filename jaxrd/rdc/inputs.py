@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.problem import Problem, validate
-from jaxrd.tosc.outputs import InputError
 
 ROW_SUM_TOLERANCE = 1e-6
 

@@ -19,6 +19,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.information import mutual_information
 from jaxrd.problem import Problem, as_arrays, validate
 from jaxrd.pytree import register
@@ -26,7 +27,6 @@ from jaxrd.rdc.least_rate import LeastRate, least_rate
 from jaxrd.rdc.measures import TotalVariation, Wasserstein
 from jaxrd.rdc.program import Decoder, Program
 from jaxrd.solution import Status
-from jaxrd.tosc.outputs import InputError
 
 UNCONSTRAINED = float("inf")
 

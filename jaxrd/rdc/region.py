@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.inputs import Labels, as_inputs, as_problem
 from jaxrd.rdc.point import FIXED, LIFTED, TIME_SHARED, entropies
-from jaxrd.tosc.outputs import InputError
 
 MOST_DECODERS = 10**6
 BATCH = 2**14

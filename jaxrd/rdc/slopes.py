@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.alternating import alternate, measured, random_channels
 from jaxrd.rdc.atoms import Atoms
@@ -10,7 +11,6 @@ from jaxrd.rdc.certificate import CELLS
 from jaxrd.rdc.discrete import TOLERANCE, as_slopes, solve_priced, unconstrained
 from jaxrd.rdc.inputs import Labels, as_inputs
 from jaxrd.rdc.point import Point
-from jaxrd.tosc.outputs import InputError
 
 EACH = 3  # soft labels a reproduction begins with
 LIKELY = 1e-6  # probability from which an atom is handed on

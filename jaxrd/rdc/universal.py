@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc import vector_gaussian as vectors
 from jaxrd.rdc.discrete import lifted_rate
@@ -25,7 +26,6 @@ from jaxrd.rdc.perception import as_matrix, checked, tolerance
 from jaxrd.rdc.point import FIXED, LIFTED, Point
 from jaxrd.rdc.program import Decoder, Program
 from jaxrd.solution import Status
-from jaxrd.tosc.outputs import InputError
 
 MOST_ATOMS = 1024
 PERCEPTION = "perception"

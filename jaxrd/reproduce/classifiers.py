@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxrd.datasets import example_path
-from jaxrd.tosc.outputs import InputError
+from jaxrd.errors import InputError
 
 
 class Classifier(NamedTuple):

@@ -13,6 +13,7 @@ from jaxrd import plots
 from jaxrd.channel import optimal_channel
 from jaxrd.closed_form import binary
 from jaxrd.curve import Curve, lower_convex_envelope
+from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns
 from jaxrd.problem import Problem
@@ -22,7 +23,7 @@ from jaxrd.reproduce.tosc_fig1_claims import claims, notes
 from jaxrd.solution import Status
 from jaxrd.solvers import blahut_arimoto, solve
 from jaxrd.sweep import Solver, sweep
-from jaxrd.tosc import InputError, bounds, landmarks, map_distortion, mixture, smallest_rate
+from jaxrd.tosc import bounds, landmarks, map_distortion, mixture, smallest_rate
 from jaxrd.tosc.bounds import Bound
 from jaxrd.tosc.mixture import GaussianMixture
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import rel_entr
 
+from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.simulation.code import FRACTION, LARGEST, decode_indices, encode_indices
 from jaxrd.simulation.file import LONGEST_BLOCK, Header, digest, pack, unpack
@@ -19,7 +20,6 @@ from jaxrd.simulation.poisson import (
     reproduce,
     simulate,
 )
-from jaxrd.tosc.outputs import InputError
 
 MOST_CANDIDATES = 1e9
 """Expected candidates beyond which `encode` refuses: under a minute of a CPU core."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jaxrd.errors import InputError
 from jaxrd.simulation.code import FRACTION
 from jaxrd.simulation.poisson import TOTAL
-from jaxrd.tosc.outputs import InputError
 
 MAGIC = b"JRD1"
 FIXED = struct.Struct("<4sQIHIII32s")

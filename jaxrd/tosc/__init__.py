@@ -1,5 +1,6 @@
 """Task-oriented source coding: a classifier's outputs in, its rate-accuracy limits out (paper [A])."""
 
+from jaxrd.errors import InputError
 from jaxrd.tosc import mixture
 from jaxrd.tosc.annotations import Annotations, RepeatedInputs, annotation_entropy, repeated_inputs
 from jaxrd.tosc.calibration import fit_temperature, log_posterior
@@ -22,7 +23,7 @@ from jaxrd.tosc.fano import greatest_entropy, least_entropy, least_error
 from jaxrd.tosc.identifiability import LabelUncertainty, label_uncertainty
 from jaxrd.tosc.joint import SparseJoint, sparse_joint
 from jaxrd.tosc.limits import CURVES, Limits, limits
-from jaxrd.tosc.outputs import InputError, Outputs, from_decisions, from_scores
+from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
 from jaxrd.tosc.parametric import smallest_rate
 from jaxrd.tosc.reliability import Reliability, estimated_kappa, reliability
 from jaxrd.tosc.soft import (

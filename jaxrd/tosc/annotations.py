@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
+from jaxrd.errors import InputError
 from jaxrd.tosc.estimate import Estimate, central, empirical_bernstein, risk_of
-from jaxrd.tosc.outputs import InputError
 
 
 class Annotations(NamedTuple):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
-from jaxrd.tosc.outputs import InputError
+from jaxrd.errors import InputError
 
 
 class Estimate(NamedTuple):

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from jaxrd.errors import InputError
 from jaxrd.tosc.annotations import Annotations, annotation_entropy
 from jaxrd.tosc.calibration import fit_temperature
 from jaxrd.tosc.estimate import Estimate, central, empirical_bernstein, error_limits, risk_of
 from jaxrd.tosc.fano import greatest_entropy, least_entropy
-from jaxrd.tosc.outputs import InputError, Outputs
+from jaxrd.tosc.outputs import Outputs
 
 
 @dataclass(frozen=True)

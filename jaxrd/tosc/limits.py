@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.curve import Curve
+from jaxrd.errors import InputError
 from jaxrd.solution import Solution
 from jaxrd.tosc import bounds
 from jaxrd.tosc.bounds import Bound
 from jaxrd.tosc.calibration import fit_temperature, log_posterior
 from jaxrd.tosc.confusion import confusion_joint, landmarks
-from jaxrd.tosc.outputs import InputError, Outputs
+from jaxrd.tosc.outputs import Outputs
 from jaxrd.tosc.reliability import Bin, reliability
 
 CURVES = {

@@ -4,13 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from jaxrd.errors import InputError
+
 ROW_SUM_TOLERANCE = 1e-3
 MOST_CLASSES = 20_000
 """The confusion joint is classes x classes: more would take over 3 GB each."""
-
-
-class InputError(ValueError):
-    """Input that cannot be used; the message is one line that quotes the offender and says what to do."""
 
 
 @dataclass(frozen=True)

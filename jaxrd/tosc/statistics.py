@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.curve import Curve
+from jaxrd.errors import InputError
 from jaxrd.sweep import sweep
 from jaxrd.target import rate_at
 from jaxrd.tosc import bands, bounds, held_out, resampling
@@ -14,7 +15,6 @@ from jaxrd.tosc.bands import Excess, Progress, Uncertain
 from jaxrd.tosc.estimate import risk_of
 from jaxrd.tosc.held_out import HeldOut
 from jaxrd.tosc.limits import Limits
-from jaxrd.tosc.outputs import InputError
 from jaxrd.tosc.reliability import estimated_kappa
 from jaxrd.tosc.rigorous import Lines, Points, hoeffding, mcdiarmid
 from jaxrd.tosc.soft import model_aware_problem

@@ -1,85 +1,100 @@
-"""Derivatives of solutions: implicit on the support for q, the envelope theorem where that suffices."""
+"""Derivatives of solutions: the conditions of optimality, differentiated on the support (implicit function theorem)."""
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.custom_derivatives import SymbolicZero
 
+from jaxrd.optimum import Terms, least_of_rows, missing, optimum, response, support_solver, terms
 from jaxrd.problem import Problem
-from jaxrd.solution import Solution
+from jaxrd.solution import Solution, Status
 
-SUPPORT = 1e-9  # letters below this share of the largest are taken as unused
-RIDGE = 1e4  # in rounding units of the Gram matrix, whose largest eigenvalue is one
-
-
-def _weights(problem: Problem, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """K = exp(-(s d - c)) and c, the row minimum as a constant: any constant gives the same functions below."""
-    d = jnp.asarray(problem.distortion)
-    allowed = jnp.isfinite(d)
-    charge = slope * jnp.where(allowed, d, 0)
-    c = jax.lax.stop_gradient(jnp.where(allowed, charge, jnp.inf).min(1))
-    c = jnp.where(jnp.isfinite(c), c, 0)
-    exponent = jnp.where(allowed, charge - c[:, None], 0)
-    return jnp.where(allowed, jnp.exp(-exponent), 0), c
+CORRECTIONS = 3  # of a tangent, for the ridge: they mend all but undetermined directions
 
 
-def _ratio(p: jax.Array, z: jax.Array) -> jax.Array:
-    return jnp.where(p > 0, p / jnp.where(p > 0, z, 1), 0)
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _stationary(kind: str, problem: Problem, target: jax.Array, q: jax.Array, slope: jax.Array) -> tuple:
+    """(q, slope) themselves, as the functions of the problem and the target that they are by optimality."""
+    return q, slope
 
 
-def lagrangian(problem: Problem, slope: jax.Array, q: jax.Array) -> jax.Array:
-    """F(q) = - sum_x p_x ln sum_y q_y exp(-s d_xy), a smooth function of everything; L(s) at the optimal q."""
-    k, c = _weights(problem, slope)
-    p = jnp.asarray(problem.source)
-    z = k @ q
-    return -jnp.where(p > 0, p * (jnp.log(jnp.where(p > 0, z, 1)) - c), 0).sum()
+@_stationary.defjvp
+def _(kind, primals, tangents):
+    problem, target, q, slope = primals
+    problem_dot, target_dot, _, _ = tangents  # q and slope have no tangents of their own: the rest determines them
+    q, slope = _stationary(kind, problem, target, q, slope)
+    t = terms(problem, slope, q)
+    root = jnp.where(q > 0, jnp.sqrt(jnp.where(q > 0, q, 1)), 0)
+    solve = support_solver(problem, t, root, corrections=CORRECTIONS)
+
+    # On the support c_y = 1 stays: G q' = c', G = K' diag(p/z^2) K.
+    def conditions(problem, target):
+        moved = terms(problem, target if kind == "slope" else slope, q)
+        return moved.c, missing(kind, moved, slope, target)
+
+    _, (c_dot, growth) = jax.jvp(conditions, (problem, target), (problem_dot, target_dot))
+    q_dot, slope_dot = response(kind, t, root, solve, c_dot, growth)
+    return (q, slope), (q_dot, target_dot if kind == "slope" else slope_dot)
 
 
-def _point(problem: Problem, slope: jax.Array, q: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """(I, E d) of the channel q makes."""
-    k, _ = _weights(problem, slope)
-    p, d = jnp.asarray(problem.source), jnp.asarray(problem.distortion)
-    w = _ratio(p, k @ q)
-    distortion = w @ (k * jnp.where(jnp.isfinite(d), d, 0)) @ q
-    r = q * (w @ k)
-    positive = (r > 0) & (q > 0)
-    divergence = jnp.where(positive, r * jnp.log(jnp.where(positive, r / jnp.where(positive, q, 1), 1)), 0).sum()
-    return lagrangian(problem, slope, q) - slope * distortion - divergence, distortion
+class _Optimum(NamedTuple):
+    """The optimum near a solution, as a constant."""
+
+    q: jax.Array
+    slope: jax.Array
+    end: jax.Array  # bool: an end of the curve, whose q and slope are taken as they are
 
 
-@jax.custom_jvp
-def optimal_reproduction(problem: Problem, slope: jax.Array, q: jax.Array) -> jax.Array:
-    """q itself, as the function of the problem and the slope that it is by optimality."""
-    return q
+def _possible(problem: Problem, solution: Solution) -> tuple[Problem, Solution]:
+    """Where no code exists, a problem without a distortion in its place: its derivatives are finite."""
+    nowhere = solution.status == Status.INFEASIBLE
+    anything = jnp.full_like(solution.reproduction, 1 / solution.reproduction.size)
+    return Problem(problem.source, jnp.where(nowhere, 0, problem.distortion)), replace(
+        solution,
+        slope=jnp.where(nowhere, 0, solution.slope),
+        reproduction=jnp.where(nowhere, anything, solution.reproduction),
+    )
 
 
-@optimal_reproduction.defjvp
-def _(primals, tangents):
-    problem, slope, q = primals
-    problem_dot, slope_dot, _ = tangents  # q's own tangent is none: it is determined by the rest
-    q = optimal_reproduction(problem, slope, q)
+def _find(kind: str, problem: Problem, target: jax.Array, solution: Solution) -> _Optimum:
+    problem, target, solution = jax.lax.stop_gradient((problem, target, solution))
+    slope = solution.slope
+    end = slope == 0 if kind == "slope" else (slope == 0) | jnp.isinf(slope)
+    inner = jnp.where(end, 1, slope)
+    q, found = optimum(kind, problem, inner if kind == "slope" else target, solution.reproduction, inner)
+    return _Optimum(jnp.where(end, solution.reproduction, q), jnp.where(end, slope, found), end)
 
-    def c_of(problem, slope):
-        k, _ = _weights(problem, slope)
-        return _ratio(jnp.asarray(problem.source), k @ q) @ k
 
-    _, c_dot = jax.jvp(c_of, (problem, slope), (problem_dot, slope_dot))
-    # On the support c_y = 1 stays: G q' = c', G = K' diag(p/z^2) K. Scaled by sqrt(q) its spectrum lies in [0, 1], and
-    # unused letters vanish. The ridge decides what dependent columns leave undetermined: the least change.
-    k, _ = _weights(problem, slope)
-    z = k @ q
-    root = jnp.where(q > SUPPORT * q.max(), jnp.sqrt(jnp.maximum(q, 0)), 0)
-    a = k * jnp.sqrt(_ratio(jnp.asarray(problem.source), jnp.where(z > 0, z, 1) ** 2))[:, None] * root
-    matrix = a.T @ a + RIDGE * jnp.finfo(q.dtype).eps * jnp.eye(q.size, dtype=q.dtype)
-    q_dot = root * jax.scipy.linalg.solve(matrix, root * c_dot, assume_a="pos")
-    # Within the simplex: G q = 1 on the support, so a common shift of c moves q along itself.
-    return q, q_dot - q * q_dot.sum()
+def _moving(kind: str, problem: Problem, target: jax.Array, at: _Optimum) -> tuple[jax.Array, jax.Array]:
+    """(q, slope) of the optimum as functions of the problem and the target; constants at an end."""
+    q, slope = _stationary(kind, problem, target, at.q, jnp.where(at.end, 1, at.slope))
+    return jnp.where(at.end, at.q, q), jnp.where(at.end, at.slope, slope)
+
+
+def _rate_and_distortion(t: Terms, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(I, E d) of an optimal q: I = F - s E d."""
+    return t.objective - jnp.where(jnp.isfinite(slope), slope, 0) * t.excess, t.offset + t.excess
+
+
+def _tangent(solution: Solution, rate, distortion, q, slope) -> Solution:
+    """A tangent Solution: gap, steps and status are constants, and so is what is +inf where no code exists."""
+    nowhere = solution.status == Status.INFEASIBLE
+    slope, rate, distortion, q = (jnp.where(nowhere, 0, a) for a in (slope, rate, distortion, q))
+    none = np.zeros(solution.steps.shape, jax.dtypes.float0)
+    return Solution(slope, rate, distortion, q, jnp.zeros_like(solution.gap), none, none)
 
 
 @jax.custom_jvp
 def solved(problem: Problem, slope: jax.Array, solution: Solution) -> Solution:
     """A solver's solution at one slope, with derivatives of its rate, distortion and reproduction attached.
 
-    Reverse and forward mode; memory independent of the iterations. Undefined at critical slopes, where the support
-    changes: there it is the derivative of one of the two sides.
+    Reverse and forward mode, of any order; memory independent of the iterations. They are taken at the optimum, not
+    where the solver stopped; NaN where the optimum is not found to rounding. At a critical slope, where the support
+    changes, and between equal reproductions they are those of one of the two sides.
     """
     return solution
 
@@ -87,52 +102,85 @@ def solved(problem: Problem, slope: jax.Array, solution: Solution) -> Solution:
 @solved.defjvp
 def _(primals, tangents):
     problem, slope, solution = primals
-    problem_dot, slope_dot, solution_dot = tangents
+    problem_dot, slope_dot, _ = tangents
+    rate, distortion, q = _along_slope(problem, slope, solution, problem_dot, slope_dot)
+    return solved(*primals), _tangent(solution, rate, distortion, q, slope_dot)
+
+
+@jax.jit
+def _along_slope(problem, slope, solution, problem_dot, slope_dot) -> tuple:
+    problem, solution = _possible(problem, solution)
+    at = _find("slope", problem, slope, solution)
 
     def point(problem, slope):
-        q = optimal_reproduction(problem, slope, jax.lax.stop_gradient(solution.reproduction))
-        return (*_point(problem, slope, q), q)
+        q, _ = _moving("slope", problem, slope, at)
+        return *_rate_and_distortion(terms(problem, slope, q), slope), q
 
-    _, (rate, distortion, q) = jax.jvp(point, (problem, slope), (problem_dot, slope_dot))
-    return solved(problem, slope, solution), _tangent(solution_dot, rate, distortion, q, slope_dot)
-
-
-def _tangent(template: Solution, rate, distortion, q, slope) -> Solution:
-    """A tangent Solution: gap, steps and status are constants."""
-    return Solution(slope, rate, distortion, q, jnp.zeros_like(rate), template.steps, template.status)
+    return jax.jvp(point, (problem, slope), (problem_dot, slope_dot))[1]
 
 
-def _lagrangian_tangent(problem: Problem, problem_dot: Problem, solution: Solution) -> jax.Array:
-    """dL at the solution's slope and q: both are optimal, so that neither moves L (the envelope theorem)."""
-    q, s = solution.reproduction, solution.slope
-    return jax.jvp(lambda problem: lagrangian(problem, s, q), (problem,), (problem_dot,))[1]
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def met(kind: str, problem: Problem, target: jax.Array, solution: Solution) -> Solution:
+    """A solution that meets a target, with derivatives of all its fields attached, by the envelope theorem:
 
+    dR = dL - s dD,  dD = (dL - dR) / s,  dL/dp_x = - ln Z_x,  dL/dd_xy = s p_x W_xy.
 
-@jax.custom_jvp
-def rate_solved(problem: Problem, distortion: jax.Array, solution: Solution) -> Solution:
-    """`rate_at`'s solution with the derivative of its rate: dR = dL - s dD."""
+    One rule for the ends of the curve: the slope is the one that the solution names, zero at D_max and inf at the
+    least distortion. As for `solved`, NaN where the optimum is not found to rounding.
+
+    Args:
+        kind: what is given: "distortion" or "rate".
+        problem: n x m.
+        target: its value.
+        solution: the solution that meets it.
+    """
     return solution
 
 
-@rate_solved.defjvp
-def _(primals, tangents):
-    problem, _, solution = primals
-    problem_dot, distortion_dot, solution_dot = tangents
-    rate_dot = _lagrangian_tangent(problem, problem_dot, solution) - solution.slope * distortion_dot
-    fixed = jnp.zeros_like(solution.reproduction), jnp.zeros_like(rate_dot)
-    return rate_solved(*primals), _tangent(solution_dot, rate_dot, distortion_dot, *fixed)
+@partial(met.defjvp, symbolic_zeros=True)  # zeros must stay zero where a coefficient is infinite
+def _(kind, primals, tangents):
+    problem, target, solution = primals
+    problem_dot, target_dot = jax.tree.map(
+        lambda a: None if isinstance(a, SymbolicZero) else a,
+        tangents[:2],
+        is_leaf=lambda a: isinstance(a, SymbolicZero),
+    )
+    fields = _along_target(kind, problem, target, solution, problem_dot, target_dot)
+    return met(kind, *primals), _tangent(solution, *fields)
 
 
-@jax.custom_jvp
-def distortion_solved(problem: Problem, rate: jax.Array, solution: Solution) -> Solution:
-    """`distortion_at`'s solution with the derivative of its distortion: dD = (dL - dR) / s."""
-    return solution
+@partial(jax.jit, static_argnames="kind")
+def _along_target(kind, problem, target, solution, problem_dot, target_dot) -> tuple:
+    problem, solution = _possible(problem, solution)
+    at = _find(kind, problem, target, solution)
+    q, slope = _moving(kind, problem, target, at)
+    t = terms(problem, slope, q)
+    p, positive = jnp.asarray(problem.source), slope > 0
+    low, joint = least_of_rows(problem), (p / t.z)[:, None] * t.kernel * q
+    if kind == "distortion":
+        coefficients = -jnp.log(t.z) + _times(slope, low), _times(slope, joint), -slope
+    else:  # the limits at slope zero and inf
+        in_source = jnp.where(positive, -jnp.log(t.z) / jnp.where(positive, slope, 1), t.mean) + low
+        nowhere = solution.status == Status.INFEASIBLE
+        coefficients = in_source, joint, jnp.where(nowhere, 0, -1 / slope)
+
+    def fields(problem, target):
+        q, slope = _moving(kind, problem, target, at)
+        return *_rate_and_distortion(terms(problem, slope, q), slope), q, slope
+
+    dots = problem_dot.source, problem_dot.distortion, target_dot
+    values = problem.source, problem.distortion, target
+    filled = [jnp.zeros_like(a) if dot is None else dot for a, dot in zip(values, dots, strict=True)]
+    _, (rate_dot, distortion_dot, q_dot, slope_dot) = jax.jvp(
+        fields, (problem, target), (Problem(*filled[:2]), filled[2])
+    )
+    envelope = sum((a * dot).sum() for a, dot in zip(coefficients, dots, strict=True) if dot is not None)
+    if kind == "distortion":
+        return envelope, distortion_dot, q_dot, slope_dot
+    return rate_dot, envelope, q_dot, slope_dot
 
 
-@distortion_solved.defjvp
-def _(primals, tangents):
-    problem, _, solution = primals
-    problem_dot, rate_dot, solution_dot = tangents
-    distortion_dot = (_lagrangian_tangent(problem, problem_dot, solution) - rate_dot) / solution.slope
-    fixed = jnp.zeros_like(solution.reproduction), jnp.zeros_like(rate_dot)
-    return distortion_solved(*primals), _tangent(solution_dot, rate_dot, distortion_dot, *fixed)
+def _times(slope: jax.Array, a: jax.Array) -> jax.Array:
+    """slope a, zero where a is, at slope inf too."""
+    infinite = jnp.isinf(slope)
+    return jnp.where(infinite, 0, slope) * a + jnp.where(infinite & (a != 0), jnp.sign(a) * jnp.inf, 0)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxrd.distortion import Structured
-from jaxrd.implicit import distortion_solved, rate_solved
+from jaxrd.implicit import met
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers import solve
@@ -187,7 +187,11 @@ def rate_at(
 
     Brackets the slope between the zero-rate end and the least distortion; where no slope hits D exactly (a kink or
     a linear piece), the two bracketing solutions are mixed. The lower bound is the best dual bound over the slopes
-    tried. The rate is differentiable in D and in the problem (envelope theorem); the other fields are constants.
+    tried.
+
+    Rate, slope and reproduction are differentiable in D and in the problem, to any order, as those of `solve`. One rule
+    at the ends: dR/dD = -slope, the slope being the one returned: 0 beyond D_max, inf at the least distortion (whether
+    the source can be sent at less follows from `least_distortion`). Below it R = +inf, and all derivatives are zero.
 
     Args:
         problem: source (n,), distortion (n, m).
@@ -206,7 +210,7 @@ def rate_at(
     """
     inputs = as_inputs(problem, distortion, tol)
     solution = _search(*inputs, solver=solver, max_solves=max_solves, along_rate=False)
-    return rate_solved(*inputs[:2], solution)
+    return met("distortion", *inputs[:2], solution)
 
 
 def distortion_at(
@@ -219,7 +223,8 @@ def distortion_at(
 ) -> Solution:
     """The distortion-rate function at a given rate, D(R) = min E d(X,Y) subject to I(X;Y) <= R, certified.
 
-    The distortion is differentiable in R and in the problem (envelope theorem); the other fields are constants.
+    Distortion, slope and reproduction are differentiable in R and in the problem, to any order, as those of `solve`; at
+    the ends of the curve dD/dR = -1 / slope with the slope returned, as for `rate_at`.
 
     Args:
         problem: source (n,), distortion (n, m).
@@ -239,4 +244,4 @@ def distortion_at(
     """
     inputs = as_inputs(problem, rate, tol)
     solution = _search(*inputs, solver=solver, max_solves=max_solves, along_rate=True)
-    return distortion_solved(*inputs[:2], solution)
+    return met("rate", *inputs[:2], solution)

@@ -8,6 +8,7 @@ from jax.test_util import check_grads
 
 from jaxrd import Problem, Status, distortion_at, rate_at, solve, sweep, tosc
 from jaxrd.closed_form import categorical
+from jaxrd.information import binary_entropy, entropy
 
 G = np.random.default_rng(0)
 P = jnp.asarray(G.dirichlet(np.ones(6)))
@@ -95,9 +96,98 @@ class TestTargets:
             np.testing.assert_allclose(in_p - in_p.mean(), closed - closed.mean(), atol=1e-6)
 
     def test_zero_rate_and_infeasible(self):
-        gradient = jax.grad(lambda x: rate_at(Problem(P, D), x).rate)
-        assert gradient(50.0) == 0
+        gradient = jax.grad(lambda x, d: rate_at(Problem(P, d), x).rate, (0, 1))
+        assert gradient(50.0, D)[0] == 0
         assert int(rate_at(Problem(P, D), -1.0).status) == Status.INFEASIBLE
+        # R = +inf all around: a training step gets zeros there, not NaN
+        assert all((g == 0).all() for g in gradient(-1.0, D))
+        assert jax.grad(lambda r: distortion_at(Problem(P, D), r).distortion)(-1.0) == 0
+
+    def test_ends_of_the_curve(self):
+        p, hamming = jnp.array([0.75, 0.25]), 1 - jnp.eye(2)
+        in_source = jax.grad(lambda p: rate_at(Problem(p, hamming), 0.0).rate)(p)
+        np.testing.assert_allclose(in_source, -jnp.log(p) - entropy(p), atol=1e-12)  # R(0) = H(p): -.27465, .82396
+        assert jax.grad(lambda x: rate_at(Problem(p, hamming), x).rate)(0.0) == -jnp.inf
+        in_distortion = jax.grad(lambda d: rate_at(Problem(p, d), 0.0).rate)(hamming)
+        np.testing.assert_array_equal(in_distortion, jnp.where(jnp.eye(2) > 0, jnp.inf, 0))  # 0 is out of reach then
+        beyond = jax.grad(lambda r: distortion_at(Problem(p, hamming), r).distortion)(1.0)  # more than H(p)
+        assert beyond == 0
+        at_silence = jax.grad(lambda p: distortion_at(Problem(p, hamming), 0.0).distortion)(p)
+        np.testing.assert_allclose(at_silence, jnp.array([0.0, 1.0]) - 0.25, atol=1e-12)  # D_max = p_2
+
+    @pytest.mark.parametrize("below", [1e-2, 1e-4, 1e-7])
+    def test_near_the_largest_distortion(self, below):
+        """R = ln 2 - h(D): R'(1/2 - e) = -ln((1/2 + e) / (1/2 - e))."""
+        problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
+        slope = jax.grad(lambda x: rate_at(problem, x).rate)(0.5 - below)
+        np.testing.assert_allclose(slope, -np.log((0.5 + below) / (0.5 - below)), rtol=1e-6)
+
+    def test_second_derivatives(self):
+        problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
+        curvature = jax.grad(jax.grad(lambda x: rate_at(problem, x).rate))(0.1)
+        np.testing.assert_allclose(curvature, 1 / (0.1 * 0.9), rtol=1e-9)  # 11.11
+        np.testing.assert_allclose(jax.grad(lambda x: rate_at(problem, x).slope)(0.1), -1 / (0.1 * 0.9), rtol=1e-9)
+        x = 0.16
+        rate = jnp.log(2) - binary_entropy(x)
+        inverse = jax.grad(jax.grad(lambda r: distortion_at(problem, r).distortion))(rate)
+        slope = np.log((1 - x) / x)
+        np.testing.assert_allclose(inverse, 1 / (x * (1 - x)) / slope**3, rtol=1e-9)  # R'' / |R'|^3
+
+    def test_on_a_linear_piece(self):
+        """Erasure: R = (1 - D/.5) ln 2 with one slope throughout, no solution of which meets D."""
+        d = jnp.array([[0, jnp.inf, 0.5], [jnp.inf, 0, 0.5]])
+        value, slope = jax.value_and_grad(lambda x: rate_at(Problem(jnp.array([0.5, 0.5]), d), x).rate)(0.2)
+        np.testing.assert_allclose([value, slope], [0.6 * np.log(2), -2 * np.log(2)], rtol=1e-9)
+
+
+def test_a_letter_of_mass_zero():
+    """One-sided, as its mass grows from zero."""
+    p, hamming = jnp.array([0.6, 0.4, 0.0]), 1 - jnp.eye(3)
+    functions = {
+        "solve": lambda p, d: solve(Problem(p, d), 2.0, tol=1e-13).rate,
+        "rate_at": lambda p, d: rate_at(Problem(p, d), 0.1, tol=1e-13).rate,
+    }
+    for f in functions.values():
+        h = 1e-6
+        one_sided = [(f(p.at[x].add(h), hamming) - f(p, hamming)) / h for x in range(3)]
+        np.testing.assert_allclose(jax.grad(f)(p, hamming), one_sided, rtol=1e-4)
+
+
+def test_at_the_least_distortion():
+    """At slope inf q is the law of the nearest reproductions: rate H(p), and q moves with p."""
+    p, hamming = jnp.array([0.5, 0.3, 0.2]), 1 - jnp.eye(3)
+    gradient = jax.grad(lambda p: solve(Problem(p, hamming), jnp.inf).rate)(p)
+    np.testing.assert_allclose(gradient, -jnp.log(p) - entropy(p), atol=1e-12)
+    moves = jax.jacobian(lambda p: solve(Problem(p, hamming), jnp.inf).reproduction)(p)
+    np.testing.assert_allclose(moves, jnp.eye(3) - p[:, None], atol=1e-12)
+
+
+def test_equal_reproductions_one_side():
+    """The first of two equal columns stands for both; every entry is the derivative of one of the two sides."""
+    p, d, h = jnp.array([0.75, 0.25]), jnp.array([[0.0, 1, 0], [1, 0, 1]]), 1e-6
+    f = lambda d: solve(Problem(p, d), 2.0, tol=1e-13).rate  # noqa: E731
+    gradient = jax.grad(f)(d)
+    for x, y in np.ndindex(d.shape):
+        sides = [float((f(d.at[x, y].add(e)) - f(d)) / e) for e in (h, -h)]
+        assert min(abs(float(gradient[x, y]) - side) for side in sides) < 1e-4
+    assert (gradient[:, 2] == 0).all()
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [(np.float64, 1e-6), (np.float32, 1e-2)])
+def test_where_the_solver_stopped_does_not_matter(dtype, limit):
+    """150 x 100, d = 1 - posterior rows: the solver stops at a gap of 5e-10, the derivative is that of the optimum."""
+    g = np.random.default_rng(3)
+    p, d, s = g.dirichlet(np.ones(150)), 1 - g.dirichlet(np.full(100, 0.1), 150), 6.0
+    exact = lambda s: solve(Problem(p, d), s, tol=1e-13)  # noqa: E731
+    h = 1e-3
+    for field in ("rate", "distortion"):
+        f = lambda s, field=field: float(FIELDS[field](exact(s)))  # noqa: E731
+        expected = (8 * (f(s + h) - f(s - h)) - (f(s + 2 * h) - f(s - 2 * h))) / (12 * h)
+        problem = Problem(jnp.asarray(p, dtype), jnp.asarray(d, dtype))
+        for tol in (None, 1e-3):
+            at_tol = lambda s, problem=problem, field=field, tol=tol: FIELDS[field](solve(problem, s, tol=tol))  # noqa: E731
+            found = jax.grad(at_tol)(dtype(s))
+            assert abs(float(found) / expected - 1) < limit
 
 
 def test_dependent_columns():

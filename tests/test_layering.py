@@ -19,7 +19,8 @@ ALLOWED = {
     "sparse": {"distortion", "kernel", "pytree"},
     "curve": set(),
     "solution": {"curve", "errors", "pytree"},
-    "implicit": {"problem", "errors", "solution"},
+    "optimum": {"problem"},
+    "implicit": {"errors", "optimum", "problem", "solution"},
     "solvers": {
         "blocks", "distortion", "errors", "implicit", "information", "kernel", "problem", "solution", "sparse",
     },

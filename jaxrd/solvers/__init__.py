@@ -24,7 +24,10 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
     `blahut_arimoto`: ask it for a gap of 1e-3 or so.
 
     Rate, distortion and reproduction are differentiable in the source, the distortion and the slope, in forward and
-    reverse mode, by implicit differentiation on the support (see `jaxrd.implicit`).
+    reverse mode and to any order, by implicit differentiation on the support (see `jaxrd.implicit`). The derivatives
+    are those of the optimum, whatever `tol`; NaN where it is not found to rounding. At a kink they are those of one
+    side: at a critical slope, where the support changes; between equal reproductions, where the first stands for all;
+    and for a letter of mass zero, as its mass grows.
     Through a distortion not held as a matrix there are no derivatives: asking for one raises.
 
     Args:

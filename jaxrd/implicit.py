@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +53,7 @@ def _possible(problem: Problem, solution: Solution) -> tuple[Problem, Solution]:
     """Where no code exists, a problem without a distortion in its place: its derivatives are finite."""
     nowhere = solution.status == Status.INFEASIBLE
     anything = jnp.full_like(solution.reproduction, 1 / solution.reproduction.size)
-    return Problem(problem.source, jnp.where(nowhere, 0, problem.distortion)), replace(
+    return Problem(problem.source, jnp.where(nowhere, 0, jnp.asarray(problem.distortion))), replace(
         solution,
         slope=jnp.where(nowhere, 0, solution.slope),
         reproduction=jnp.where(nowhere, anything, solution.reproduction),
@@ -84,7 +84,7 @@ def _tangent(solution: Solution, rate, distortion, q, slope) -> Solution:
     """A tangent Solution: gap, steps and status are constants, and so is what is +inf where no code exists."""
     nowhere = solution.status == Status.INFEASIBLE
     slope, rate, distortion, q = (jnp.where(nowhere, 0, a) for a in (slope, rate, distortion, q))
-    none = np.zeros(solution.steps.shape, jax.dtypes.float0)
+    none: Any = np.zeros(solution.steps.shape, jax.dtypes.float0)  # of integers
     return Solution(slope, rate, distortion, q, jnp.zeros_like(solution.gap), none, none)
 
 

@@ -23,6 +23,7 @@ class CloudKernel:
 
     cloud: PointCloud
     feasible: jax.Array  # (n,) bool: some reproduction is allowed
+    sound: jax.Array  # (n,) bool: no NaN, no -inf; what K holds in other rows means nothing, but is finite
     slopes: tuple[jax.Array]
     minima: tuple[jax.Array]  # (n,): min_y d
 
@@ -53,7 +54,8 @@ class CloudKernel:
         excess = cloud.measure(x, jnp.asarray(cloud.reproduction)) - low[:, None]
         tied = excess <= (4 + x.shape[1]) * info.eps * jnp.abs(low)[:, None]
         excess = jnp.where(tied, 0, excess)
-        return jnp.exp(-jnp.clip(self.slopes[0], info.tiny, info.max) * excess), excess
+        k = jnp.exp(-jnp.clip(self.slopes[0], info.tiny, info.max) * excess)
+        return jnp.where(excess >= 0, k, 0), excess
 
     def _scan(self, add: Callable, start: Any, *per_row: jax.Array) -> tuple[Any, Any]:
         """add(carry, block of K, block of d - min_y d, *blocks of per_row) over all blocks; outputs are per row."""
@@ -113,4 +115,4 @@ def cloud_kernel(cloud: PointCloud, slope: jax.Array) -> CloudKernel:
 
     low = jax.lax.map(least, cloud.split(x)).reshape(-1)[: cloud.shape[0]]
     minima = jnp.where(jnp.isfinite(low), low, 0)
-    return CloudKernel(cloud, ~jnp.isposinf(low), (slope,), (minima,))
+    return CloudKernel(cloud, ~jnp.isposinf(low), low > -jnp.inf, (slope,), (minima,))

@@ -3,12 +3,13 @@
 import jax
 import jax.numpy as jnp
 
+from jaxrd.errors import InputError
+from jaxrd.information import normalised
 from jaxrd.kernel import dense_kernel
-from jaxrd.problem import Problem, as_arrays
+from jaxrd.problem import Problem, as_arrays, refuse
 from jaxrd.solution import Solution
 
 
-@jax.jit
 def optimal_channel(problem: Problem, solution: Solution) -> jax.Array:
     """The test channel of a solved point, W(y|x) = q_y exp(-s d_xy) / sum_y' q_y' exp(-s d_xy').
 
@@ -17,10 +18,12 @@ def optimal_channel(problem: Problem, solution: Solution) -> jax.Array:
         solution: one point (for a curve: jax.vmap over its leading axis, or index it first).
 
     Returns:
-        W, shape (n, m), rows summing to one (a row with no allowed reproduction is zero).
+        W, shape (n, m), rows summing to one. Zero is the row of a letter with no allowed reproduction, and that of a
+        letter of mass zero with NaN or -inf in its distortion; NaN everywhere for traced values that are no problem.
 
     Raises:
-        ValueError: the solution has a leading axis.
+        InputError: the solution has a leading axis or does not belong to the problem, or known values have no answer
+            (see `Problem`).
 
     >>> from jaxrd import solve
     >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
@@ -29,12 +32,26 @@ def optimal_channel(problem: Problem, solution: Solution) -> jax.Array:
     [0.881, 0.119]
     """
     if solution.reproduction.ndim != 1:
-        raise ValueError(
+        raise InputError(
             f"solution must be one point; its reproduction has shape {solution.reproduction.shape}. "
             "Index it, or use jax.vmap(optimal_channel, in_axes=(None, 0))."
         )
     problem = as_arrays(problem)
-    kernel = dense_kernel((jnp.asarray(problem.distortion),), (solution.slope,))
-    joint = kernel.matrix * solution.reproduction
+    if solution.reproduction.shape != problem.distortion.shape[1:]:
+        raise InputError(
+            f"the solution must be of this problem, whose distortion has shape {problem.distortion.shape}; "
+            f"its reproduction has shape {solution.reproduction.shape}."
+        )
+    refuse(problem)
+    return _channel(problem, solution.slope, solution.reproduction)
+
+
+@jax.jit
+def _channel(problem: Problem, slope: jax.Array, reproduction: jax.Array) -> jax.Array:
+    kernel = dense_kernel((jnp.asarray(problem.distortion),), (slope,))
+    joint = jnp.where(kernel.sound[:, None], kernel.matrix * reproduction, 0)
     total = joint.sum(1, keepdims=True)
-    return jnp.where(total > 0, joint / jnp.where(total > 0, total, 1), 0)
+    channel = jnp.where(total > 0, joint / jnp.where(total > 0, total, 1), 0)
+    p = normalised(problem.source)
+    sound = jnp.where(kernel.sound, p >= 0, p == 0).all() & (slope >= 0) & (reproduction >= 0).all()
+    return jnp.where(sound, channel, jnp.nan)

@@ -3,10 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-from jaxrd.problem import Problem, as_arrays
+from jaxrd.information import normalised
+from jaxrd.problem import Problem, as_arrays, refuse
+
+STEPS = 200
 
 
-@jax.jit
 def critical_slope(problem: Problem) -> jax.Array:
     """The largest slope at which the rate is zero: -R'(D_max), from the left.
 
@@ -18,7 +20,11 @@ def critical_slope(problem: Problem) -> jax.Array:
         problem: source (n,), distortion (n, m).
 
     Returns:
-        s_crit, nats per unit of distortion, shape (). Zero where y* is forbidden for some letter.
+        s_crit, nats per unit of distortion, shape (). Zero where y* is forbidden for some letter; NaN for traced values
+        that are no problem.
+
+    Raises:
+        InputError: the shapes do not belong together, or known values have no answer (see `Problem`).
 
     Reference: the optimality conditions of [A] (TMRD) at a point mass.
 
@@ -27,33 +33,44 @@ def critical_slope(problem: Problem) -> jax.Array:
     0.693147
     """
     problem = as_arrays(problem)
-    p, d = jnp.asarray(problem.source), jnp.asarray(problem.distortion)
-    p = p / p.sum()
-    mean = p @ jnp.where(p[:, None] > 0, d, 0)
+    refuse(problem)
+    return _critical_slope(problem)
+
+
+@jax.jit
+def _critical_slope(problem: Problem) -> jax.Array:
+    p, d = normalised(problem.source), jnp.asarray(problem.distortion)
+    eps = jnp.finfo(p.dtype).eps
+    d = jnp.where(p[:, None] == 0, 0, d)
+    low = d.min(1, keepdims=True)
+    beyond = d - jnp.where(jnp.isfinite(low), low, 0)  # a large offset of a row costs the means no digits
+    mean = p @ beyond
+    sound = (mean >= 0).all()
     best = mean.argmin()
-    lead = jnp.where(p[:, None] > 0, d - d[:, best, None], 0)
+    lead = beyond - beyond[:, best, None]
     lead = jnp.where(jnp.isnan(lead), 0, lead)
     other = jnp.arange(d.shape[1]) != best
 
-    def excess(s):
-        # ln E exp(-s lead) through expm1: near s = 0 the ones cancel exactly, in float32 too.
-        charged = jnp.where(jnp.isinf(lead), jnp.sign(lead) * jnp.inf, s * jnp.where(jnp.isinf(lead), 0, lead))
+    # At the root p_x exp(-s lead_xy) <= 1 for every pair: a slope right of it, whatever the scale of the distortion.
+    gains = (lead < 0) & other
+    unit = jnp.where(gains, jnp.minimum(jnp.log(p), -eps)[:, None] / jnp.where(gains, lead, -1), jnp.inf).min()
+    unit = jnp.minimum(unit, jnp.finfo(p.dtype).max)
+    charge = unit * lead
+
+    def excess(t):
+        # ln E exp(-s lead) at s = t unit, through expm1: near zero the ones cancel exactly, in float32 too.
+        charged = jnp.where(jnp.isinf(charge), charge, t * jnp.where(jnp.isinf(charge), 0, charge))
         return jnp.where(other, jnp.log1p(p @ jnp.expm1(-charged)), -jnp.inf).max(initial=-jnp.inf)
 
-    # Convex in s and zero at s = 0: find a slope right of the root, then Newton falls onto it from there.
-    spread = jnp.where(jnp.isfinite(lead), jnp.abs(lead), 0).max()
-    unit = 1 / jnp.where(spread > 0, spread, 1)
-    cap = 1e9 * unit
-    right = jax.lax.while_loop(lambda s: (excess(s) <= 0) & (s < cap), lambda s: 2 * s, 1e-9 * unit)
-
+    # Convex in t and zero at t = 0: from the right Newton falls onto the root.
     def newton(state):
-        s, _, step = state
-        value, slope = jax.value_and_grad(excess)(s)
-        new = jnp.maximum(jnp.where(slope > 0, s - value / slope, 0), 0)
-        return new, jnp.abs(new - s) > 4 * jnp.finfo(p.dtype).eps * s, step + 1
+        t, _, step = state
+        value, slope = jax.value_and_grad(excess)(t)
+        new = jnp.maximum(jnp.where(slope > 0, t - value / slope, 0), 0)
+        return new, jnp.abs(new - t) > 4 * eps * t, step + 1
 
-    start = (right, jnp.bool_(True), jnp.int32(0))
-    root = jax.lax.while_loop(lambda state: state[1] & (state[2] < 100), newton, start)[0]
+    start = (jnp.ones((), p.dtype), jnp.bool_(True), jnp.int32(0))
+    root = unit * jax.lax.while_loop(lambda state: state[1] & (state[2] < STEPS), newton, start)[0]
     tie = jnp.where(other, mean, jnp.inf).min() <= mean[best]
-    never = excess(right) <= 0
-    return jnp.where(tie | ~jnp.isfinite(mean[best]), 0, jnp.where(never, jnp.inf, root))
+    found = jnp.where(tie | ~jnp.isfinite(mean[best]), 0, jnp.where(gains.any(), root, jnp.inf))
+    return jnp.where(sound, found, jnp.nan)

@@ -70,7 +70,7 @@ def _envelope(d: jax.Array, r: jax.Array) -> jax.Array:
 
     # Gift wrapping: from a vertex, the steepest descent to any point on its right is the next edge.
     def edge(state):
-        x, y, value, _ = state
+        x, y, value, _, turns = state
         right = usable & (d > x)
         steepness = jnp.where(right, (r - y) / jnp.where(right, d - x, 1), jnp.inf)
         least = steepness.min()
@@ -81,9 +81,10 @@ def _envelope(d: jax.Array, r: jax.Array) -> jax.Array:
         tied = right & (steepness <= least)
         x_next = jnp.where(descends, jnp.where(tied, d, -jnp.inf).max(), x)
         y_next = jnp.where(tied & (d == x_next), r, jnp.inf).min()
-        return x_next, jnp.where(descends, y_next, y), value, descends
+        return x_next, jnp.where(descends, y_next, y), value, descends, turns + 1
 
-    start = (leftmost, start_rate, jnp.full(d.shape, jnp.nan, dtype), usable.any())
-    value = jax.lax.while_loop(lambda state: state[3], edge, start)[2]
+    start = (leftmost, start_rate, jnp.full(d.shape, jnp.nan, dtype), usable.any(), jnp.int32(0))
+    # A vertex ends at most one edge: bounded, whatever overflows.
+    value = jax.lax.while_loop(lambda state: state[3] & (state[4] < d.size), edge, start)[2]
     # The vertices exactly, free of the rounding of their edge.
     return jnp.where(usable & (r < value), r, value)

@@ -250,7 +250,9 @@ class SparseDiscount(_NotHeld):
 
     def expected(self, source: jax.Array) -> jax.Array:
         """E d(X, y) of each reproduction, shape (m,)."""
-        saved = jax.ops.segment_sum(source[self.rows] * self.discount, jnp.asarray(self.columns), self.shape[1])
+        mass = source[self.rows]
+        saved = jnp.where(mass > 0, mass * jnp.asarray(self.discount), 0)
+        saved = jax.ops.segment_sum(saved, jnp.asarray(self.columns), self.shape[1])
         return jnp.asarray(self.ceiling) * source.sum() - saved
 
 

@@ -8,6 +8,25 @@ from jax.typing import ArrayLike
 NATS_PER_BIT = 0.6931471805599453
 
 
+@jax.jit
+def normalised(weights: ArrayLike) -> jax.Array:
+    """The pmf that weights stand for, w / sum w: the one rule for a source whose entries do not sum to one.
+
+    Args:
+        weights: >= 0, shape (n,).
+
+    Returns:
+        Shape (n,); NaN throughout if an entry is negative or not finite, or if the sum is zero or not finite.
+
+    >>> [round(float(p), 6) for p in normalised(jnp.array([7.0, 3.0]))]
+    [0.7, 0.3]
+    """
+    w = jnp.asarray(weights)
+    total = w.sum()
+    valid = (w >= 0).all() & (total > 0) & (total < jnp.inf)
+    return jnp.where(valid, w / total, jnp.nan)
+
+
 def entropy(pmf: ArrayLike, axis: int = -1) -> jax.Array:
     """Shannon entropy, H(p) = - sum_i p_i ln p_i, in nats.
 
@@ -44,16 +63,18 @@ def mutual_information(source: ArrayLike, channel: ArrayLike) -> jax.Array:
     """I(X;Y) = sum_x p_x KL(W(.|x) || pW), in nats.
 
     Args:
-        source: p, shape (n,).
-        channel: W, shape (n, m), rows summing to one.
+        source: p, shape (n,), taken as p / sum p.
+        channel: W, shape (n, m), rows summing to one; that of a letter of mass zero is not read.
 
     >>> round(float(mutual_information(jnp.array([0.5, 0.5]), jnp.eye(2))), 6)
     0.693147
     """
-    p, w = jnp.asarray(source), jnp.asarray(channel)
+    p = normalised(source)
+    masked = p == 0  # not p > 0: NaN must stay
+    w = jnp.where(masked[:, None], 0, jnp.asarray(channel))
     # KL of each row first: the difference of two entropies would cancel at small rates.
     divergence = relative_entropy(w, p @ w)
-    return jnp.where(p > 0, p * jnp.where(p > 0, divergence, 0), 0).sum()
+    return jnp.where(masked, 0, p * jnp.where(masked, 0, divergence)).sum()
 
 
 def cross_entropy(pmf: ArrayLike, code: ArrayLike, axis: int = -1) -> jax.Array:

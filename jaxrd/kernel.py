@@ -35,6 +35,7 @@ class DenseKernel:
 
     matrix: jax.Array  # (n, m)
     feasible: jax.Array  # (n,) bool: some reproduction is allowed
+    sound: jax.Array  # (n,) bool: no NaN, no -inf; what K holds in other rows means nothing, but is finite
     slopes: tuple[jax.Array, ...]  # one scalar per distortion
     distortions: tuple[jax.Array, ...]  # each (n, m)
     minima: tuple[jax.Array, ...]  # each (n,): min_y d
@@ -163,6 +164,7 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
     # The sum, for XLA's minimum on CPU loses NaN on large arrays (the least of nothing but NaN is inf).
     least = [jnp.where(jnp.isnan(d.sum(1)), jnp.nan, d.min(1)) for d in distortions]
     feasible = jnp.stack([~jnp.isposinf(low) for low in least]).all(0)
+    sound = jnp.stack([low > -jnp.inf for low in least]).all(0)
     minima = tuple(jnp.where(jnp.isfinite(low), low, 0) for low in least)
     # 0 * inf on either side: no excess costs nothing at slope inf, a forbidden pair stays so at slope 0.
     info = jnp.finfo(distortions[0].dtype)
@@ -173,4 +175,6 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
         shift = total.min(1)
         feasible &= ~jnp.isposinf(shift)
         total -= jnp.where(jnp.isfinite(shift), shift, 0)[:, None]
-    return DenseKernel(jnp.exp(-total), feasible, tuple(slopes), tuple(distortions), minima)
+    # NaN and what lies below a minimum that is -inf: a letter of mass zero may hold them, and 0 * NaN would spread.
+    matrix = jnp.where(total >= 0, jnp.exp(-total), 0)
+    return DenseKernel(matrix, feasible, sound, tuple(slopes), tuple(distortions), minima)

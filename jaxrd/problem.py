@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxrd.distortion import PointCloud, SparseDiscount, Structured
+from jaxrd.eager import known, refuse_unless, refuse_weights
+from jaxrd.errors import InputError
 from jaxrd.pytree import register
 
 
@@ -17,11 +20,15 @@ class Problem:
     """A discrete memoryless source and a distortion measure: min I(X;Y) subject to E d(X,Y) <= D.
 
     Args:
-        source: pmf p of the source letters, shape (n,). Letters of mass zero are masked, not dropped.
+        source: pmf p of the source letters, shape (n,); every function takes it as p / sum p. Letters of mass zero are
+            masked, not dropped: their rows of the distortion are not read, whatever they hold.
         distortion: d, shape (n, m), finite or +inf (a forbidden pair), in any unit; or a `PointCloud` or
             `SparseDiscount` (`jaxrd.distortion`), which stand for a matrix too large to hold.
 
-    Nothing is checked here (a Problem travels through jit and vmap); `validate` checks values on the host.
+    Nothing is checked here (a Problem travels through jit and vmap). A function called with known values raises an
+    `InputError` on what has no answer: an entry of the source that is negative, NaN or inf, or all of them zero; NaN or
+    -inf in the row of a letter that occurs. Where the values are traced the point has the status NONFINITE. `validate`
+    is stricter, for input from outside.
 
     >>> Problem(jnp.array([0.5, 0.5]), jnp.array([[0.0, 1.0], [1.0, 0.0]])).source.shape
     (2,)
@@ -35,7 +42,7 @@ def as_arrays(problem: Problem) -> Problem:
     """The problem as JAX arrays of one floating dtype; float64 input warns once while x64 is off.
 
     Raises:
-        ValueError: the shapes do not belong together.
+        InputError: the shapes do not belong together.
     """
     given = jax.tree.leaves(problem)
     narrow = jax.dtypes.canonicalize_dtype(np.float64) != np.float64
@@ -53,7 +60,7 @@ def as_arrays(problem: Problem) -> Problem:
         kind = distortion = jnp.asarray(distortion)
     shape = distortion.shape
     if source.ndim != 1 or len(shape) != 2 or source.shape[0] != shape[0] or 0 in shape:
-        raise ValueError(
+        raise InputError(
             f"source must have shape (n,) and distortion (n, m), n and m at least 1; "
             f"got {source.shape} and {shape}. For many problems at once, use jax.vmap."
         )
@@ -61,37 +68,75 @@ def as_arrays(problem: Problem) -> Problem:
     return Problem(source.astype(dtype), distortion.astype(dtype))
 
 
+def refuse(problem: Problem) -> None:
+    """Raise if known values have no answer; one pass over the distortion.
+
+    Args:
+        problem: as `as_arrays` gives it.
+
+    Raises:
+        InputError: quotes the offending value.
+    """
+    refuse_weights("source", problem.source)
+    source, distortion = known(problem.source), problem.distortion
+    if source is None:
+        return
+    if isinstance(distortion, PointCloud):
+        _finite(distortion.source, "source points", source > 0)
+        _finite(distortion.reproduction, "reproduction points")
+        return
+    if isinstance(distortion, SparseDiscount):
+        rows = known(distortion.rows)
+        _finite(distortion.ceiling, "ceiling")
+        _finite(distortion.discount, "discount", ... if rows is None else source.take(rows, mode="clip") > 0)
+        return
+    if jax.default_backend() != "cpu" and not _doubtful(distortion):
+        return
+    array = known(distortion)
+    if array is None or array.min() > -np.inf:  # numpy's minimum keeps NaN
+        return
+    bad = (np.isnan(array) | np.isneginf(array)) & (source > 0)[:, None]
+    if bad.any():
+        x, y = np.argwhere(bad)[0]
+        raise InputError(
+            f"distortion must be finite or +inf; got {array[x, y]} at ({x}, {y}). "
+            "Only letters of mass zero may hold anything."
+        )
+
+
+@jax.jit
+def _holds_a_hole(d: jax.Array) -> jax.Array:
+    return jnp.isnan(d.sum()) | (d.min() == -jnp.inf)  # the sum, for a minimum may lose NaN
+
+
+def _doubtful(distortion: ArrayLike) -> bool:
+    """Whether to look closer: found on the accelerator, for a matrix there is too much to fetch."""
+    try:
+        return bool(_holds_a_hole(distortion))
+    except jax.errors.TracerBoolConversionError:
+        return False
+
+
 def validate(problem: Problem, *, tolerance: float = 1e-6) -> None:
     """Check the values of a problem on the host.
 
     Raises:
-        ValueError: quotes the offending value: a source that is not a pmf within `tolerance`, NaN or -inf in the
-            distortion, a letter of positive mass all of whose reproductions are forbidden; points that are not
-            finite, pairs out of range or listed twice, a negative discount.
+        InputError: quotes the offending value: a source that is not a pmf within `tolerance`; for a letter of positive
+            mass NaN or -inf in the distortion, or no reproduction that is not forbidden; points that are not finite,
+            pairs out of range or listed twice, a negative discount.
     """
     source = np.asarray(problem.source)
     as_arrays(Problem(source.astype(np.float32), _narrowed(problem.distortion)))  # the shapes
-    if not np.isfinite(source).all():
-        raise ValueError(f"source must be finite; got {source[~np.isfinite(source)][0]}.")
-    if (source < 0).any():
-        raise ValueError(f"source must not be negative; got {source.min():.6g} at letter {source.argmin()}.")
+    refuse(problem)
     if abs(source.sum() - 1) > tolerance:
-        raise ValueError(f"source must sum to 1; got {source.sum():.6g}. Pass source / source.sum() if that was meant.")
-    if isinstance(problem.distortion, PointCloud):
-        _finite(problem.distortion.source, "source points")
-        _finite(problem.distortion.reproduction, "reproduction points")
-        return
+        raise InputError(f"source must sum to 1; got {source.sum():.6g}. Pass source / source.sum() if that was meant.")
     if isinstance(problem.distortion, SparseDiscount):
         _validate_pairs(problem.distortion)
+    if isinstance(problem.distortion, Structured):
         return
-    distortion = np.asarray(problem.distortion)
-    bad = np.isnan(distortion) | np.isneginf(distortion)
-    if bad.any():
-        x, y = np.argwhere(bad)[0]
-        raise ValueError(f"distortion must be finite or +inf; got {distortion[x, y]} at ({x}, {y}).")
-    lost = (source > 0) & np.isinf(distortion).all(1)
+    lost = (source > 0) & np.isposinf(np.asarray(problem.distortion)).all(1)
     if lost.any():
-        raise ValueError(f"every reproduction of letter {lost.argmax()} is forbidden (+inf): no code can send it.")
+        raise InputError(f"every reproduction of letter {lost.argmax()} is forbidden (+inf): no code can send it.")
 
 
 def _narrowed(distortion):
@@ -100,22 +145,20 @@ def _narrowed(distortion):
     )
 
 
-def _finite(values, what: str) -> None:
-    values = np.asarray(values)
-    if not np.isfinite(values).all():
-        raise ValueError(f"{what} must be finite; got {values[~np.isfinite(values)][0]}.")
+def _finite(values, what: str, where=...) -> None:
+    array = known(values)
+    if array is not None:
+        refuse_unless(np.isfinite, what, array[where], "finite")
 
 
 def _validate_pairs(distortion: SparseDiscount) -> None:
-    _finite(distortion.ceiling, "ceiling")
-    _finite(distortion.discount, "discount")
     if (np.asarray(distortion.discount) < 0).any():
-        raise ValueError(f"discount must be >= 0; got {np.min(distortion.discount):.6g}.")
+        raise InputError(f"discount must be >= 0; got {np.min(distortion.discount):.6g}.")
     indices = np.stack([np.asarray(distortion.rows), np.asarray(distortion.columns)])
     for name, index, count in zip(("rows", "columns"), indices, distortion.shape, strict=True):
         if index.size and not 0 <= index.min() <= index.max() < count:
-            raise ValueError(f"{name} must lie in 0..{count - 1}; got {index.min()} to {index.max()}.")
+            raise InputError(f"{name} must lie in 0..{count - 1}; got {index.min()} to {index.max()}.")
     pairs, times = np.unique(indices, axis=1, return_counts=True)
     if (times > 1).any():
         x, y = pairs[:, times.argmax()]
-        raise ValueError(f"no pair may be listed twice; ({x}, {y}) is.")
+        raise InputError(f"no pair may be listed twice; ({x}, {y}) is.")

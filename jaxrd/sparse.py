@@ -1,6 +1,6 @@
 """The kernel of a distortion that is constant but for a few pairs: constant rows and a sparse matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import jax
@@ -20,6 +20,7 @@ class SparseKernel:
     base: jax.Array  # (n,): b, what a pair that is not listed has
     entries: jax.Array  # (pairs,): S
     feasible: jax.Array  # (n,) bool: all
+    sound: jax.Array  # (n,) bool: no NaN, no inf; other rows are taken as without discounts
     slopes: tuple[jax.Array]
     minima: tuple[jax.Array]  # (n,): min_y d
     largest: jax.Array  # (n,): largest discount of a row
@@ -78,6 +79,10 @@ def sparse_kernel(distortion: SparseDiscount, slope: jax.Array) -> SparseKernel:
     n = distortion.shape[0]
     discount, rows = jnp.asarray(distortion.discount), jnp.asarray(distortion.rows)
     info = jnp.finfo(discount.dtype)
+    finite = jnp.isfinite(discount)
+    sound = jnp.isfinite(jnp.asarray(distortion.ceiling)) & jnp.ones(n, bool).at[rows].min(finite)
+    discount = jnp.where(finite, discount, 0)
+    distortion = replace(distortion, discount=discount)
     largest = jnp.zeros(n, discount.dtype).at[rows].max(discount)
     s = jnp.clip(slope, info.tiny, info.max)
     # exp(-s (largest - discount)) - exp(-s largest), without the difference.
@@ -87,6 +92,7 @@ def sparse_kernel(distortion: SparseDiscount, slope: jax.Array) -> SparseKernel:
         jnp.exp(-s * largest),
         entries,
         jnp.ones(n, bool),
+        sound,
         (slope,),
         (jnp.asarray(distortion.ceiling) - largest,),
         largest,

@@ -14,7 +14,8 @@ from jax.typing import ArrayLike
 from threadpoolctl import ThreadpoolController
 
 from jaxrd.distortion import Structured
-from jaxrd.problem import Problem, as_arrays
+from jaxrd.errors import InputError
+from jaxrd.problem import Problem, as_arrays, refuse
 from jaxrd.solution import Solution
 from jaxrd.solvers import solve
 
@@ -126,26 +127,27 @@ def sweep(
         A `Solution`, leading axis k.
 
     Raises:
-        ValueError: slopes is not one-dimensional, is empty or holds a negative value or NaN; the shapes do not
-            belong together; batch_size is below 1.
+        InputError: slopes is not one-dimensional, is empty or holds a negative value or NaN; the shapes do not
+            belong together; known values have no answer (see `Problem`); batch_size is below 1.
 
     >>> curve = sweep(Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2)), [1.0, 2.0, 4.0])
     >>> curve.rate.shape
     (3,)
     """
     problem = as_arrays(problem)
+    refuse(problem)
     traced = any(isinstance(a, Tracer) for a in jax.tree.leaves((problem, slopes, tol)))
     grid = jnp.asarray(slopes, problem.source.dtype) if traced else np.asarray(slopes, problem.source.dtype)
     if grid.ndim != 1 or grid.shape[0] == 0:
-        raise ValueError(f"slopes must have shape (k,), k at least 1; got {grid.shape}. For one slope, use solve.")
+        raise InputError(f"slopes must have shape (k,), k at least 1; got {grid.shape}. For one slope, use solve.")
     if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1; got {batch_size}.")
+        raise InputError(f"batch_size must be at least 1; got {batch_size}.")
     total = grid.shape[0]
     lanes = min(batch_size or default_batch(problem), total)
     if traced:
         return _batch(problem, grid, tol, solver=solver, batch_size=lanes)
     if not (grid >= 0).all():
-        raise ValueError(f"slopes must be >= 0 nats per unit of distortion; got {grid[~(grid >= 0)][0]}.")
+        raise InputError(f"slopes must be >= 0 nats per unit of distortion; got {grid[~(grid >= 0)][0]}.")
 
     on_cpu = jax.default_backend() == "cpu"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,5 +1,6 @@
 """The curve at a given distortion, or at a given rate, by bracketing the slope."""
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ class _Bracket(NamedTuple):
     lower: jax.Array  # best lower bound on R at the target, or on R(.) where the mixture lies
     solves: jax.Array
     stuck: jax.Array  # solves since the bracket last halved
+    lost: jax.Array  # a solver made no claim: there is none to be made here
 
 
 def _silence(problem: Problem) -> Solution:
@@ -120,7 +122,7 @@ def _search(
     def unfinished(state: _Bracket) -> jax.Array:
         done = gap_of(state) <= aim_gap * jnp.maximum(1, upper(state.low, state.high)[0])
         settled = done | impossible(state) | at_silence(state) | at_finest(state)
-        return (state.solves < opening) | ((state.solves < max_solves) & ~settled)
+        return ((state.solves < opening) | ((state.solves < max_solves) & ~settled)) & ~state.lost
 
     def next_slope(state: _Bracket) -> jax.Array:
         low, high = state.low, state.high
@@ -147,9 +149,9 @@ def _search(
         width, before = measure(low) - measure(high), measure(state.low) - measure(state.high)
         lower = jnp.maximum(state.lower, bound_at(point, target))
         stuck = jnp.where((width <= 0.5 * before) | (state.stuck >= 2) | first | second, 0, state.stuck + 1)
-        return _Bracket(low, high, lower, state.solves + 1, stuck)
+        return _Bracket(low, high, lower, state.solves + 1, stuck, point.status == Status.NONFINITE)
 
-    start = _Bracket(silence, silence, jnp.zeros((), dtype), jnp.int32(0), jnp.int32(0))
+    start = _Bracket(silence, silence, jnp.zeros((), dtype), jnp.int32(0), jnp.int32(0), jnp.isnan(target))
     end = jax.lax.while_loop(unfinished, narrow, start)
 
     rate, distortion, reproduction = _mix(end.low, end.high, weight_of(end.low, end.high))
@@ -165,13 +167,26 @@ def _search(
         jnp.zeros((), dtype), jnp.int32(1), jnp.int32(Status.INFEASIBLE),
     )  # fmt: skip
     result = _choose(at_finest(end), end.high, mixture)
+    # Of a large offset the distortion keeps few digits: the rate pays for what it may have been rounded down by.
+    rounding = 4 * jnp.finfo(dtype).eps * jnp.abs(result.distortion)
+    paid = jnp.where(jnp.isfinite(result.slope), result.slope, 0) * rounding
+    gap = result.gap + paid
+    fine = gap <= tol * jnp.maximum(1, result.rate)
+    result = replace(
+        result,
+        rate=result.rate if along_rate else result.rate + paid,
+        distortion=result.distortion + rounding if along_rate else result.distortion,
+        gap=gap,
+        status=jnp.where((result.status == Status.CONVERGED) & ~fine, Status.STALLED, result.status).astype(jnp.int32),
+    )
     result = _choose(at_silence(end), end.low, result)
     result = _choose(impossible(end), nowhere, result)
-    lost = jnp.isnan(target)
+    claimed = jnp.isfinite(result.gap) & ~jnp.isnan(result.rate) & ~jnp.isnan(result.distortion)
+    infeasible = result.status == Status.INFEASIBLE
     return _choose(
-        lost,
-        Solution(nan, nan, nan, nowhere.reproduction, inf, jnp.int32(0), jnp.int32(Status.NONFINITE)),
+        ~end.lost & (claimed | infeasible),
         result,
+        Solution(nan, nan, nan, nowhere.reproduction, inf, end.solves, jnp.int32(Status.NONFINITE)),
     )
 
 
@@ -204,11 +219,15 @@ def rate_at(
         A `Solution` with rate - gap <= R(D) <= rate, and `steps` the slopes solved. D below the least distortion:
         rate +inf, INFEASIBLE. D at or beyond D_max: the zero-rate point.
 
+    Raises:
+        InputError: the shapes do not belong together, D is no scalar or NaN, or known values have no answer (see
+            `Problem`).
+
     >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
     >>> round(float(rate_at(problem, 0.11).rate), 3)  # ln 2 - h(.11)
     0.347
     """
-    inputs = as_inputs(problem, distortion, tol)
+    inputs = as_inputs(problem, distortion, tol, target="distortion")
     solution = _search(*inputs, solver=solver, max_solves=max_solves, along_rate=False)
     return met("distortion", *inputs[:2], solution)
 
@@ -238,10 +257,14 @@ def distortion_at(
         rate - gap <= R(distortion) <= rate. A rate that is negative, or below what forbidden pairs leave possible:
         distortion +inf, INFEASIBLE.
 
+    Raises:
+        InputError: the shapes do not belong together, R is no scalar or NaN, or known values have no answer (see
+            `Problem`).
+
     >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
     >>> round(float(distortion_at(problem, 0.3466).distortion), 3)
     0.11
     """
-    inputs = as_inputs(problem, rate, tol)
+    inputs = as_inputs(problem, rate, tol, target="rate")
     solution = _search(*inputs, solver=solver, max_solves=max_solves, along_rate=True)
     return met("rate", *inputs[:2], solution)

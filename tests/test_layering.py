@@ -10,10 +10,11 @@ ROOT = Path(jaxrd.__file__).parent
 # What each room may import of ours, besides itself; longest prefix wins.
 ALLOWED = {
     "errors": set(),
+    "eager": {"errors"},
     "information": set(),
     "pytree": set(),
     "distortion": {"pytree"},
-    "problem": {"distortion", "errors", "pytree"},
+    "problem": {"distortion", "eager", "errors", "pytree"},
     "kernel": {"pytree"},
     "blocks": {"distortion", "kernel", "pytree"},
     "sparse": {"distortion", "kernel", "pytree"},
@@ -22,13 +23,13 @@ ALLOWED = {
     "optimum": {"problem"},
     "implicit": {"errors", "optimum", "problem", "solution"},
     "solvers": {
-        "blocks", "distortion", "errors", "implicit", "information", "kernel", "problem", "solution", "sparse",
+        "blocks", "distortion", "eager", "errors", "implicit", "information", "kernel", "problem", "solution", "sparse",
     },
-    "channel": {"kernel", "errors", "problem", "solution"},
-    "critical": {"problem", "errors"},
+    "channel": {"kernel", "errors", "information", "problem", "solution"},
+    "critical": {"information", "problem", "errors"},
     "sweep": {"distortion", "errors", "problem", "solution", "solvers"},
     "target": {"distortion", "errors", "implicit", "problem", "solution", "solvers", "sweep"},
-    "closed_form": {"information", "errors"},
+    "closed_form": {"eager", "information", "errors"},
     "tosc.outputs": {"errors"},
     "tosc": {
         "channel", "closed_form", "critical", "curve", "distortion", "errors", "information", "problem", "pytree",

@@ -186,10 +186,6 @@ class TestStatus:
         with pytest.raises(ConvergenceError, match=r"slope 1: MAX_STEPS, gap .* nat"):
             check(point)
 
-    def test_nan(self):
-        point = solve(Problem(np.array([0.5, 0.5]), np.array([[0.0, np.nan], [1.0, 0.0]])), 1.0)
-        assert int(point.status) == Status.NONFINITE
-
     def test_infeasible_letter(self):
         dead = Problem(np.array([0.5, 0.5]), np.array([[np.inf, np.inf], [0.0, 1.0]]))
         point = solve(dead, 1.0)
@@ -206,11 +202,6 @@ class TestStatus:
         assert int(end.status) == Status.CONVERGED
         np.testing.assert_allclose(end.rate, np.log(2))
         assert end.distortion == 0
-
-    def test_negative_slope_claims_nothing(self):
-        point = solve(self.problem, -2.0)
-        assert int(point.status) == Status.NONFINITE
-        assert point.gap == np.inf
 
     def test_a_rounded_source_is_solved_as_the_pmf_it_stands_for(self):
         p = np.array([0.5, 0.3, 0.2])

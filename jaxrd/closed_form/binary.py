@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.closed_form._checked import NUMBER, PROBABILITY, closed_form
 from jaxrd.closed_form._root import floats, monotone_root
 from jaxrd.information import binary_entropy
 
 
-@jax.jit
+@closed_form(probability=PROBABILITY, distortion=NUMBER)
 def rate(probability: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = h(q) - h(D) for 0 <= D <= min(q, 1-q), nats; 0 beyond, +inf for D < 0.
 
@@ -28,7 +29,7 @@ def rate(probability: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(lossy, value, jnp.where(d < 0, jnp.inf, 0))
 
 
-@jax.jit
+@closed_form(probability=PROBABILITY, rate=NUMBER)
 def distortion(probability: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = h^-1(h(q) - R), the inverse on [0, 1/2]; 0 for R >= h(q), +inf for R < 0.
 

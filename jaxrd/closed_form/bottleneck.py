@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.closed_form._checked import CORRELATIONS, NUMBER, closed_form
 
-@jax.jit
+
+@closed_form(correlations=CORRELATIONS, rate=NUMBER)
 def information(correlations: ArrayLike, rate: ArrayLike) -> jax.Array:
     """I(R) = max sum_i -1/2 ln(1 - rho_i^2 (1 - e^{-2 R_i})) subject to sum_i R_i = R, R_i >= 0, nats.
 

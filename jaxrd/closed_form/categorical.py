@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.closed_form._checked import NUMBER, SLOPE, WEIGHTS, closed_form
 from jaxrd.closed_form._root import monotone_root
-from jaxrd.information import entropy
+from jaxrd.information import entropy, normalised
 
 
 class _Sorted(NamedTuple):
@@ -26,7 +27,7 @@ def _sort(pmf: ArrayLike, other: ArrayLike) -> tuple[_Sorted, jax.Array]:
         raise ValueError(f"pmf must have shape (letters,); got {p.shape}. For many sources, use jax.vmap.")
     dtype = jnp.promote_types(jnp.result_type(p, x), jnp.float32)
     order = jnp.argsort(-p, stable=True)
-    p = p.astype(dtype)[order]
+    p = normalised(p.astype(dtype))[order]
     tail = jnp.concatenate([jnp.cumsum(p[::-1])[::-1][1:], jnp.zeros(1, dtype)])
     count = jnp.arange(1, p.size + 1)
     return _Sorted(p, order, tail, (count - 1) * p + tail, count), x.astype(dtype)
@@ -43,7 +44,7 @@ def _level(sorted_: _Sorted, d: jax.Array, k: jax.Array) -> jax.Array:
     return jnp.where(several, jnp.maximum(d - sorted_.tail[k - 1], 0) / jnp.where(several, k - 1, 1), 0)
 
 
-@jax.jit
+@closed_form(pmf=WEIGHTS, distortion=NUMBER)
 def rate(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = - sum_{i<=k} p_i ln p_i + (1-D) ln(1-D) + (k-1) theta ln theta, theta = (D - sum_{i>k} p_i)/(k-1).
 
@@ -51,7 +52,7 @@ def rate(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     R(0) = H(p); 0 for D >= 1 - max p; +inf for D < 0.
 
     Args:
-        pmf: p, shape (letters,), summing to one.
+        pmf: p, shape (letters,), taken as p / sum p.
         distortion: probability of error, any shape.
 
     Returns:
@@ -97,7 +98,7 @@ def _divergence(a: jax.Array, p: jax.Array) -> jax.Array:
     return a * jnp.log(a / p) - a + p
 
 
-@jax.jit
+@closed_form(pmf=WEIGHTS, distortion=NUMBER)
 def slope(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """-dR/dD = ln((1-D)/theta), nats per unit; +inf at D <= 0 and 0 for D >= D_max, where it jumps by ln(p_1/p_2).
 
@@ -112,7 +113,7 @@ def slope(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(k > 1, jnp.where(theta > 0, value, jnp.inf), 0)
 
 
-@jax.jit
+@closed_form(pmf=WEIGHTS, distortion=NUMBER)
 def reproduction(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """The optimal output pmf q_i = (p_i - theta)/(1 - D - theta) on the k likeliest letters, in the pmf's order.
 
@@ -135,7 +136,7 @@ def reproduction(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.zeros_like(q).at[..., s.order].set(q)
 
 
-@jax.jit
+@closed_form(pmf=WEIGHTS, slope=SLOPE)
 def distortion_at_slope(pmf: ArrayLike, slope: ArrayLike) -> jax.Array:
     """The distortion where the curve has the slope s: D = tail_k + (k-1) head_k / (e^s + k - 1).
 
@@ -155,7 +156,7 @@ def distortion_at_slope(pmf: ArrayLike, slope: ArrayLike) -> jax.Array:
     return sorted_.tail[k - 1] + (k - 1) * level
 
 
-@jax.jit
+@closed_form(pmf=WEIGHTS, rate=NUMBER)
 def distortion(pmf: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R), the inverse of `rate`; 0 for R >= H(p), +inf for R < 0.
 

@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.closed_form._checked import COUNT, NUMBER, closed_form
 from jaxrd.closed_form._root import floats
 
 
-@jax.jit
+@closed_form(classes=COUNT, distortion=NUMBER)
 def rate(classes: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = (1 - D) ln(classes) for 0 <= D <= 1, nats; 0 beyond, +inf for D < 0.
 
@@ -24,7 +25,7 @@ def rate(classes: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(d >= 0, jnp.maximum(1 - d, 0) * jnp.log(m), jnp.inf)
 
 
-@jax.jit
+@closed_form(classes=COUNT, rate=NUMBER)
 def distortion(classes: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = max{1 - R / ln(classes), 0}; +inf for R < 0.
 

@@ -4,9 +4,10 @@ import jax
 from jax.typing import ArrayLike
 
 from jaxrd.closed_form import laplacian
+from jaxrd.closed_form._checked import NUMBER, POSITIVE, closed_form
 
 
-@jax.jit
+@closed_form(mean=POSITIVE, distortion=NUMBER)
 def rate(mean: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = max{ln(mean / D), 0}, nats; +inf for D <= 0.
 
@@ -23,7 +24,7 @@ def rate(mean: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return laplacian.rate(mean, distortion)
 
 
-@jax.jit
+@closed_form(mean=POSITIVE, rate=NUMBER)
 def distortion(mean: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = mean exp(-R); +inf for R < 0.
 

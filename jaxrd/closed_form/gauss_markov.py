@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.closed_form._checked import CORRELATION, NUMBER, closed_form
 from jaxrd.closed_form._root import floats, monotone_root
 
 _NODES, _WEIGHTS = (a for a in np.polynomial.legendre.leggauss(128))
@@ -38,7 +39,7 @@ def _rate_at(c: jax.Array, level: jax.Array) -> jax.Array:
     return (half * integrand).sum(-1) / (2 * jnp.pi)
 
 
-@jax.jit
+@closed_form(correlation=CORRELATION, distortion=NUMBER)
 def rate(correlation: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """Rate of X_t = c X_{t-1} + noise of unit variance, nats per sample; +inf for D <= 0, 0 for D >= 1.
 
@@ -67,7 +68,7 @@ def rate(correlation: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(d > 0, value, jnp.inf)
 
 
-@jax.jit
+@closed_form(correlation=CORRELATION, rate=NUMBER)
 def distortion(correlation: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) per sample of the unit-variance source; +inf for R < 0.
 

@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.closed_form._checked import NUMBER, POSITIVE, closed_form
 from jaxrd.closed_form._root import floats
 
 
-@jax.jit
+@closed_form(variance=POSITIVE, distortion=NUMBER)
 def rate(variance: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = max{1/2 ln(variance / D), 0}, nats; +inf for D <= 0 (a Gaussian has no lossless code).
 
@@ -26,7 +27,7 @@ def rate(variance: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(d > 0, value, jnp.inf)
 
 
-@jax.jit
+@closed_form(variance=POSITIVE, rate=NUMBER)
 def distortion(variance: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = variance exp(-2 R); +inf for R < 0.
 

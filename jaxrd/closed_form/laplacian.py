@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.closed_form._checked import NUMBER, POSITIVE, closed_form
 from jaxrd.closed_form._root import floats
 
 
-@jax.jit
+@closed_form(scale=POSITIVE, distortion=NUMBER)
 def rate(scale: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = max{ln(scale / D), 0}, nats; +inf for D <= 0.
 
@@ -26,7 +27,7 @@ def rate(scale: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(d > 0, value, jnp.inf)
 
 
-@jax.jit
+@closed_form(scale=POSITIVE, rate=NUMBER)
 def distortion(scale: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = scale exp(-R); +inf for R < 0.
 

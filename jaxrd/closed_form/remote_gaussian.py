@@ -5,10 +5,11 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxrd.closed_form import gaussian
+from jaxrd.closed_form._checked import NONNEGATIVE, NUMBER, POSITIVE, closed_form
 from jaxrd.closed_form._root import floats
 
 
-@jax.jit
+@closed_form(signal_variance=POSITIVE, noise_variance=NONNEGATIVE, distortion=NUMBER)
 def rate(signal_variance: ArrayLike, noise_variance: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = max{1/2 ln((v - mmse) / (D - mmse)), 0}, mmse = v w / (v + w), nats; +inf for D <= mmse.
 
@@ -29,7 +30,7 @@ def rate(signal_variance: ArrayLike, noise_variance: ArrayLike, distortion: Arra
     return gaussian.rate(v * v / (v + w), d - mmse)
 
 
-@jax.jit
+@closed_form(signal_variance=POSITIVE, noise_variance=NONNEGATIVE, rate=NUMBER)
 def distortion(signal_variance: ArrayLike, noise_variance: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = mmse + (v - mmse) exp(-2 R); +inf for R < 0.
 

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.closed_form._checked import EIGENVALUES, NUMBER, closed_form
+
 
 def _sorted(eigenvalues: ArrayLike, other: ArrayLike) -> tuple[jax.Array, jax.Array]:
     eig, x = jnp.asarray(eigenvalues), jnp.asarray(other)
@@ -11,7 +13,7 @@ def _sorted(eigenvalues: ArrayLike, other: ArrayLike) -> tuple[jax.Array, jax.Ar
     return -jnp.sort(-eig.astype(dtype)), x.astype(dtype)[..., None]
 
 
-@jax.jit
+@closed_form(eigenvalues=EIGENVALUES, distortion=NUMBER)
 def rate(eigenvalues: ArrayLike, distortion: ArrayLike) -> jax.Array:
     """R(D) = sum_i max{1/2 ln(eig_i / theta), 0} with sum_i min(theta, eig_i) = D, nats; +inf for D <= 0.
 
@@ -39,7 +41,7 @@ def rate(eigenvalues: ArrayLike, distortion: ArrayLike) -> jax.Array:
     return jnp.where(d > 0, value, jnp.inf)
 
 
-@jax.jit
+@closed_form(eigenvalues=EIGENVALUES, rate=NUMBER)
 def distortion(eigenvalues: ArrayLike, rate: ArrayLike) -> jax.Array:
     """D(R) = sum_i min(theta, eig_i) with the water level theta of total rate R; +inf for R < 0.
 

@@ -146,8 +146,5 @@ def read_problem(path: str | Path) -> tuple[Problem, str]:
         if found[key].dtype.kind not in "iufb":
             raise InputError(f"{key} must be numbers; got {found[key].dtype}.")
     problem = Problem(found["source"].astype(np.float64), found["distortion"].astype(np.float64))
-    try:
-        validate(problem)
-    except ValueError as error:
-        raise InputError(str(error)) from None
+    validate(problem)
     return problem, digest(path)

@@ -29,12 +29,10 @@ def as_problem(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: quotes the offending value.
     """
-    try:
-        validate(problem)
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    source = np.asarray(problem.source, np.float64)
-    return source / source.sum(), np.asarray(problem.distortion, np.float64)
+    validate(problem)
+    source, distortion = np.asarray(problem.source, np.float64), np.asarray(problem.distortion, np.float64)
+    # What the row of a letter of mass zero holds is not read: zero times NaN would be.
+    return source / source.sum(), np.where(np.isnan(distortion) | np.isneginf(distortion), 0, distortion)
 
 
 def as_inputs(problem: Problem, labels: Labels) -> Inputs:

@@ -161,10 +161,7 @@ def checked(
     """
     measure = TotalVariation() if measure is None else measure
     if is_known(problem):
-        try:
-            validate(problem)
-        except ValueError as error:
-            raise InputError(str(error)) from None
+        validate(problem)
         if not np.isfinite(np.asarray(problem.distortion)).all():
             raise InputError("distortion must be finite beside a perception constraint; got +inf. Pass a large cost.")
     problem = as_arrays(problem)

@@ -39,7 +39,8 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
         A `Solution` with rate - gap <= R(distortion) <= rate, converged or not.
 
     Raises:
-        ValueError: the shapes do not belong together, or a derivative was asked where there is none.
+        ValueError: the shapes do not belong together, known values have no answer (an `InputError`, see `Problem`), or
+            a derivative was asked where there is none.
 
     >>> import jax.numpy as jnp
     >>> point = solve(Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2)), 2.0)

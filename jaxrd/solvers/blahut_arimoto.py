@@ -19,7 +19,7 @@ def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> 
 
     def unfinished(state):
         _, e, step = state
-        return (step < max_steps) & ~(e.gap <= tol * scale(e.objective))
+        return (step < max_steps) & (e.gap > tol * scale(e.objective))  # not of NaN, which stays
 
     def update(state):
         q, e, step = state
@@ -119,7 +119,7 @@ def blahut_arimoto(
         It is a constant to automatic differentiation.
 
     Raises:
-        ValueError: the shapes do not belong together.
+        InputError: the shapes do not belong together, or known values have no answer (see `Problem`).
 
     Reference: R. Blahut, Computation of channel capacity and rate-distortion functions, IEEE Trans. IT 1972.
 

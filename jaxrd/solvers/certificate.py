@@ -4,12 +4,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd.blocks import cloud_kernel
 from jaxrd.distortion import PointCloud, SparseDiscount
+from jaxrd.eager import refuse_unless
+from jaxrd.errors import InputError
+from jaxrd.information import normalised
 from jaxrd.kernel import dense_kernel, ratio
-from jaxrd.problem import Problem, as_arrays
+from jaxrd.problem import Problem, as_arrays, refuse
 from jaxrd.solution import Solution, Status
 from jaxrd.sparse import sparse_kernel
 
@@ -21,24 +25,37 @@ class Prepared(NamedTuple):
     source: jax.Array  # (n,), zero on letters that cannot be sent
     slope: jax.Array
     sendable: jax.Array  # (): every letter of positive mass has an allowed reproduction
+    sound: jax.Array  # (): the source is a pmf, and no row of a letter of positive mass holds NaN or -inf
 
 
-def as_inputs(problem: Problem, scalar: ArrayLike, tol: ArrayLike | None) -> tuple[Problem, jax.Array, jax.Array]:
+def as_inputs(
+    problem: Problem, scalar: ArrayLike, tol: ArrayLike | None, *, target: str | None = None
+) -> tuple[Problem, jax.Array, jax.Array]:
     """A pmf and arrays of one strong dtype (a Python scalar must not cost a compile of its own); tol=None: the default.
 
+    Args:
+        problem: source (n,), distortion (n, m).
+        scalar: the slope, or what `target` names.
+        tol: nats.
+        target: the scalar's name in errors where it is no slope, which must be >= 0.
+
     Raises:
-        ValueError: the shapes do not belong together, or the slope or target is no scalar.
+        InputError: the shapes do not belong together, the slope or target is no scalar, or known values have no answer.
     """
     problem = as_arrays(problem)
+    refuse(problem)
     dtype = problem.source.dtype
     scalar = jnp.asarray(scalar, dtype)
     if scalar.ndim != 0:
-        raise ValueError(
+        raise InputError(
             f"one scalar at a time; got shape {scalar.shape}. For a grid of slopes use sweep, or jax.vmap."
         )
+    if target is None:
+        refuse_unless(lambda x: x >= 0, "slope", scalar, ">= 0 nats per unit of distortion")
+    else:
+        refuse_unless(lambda x: ~np.isnan(x), target, scalar, "a number")
     # A pmf rounded to fewer digits must not void the certificate.
-    source = problem.source / problem.source.sum()
-    return Problem(source, problem.distortion), scalar, default_tolerance(dtype, tol)
+    return Problem(normalised(problem.source), problem.distortion), scalar, default_tolerance(dtype, tol)
 
 
 def _kernel(distortion: Any, slope: jax.Array) -> Any:
@@ -53,8 +70,10 @@ def prepare(problem: Problem, slope: jax.Array) -> Prepared:
     """Build the kernel. Derivatives stop here: a solver's result is a constant to autodiff."""
     problem, slope = jax.lax.stop_gradient((problem, slope))
     kernel = _kernel(problem.distortion, slope)
-    sendable = jnp.all(kernel.feasible | (problem.source <= 0))
-    return Prepared(kernel, jnp.where(kernel.feasible, jnp.asarray(problem.source), 0), slope, sendable)
+    source = jnp.asarray(problem.source)
+    sendable = jnp.all(kernel.feasible | (source <= 0))
+    sound = jnp.all(jnp.where(kernel.sound, source >= 0, source == 0))
+    return Prepared(kernel, jnp.where(kernel.feasible & kernel.sound, source, 0), slope, sendable, sound)
 
 
 def default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
@@ -99,7 +118,7 @@ def certify(
         tol: the gap asked, nats.
         unfinished: the status to give a point whose gap is larger than `tol`.
     """
-    kernel, source, slope, sendable = prepared
+    kernel, source, slope, sendable, sound = prepared
     weights = ratio(source, e.z)
     (beyond,) = kernel.mean_excess(weights, q)
     (least,) = kernel.minima
@@ -114,13 +133,16 @@ def certify(
     status = jnp.where(gap <= tol * scale(e.objective + offset), Status.CONVERGED, unfinished)
     sane = jnp.isfinite(gap) & jnp.isfinite(rate) & jnp.isfinite(distortion) & (slope >= 0)
     status = jnp.where(sane, status, Status.NONFINITE)
-    status = jnp.where(sendable, status, Status.INFEASIBLE)
     lost = ~sendable
+    status = jnp.where(lost, Status.INFEASIBLE, status)
+    # Last: what is no problem has no answer, not even that there is none.
+    status = jnp.where(sound, status, Status.NONFINITE)
+    sane, lost = sane & sound, lost & sound
     return Solution(
         slope=slope,
-        rate=jnp.where(lost, jnp.inf, rate),
-        distortion=jnp.where(lost, jnp.inf, distortion),
-        reproduction=q,
+        rate=jnp.where(lost, jnp.inf, jnp.where(sound, rate, jnp.nan)),
+        distortion=jnp.where(lost, jnp.inf, jnp.where(sound, distortion, jnp.nan)),
+        reproduction=jnp.where(sound, q, jnp.nan),
         gap=jnp.where(lost, 0, jnp.where(sane, gap, jnp.inf)),
         steps=jnp.asarray(steps, jnp.int32),
         status=status.astype(jnp.int32),

@@ -67,7 +67,7 @@ def interior_point(
         differentiation.
 
     Raises:
-        ValueError: the shapes do not belong together.
+        InputError: the shapes do not belong together, or known values have no answer (see `Problem`).
 
     Reference: S. Mehrotra, On the implementation of a primal-dual interior point method, SIAM J. Optim. 1992;
     Y. Kim et al., A fast algorithm for maximum likelihood estimation of mixture proportions, JCGS 2020 (the same

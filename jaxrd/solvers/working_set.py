@@ -63,7 +63,7 @@ def working_set(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = N
         A `Solution`; `steps` sums the iterations over the rounds. It is a constant to automatic differentiation.
 
     Raises:
-        ValueError: the shapes do not belong together.
+        InputError: the shapes do not belong together, or known values have no answer (see `Problem`).
 
     >>> x = jnp.linspace(-4, 4, 300)
     >>> gaussian = Problem(jnp.exp(-(x**2) / 2), (x[:, None] - x) ** 2)
@@ -120,7 +120,7 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
         z, c = everywhere(q)
         gap = jnp.log(c.max())
         worst = jnp.argsort(jnp.argsort(-c)) < capacity[state.size] // NEWCOMERS
-        slow = (gap > PROGRESS * state.gap) | (state.round + 1 >= ROUNDS)
+        slow = ~(gap <= PROGRESS * state.gap) | (state.round + 1 >= ROUNDS)
         return _State(
             q,
             jnp.where(worst & (c > 1), 2 + c / c.max(), share(q, z)),

@@ -1,0 +1,78 @@
+"""What the arguments of a closed form may be: refused where they are known, NaN where they are traced."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrd.eager import refuse_unless, refuse_weights
+
+
+class Domain(NamedTuple):
+    """Where an argument may lie."""
+
+    what: str
+    test: Callable  # elementwise, of a numpy or a JAX array; false for NaN
+    whole: bool = False  # the entries of one array belong together
+
+
+NUMBER = Domain("a number", lambda x: x == x)
+POSITIVE = Domain("positive and finite", lambda x: (x > 0) & (x < np.inf))
+NONNEGATIVE = Domain(">= 0 and finite", lambda x: (x >= 0) & (x < np.inf))
+PROBABILITY = Domain("in [0, 1]", lambda x: (x >= 0) & (x <= 1))
+COUNT = Domain("at least 1 and finite", lambda x: (x >= 1) & (x < np.inf))
+SLOPE = Domain(">= 0", lambda x: x >= 0)
+CORRELATION = Domain("inside (-1, 1)", lambda x: (x > -1) & (x < 1))
+CORRELATIONS = Domain("in [-1, 1]", lambda x: (x >= -1) & (x <= 1), whole=True)
+EIGENVALUES = NONNEGATIVE._replace(whole=True)
+WEIGHTS = Domain("weights", lambda x: (x >= 0) & (x.sum() > 0) & (x.sum() < np.inf), whole=True)
+"""Taken as the pmf weights / sum of weights."""
+
+
+def closed_form(**domains: Domain) -> Callable[[Callable], Callable]:
+    """Compile a formula and guard it: no comparison with NaN may fall into one of its branches.
+
+    Args:
+        domains: of each argument, by its name.
+
+    Returns:
+        A decorator. The function raises an `InputError` that quotes the first known value outside its domain; where a
+        value is traced the entries of the result that it belongs to are NaN.
+
+    >>> @closed_form(variance=POSITIVE)
+    ... def deviation(variance):
+    ...     return jnp.sqrt(variance)
+    >>> float(deviation(4.0))
+    2.0
+    """
+
+    def guard(formula: Callable) -> Callable:
+        signature = inspect.signature(formula)
+
+        @jax.jit
+        def compiled(*args):
+            value = formula(*args)
+            good = jnp.asarray(True)
+            for a, domain in zip(args, domains.values(), strict=True):
+                inside = jnp.asarray(domain.test(jnp.asarray(a)))
+                good &= inside.all() if domain.whole else inside
+            good = good.reshape(good.shape + (1,) * (value.ndim - good.ndim))
+            return jnp.where(good, value, jnp.nan)
+
+        @wraps(formula)
+        def function(*args, **kwargs):
+            given = signature.bind(*args, **kwargs).arguments
+            for name, domain in domains.items():
+                if domain is WEIGHTS:
+                    refuse_weights(name, given[name])
+                else:
+                    refuse_unless(domain.test, name, given[name], domain.what)
+            return compiled(*(given[name] for name in domains))
+
+        return function
+
+    return guard

@@ -1,0 +1,61 @@
+"""Checks of values on the host, where they are known: outside jit, vmap and grad. Inside, a status or NaN says it."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxrd.errors import InputError
+
+Test = Callable[[np.ndarray], np.ndarray]
+
+
+def known(value: ArrayLike) -> np.ndarray | None:
+    """The value as a numpy array; None where it is traced.
+
+    >>> known(2.0)
+    array(2.)
+    """
+    try:
+        return np.asarray(value)
+    except jax.errors.TracerArrayConversionError:
+        return None
+
+
+def refuse_unless(test: Test, name: str, value: ArrayLike, what: str) -> None:
+    """Raise if a known value fails an elementwise test.
+
+    Raises:
+        InputError: f"{name} must be {what}; got ...", with the first entry that fails and where it stands.
+
+    >>> refuse_unless(np.isfinite, "variance", 1.0, "finite")
+    """
+    array = known(value)
+    if array is None:
+        return
+    good = np.asarray(test(array))
+    if good.all():
+        return
+    place = tuple(int(i) for i in np.argwhere(~good)[0])
+    where = f" at {place[0] if len(place) == 1 else place}" if place else ""
+    raise InputError(f"{name} must be {what}; got {array[place]:g}{where}.")
+
+
+def refuse_weights(name: str, value: ArrayLike) -> None:
+    """Raise if known values are no weights, which stand for the pmf weights / sum of weights.
+
+    Raises:
+        InputError: quotes the first entry that is negative or not finite, or the sum if it is zero or not finite.
+
+    >>> refuse_weights("source", [7, 3])
+    """
+    array = known(value)
+    if array is None:
+        return
+    refuse_unless(np.isfinite, name, array, "finite")
+    if (array < 0).any():
+        raise InputError(f"{name} must not be negative; got {array.min():.6g} at letter {array.argmin()}.")
+    total = array.sum()
+    if not 0 < total < np.inf:
+        raise InputError(f"{name} must have a positive finite sum; got {total:g}.")

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -139,13 +140,14 @@ def validate(problem: Problem, *, tolerance: float = 1e-6) -> None:
         raise InputError(f"every reproduction of letter {lost.argmax()} is forbidden (+inf): no code can send it.")
 
 
+@np.errstate(over="ignore")
 def _narrowed(distortion):
     return jax.tree.map(
         lambda a: a.astype(np.float32) if a.dtype.kind == "f" else a, jax.tree.map(np.asarray, distortion)
     )
 
 
-def _finite(values, what: str, where=...) -> None:
+def _finite(values, what: str, where: Any = ...) -> None:
     array = known(values)
     if array is not None:
         refuse_unless(np.isfinite, what, array[where], "finite")

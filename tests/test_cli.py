@@ -221,6 +221,29 @@ class TestSweep:
         assert run(["sweep", str(tmp_path / "p.npz"), "--low", "4", "--high", "1", *args]) == 2
         assert "0 < low < high; got 4 and 1" in capsys.readouterr().err
 
+    def test_points_lie_where_the_curve_is_whatever_the_largest_distortion(self, tmp_path, capsys):
+        def swept(name, source, distortion):
+            np.savez(tmp_path / "p.npz", source=source, distortion=distortion)
+            assert run(["sweep", str(tmp_path / "p.npz"), "--slopes", "20", "--out", str(tmp_path / name)]) == 0
+            document = json.loads((tmp_path / name / "sweep.json").read_text())
+            curve = document["curves"]["R(D)"]
+            assert set(curve["status"]) == {"CONVERGED"}
+            return document["summary"]["critical_slope"], np.array(curve["distortion"]), np.array(curve["rate_bits"])
+
+        # "Never" written as a large number: the erasure source, whose curve is one straight line.
+        for never in (1e12, 1e300):
+            critical, d, rate = swept("never", [0.5, 0.5], [[0, 1, never], [never, 1, 0]])
+            assert critical == pytest.approx(np.log(2))
+            np.testing.assert_allclose(rate, 1 - d, atol=1e-9)
+            assert (np.diff(np.sort(d)) < 0.1).all()
+            assert (d.min(), d.max()) == (0, 1)
+        # One letter far away, of mass 1e-9: the curve of the others, whose rates go up to log2 6.
+        x = np.r_[np.linspace(-3, 3, 6), 1e6]
+        _, d, rate = swept("far", np.r_[np.full(6, (1 - 1e-9) / 6), 1e-9], (x[:, None] - x) ** 2)
+        assert d.max() > 900
+        assert (np.diff(np.sort(rate)) < 0.35).all()
+        assert rate.max() == pytest.approx(np.log2(6), abs=1e-6)
+
     @pytest.mark.parametrize("value", ["nan", "inf"])
     def test_bad_target(self, tmp_path, value, capsys):
         np.savez(tmp_path / "p.npz", source=[0.5, 0.5], distortion=1 - np.eye(2))

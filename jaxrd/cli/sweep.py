@@ -14,9 +14,9 @@ from jaxrd.cli.common import console, errors, forgive_interrupts, progress_bar, 
 def sweep_command(
     file: Annotated[Path, typer.Argument(help=".npz with source (n,) and distortion (n, m), +inf allowed")],
     at: Annotated[list[float] | None, typer.Option(help="distortion to solve for; repeatable")] = None,
-    slopes: Annotated[int, typer.Option(help="points of the curve")] = 64,
+    slopes: Annotated[int, typer.Option(help="points of the curve, close together where it bends")] = 64,
     low: Annotated[float | None, typer.Option(help="least slope, nats per unit of distortion")] = None,
-    high: Annotated[float | None, typer.Option(help="largest slope")] = None,
+    high: Annotated[float | None, typer.Option(help="largest slope; with --low: evenly on a log scale")] = None,
     out: Annotated[Path, typer.Option(help="folder for sweep.json, sweep.csv, sweep.png")] = Path("sweep"),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="no figure")] = False,
     float32: Annotated[
@@ -28,6 +28,7 @@ def sweep_command(
     import jax
 
     from jaxrd import Problem, plots, rate_at, sweep
+    from jaxrd.cli.sampling import sample, shown
     from jaxrd.critical import critical_slope
     from jaxrd.errors import InputError
     from jaxrd.information import NATS_PER_BIT
@@ -45,20 +46,19 @@ def sweep_command(
         check_writable(out)
         problem: Problem = jax.tree.map(lambda a: jax.numpy.asarray(a, dtype), given)
         distortion = np.asarray(given.distortion)
-        finite = distortion[np.isfinite(distortion)]
-        spread = float(finite.max() - finite.min()) or 1.0
         critical = float(critical_slope(problem))
-        least = low if low is not None else (critical if 0 < critical < np.inf else 1e-2 / spread)
-        most = high if high is not None else max(1e3 / spread, 10 * least)
-        end = [np.inf] if high is None else []  # the least distortion, which no finite slope need reach
-        if not 0 < least < most < np.inf:
+        most = np.inf if high is None else high  # at inf the least distortion, which no finite slope need reach
+        least = min(critical, most) if low is None else low
+        if not most > 0 or high == np.inf or (low is not None and not 0 < low < most):
             raise InputError(f"--low and --high must satisfy 0 < low < high; got {least:g} and {most:g}.")
-        with progress_bar() as tick:
-            slope_grid = np.concatenate([np.geomspace(least, most, slopes - len(end)), end])
-            solved = sweep(problem, slope_grid, progress=partial(tick, "R(D)"))
-            points = [rate_at(problem, d) for d in at or []]
-        curve = solved.curve()
         tolerance = 1e-5 if float32 else 1e-9
+        with progress_bar() as tick:
+            progress = partial(tick, "R(D)")
+            if low is not None and high is not None:
+                curve = sweep(problem, np.geomspace(low, high, slopes), progress=progress).curve()
+            else:
+                curve = sample(problem, slopes, low, most, tol=tolerance, progress=progress)
+            points = [rate_at(problem, d) for d in at or []]
         meta = provenance(dtype=dtype, sha256=sha256, seed=None, clock=clock, tolerance=tolerance)
 
     table_of = {"R(D)": columns(curve, accuracy=False)}
@@ -78,13 +78,15 @@ def sweep_command(
         figure, ax = plots.new_figure()
         plots.curve_axes(ax, curve, label=f"R(D), gap at most {curve.gap.max():.1e} nat")
         ax.set_title(file.name, fontsize=11)
+        if np.isfinite(right := shown(curve)):
+            ax.set_xlim(right=right)
         files.append(("sweep.png", plots.png(figure)))
     written = save_all(out, files)
     forgive_interrupts()
 
-    converged = int(np.asarray(solved.converged).sum())
+    converged = int(np.isin(curve.status, (Status.CONVERGED, Status.EXACT)).sum())
     console.print(
-        f"[bold]{file.name}[/bold]: {distortion.shape[0]} x {distortion.shape[1]}, {slopes} slopes in "
+        f"[bold]{file.name}[/bold]: {distortion.shape[0]} x {distortion.shape[1]}, {len(curve.rate)} points of slopes "
         f"{least:.3g}..{most:.3g}, {converged} converged, largest gap {curve.gap.max():.1e} nat",
         highlight=False,
         soft_wrap=True,
@@ -98,6 +100,6 @@ def sweep_command(
             table.add_row(f"{r['distortion']:.6g}", rate, f"{r['gap_bits']:.1e}", r["status"])
         console.print(table)
     console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
-    if converged < slopes or any(r["status"] in ("MAX_STEPS", "STALLED", "NONFINITE") for r in rows):
+    if converged < len(curve.rate) or any(r["status"] in ("MAX_STEPS", "STALLED", "NONFINITE") for r in rows):
         errors.print("jaxrd: not converged at some slopes, see status", highlight=False)
         raise typer.Exit(1)

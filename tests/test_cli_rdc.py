@@ -176,3 +176,13 @@ def test_ctrl_c_writes_nothing(file, tmp_path, monkeypatch):
     monkeypatch.setattr("jaxrd.rdc.surface", interrupted)
     assert run(["rdc", str(file), "--at", "0.2,0.5", "--out", str(tmp_path / "out")]) == 130
     assert not (tmp_path / "out").exists()
+
+
+def test_one_letter_far_away_does_not_take_the_whole_grid(tmp_path):
+    x = np.array([-1.0, 0.0, 1e6])
+    p = np.array([0.5 - 5e-10, 0.5 - 5e-10, 1e-9])
+    np.savez(tmp_path / "far.npz", source=p, distortion=(x[:, None] - x) ** 2, labels=LABELS)
+    assert run(["rdc", str(tmp_path / "far.npz"), "--surface", "2", "--no-plot", "--out", str(tmp_path / "o")]) == 0
+    document = load(tmp_path / "o")
+    assert document["summary"]["silent_distortion"] == pytest.approx(1000, rel=1e-2)
+    assert 0.4 < max(row["distortion"] for row in document["rows"]) < 0.6

@@ -13,6 +13,7 @@ from jaxrd.closed_form import gaussian as plain
 from jaxrd.closed_form import vector_gaussian as water_filling
 from jaxrd.errors import InputError
 from jaxrd.rdc import gaussian
+from jaxrd.rdc.perception_closed_form import bernoulli_rate, gaussian_rate
 from jaxrd.rdc.universal import universal_vector_gaussian_rate
 from jaxrd.rdc.vector_gaussian import VectorSource, classification_at, distortion_at, rate_at
 from jaxrd.solution import Status
@@ -126,7 +127,22 @@ class TestScalar:
         assert gaussian.distortion(H, -0.1, **given) == np.inf
         assert gaussian.distortion(1.0, 3.0, **given) == np.inf
         assert gaussian.rate(np.inf, np.inf, **given) == 0
-        assert np.isnan(gaussian.rate(0.5, np.nan, **given))
+
+    def test_nan_certifies_nothing(self):
+        given = {"variance": 1.0, "correlation": 0.7, "label_entropy": H}
+        c, r = np.array([H - 0.1, np.nan]), np.array([0.3, np.nan])
+        traced = jax.jit(lambda c, r: (
+            gaussian.rate(0.5, c, **given), gaussian.rate(r, H, **given), gaussian.least_classification(r, **LABEL),
+            gaussian.distortion(H, r, **given), gaussian.distortion(c, 0.5, **given), bernoulli_rate(r, 0.1, 0.2),
+            bernoulli_rate(0.3, r, 0.2), bernoulli_rate(0.3, 0.2, r), gaussian_rate(1.0, r, 0.2),
+            gaussian_rate(1.0, 0.2, r),
+        ))  # fmt: skip
+        for found in traced(c, r):
+            np.testing.assert_array_equal(np.isnan(found), [False, True])
+        with pytest.raises(InputError, match="classification must be a number; got nan"):
+            gaussian.rate(0.5, np.nan, **given)
+        with pytest.raises(InputError, match="variance must be positive and finite; got -1"):
+            gaussian.distortion(H, 0.5, **(given | {"variance": -1.0}))
 
     def test_a_label_that_is_the_source(self):
         given = {"variance": 1.0, "correlation": 1.0, "label_entropy": H}

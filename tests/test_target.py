@@ -146,7 +146,49 @@ def test_a_target_below_the_least_distortion_is_not_reached():
     assert int(rate_at(problem, 1.0).status) == Status.CONVERGED
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-150, 1e150, 1e300])
+def test_any_scale_of_the_distortion(scale):
+    problem = Problem(np.array([1 / 3, 2 / 3]), scale * (1 - np.eye(2)))
+    point = rate_at(problem, 0.1 * scale)
+    assert int(point.status) == Status.CONVERGED
+    np.testing.assert_allclose(point.rate, binary.rate(1 / 3, 0.1), atol=1e-9)
+    np.testing.assert_allclose(critical_slope(problem) * scale, np.log(2), rtol=1e-14)
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e12, -1e12, 1e15])
+def test_an_offset_costs_digits_and_the_gap_says_so(offset):
+    problem = Problem(np.array([1 / 3, 2 / 3]), offset + (1 - np.eye(2)))
+    for point in (rate_at(problem, offset + 0.1), solve(problem, 2.0), solve(problem, 1.3), solve(problem, 4.0)):
+        truth = float(binary.rate(1 / 3, float(point.distortion) - offset))  # the difference is exact
+        assert float(point.rate - point.gap) <= truth <= float(point.rate)
+        assert int(point.status) != Status.CONVERGED or float(point.gap) <= 1e-9 * max(1, 4 * abs(offset))
+    np.testing.assert_allclose(critical_slope(problem), np.log(2), rtol=1e-12)
+
+
+def test_a_forbidden_pair_written_as_a_large_number():
+    # The erasure source, R(D) = (1 - D) ln 2.
+    for dtype, sizes, accuracy in ((np.float64, (1e12, 1e300), 1e-9), (np.float32, (1e12, 1e30), 1e-5)):
+        for never in sizes:
+            problem = Problem(np.array([0.5, 0.5], dtype), np.array([[0, 1, never], [never, 1, 0]], dtype))
+            np.testing.assert_allclose(critical_slope(problem), np.log(2), rtol=accuracy)
+            point = rate_at(problem, 0.5)
+            assert int(point.status) == Status.CONVERGED
+            np.testing.assert_allclose(point.rate, 0.5 * np.log(2), atol=accuracy)
+
+
 class TestCriticalSlope:
+    def test_one_letter_far_away(self):
+        # It is sent first: the slope at which its cost, ln 1e9, is worth the 1e12 it saves.
+        x = np.r_[np.linspace(-3, 3, 20), 1e6]
+        problem = Problem(np.r_[np.full(20, 0.05) * (1 - 1e-9), 1e-9], (x[:, None] - x) ** 2)
+        s = float(critical_slope(problem))
+        assert s == pytest.approx(np.log(1e9) / 1e12, rel=1e-5)
+        mean = problem.source @ problem.distortion
+        lead = np.delete(problem.distortion - problem.distortion[:, [mean.argmin()]], mean.argmin(), 1)
+        with np.errstate(over="ignore"):
+            value = lambda t: (problem.source @ np.expm1(-t * lead)).max()  # noqa: E731
+            assert value(0.999 * s) < 0 < value(1.001 * s)
+
     def test_float32_and_rounded_sources(self):
         p = np.array([0.6, 0.3, 0.1])
         for source in (p.astype(np.float32), p * (1 + 9e-7), p.astype(np.float32).astype(np.float64)):

@@ -289,6 +289,12 @@ class TestBottleneck:
             again = bottleneck_rate([0.7, 0.3], Z_LABELS, loss)
             np.testing.assert_allclose(again.rate, rate, atol=1e-6)
         all_of_it = bottleneck_information([0.7, 0.3], Z_LABELS, 1.0)
+        entropy = -0.7 * np.log(0.7) - 0.3 * np.log(0.3)
+        for rate in (np.nextafter(entropy, 0), entropy - 1e-14):  # all but all of it
+            nearly = bottleneck_information([0.7, 0.3], Z_LABELS, rate)
+            assert nearly.status == Status.CONVERGED
+            assert nearly.information == pytest.approx(all_of_it.information, abs=1e-8)
+            assert nearly.point.rate <= rate
         np.testing.assert_allclose(all_of_it.information, 0.42270908780599087 - 0.2079441541679836, atol=1e-12)
         assert bottleneck_information([0.7, 0.3], Z_LABELS, 0.0).information == pytest.approx(0, abs=1e-8)
 

@@ -14,6 +14,8 @@ from jaxrd.errors import InputError
 
 EXAMPLE = "rdc_mnist.npz"
 TOLERANCE = 1e-9
+CURVE = 24  # points of R(D) from which the largest distortion worth a figure is read
+UNEVEN = 100.0  # the largest distortion in ordinary ones, from which it is read
 GRID = {"lifted": 12, "fixed": 12, "literal": 6, "time-shared": 6}
 MEANING = {
     "lifted": "the decoder may also emit a soft label",
@@ -64,7 +66,8 @@ def rdc_command(
         together = _universal(given.problem, target, semantics, solver, theta) if theta else None
         found = None
         if count:
-            grids = [np.linspace(low, high, count) for low, high in limits]
+            ends = [_shown(given.problem, limits[0][1]), limits[1][1]]
+            grids = [np.linspace(low, end, count) for (low, _), end in zip(limits, ends, strict=True)]
             with progress_bar() as tick:
                 found = solve_surface(given.problem, target, *grids, solver=solver, progress=partial(tick, "R(D, C)"))
         meta = provenance(dtype=dtype, sha256=given.sha256, seed=seed, clock=clock, tolerance=TOLERANCE)
@@ -108,6 +111,20 @@ def _pair(option: str, text: str) -> tuple[float, float]:
     return distortion, classification
 
 
+def _shown(problem: Any, far: float) -> float:
+    """The largest distortion of the grid: one letter far away, or a number for "never", must not take all of it."""
+    from jaxrd.cli.sampling import sample, shown
+
+    d = np.asarray(problem.distortion)[np.asarray(problem.source) > 0]
+    with np.errstate(invalid="ignore"):
+        excess = d - d.min(1, keepdims=True)
+    nearest = np.where(excess > 0, excess, np.inf).min(1)
+    largest = excess[np.isfinite(excess)].max(initial=0)
+    if largest < UNEVEN * np.median(nearest):
+        return far
+    return min(far, shown(sample(problem, CURVE, None, np.inf, tol=TOLERANCE)))
+
+
 def _solver(given: Any, semantics: str, seed: int) -> tuple[Callable[..., Any], Any, list[tuple[float, float]]]:
     """The function, what it takes for the label, and from where to where its targets matter."""
     from jaxrd.rdc import cross_entropies, fixed_classifier_rate, lifted_rate, literal_rate, time_shared_rate
@@ -118,8 +135,9 @@ def _solver(given: Any, semantics: str, seed: int) -> tuple[Callable[..., Any], 
     p, d, labels = inputs.source, inputs.distortion, inputs.labels[0]
     kept = p > 0
     silence = p[kept] @ d[kept]
+    near = float(p[kept] @ d[kept].min(1))
     far = float(silence.min()) if np.isfinite(silence).any() else float(d[np.isfinite(d)].max())
-    distortions = float(p[kept] @ d[kept].min(1)), far
+    distortions = near, far
     if semantics != "fixed":
         functions = {"lifted": lifted_rate, "literal": literal_rate, "time-shared": time_shared_rate}
         return (

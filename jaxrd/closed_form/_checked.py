@@ -55,7 +55,7 @@ def closed_form(**domains: Domain) -> Callable[[Callable], Callable]:
 
         @jax.jit
         def compiled(*args):
-            value = formula(*args)
+            value = formula(**dict(zip(domains, args, strict=True)))
             good = jnp.asarray(True)
             for a, domain in zip(args, domains.values(), strict=True):
                 inside = jnp.asarray(domain.test(jnp.asarray(a)))

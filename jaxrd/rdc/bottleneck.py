@@ -119,6 +119,8 @@ def bottleneck_information(source: ArrayLike, labels: ArrayLike, rate: float, *,
         target = (
             tangent if step % 2 == 0 and met < tangent < lost else 0.5 * (tangent + chord) if step > PLAIN else chord
         )
+        # A rate an ulp below H(X) is reached beside the finest loss, where all three fall together.
+        target = max(target, min(met + 0.25 * tol, 0.5 * (met + lost)))
         point = at(target, right)
         price = float(point.classification_slope[0])
         if 0 < price < np.inf:

@@ -14,7 +14,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxrd.closed_form import gaussian
+from jaxrd.closed_form._checked import CORRELATIONS, NUMBER, POSITIVE, closed_form
 from jaxrd.closed_form._root import floats
+
+_LABEL = {"correlation": CORRELATIONS._replace(whole=False), "label_entropy": NUMBER}
 
 
 def differential_entropy(variance: ArrayLike) -> jax.Array:
@@ -26,7 +29,7 @@ def differential_entropy(variance: ArrayLike) -> jax.Array:
     return 0.5 * (jnp.log(2 * jnp.pi * jnp.asarray(variance)) + 1)
 
 
-@jax.jit
+@closed_form(classification=NUMBER, **_LABEL)
 def classification_rate(classification: ArrayLike, *, correlation: ArrayLike, label_entropy: ArrayLike) -> jax.Array:
     """R_C(C) = max{-1/2 ln(1 - (1 - e^{2(C - h(S))}) / rho^2), 0}, nats: the rate that the label alone asks for.
 
@@ -52,7 +55,7 @@ def classification_rate(classification: ArrayLike, *, correlation: ArrayLike, la
     small = -jnp.log1p(-jnp.where(possible & near, needed, 0) / squared)
     large = jnp.log(squared) - jnp.log(jnp.where(possible & ~near, left, squared))
     value = 0.5 * jnp.where(near, small, large)
-    return jnp.where(active, jnp.where(possible, value, jnp.inf), jnp.where(jnp.isnan(c), jnp.nan, 0))
+    return jnp.where(active, jnp.where(possible, value, jnp.inf), 0)
 
 
 def rate(
@@ -86,6 +89,7 @@ def rate(
     return jnp.maximum(gaussian.rate(variance, distortion), for_label)
 
 
+@closed_form(rate=NUMBER, **_LABEL)
 def least_classification(rate: ArrayLike, *, correlation: ArrayLike, label_entropy: ArrayLike) -> jax.Array:
     """The least h(S|Xh) at a rate, C(R) = h(S) + 1/2 ln(1 - rho^2 (1 - e^{-2R})), nats; +inf for R < 0.
 
@@ -99,6 +103,7 @@ def least_classification(rate: ArrayLike, *, correlation: ArrayLike, label_entro
     return jnp.where(r < 0, jnp.inf, h + 0.5 * jnp.log1p(kept))
 
 
+@closed_form(classification=NUMBER, rate=NUMBER, variance=POSITIVE, **_LABEL)
 def distortion(
     classification: ArrayLike,
     rate: ArrayLike,
@@ -130,6 +135,7 @@ def distortion(
     return jnp.where(feasible, gaussian.distortion(variance, rate), jnp.inf)
 
 
+@closed_form(classification=NUMBER, rate=NUMBER, variance=POSITIVE, **_LABEL)
 def printed_distortion(
     classification: ArrayLike,
     rate: ArrayLike,

@@ -5,11 +5,12 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxrd.closed_form import gaussian
+from jaxrd.closed_form._checked import NUMBER, POSITIVE, PROBABILITY, closed_form
 from jaxrd.closed_form._root import floats
 from jaxrd.information import binary_entropy, entropy
 
 
-@jax.jit
+@closed_form(probability=PROBABILITY, distortion=NUMBER, perception=NUMBER)
 def bernoulli_rate(probability: ArrayLike, distortion: ArrayLike, perception: ArrayLike) -> jax.Array:
     """R(D, P) of a Bernoulli(p) source, Hamming distortion, total variation, nats; elementwise, differentiable.
 
@@ -56,7 +57,7 @@ def bernoulli_rate(probability: ArrayLike, distortion: ArrayLike, perception: Ar
     return jnp.where(possible, jnp.where(plain, straight, jnp.where(middle, bent, 0)), jnp.inf)
 
 
-@jax.jit
+@closed_form(variance=POSITIVE, distortion=NUMBER, perception=NUMBER)
 def gaussian_rate(variance: ArrayLike, distortion: ArrayLike, perception: ArrayLike) -> jax.Array:
     """R(D, P) of a Gaussian source, squared error, W2^2, nats; elementwise, differentiable for P > 0.
 

@@ -113,7 +113,7 @@ def estimate_and_compress(joint: ArrayLike | SparseJoint, estimate_distortion: A
     # W(yh|yt) = q_yh e^{-s [yh != yt]} / z_yt; the label is right with probability sum J(yh, yt) W(yh|yt).
     z = shrink + (1 - shrink) * q
     right = shrink * (q @ j) + (1 - shrink) * j.diagonal() * q
-    distortion = 1 - jnp.where(z > 0, right / jnp.where(z > 0, z, 1), 0).sum(-1)
+    distortion = 1 - jnp.where(z == 0, 0, right / jnp.where(z == 0, 1, z)).sum(-1)
     silent = 1 - jnp.where(_likeliest(estimate), prior, 0).max()
     distortion = jnp.where(d >= 1 - estimate.max(), silent, distortion)
     return EstimateAndCompress(rate, distortion, d)
@@ -134,7 +134,7 @@ def time_sharing(joint: ArrayLike | SparseJoint, distortion: ArrayLike) -> jax.A
     # D_TM itself comes rounded: a target typed as D_TM must not miss it by an ulp.
     reach = d_tm - 8 * jnp.finfo(h.dtype).eps
     value = jnp.clip((d_0 - d) / jnp.where(d_0 > d_tm, d_0 - d_tm, 1), 0, 1) * h
-    value = jnp.where(d >= reach, value, jnp.inf)
+    value = jnp.where(d < reach, jnp.inf, value)
     return jnp.where(d_tm < d_0, value, jnp.nan)
 
 

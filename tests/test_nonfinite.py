@@ -20,6 +20,7 @@ from jaxrd import (
     rate_at,
     solve,
     sweep,
+    tosc,
     validate,
 )
 from jaxrd.closed_form import bottleneck, categorical
@@ -199,3 +200,14 @@ def test_mutual_information():
     assert np.isnan(mutual_information([NAN, 0.0], np.eye(2)))
     assert np.isnan(mutual_information([1.5, -0.5], np.eye(2)))
     assert mutual_information([0.0, 1.0], np.array([[NAN, NAN], [0.5, 0.5]])) == 0
+
+
+def test_bounds_of_a_classifier():
+    joint, d = np.array([[0.4, 0.1], [0.1, 0.4]]), np.array([NAN, 0.3])
+    np.testing.assert_array_equal(np.isnan(tosc.time_sharing(joint, d)), [True, False])
+    for found in tosc.estimate_and_compress(joint, d):
+        np.testing.assert_array_equal(np.isnan(found), [True, False])
+    mixture = tosc.mixture
+    for source, at in ((mixture.GaussianMixture(), NAN), (mixture.GaussianMixture(NAN), 0.3)):
+        for function in (mixture.indirect, mixture.indirect_rate, mixture.compress_and_estimate):
+            assert np.isnan(jax.tree.leaves(function(source, at))).all()

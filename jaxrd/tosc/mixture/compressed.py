@@ -15,6 +15,7 @@ from jaxrd.tosc.mixture.source import (
     posterior,
     rule,
     threshold,
+    where_numbers,
 )
 
 STAGE = 0.035  # of the continuation: how far ln(s - critical) / 2 moves in one
@@ -177,4 +178,4 @@ def compress_and_estimate(mixture: GaussianMixture, slope: ArrayLike) -> Compres
     def choose(coarse, fine, silent):
         return jnp.where(s >= 0.5, fine, jnp.where(few & ~rare, coarse, silent))
 
-    return jax.tree.map(choose, coarse, fine, silent)
+    return where_numbers(jax.tree.map(choose, coarse, fine, silent), q, a, s)

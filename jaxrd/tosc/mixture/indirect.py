@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from jaxrd.information import entropy
 from jaxrd.tosc.mixture.logistic import soft_decision
-from jaxrd.tosc.mixture.source import GaussianMixture, decision_joint, floats, log_odds, rule
+from jaxrd.tosc.mixture.source import GaussianMixture, decision_joint, floats, log_odds, rule, where_numbers
 
 STEEP = 1e12  # a slope that stands for infinity: it leaves 1e-24 of the distortion
 BISECTIONS = 60
@@ -91,11 +91,12 @@ def indirect(mixture: GaussianMixture, slope: ArrayLike) -> IndirectPoint:
     x, w_all = rule(mixture, -log_odds(mixture, 0.0) / (2 * a), jnp.pi / (2 * a) / (1 + s))
     rare = jnp.where(q <= 0.5, 1, -1) * jnp.tanh(log_odds(mixture, x) / 2)
     silent = w_all @ jnp.expm1(jnp.minimum(s * rare, 80)) <= 0  # the rarer label's c, were it never sent
-    return IndirectPoint(
+    point = IndirectPoint(
         jnp.where(silent, 0, rate),
         jnp.where(silent, jnp.minimum(q, 1 - q), wrong),
         jnp.where(silent, jnp.where(q <= 0.5, 0, 1), share),
     )
+    return where_numbers(point, q, a, s)
 
 
 @jax.jit
@@ -119,4 +120,5 @@ def indirect_rate(mixture: GaussianMixture, distortion: ArrayLike) -> jax.Array:
     target = jnp.where(inside, d, 0.5 * (least + most))
     u = _rising_root(lambda u: target - indirect(mixture, jnp.exp(u)).distortion, math.log(1e-12), math.log(1e9), d)
     lossless = jnp.where(d >= least - rounding, entropy(joint.sum(0)), jnp.inf)
-    return jnp.where(inside, indirect(mixture, jnp.exp(u)).rate, jnp.where(d >= most, 0, lossless))
+    value = jnp.where(inside, indirect(mixture, jnp.exp(u)).rate, jnp.where(d >= most, 0, lossless))
+    return where_numbers(value, q, d, most)

@@ -1,7 +1,7 @@
 """Y ~ Bernoulli(prior), X = separation (2 Y - 1) + Z: density, posterior, decisions, and expectations over X."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,12 @@ def floats(mixture: GaussianMixture, *more: ArrayLike) -> list[jax.Array]:
         raise ValueError(f"scalars only; got shapes {[v.shape for v in values]}. For many at once, use jax.vmap.")
     dtype = jnp.promote_types(jnp.result_type(*values), jnp.float32)
     return [v.astype(dtype) for v in values]
+
+
+def where_numbers(value: Any, *scalars: jax.Array) -> Any:
+    """The arrays of a pytree, NaN throughout if one of the scalars is: no comparison with NaN may choose among them."""
+    known = ~jnp.isnan(jnp.stack(scalars)).any()
+    return jax.tree.map(lambda a: jnp.where(known, a, jnp.nan), value)
 
 
 def rule(mixture: GaussianMixture, centre: ArrayLike, scale: ArrayLike) -> tuple[jax.Array, jax.Array]:

@@ -127,7 +127,8 @@ def test_what_is_not_certified_ends_with_1(tmp_path, capsys):
     [
         (["--at", "0.1"], "--at must be D,C, two numbers or inf; got '0.1'"),
         (["--at", "0.1,x"], "got '0.1,x'"),
-        (["--at", "-1,0.2"], "--at must be >= 0; got '-1,0.2'"),
+        (["--at", "0.2,-1"], "--at must be D,C, C >= 0; got '0.2,-1'"),
+        (["--at", "nan,1"], "got 'nan,1'"),
         (["--surface", "1"], "--surface must be 0 or at least 2; got 1"),
         (["--semantics", "magic"], "--semantics must be one of lifted, fixed, literal, time-shared; got 'magic'"),
         (["--universal", "1,1;2"], "--universal must be D,C"),

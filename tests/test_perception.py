@@ -188,9 +188,8 @@ class TestRate:
     @pytest.mark.parametrize(
         ("arguments", "options", "message"),
         [
-            ((TERNARY, -0.1, 0.1), {}, "distortion must be >= 0; got -0.1"),
             ((TERNARY, 0.1, -0.1), {}, "perception must be >= 0; got -0.1"),
-            ((TERNARY, np.nan, 0.1), {}, "distortion must be >= 0; got nan"),
+            ((TERNARY, np.nan, 0.1), {}, "distortion must be one number; got nan"),
             ((TERNARY, np.ones(2), 0.1), {}, r"one number; got shape \(2,\)"),
             ((Problem(TERNARY.source, np.ones((3, 2))), 0.1, 0.1), {}, "3 source and 2 reproduction letters"),
             ((Problem(2 * TERNARY.source, TERNARY.distortion), 0.1, 0.1), {}, "source must sum to 1; got 2"),
@@ -365,3 +364,20 @@ class TestClassifier:
             classification_distortion_perception(TERNARY, LOSS, 0.1, 0.1, observation=np.eye(2))
         with pytest.raises(InputError, match="rows that sum to 1"):
             classification_distortion_perception(TERNARY, LOSS, 0.1, 0.1, observation=np.ones((3, 2)))
+
+    def test_rows_of_mass_zero_are_not_read_and_distortions_may_be_negative(self):
+        pmf = np.array([0.6, 0.4, 0.0])
+        unseen, loss, channel = (np.array(a, float) for a in (TERNARY.distortion, LOSS, np.full((3, 3), 1 / 3)))
+        channel[:2] = [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1]]
+        problem = Problem(pmf, unseen.copy())
+        expected = perceptual_fixed_classifier_rate(problem, loss, 0.1, 0.1, 1.0)
+        shifted = perceptual_fixed_classifier_rate(Problem(pmf, unseen - 1), loss, -0.9, 0.1, 1.0)
+        decoded = classification_distortion_perception(problem, loss, 0.4, 0.1, observation=channel)
+        unseen[2], loss[2], channel[2] = np.inf, np.nan, np.nan
+        found = perceptual_fixed_classifier_rate(Problem(pmf, unseen), loss, 0.1, 0.1, 1.0)
+        again = classification_distortion_perception(Problem(pmf, unseen), loss, 0.4, 0.1, observation=channel)
+        assert expected.rate > 0.1
+        np.testing.assert_allclose([found.rate, found.lower], [expected.rate, expected.lower], atol=1e-12)
+        np.testing.assert_allclose(shifted.rate, expected.rate, atol=2e-9)
+        np.testing.assert_allclose(again.classification, decoded.classification, atol=1e-12)
+        assert perceptual_fixed_classifier_rate(problem, LOSS, -0.1, 0.1, 1.0).status == Status.INFEASIBLE

@@ -298,13 +298,16 @@ class TestVector:
             (VectorSource(SIGMA, VECTOR.direction[:2], 0.3), (1.0, 1.0), r"got \(3, 3\), \(2,\) and \(\)"),
             (VectorSource(-SIGMA, VECTOR.direction, 0.3), (1.0, 1.0), "positive definite"),
             (VectorSource(SIGMA, VECTOR.direction, 0.0), (1.0, 1.0), "noise_variance must be > 0; got 0"),
-            (VECTOR, (-1.0, 1.0), "distortion must be >= 0; got -1"),
             (VECTOR, (np.ones(2), 1.0), "one point at a time"),
         ],
     )
     def test_bad_input(self, source, target, message):
         with pytest.raises(ValueError, match=message):
             rate_at(source, *target)
+
+    def test_a_negative_distortion_is_infeasible(self):
+        point = rate_at(VECTOR, -1.0, 1.0)
+        assert (point.status, point.rate) == (Status.INFEASIBLE, np.inf)
 
     def test_bad_pairs(self):
         with pytest.raises(InputError, match="one entry a pair"):

@@ -233,6 +233,29 @@ class TestCertificate:
         easy = lifted_rate(problem, labels, 0.1, least + 0.95 * (entropy - least))
         assert easy.converged
 
+    def test_the_budget_of_cells_is_kept(self, monkeypatch):
+        """Where the labels have more than three classes in all it was 5000, whatever was asked."""
+        g = np.random.default_rng(0)
+        problem = Problem(g.dirichlet(np.full(6, 3.0)), g.random((6, 3)))
+        labels, spent = g.dirichlet(np.full(4, 0.5), 6), []
+
+        def counted(*args, **options):
+            found = bound(*args, **options)
+            spent.append(found.cells)
+            return found
+
+        monkeypatch.setattr("jaxrd.rdc.columns.bound", counted)
+        lower = {}
+        for cells in (500, 5000, None, 20_000):
+            spent.clear()
+            lower[cells] = lifted_solve(problem, labels, 1.0, 4.0, max_cells=cells).lower
+            assert max(spent) in ((cells or 5000) - 1, cells or 5000)
+        assert lower[500] < lower[5000] < lower[20_000]
+        assert lower[None] == lower[5000]
+        for cells in (0, 0.5, "many"):
+            with pytest.raises(InputError, match=f"max_cells must be a whole number >= 1; got {cells!r}"):
+                lifted_solve(problem, labels, 1.0, 4.0, max_cells=cells)  # pyright: ignore
+
     @pytest.mark.parametrize("power", [0.5, 0.97])
     def test_a_concave_price_needs_no_search(self, power):
         """Ascents that began on a face of the simplex stayed there, where no tangent bounds g."""
@@ -336,7 +359,8 @@ class TestEnds:
         (np.array([[np.nan, 1.0], [0.1, 0.9]]), 0.1, 0.5, "got nan"),
         (np.ones((3, 1)), 0.1, 0.5, r"shape \(2, classes\)"),
         (np.ones(2), 0.1, 0.5, r"got \(2,\)"),
-        (FLIPPED, -0.1, 0.5, "distortion must be one number >= 0; got -0.1"),
+        (FLIPPED, [0.1, 0.2], 0.5, "distortion must be one number; got \\[0.1, 0.2\\]"),
+        (FLIPPED, "low", 0.5, "distortion must be one number; got 'low'"),
         (FLIPPED, 0.1, -0.5, "classification must be >= 0; got -0.5"),
         (FLIPPED, np.nan, 0.5, "got nan"),
         (FLIPPED, 0.1, [0.5, 0.5], r"each of the 1 label\(s\); got shape \(2,\)"),
@@ -380,7 +404,7 @@ class TestInverse:
         assert nothing.value == np.inf
         silent = least_distortion(TRIANGLE, GRADED, np.inf, 0.0)
         np.testing.assert_allclose(silent.value, 0.5, atol=1e-6)
-        with pytest.raises(InputError, match="rate must be one number >= 0; got -1"):
+        with pytest.raises(InputError, match="rate must be >= 0; got -1"):
             least_distortion(TRIANGLE, GRADED, np.inf, -1.0)
 
     def test_one_label_of_two(self):

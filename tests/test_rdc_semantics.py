@@ -14,12 +14,15 @@ from jaxrd.errors import InputError
 from jaxrd.rdc import (
     cross_entropies,
     fixed_classifier_rate,
+    fixed_classifier_region,
     least_classification,
     least_distortion,
     lifted_rate,
+    lifted_region,
     literal_rate,
     surface,
     time_shared_rate,
+    universal_lifted_rate,
 )
 from jaxrd.rdc.fixed import linear
 from jaxrd.rdc.point import entropies
@@ -119,7 +122,7 @@ class TestFixed:
         with pytest.raises(InputError, match="got -1"):
             fixed_classifier_rate(TRIANGLE, -np.ones((3, 3)), 0.2, 0.5)
         with pytest.raises(InputError, match=r">= 0; got -0\.2"):
-            fixed_classifier_rate(TRIANGLE, LOSS, -0.2, 0.5)
+            fixed_classifier_rate(TRIANGLE, LOSS, 0.5, -0.2)
         with pytest.raises(InputError, match="2 classes; got 3"):
             cross_entropies(GRADED, np.full((3, 3), 1 / 3))
 
@@ -226,3 +229,44 @@ def test_inverse_and_surface_of_other_semantics():
     found = surface(TRIANGLE, LOSS, [0.1, 0.3], [0.3, 0.5], solver=fixed_classifier_rate)
     assert found.semantics == "fixed"
     assert found.status.tolist() == [[Status.INFEASIBLE, Status.CONVERGED]] * 2
+
+
+# A joint pmf divided by its marginal has a row 0/0 where a letter never occurs; nothing may depend on that row.
+UNSEEN = Problem(np.append(TRIANGLE.source, 0.0), np.vstack([TRIANGLE.distortion, np.full(3, np.inf)]))
+SEEN_LABELS, SEEN_LOSS = (np.vstack([a, np.full(a.shape[1], np.nan)]) for a in (GRADED, LOSS))
+CHANNEL = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]])
+SEEN_CHANNEL = np.vstack([CHANNEL, [np.nan, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("rate", "labels", "seen"),
+    [
+        (lifted_rate, GRADED, SEEN_LABELS),
+        (partial(literal_rate, starts=4), GRADED, SEEN_LABELS),
+        (partial(time_shared_rate, starts=4), GRADED, SEEN_LABELS),
+        (fixed_classifier_rate, LOSS, SEEN_LOSS),
+    ],
+)
+def test_letters_of_mass_zero_and_negative_targets(rate, labels, seen):
+    expected = rate(TRIANGLE, labels, 0.2, 0.58)
+    found = rate(UNSEEN, seen, 0.2, 0.58)
+    np.testing.assert_allclose([found.rate, found.lower], [expected.rate, expected.lower], atol=2e-9)
+    shifted = rate(Problem(TRIANGLE.source, TRIANGLE.distortion - 1), labels, -0.8, 0.58)
+    np.testing.assert_allclose([shifted.rate, shifted.lower], [expected.rate, expected.lower], atol=2e-9)
+    nowhere = rate(TRIANGLE, labels, -0.1, 0.58)
+    assert (nowhere.status, nowhere.rate) == (Status.INFEASIBLE, np.inf)
+    broken = seen.copy()
+    broken[0] = np.nan
+    with pytest.raises(InputError, match="got nan"):
+        rate(UNSEEN, broken, 0.2, 0.58)
+
+
+def test_letters_of_mass_zero_elsewhere():
+    np.testing.assert_array_equal(cross_entropies(SEEN_LABELS, np.full((3, 2), 0.5))[3], np.full(3, np.nan))
+    plain = universal_lifted_rate(TRIANGLE, GRADED, [0.2, 0.4], [0.6, 0.58])
+    more = universal_lifted_rate(UNSEEN, SEEN_LABELS, [0.2, 0.4], [0.6, 0.58])
+    np.testing.assert_allclose([more.rate, more.lower], [plain.rate, plain.lower], atol=2e-9)
+    for region, labels, seen in ((lifted_region, GRADED, SEEN_LABELS), (fixed_classifier_region, LOSS, SEEN_LOSS)):
+        plain, more = region(TRIANGLE, labels, CHANNEL), region(UNSEEN, seen, SEEN_CHANNEL)
+        np.testing.assert_allclose(more.distortion, plain.distortion, atol=1e-12)
+        np.testing.assert_allclose(more.classification, plain.classification, atol=1e-12)

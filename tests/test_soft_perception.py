@@ -97,7 +97,7 @@ def test_perception_can_make_a_distortion_infeasible():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((BINARY, Z_LABELS, -0.1, 0.1, 0.3), "distortion must be one number >= 0; got -0.1"),
+        ((BINARY, Z_LABELS, np.nan, 0.1, 0.3), "distortion must be one number; got nan"),
         ((BINARY, Z_LABELS, 0.1, -0.1, 0.3), "perception must be >= 0; got -0.1"),
         ((BINARY, Z_LABELS, 0.1, 0.1, -0.3), "classification must be >= 0; got -0.3"),
         ((BINARY, Z_LABELS[:1], 0.1, 0.1, 0.3), r"P\(S\|X\), shape \(2, classes\)"),

@@ -125,7 +125,7 @@ class TestUniversal:
         [
             ([0.1], [0.1, 0.2], "one entry a pair"),
             ([], [], "one entry a pair"),
-            ([-0.1], [0.1], "distortion must be >= 0; got -0.1"),
+            ([np.nan], [0.1], "distortion must be numbers; got nan for pair 0"),
             ([0.1], [np.nan], "classification must be >= 0; got nan"),
         ],
     )
@@ -316,5 +316,5 @@ class TestBottleneck:
             bottleneck_rate(np.eye(2), Z_LABELS, 0.3)
         with pytest.raises(InputError, match="one label; got 2"):
             bottleneck_rate([0.7, 0.3], [Z_LABELS, Z_LABELS], 0.3)
-        with pytest.raises(InputError, match="rate must be one number >= 0; got -1"):
+        with pytest.raises(InputError, match="rate must be >= 0; got -1"):
             bottleneck_information([0.7, 0.3], Z_LABELS, -1)

@@ -106,8 +106,8 @@ def _pair(option: str, text: str) -> tuple[float, float]:
         distortion, classification = (float(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"{option} must be D,C, two numbers or inf; got {text!r}.") from None
-    if not (distortion >= 0 and classification >= 0):
-        raise InputError(f"{option} must be >= 0; got {text!r}.")
+    if np.isnan(distortion) or not classification >= 0:
+        raise InputError(f"{option} must be D,C, C >= 0; got {text!r}.")
     return distortion, classification
 
 
@@ -152,6 +152,7 @@ def _solver(given: Any, semantics: str, seed: int) -> tuple[Callable[..., Any], 
         loss = cross_entropies(given.labels, given.classifier)
     if loss.shape != d.shape:
         raise InputError(f"cross_entropy must have the distortion's shape {d.shape}; got {loss.shape}.")
+    loss = np.where(kept[:, None], loss, 0.0)
     losses = float(p[kept] @ loss[kept].min(1)), float((p[kept] @ loss[kept]).min())
     return fixed_classifier_rate, loss, [distortions, losses]
 

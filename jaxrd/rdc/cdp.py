@@ -120,8 +120,9 @@ def _channel(observation: ArrayLike, source: jax.Array) -> jax.Array:
     channel = jnp.asarray(observation, source.dtype)
     if channel.ndim != 2 or channel.shape[0] != source.size:
         raise InputError(f"observation must be P(y|x), shape ({source.size}, observations); got {channel.shape}.")
-    if is_known(observation):
-        values = np.asarray(observation, float)
+    channel = jnp.where(source[:, None] > 0, channel, 1 / channel.shape[1])  # what mass zero sends is nothing
+    if is_known(channel):
+        values = np.asarray(channel, float)
         if not (values >= 0).all() or not np.allclose(values.sum(1), 1, atol=1e-6):
             raise InputError(f"observation must be >= 0 with rows that sum to 1; got rows {values.tolist()}.")
     return channel / channel.sum(1, keepdims=True)

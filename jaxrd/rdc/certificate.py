@@ -103,7 +103,8 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
         letter: of known points, at least one of each column where M <= 1, shape (points,).
         soft: their soft labels side by side, shape (points, classes).
         tol: absolute accuracy at which to stop.
-        max_cells: the budget; where it runs out the bound is valid, but loose.
+        max_cells: the budget beside the cells that the simplices are cut into first; where it runs out the bound is
+            valid, but loose.
     """
     if price.exponents.max() >= LARGEST:
         return Bound(np.inf, 0.0, int(letter[0]), soft[0], 0)
@@ -140,10 +141,12 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
         open_ = bounds > best + tol
         closed = max(closed, bounds[~open_].max(initial=-np.inf))
         cells, bounds = cells[open_], bounds[open_]
-        if not len(cells) or count >= max_cells:
+        room = (max_cells - count) // 2  # a cell makes two
+        if not len(cells) or room < 1:
             return Bound(min(ceiling, max(closed, best, bounds.max(initial=-np.inf))), best, at, where, count)
-        order = np.argpartition(-bounds, min(BATCH, len(bounds)) - 1)
-        first, rest = order[:BATCH], order[BATCH:]
+        taken = min(BATCH, room, len(bounds))
+        order = np.argpartition(-bounds, taken - 1)
+        first, rest = order[:taken], order[taken:]
         parents = np.tile(bounds[first], 2)
         halves = _bisect(cells[first])
         fresh, centroid, found = _cell_bounds(price, a, halves)

@@ -9,7 +9,7 @@ from jaxrd.rdc.assemble import assemble, atoms_of, judged
 from jaxrd.rdc.atoms import Atoms, Core, core
 from jaxrd.rdc.certificate import CELLS
 from jaxrd.rdc.columns import generate
-from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets, non_negative, per_label
+from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets, cell_budget, non_negative, per_label
 from jaxrd.rdc.point import LIFTED, Point, infeasible
 
 TOLERANCE = 1e-9
@@ -26,7 +26,7 @@ def lifted_rate(
     *,
     start: Point | None = None,
     tol: float = TOLERANCE,
-    max_cells: int = CELLS,
+    max_cells: int | None = None,
     seed: int = 0,
 ) -> Point:
     """The lifted R(D, C), in which a decoder may emit a soft label beside the reproduction, certified.
@@ -45,14 +45,15 @@ def lifted_rate(
         classification: C, nats, inf for no constraint; for several labels one number each.
         start: a point solved nearby, to begin from its atoms.
         tol: certified gap at which to stop, nats, relative to max(1, R).
-        max_cells: the certificate's budget of cells.
+        max_cells: cells that a search for the lower bound may look at; None: 300 000, or 5000 where the labels have
+            more than three classes in all and no such number is expected to be enough.
         seed: of the starts of the search over soft labels where they have more than three classes in all.
 
     Returns:
         A `Point`; targets that no code meets: rate +inf, INFEASIBLE. MAX_STEPS where the gap is larger than `tol`.
 
     Raises:
-        InputError: labels that are not a channel, shapes that do not match, a negative target.
+        InputError: labels that are not a channel, shapes that do not match, a target that is NaN, a negative C.
 
     Reference: [B] definition 1, corrected to be convex (a finite alphabet's H(S|Xh) is concave in the channel).
 
@@ -88,7 +89,7 @@ def lifted_solve(
     *,
     start: Point | None = None,
     tol: float = TOLERANCE,
-    max_cells: int = CELLS,
+    max_cells: int | None = None,
     seed: int = 0,
 ) -> Point:
     """One slope of the lifted function, min I(X;U) + mu_D E Delta + sum_k mu_k H(S_k|U), certified.
@@ -100,7 +101,8 @@ def lifted_solve(
         classification_slope: mu_C >= 0, finite; for several labels one each.
         start: a point solved nearby, to begin from its atoms.
         tol: certified gap at which to stop, nats, relative to max(1, R).
-        max_cells: the certificate's budget of cells.
+        max_cells: cells that a search for the lower bound may look at; None: 300 000, or 5000 where the labels have
+            more than three classes in all and no such number is expected to be enough.
         seed: of the starts of the search where the labels have more than three classes in all.
 
     Returns:
@@ -142,7 +144,13 @@ def unconstrained(inputs: Inputs) -> Core:
 
 
 def solve_priced(
-    inputs: Inputs, reduced: Core, slopes: np.ndarray, begin: Atoms | None, tol: float, max_cells: int, seed: int
+    inputs: Inputs,
+    reduced: Core,
+    slopes: np.ndarray,
+    begin: Atoms | None,
+    tol: float,
+    max_cells: int | None,
+    seed: int,
 ) -> Point:
     """The certified point at checked slopes."""
     cells = _cells(reduced, max_cells)
@@ -155,10 +163,12 @@ def solve_priced(
     return judged(point, tol)
 
 
-def _cells(reduced: Core, max_cells: int) -> int:
-    """The budget of the search for a certificate; little where it is hopeless."""
+def _cells(reduced: Core, max_cells: int | None) -> int:
+    """The budget of the search for a certificate as given; by default little where it is hopeless."""
+    if max_cells is not None:
+        return cell_budget(max_cells)
     wide = sum(p.shape[1] - 1 for p in reduced.labels) > SEARCHED
-    return min(max_cells, FEW) if wide else max_cells
+    return FEW if wide else CELLS
 
 
 def _without_search(distortion_slope: float, slopes: np.ndarray) -> np.ndarray:

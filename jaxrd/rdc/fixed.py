@@ -37,7 +37,8 @@ def cross_entropies(labels: Labels, classifier: ArrayLike | Sequence[ArrayLike])
         classifier: c(s|xh), a pmf for each reproduction, shape (m, classes).
 
     Returns:
-        Shape (n, m), nats; +inf where the classifier excludes a class that occurs.
+        Shape (n, m), nats; +inf where the classifier excludes a class that occurs. A row of labels that is all NaN
+        (0/0: a letter of mass zero) stays NaN.
 
     Raises:
         InputError: a row of either is no pmf, or the classes do not match.
@@ -45,13 +46,14 @@ def cross_entropies(labels: Labels, classifier: ArrayLike | Sequence[ArrayLike])
     >>> cross_entropies(np.eye(2), np.array([[0.5, 0.5]])).round(3).tolist()
     [[0.693], [0.693]]
     """
-    first = np.ones(len(np.asarray(labels)))
-    p = as_inputs(Problem(first / len(first), np.zeros((len(first), 1))), labels).labels[0]
+    given = np.asarray(labels, np.float64)
+    known = np.asarray(~np.isnan(given).all(1) if given.ndim == 2 else np.ones(len(given), bool))
+    p = as_inputs(Problem(known / max(known.sum(), 1), np.zeros((len(known), 1))), labels).labels[0]
     rows = np.ones(len(np.asarray(classifier)))
     c = as_inputs(Problem(rows / len(rows), np.zeros((len(rows), 1))), classifier).labels[0]
     if p.shape[1] != c.shape[1]:
         raise InputError(f"classifier must have the labels' {p.shape[1]} classes; got {c.shape[1]}.")
-    return np.maximum(-_product(p, log(c)), 0)
+    return np.where(known[:, None], np.maximum(-_product(p, log(c)), 0), np.nan)
 
 
 def _product(p: np.ndarray, logarithms: np.ndarray) -> np.ndarray:
@@ -146,7 +148,8 @@ def fixed_classifier_rate(
         channel meets the targets. STALLED where the gap is larger than `tol`.
 
     Raises:
-        InputError: shapes that do not match, NaN or a negative cross entropy, a negative target.
+        InputError: shapes that do not match, NaN or a negative cross entropy of a letter that occurs, a target that is
+            NaN, a negative C.
 
     Reference: [B] section V.
 
@@ -159,9 +162,10 @@ def fixed_classifier_rate(
     source, d = as_problem(problem)
     several = isinstance(cross_entropy, list | tuple) and all(np.ndim(a) == 2 for a in cross_entropy)
     losses = [np.asarray(a, np.float64) for a in (cross_entropy if several else [cross_entropy])]  # pyright: ignore
-    for loss in losses:
+    for k, loss in enumerate(losses):
         if loss.shape != d.shape:
             raise InputError(f"cross_entropy must have the distortion's shape {d.shape}; got {loss.shape}.")
+        losses[k] = loss = np.where(source[:, None] > 0, loss, 0.0)
         if not (loss >= 0).all():
             raise InputError(f"cross_entropy must be >= 0; got {loss[~(loss >= 0)][0]:g}.")
     targets = as_targets(len(losses), distortion, classification)

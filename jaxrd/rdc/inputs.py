@@ -24,15 +24,14 @@ class Inputs(NamedTuple):
 
 
 def as_problem(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Source and distortion in float64.
+    """Source and distortion in float64; rows of mass zero, of which nothing depends, are zeros.
 
     Raises:
         InputError: quotes the offending value.
     """
     validate(problem)
-    source, distortion = np.asarray(problem.source, np.float64), np.asarray(problem.distortion, np.float64)
-    # What the row of a letter of mass zero holds is not read: zero times NaN would be.
-    return source / source.sum(), np.where(np.isnan(distortion) | np.isneginf(distortion), 0, distortion)
+    source = np.asarray(problem.source, np.float64)
+    return source / source.sum(), np.where(source[:, None] > 0, np.asarray(problem.distortion, np.float64), 0.0)
 
 
 def as_inputs(problem: Problem, labels: Labels) -> Inputs:
@@ -40,21 +39,23 @@ def as_inputs(problem: Problem, labels: Labels) -> Inputs:
 
     Raises:
         InputError: quotes the offending value: a problem that is none, a label channel of another number of rows,
-            with a negative entry, or with a row that does not sum to 1.
+            with a negative entry, or with a row that does not sum to 1. Rows of letters of mass zero may be anything,
+            such as NaN where a joint pmf was divided by zero.
     """
     source, distortion = as_problem(problem)
     several = isinstance(labels, list | tuple) and len(labels) > 0 and all(np.ndim(a) == 2 for a in labels)
     channels = labels if several or np.ndim(labels) == 3 else [labels]  # pyright: ignore
-    return Inputs(source, distortion, tuple(_channel(a, len(source)) for a in channels))  # pyright: ignore
+    return Inputs(source, distortion, tuple(_channel(a, source) for a in channels))  # pyright: ignore
 
 
-def _channel(values: ArrayLike, letters: int) -> np.ndarray:
-    channel = np.asarray(values, np.float64)
+def _channel(values: ArrayLike, source: np.ndarray) -> np.ndarray:
+    channel, letters = np.asarray(values, np.float64), len(source)
     if channel.ndim != 2 or channel.shape[0] != letters or channel.shape[1] == 0:
         raise InputError(
             f"labels must be P(S|X), shape ({letters}, classes), a row a source letter; got {channel.shape}. "
             "For several labels pass a list of such channels."
         )
+    channel = np.where(source[:, None] > 0, channel, 1 / channel.shape[1])
     if not np.isfinite(channel).all() or (channel < 0).any():
         x, s = np.argwhere(~(np.isfinite(channel) & (channel >= 0)))[0]
         raise InputError(f"labels must be finite and >= 0; got {channel[x, s]:g} for letter {x}, class {s}.")
@@ -79,22 +80,51 @@ def per_label(name: str, value: ArrayLike, count: int) -> np.ndarray:
     return values
 
 
+def number(name: str, value: ArrayLike) -> float:
+    """A number, inf allowed.
+
+    Raises:
+        InputError: quotes what is none.
+    """
+    try:
+        found = float(value) if np.ndim(value) == 0 else np.nan  # pyright: ignore
+    except (TypeError, ValueError):
+        found = np.nan
+    if np.isnan(found):
+        raise InputError(f"{name} must be one number; got {value!r}.")
+    return found
+
+
 def non_negative(name: str, value: ArrayLike) -> float:
     """A number >= 0, inf allowed.
 
     Raises:
         InputError: quotes it.
     """
-    if np.ndim(value) != 0 or not float(value) >= 0:  # pyright: ignore
-        raise InputError(f"{name} must be one number >= 0; got {value}.")
-    return float(value)  # pyright: ignore
+    found = number(name, value)
+    if found < 0:
+        raise InputError(f"{name} must be >= 0; got {found:g}.")
+    return found
+
+
+def cell_budget(max_cells: int) -> int:
+    """A number of cells.
+
+    Raises:
+        InputError: it is below 1, or no whole number.
+    """
+    if not isinstance(max_cells, int | np.integer) or max_cells < 1:
+        raise InputError(f"max_cells must be a whole number >= 1; got {max_cells!r}.")
+    return int(max_cells)
 
 
 def as_targets(labels: int, distortion: ArrayLike, classification: ArrayLike) -> np.ndarray:
     """(D, C_1, ..., C_K), shape (1 + K,); inf for no constraint.
 
+    D may be negative, as distortions may; where they are not, no code meets it.
+
     Raises:
-        InputError: quotes a target that is negative or no number.
+        InputError: quotes a D that is no number, a C that is negative or no number.
     """
     targets = per_label("classification", classification, labels)
-    return np.concatenate([[non_negative("distortion", distortion)], targets])
+    return np.concatenate([[number("distortion", distortion)], targets])

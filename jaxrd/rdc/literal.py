@@ -60,7 +60,7 @@ def literal_rate(
         +inf where no start met them, which proves nothing.
 
     Raises:
-        InputError: labels that are not a channel, shapes that do not match, a negative target.
+        InputError: labels that are not a channel, shapes that do not match, a target that is NaN, a negative C.
 
     Reference: [B] definition 1, equation (3).
 

@@ -83,7 +83,7 @@ def perceptual_rate(
 
     Args:
         problem: source (n,), distortion (n, m), finite.
-        distortion: D >= the least distortion, a scalar; inf for no constraint.
+        distortion: D, a scalar; inf for no constraint.
         perception: P >= 0, a scalar, in the measure's unit; inf for no constraint. Zero, where it is known when the
             function is traced, asks for equal laws whatever the measure.
         measure: `TotalVariation()` (None), `Wasserstein(cost)`, `RelativeEntropy()` or `ReverseRelativeEntropy()`.
@@ -95,7 +95,7 @@ def perceptual_rate(
 
     Raises:
         InputError: shapes that do not match, a source that is no pmf, a distortion that is not finite, a target that
-            is negative or NaN.
+            is NaN, a negative P.
 
     >>> bernoulli = Problem(jnp.array([0.7, 0.3]), 1 - jnp.eye(2))
     >>> point = perceptual_rate(bernoulli, 0.2, 0.0)  # h(D) falls short of it: the output must stay Bernoulli(0.3)
@@ -154,7 +154,7 @@ def checked(
         problem: source (n,), distortion (n, m).
         measure: None for total variation.
         square: whether the measure will be used, and the alphabets must suit it.
-        targets: numbers >= 0 by name.
+        targets: numbers by name, >= 0 but for the distortion, whose unit may be negative.
 
     Raises:
         InputError: quotes the offending value.
@@ -162,10 +162,11 @@ def checked(
     measure = TotalVariation() if measure is None else measure
     if is_known(problem):
         validate(problem)
-        if not np.isfinite(np.asarray(problem.distortion)).all():
+        if not np.isfinite(np.asarray(problem.distortion)[np.asarray(problem.source) > 0]).all():
             raise InputError("distortion must be finite beside a perception constraint; got +inf. Pass a large cost.")
     problem = as_arrays(problem)
-    source, distortion = jnp.asarray(problem.source), jnp.asarray(problem.distortion)
+    source = jnp.asarray(problem.source)
+    distortion = masked(source, jnp.asarray(problem.distortion))
     n, m = distortion.shape
     dtype = source.dtype
     if isinstance(measure, Wasserstein):
@@ -186,8 +187,11 @@ def checked(
     for name, target in targets.items():
         if jnp.ndim(target) != 0:
             raise InputError(f"{name} must be one number; got shape {jnp.shape(target)}. For many use jax.vmap.")
-        if is_known(target) and not float(target) >= 0:  # pyright: ignore
-            raise InputError(f"{name} must be >= 0; got {float(target):g}.")  # pyright: ignore
+        if is_known(target):
+            if np.isnan(float(target)):  # pyright: ignore
+                raise InputError(f"{name} must be one number; got {target!r}.")
+            if name != "distortion" and float(target) < 0:  # pyright: ignore
+                raise InputError(f"{name} must be >= 0; got {float(target):g}.")  # pyright: ignore
         found[name] = jnp.asarray(target, dtype)
     if _is_equality(measure, targets.get("perception", 1.0)):
         measure = TotalVariation()
@@ -204,18 +208,26 @@ def _is_equality(measure: Any, bound: ArrayLike) -> bool:
     return True
 
 
+def masked(source: jax.Array, matrix: jax.Array) -> jax.Array:
+    """The matrix with rows of zeros for letters of mass zero: nothing depends on them, and 0 * inf must not appear."""
+    return jnp.where(source[:, None] > 0, matrix, 0)
+
+
 def as_matrix(name: str, values: ArrayLike, problem: Problem) -> jax.Array:
-    """A finite matrix of the distortion's shape.
+    """A finite matrix of the distortion's shape, its rows of mass zero `masked`.
 
     Raises:
         InputError: it is not.
     """
-    matrix, shape = jnp.asarray(values, jnp.asarray(problem.source).dtype), jnp.shape(problem.distortion)
+    source = jnp.asarray(problem.source)
+    matrix, shape = jnp.asarray(values, source.dtype), jnp.shape(problem.distortion)
     if matrix.shape != shape:
         raise InputError(f"{name} must have shape {shape}, as the distortion; got {matrix.shape}.")
-    if is_known(values) and not np.isfinite(np.asarray(values)).all():
-        raise InputError(f"{name} must be finite; got {float(np.asarray(values)[~np.isfinite(values)][0])}.")
-    return matrix
+    if is_known(values, source):
+        kept = np.asarray(values)[np.asarray(source) > 0]
+        if not np.isfinite(kept).all():
+            raise InputError(f"{name} must be finite; got {float(kept[~np.isfinite(kept)][0])}.")
+    return masked(source, matrix)
 
 
 def tolerance(dtype: jnp.dtype, tol: float | None) -> jax.Array:

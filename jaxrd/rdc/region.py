@@ -51,6 +51,7 @@ def seen_through(source: ArrayLike, labels: Labels, representation: ArrayLike) -
     channel = np.asarray(representation, float)
     if channel.ndim != 2 or len(channel) != pmf.size:
         raise InputError(f"representation must be P(z|x), shape ({pmf.size}, representations); got {channel.shape}.")
+    channel = np.where(pmf[:, None] > 0, channel, 1 / channel.shape[1])  # what mass zero sends is nothing
     if not (channel >= 0).all() or not np.allclose(channel.sum(1), 1, atol=1e-6):
         raise InputError(f"representation must be >= 0 with rows that sum to 1; got rows {channel.tolist()}.")
     return Seen(inputs.source[:, None] * channel / channel.sum(1, keepdims=True), inputs.labels)
@@ -169,6 +170,8 @@ def fixed_classifier_region(problem: Problem, cross_entropy: ArrayLike, represen
     distortion = finite_distortion(problem)
     seen = seen_through(problem.source, np.ones((len(distortion), 1)), representation)
     loss = np.asarray(cross_entropy, float)
+    if loss.shape == distortion.shape:
+        loss = np.where(np.asarray(problem.source)[:, None] > 0, loss, 0.0)
     if loss.shape != distortion.shape or not np.isfinite(loss).all():
         raise InputError(f"cross_entropy must be finite, shape {distortion.shape}; got shape {loss.shape}.")
     d, c = seen.joint.T @ distortion, seen.joint.T @ loss  # (z, m)

@@ -7,7 +7,6 @@ from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.alternating import alternate, measured, random_channels
 from jaxrd.rdc.atoms import Atoms
-from jaxrd.rdc.certificate import CELLS
 from jaxrd.rdc.discrete import TOLERANCE, as_slopes, solve_priced, unconstrained
 from jaxrd.rdc.inputs import Labels, as_inputs
 from jaxrd.rdc.point import Point
@@ -24,7 +23,7 @@ def lifted_sweep(
     *,
     starts: int = 4,
     tol: float = TOLERANCE,
-    max_cells: int = CELLS,
+    max_cells: int | None = None,
     seed: int = 0,
 ) -> list[Point]:
     """Solve the lifted function at many slopes: `lifted_solve` at each, begun from alternating minimisation.
@@ -39,7 +38,7 @@ def lifted_sweep(
         classification_slopes: mu_C of each point, shape (k,); for several labels (k, labels).
         starts: random starts at each slope.
         tol: certified gap at which to stop, nats, relative to max(1, R).
-        max_cells: the certificate's budget of cells.
+        max_cells: as in `lifted_solve`.
         seed: of the starts.
 
     Returns:

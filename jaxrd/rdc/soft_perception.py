@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 from jaxrd.problem import Problem
 from jaxrd.rdc.atoms import EDGE, Atoms, Core, charges, core, least_targets, lossless, soft_clusters
 from jaxrd.rdc.certificate import CELLS, bound
-from jaxrd.rdc.inputs import Labels, as_inputs, as_targets
+from jaxrd.rdc.inputs import Labels, as_inputs, as_targets, cell_budget
 from jaxrd.rdc.least_rate import LeastRate, least_rate
 from jaxrd.rdc.perception import checked
 from jaxrd.rdc.point import LIFTED, Point, entropies, infeasible, mutual_information, posteriors
@@ -72,7 +72,7 @@ def perceptual_lifted_rate(
         classification: C, nats, inf for no constraint; for several labels one number each.
         measure: of `jaxrd.rdc.measures`; None: `TotalVariation()`.
         tol: certified gap, nats, relative to max(1, R), at which to stop.
-        max_cells: the certificate's budget of cells.
+        max_cells: cells that a search for the lower bound may look at.
         seed: of the starts of the search over soft labels where they have more than three classes in all.
 
     Returns:
@@ -80,7 +80,7 @@ def perceptual_lifted_rate(
         than `tol`.
 
     Raises:
-        InputError: labels that are not a channel, shapes that do not match, a negative target.
+        InputError: labels that are not a channel, shapes that do not match, a target that is NaN, a negative P or C.
 
     Reference: Y. Wang et al., ITW 2024 ([B]'s [1]), in the lifted semantics, which makes it convex.
 
@@ -101,7 +101,7 @@ def perceptual_lifted_rate(
         if (budgets < -EDGE).any():
             return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
         task = _Task(reduced, np.maximum(budgets, 0), measure, bounds["perception"], jnp.asarray(inputs.source), tol)
-        found = _generate(task, max_cells, seed)
+        found = _generate(task, cell_budget(max_cells), seed)
     if found.impossible:
         return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
     return _point(inputs.source, inputs.distortion, inputs.labels, targets, task, found)

@@ -55,7 +55,7 @@ def time_shared_rate(
         time sharing finds a code wherever lossless reproductions suffice.
 
     Raises:
-        InputError: labels that are not a channel, shapes that do not match, a negative target.
+        InputError: labels that are not a channel, shapes that do not match, a target that is NaN, a negative C.
 
     >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
     >>> point = time_shared_rate(problem, np.array([[1.0, 0.0], [0.5, 0.5]]), 0.25, 0.325)

@@ -65,14 +65,15 @@ def _pairs(first: str, one: ArrayLike, second: str, other: ArrayLike) -> tuple[n
     """The pairs' targets: first (pairs,), second (pairs,) or (pairs, labels).
 
     Raises:
-        InputError: they do not match, are empty, negative or NaN.
+        InputError: they do not match, are empty or NaN; one of the second is negative.
     """
     a, b = np.asarray(one, float), np.asarray(other, float)
     if a.ndim != 1 or b.ndim not in (1, 2) or len(a) != len(b) or a.size == 0:
         raise InputError(f"{first} and {second} must have one entry a pair; got shapes {a.shape} and {b.shape}.")
-    for name, values in ((first, a), (second, b)):
-        if not (values >= 0).all():
-            raise InputError(f"{name} must be >= 0; got {values[~(values >= 0)][0]:g}.")
+    if np.isnan(a).any():
+        raise InputError(f"{first} must be numbers; got nan for pair {np.isnan(a).argmax()}.")
+    if not (b >= 0).all():
+        raise InputError(f"{second} must be >= 0; got {b[~(b >= 0)][0]:g}.")
     return a, b
 
 

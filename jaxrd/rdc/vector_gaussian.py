@@ -170,15 +170,15 @@ def rate_at(
 
     Args:
         source: Sigma, a, w.
-        distortion: D >= 0, total squared error, a scalar; +inf for no constraint.
+        distortion: D, total squared error, a scalar; +inf for no constraint.
         classification: C, allowed h(S|U), nats, a scalar; may be negative; +inf for no constraint.
         tol: certified gap at which to stop, nats, relative to max(1, R); None: 1e-10 in float64, 1e-5 in float32.
 
     Returns:
-        A `VectorPoint`; INFEASIBLE with rate +inf for D = 0 and for C <= 1/2 ln(2 pi e w) (D may then be anything).
+        A `VectorPoint`; INFEASIBLE with rate +inf for D <= 0 and for C <= 1/2 ln(2 pi e w) (D may then be anything).
 
     Raises:
-        ValueError: shapes that do not belong together, a covariance that is not positive definite, w <= 0, D < 0.
+        ValueError: shapes that do not belong together, a covariance that is not positive definite, w <= 0.
 
     >>> source = VectorSource(jnp.diag(jnp.array([2.0, 1.0])), jnp.array([0.0, 1.0]), 0.5)
     >>> point = rate_at(source, 1.0, 1.2)
@@ -186,7 +186,6 @@ def rate_at(
     (1.3893, True)
     """
     source, (d, c) = _inputs(source, distortion, classification)
-    _refuse_negative("distortion", d)
     return _solve(source, _bounds(source, d, c), _tolerance(d.dtype, tol))
 
 
@@ -225,7 +224,7 @@ def classification_at(
 
     Args:
         source: Sigma, a, w.
-        distortion: D >= 0, a scalar.
+        distortion: D, a scalar.
         rate: R >= 0, nats, a scalar.
         tol: as in `rate_at`.
 
@@ -241,7 +240,6 @@ def classification_at(
     1.3481
     """
     source, (d, r) = _inputs(source, distortion, rate)
-    _refuse_negative("distortion", d)
     _refuse_negative("rate", r)
     point = _least(source, _bounds(source, d, jnp.full_like(d, jnp.inf)), r, _tolerance(r.dtype, tol), which=1)
     return replace(point, classification=jnp.where(point.status == Status.INFEASIBLE, jnp.inf, point.classification))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxrd.errors import InputError
 from jaxrd.neural import losses, quantizer, warm
 from jaxrd.neural.evaluate import evaluate, transmit
 from jaxrd.neural.losses import Weights
@@ -164,6 +165,11 @@ class TestStep:
         np.testing.assert_allclose(terms.mse, ((x - r) ** 2).mean(), rtol=1e-5)
         scores = jax.nn.log_softmax(logits(r))
         np.testing.assert_allclose(terms.cross_entropy, -scores[jnp.arange(64), y].mean(), rtol=1e-5)
+
+    def test_a_weight_without_a_critic_is_refused(self, state):
+        x, y = batch()
+        with pytest.raises(InputError, match="a Wasserstein weight of 5 has no effect without a critic"):
+            step(CODE, Stage(adversarial=False), logits, state, x, y, Weights(wasserstein=5.0), jnp.full(2, 1e-3))
 
     def test_the_encoder_learns_a_codebook(self, state):
         x, y = batch()

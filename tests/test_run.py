@@ -13,18 +13,26 @@ import pytest
 from test_neural import CODE, batch, logits
 
 import jaxrd
+from jaxrd.errors import InputError
+from jaxrd.neural import family
 from jaxrd.neural.checkpoint import latest, save
 from jaxrd.neural.losses import Weights
 from jaxrd.neural.run import Leg, train
-from jaxrd.neural.train import Stage, initial, universal
+from jaxrd.neural.train import Code, Stage, initial, universal
 
 LEGS = [Leg(Stage(), 2, 1e-3), Leg(Stage(), 2, 5e-4)]
 
 
-def run(folder=None, report=lambda *_: None):
+WEIGHTS = Weights(1.0, 0.01, 0.001)
+
+
+def run(folder=None, report=lambda *_: None, **other):
     images, labels = batch(n=130)
-    state = initial(CODE, 5)
-    return train(CODE, LEGS, logits, state, images, labels, Weights(1.0, 0.01, 0.001), folder=folder, report=report)
+    given = {
+        "code": CODE, "legs": LEGS, "logits": logits, "state": initial(CODE, 5), "images": images, "labels": labels,
+        "weights": WEIGHTS,
+    }  # fmt: skip
+    return train(**(given | other), folder=folder, report=report)
 
 
 def assert_same(found, expected):
@@ -53,6 +61,51 @@ def test_interrupted_anywhere(whole, tmp_path, after):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, stop)
     assert_same(run(tmp_path), whole)
+
+
+def test_another_run_is_refused_not_continued(whole, tmp_path):
+    """It was handed the state that lay there, whatever had been asked for."""
+    assert_same(run(tmp_path), whole)
+    images, labels = batch(n=130)
+    last = [LEGS[0], Leg(Stage(), 2, 6e-4)]
+    for name, value in {
+        "code": Code(sharpness=5.0), "legs": last, "state": initial(CODE, 6), "images": images.at[0, 0].add(1e-3),
+        "labels": labels.at[3].add(1), "weights": Weights(1.0, 0.01, 0.002), "logits": lambda x: logits(x) + x[:, :10],
+    }.items():  # fmt: skip
+        with pytest.raises(InputError, match=f"holds another run: it differs in {name}. Pass another folder"):
+            run(tmp_path, **{name: value})
+    assert_same(run(tmp_path, logits=lambda x: logits(x) * (1 + 1e-4)), whole)  # as on another device
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(InputError, match=r"run.json is damaged"):
+        run(tmp_path)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(InputError, match=r"checkpoints of a run that run.json does not describe"):
+        run(tmp_path)
+
+
+def test_what_would_have_no_effect_is_refused():
+    silent = Stage(adversarial=False)
+    _, labels = batch(n=130)
+    for other, message in (
+        ({"weights": Weights(wasserstein=5.0), "legs": [Leg(silent, 1)]}, "weight of 5 has no effect without a critic"),
+        ({"weights": family.weights([(0, 0), (0, -2)]), "legs": [Leg(silent, 1)]}, "weight of 2 has no effect"),
+        ({"legs": [Leg(Stage(batch=131), 1)]}, "a batch of 131 is more than the 130 images"),
+        ({"labels": labels[:-1]}, "images and labels must be as many; got 130 and 129"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run(**other)
+    for make, message in (
+        (lambda: Leg(silent, 1, critic_rate=1e-3), "critic_rate 0.001 has no effect"),
+        (lambda: Leg(Stage(), -1), "epochs must be >= 0"),
+        (lambda: Stage(("critic",)), r"trained must name encoder, decoder or both; got \('critic',\)"),
+        (lambda: Stage(()), "trained must name"),
+        (lambda: Stage(temperature=0.0), "temperature must be > 0"),
+        (lambda: Stage(shift=-1), "shift must be >= 0"),
+        (lambda: Code(levels=1), "at least 1 dimension and 2 levels; got 3 and 1"),
+        (lambda: Code(dither=-1.0), "dither must be >= 0"),
+    ):
+        with pytest.raises(InputError, match=message):
+            make()
 
 
 def test_killed(whole, tmp_path):

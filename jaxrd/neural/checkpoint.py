@@ -12,7 +12,7 @@ import orbax.checkpoint as ocp
 from jaxrd.neural.train import State
 
 
-def _steps(folder: Path) -> list[Path]:
+def finished(folder: Path) -> list[Path]:
     """Finished checkpoints, oldest first: orbax writes elsewhere and renames."""
     return sorted(p for p in folder.glob("epoch-*") if p.name[6:].isdigit())
 
@@ -33,7 +33,7 @@ def save(folder: Path, state: State, history: list[dict[str, Any]]) -> None:
     with ocp.PyTreeCheckpointer() as checkpointer:
         # The history is part of the checkpoint, so that both are there or neither.
         checkpointer.save(target, {"state": _bare(state), "history": json.dumps(history)})
-    for old in _steps(folder)[:-1]:
+    for old in finished(folder)[:-1]:
         shutil.rmtree(old)
 
 
@@ -44,7 +44,7 @@ def latest(folder: Path, like: State) -> tuple[State, list[dict[str, Any]]] | No
         folder: of one run.
         like: a state of the same structure.
     """
-    found = _steps(folder)
+    found = finished(folder)
     if not found:
         return None
     item = {"state": _bare(like), "history": ""}

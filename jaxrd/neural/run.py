@@ -10,10 +10,14 @@ import jax
 import numpy as np
 import optax
 
+from jaxrd.errors import InputError
 from jaxrd.neural.checkpoint import latest, save
 from jaxrd.neural.family import Over
 from jaxrd.neural.losses import Terms, Weights
-from jaxrd.neural.train import Code, Logits, Stage, State, epoch, restarted
+from jaxrd.neural.run_file import claim, described
+from jaxrd.neural.train import Code, Logits, Stage, State, epoch, need_critic, restarted
+
+CRITIC_RATE = 2e-4
 
 
 def _alone(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,12 +51,24 @@ class Leg:
         epochs: how long.
         rate: of encoder and decoder at the beginning; falls to a hundredth by a cosine.
         critic_rate: of the critic, constant.
+
+    Raises:
+        InputError: a critic's rate for a stage without one, rates that are not positive, a number of epochs below 0.
     """
 
     stage: Stage
     epochs: int
     rate: float = 1e-3
-    critic_rate: float = 2e-4
+    critic_rate: float = CRITIC_RATE
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.critic_rate != CRITIC_RATE and not self.stage.adversarial:
+            raise InputError(f"critic_rate {self.critic_rate:g} has no effect: this stage has no critic.")
+        if self.epochs < 0 or not (self.rate > 0 and self.critic_rate > 0):
+            raise InputError(
+                f"epochs must be >= 0 and rates > 0; got {self.epochs}, {self.rate:g} and {self.critic_rate:g}."
+            )
 
     def rates(self, steps: int) -> np.ndarray:
         """Learning rates of every step, shape (epochs, steps, 2)."""
@@ -77,23 +93,35 @@ def train(
     """Run all legs; with a folder, save after every epoch and go on from the last saved one.
 
     A run that was killed and resumed gives what an uninterrupted one gives, bit for bit: the state holds the key of
-    all randomness to come, and an epoch is saved whole or not at all.
+    all randomness to come, and an epoch is saved whole or not at all. The folder also holds what decides the result
+    (`run_file`): a run that differs in any of it is refused, not continued.
 
     Args:
         code: what encoder and decoder agree on.
         legs: one after the other, each with a fresh optimiser.
         logits: the fixed classifier.
-        state: to begin from, unless the folder holds a later one.
+        state: to begin from; where the folder holds a later one that began from this one, it goes on from there.
         images: shape (count, 784).
-        labels: shape (count,).
-        weights: of the loss.
+        labels: integers, shape (count,).
+        weights: of the loss; that of the Wasserstein term counts in the legs that have a critic.
         over: of a family, whose state and weights have a leading axis: `family.at_once`, `in_turn` or `by_backend`.
         folder: for checkpoints; of this run alone.
         report: called with leg, epoch and the epoch's mean terms.
 
     Returns:
         The last state, and one row (leg, epoch, mse, cross_entropy, wasserstein) per epoch; of a family, lists.
+
+    Raises:
+        InputError: images and labels of different numbers, fewer images than a batch, a Wasserstein weight where no leg
+            has a critic, a folder that holds another run (says in what it differs).
     """
+    if len(images) != len(labels):
+        raise InputError(f"images and labels must be as many; got {len(images)} and {len(labels)}.")
+    if large := [leg.stage.batch for leg in legs if leg.stage.batch > len(images)]:
+        raise InputError(f"a batch of {large[0]} is more than the {len(images)} images: nothing would be trained.")
+    need_critic([leg.stage for leg in legs], weights)
+    if folder is not None:
+        claim(folder, described(code, legs, logits, state, images, labels, weights))
     history: list[dict[str, Any]] = []
     if folder is not None and (saved := latest(folder, state)) is not None:
         state, history = saved

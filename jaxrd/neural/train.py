@@ -1,15 +1,18 @@
 """Training of encoder, decoder and critic: one step, one epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
+from jax.core import Tracer
 
+from jaxrd.errors import InputError
 from jaxrd.neural.losses import Terms, Weights, critic_loss, free_energy, letter_terms, mean_terms
 from jaxrd.neural.networks import Critic, Decoder, Encoder
 from jaxrd.neural.quantizer import codes, dither, soft_messages, straight_through
@@ -31,12 +34,24 @@ class Code:
         levels: L of each; the rate is at most h log2 L bits.
         dither: width of the shared dither in quantiser cells, 0 for none.
         sharpness: of the soft backward pass.
+
+    Raises:
+        InputError: no dimension, fewer than 2 levels, a negative dither, a sharpness that is not positive.
     """
 
     dimensions: int = 3
     levels: int = 3
     dither: float = 0.0
     sharpness: float = 4.0
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.dimensions < 1 or self.levels < 2:
+            raise InputError(f"a code has at least 1 dimension and 2 levels; got {self.dimensions} and {self.levels}.")
+        if not (self.dither >= 0 and self.sharpness > 0):
+            raise InputError(
+                f"a code's dither must be >= 0 and its sharpness > 0; got {self.dither:g} and {self.sharpness:g}."
+            )
 
 
 @dataclass(frozen=True)
@@ -45,10 +60,13 @@ class Stage:
 
     Args:
         trained: the parts that learn, of encoder and decoder; the others are frozen.
-        adversarial: whether the critic learns; without it the Wasserstein weight must be 0.
+        adversarial: whether there is a critic, which learns too; without it the loss has no Wasserstein term.
         shift: images are moved by up to so many pixels, one move a batch.
         temperature: of the free energy that replaces the loss; None for the loss itself.
         batch: images a step.
+
+    Raises:
+        InputError: a part that does not learn from the loss, or none; a shift, temperature or batch that cannot be.
     """
 
     trained: tuple[str, ...] = ("encoder", "decoder")
@@ -56,6 +74,15 @@ class Stage:
     shift: int = 0
     temperature: float | None = None
     batch: int = 64
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not self.trained or not set(self.trained) <= {"encoder", "decoder"}:
+            raise InputError(f"trained must name encoder, decoder or both; got {self.trained!r}.")
+        if self.temperature is not None and not self.temperature > 0:
+            raise InputError(f"temperature must be > 0, or None; got {self.temperature:g}.")
+        if self.shift < 0 or self.batch < 1:
+            raise InputError(f"shift must be >= 0 and batch >= 1; got {self.shift} and {self.batch}.")
 
 
 class State(NamedTuple):
@@ -121,6 +148,22 @@ def criticise(code: Code, parameters: Parameters, images: jax.Array) -> jax.Arra
     return nnx.merge(graphs(code)["critic"], parameters["critic"])(images)
 
 
+def need_critic(stages: Sequence[Stage], weights: Weights) -> None:
+    """Refuse a Wasserstein weight that no stage would use; a traced one is not looked at.
+
+    Raises:
+        InputError: there is a weight and no critic.
+    """
+    if isinstance(weights.wasserstein, Tracer) or any(stage.adversarial for stage in stages):
+        return
+    heaviest = float(np.max(np.abs(weights.wasserstein)))
+    if heaviest:
+        raise InputError(
+            f"a Wasserstein weight of {heaviest:g} has no effect without a critic: pass Stage(adversarial=True), or "
+            "the weight 0."
+        )
+
+
 def moved(key: jax.Array, images: jax.Array, pixels: int) -> jax.Array:
     """The whole batch moved by up to `pixels` in both directions; what leaves comes in again: margins are empty."""
     offsets = jax.random.randint(key, (2,), -pixels, pixels + 1)
@@ -162,7 +205,11 @@ def step(
 
     Returns:
         The state after, and the terms of the loss before.
+
+    Raises:
+        InputError: a Wasserstein weight, where it is no tracer, without a critic.
     """
+    need_critic([stage], weights)
     key, dither_key, shift_key, critic_key = jax.random.split(state.key, 4)
     x = moved(shift_key, images, stage.shift) if stage.shift else images
     u = dither(dither_key, code.dimensions, code.levels, code.dither)

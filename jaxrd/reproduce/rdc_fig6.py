@@ -1,5 +1,6 @@
 """Figure 6 of [B]: autoencoders on MNIST at 3 log2 3 bits, conventional and universal, beside a plain quantiser."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+import jaxrd
 from jaxrd.datasets import Split
 from jaxrd.neural import classifier
 from jaxrd.neural.family import Over
@@ -46,7 +48,8 @@ def rdc_fig6(
     Args:
         train: images to learn from, of `datasets.mnist`.
         test: images to measure on.
-        folder: for checkpoints and finished steps; each plan and data set has a subfolder of its own.
+        folder: for checkpoints and finished steps; each plan, data set, fixed classifier and version of this library
+            has a subfolder of its own.
         sha256: of the data.
         plan: which models, for how long.
         over: how the models of a group are trained together; None for what is fast here.
@@ -75,7 +78,7 @@ def rdc_fig6(
             logits,
             prepared(train, plan.images),
             prepared(test, plan.tests),
-            folder / plan.digest(sha256),
+            folder / plan.digest(f"{sha256} {_digest(parameters)} {jaxrd.__version__}"),
             over,
             tick,
             say,
@@ -124,6 +127,13 @@ def rdc_fig6(
         more,
         {"losses": losses([(group, one.history) for group, one in groups]), "samples": samples(shown, stacks)},
     )
+
+
+def _digest(parameters: Any) -> str:
+    total = hashlib.sha256()
+    for leaf in jax.tree.leaves(parameters):
+        total.update(np.asarray(leaf).tobytes())
+    return total.hexdigest()
 
 
 def _quantiser(job: models.Job, weight: float, book: np.ndarray) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.neural import family, model_file, warm
-from jaxrd.neural.checkpoint import latest
+from jaxrd.neural.checkpoint import latest, save
 from jaxrd.neural.codec import coded_bits, compress, fitted
 from jaxrd.neural.evaluate import evaluate, transmit
 from jaxrd.neural.family import Over
@@ -183,9 +183,12 @@ def _trained(job: Job, group: Group, beginning: Callable[[], State]) -> Trained:
     if not table.exists():
         clock, epochs, done = perf_counter(), sum(leg.epochs for leg in group.legs), 0
         folder = job.folder / group.name
-        # Only a run that begins needs a beginning; one that goes on needs its shape.
+        # The beginning is kept: a run goes on only from what began as it did, bit for bit.
         like = family.stacked([initial(job.plan.code, 0)] * len(group.members))
-        state = beginning() if latest(folder, like) is None else like
+        if (begun := latest(folder / "beginning", like)) is None:
+            begun = beginning(), []
+            save(folder / "beginning", *begun)
+        state = begun[0]
 
         def report(leg: int, i: int, terms: Terms) -> None:
             nonlocal done

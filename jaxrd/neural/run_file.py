@@ -1,0 +1,93 @@
+"""What decides the result of a training run, kept in its folder: another run is refused there, not continued."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrd.errors import InputError
+from jaxrd.neural.checkpoint import finished
+from jaxrd.neural.losses import Weights
+from jaxrd.neural.train import Code, Logits, State
+
+NAME = "run.json"
+VERSION = 1
+"""Of a step of training: raised when the same input begins to give another result."""
+ASKED = 8
+"""Images whose logits stand for the classifier, a function without a name of its own."""
+AGREEMENT = 1e-2
+"""How far its logits may differ, relative to the largest: a device that multiplies in fewer bits is no other one."""
+
+
+def _digest(tree: Any) -> str:
+    total = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = np.ascontiguousarray(leaf)
+        total.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape} ".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def described(
+    code: Code, legs: Sequence[Any], logits: Logits, state: State, images: jax.Array, labels: jax.Array,
+    weights: Weights,
+) -> dict[str, Any]:  # fmt: skip
+    """All that decides the result of `run.train`, by name: digests, and the classifier's logits on a few images.
+
+    How members are trained side by side (`over`) is left out: it changes no more than rounding.
+    """
+    return {
+        "version": VERSION,
+        "code": repr(code),
+        "legs": repr(tuple(legs)),
+        "state": _digest(state._replace(key=jax.random.key_data(state.key))._asdict()),
+        "images": _digest(images),
+        "labels": _digest(labels),
+        "weights": _digest(jax.tree.map(np.float32, weights._asdict())),
+        "logits": np.asarray(logits(jnp.asarray(images[:ASKED])), float).tolist(),
+    }
+
+
+def claim(folder: Path, run: dict[str, Any]) -> None:
+    """Take the folder for a run, or find that it is this run's already.
+
+    Args:
+        folder: made where it is not there.
+        run: of `described`.
+
+    Raises:
+        InputError: it holds another run, or checkpoints of which nothing is known.
+    """
+    path = folder / NAME
+    try:
+        held = json.loads(path.read_text())
+    except FileNotFoundError:
+        held = None
+    except ValueError as error:
+        raise InputError(f"{path} is damaged, so {folder} cannot be continued: {error}. Pass another.") from None
+    if held is None:
+        if finished(folder):
+            raise InputError(f"{folder} holds checkpoints of a run that {NAME} does not describe. Pass another folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{NAME}.part")
+        temporary.write_text(json.dumps(run))
+        os.replace(temporary, path)
+        return
+    differ = [name for name, value in run.items() if not _same(name, held.get(name), value)]
+    if differ:
+        raise InputError(
+            f"{folder} holds another run: it differs in {', '.join(differ)}. Pass another folder, or delete this one."
+        )
+
+
+def _same(name: str, held: Any, value: Any) -> bool:
+    if name != "logits" or held is None:
+        return held == value
+    one, other = np.asarray(held, float), np.asarray(value, float)
+    return one.shape == other.shape and bool(np.abs(one - other).max() <= AGREEMENT * max(1, np.abs(other).max()))

@@ -1,5 +1,7 @@
 """The kernel of points too many for a matrix: evaluated a block of rows at a time, never held."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn

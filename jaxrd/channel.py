@@ -1,5 +1,7 @@
 """The test channel, rebuilt from a solution."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 

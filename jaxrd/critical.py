@@ -1,5 +1,7 @@
 """The slope below which saying nothing is optimal."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 

@@ -1,5 +1,7 @@
 """Data for the examples and the neural part: MNIST from its IDX files, and the embedded classifier outputs."""
 
+from __future__ import annotations
+
 import gzip
 import math
 import os

@@ -1,5 +1,7 @@
 """Distortion measures: as matrices, or as what a matrix too large to hold is computed from."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -161,7 +163,7 @@ class PointCloud(_NotHeld):
         most = max(self.block_bytes // (m * self.dtype.itemsize), 1)
         return -(-n // -(-n // most))
 
-    def astype(self, dtype: jnp.dtype) -> "PointCloud":
+    def astype(self, dtype: jnp.dtype) -> PointCloud:
         """The same cloud as JAX arrays of a dtype.
 
         Raises:
@@ -232,7 +234,7 @@ class SparseDiscount(_NotHeld):
         """Numbers held."""
         return 3 * jnp.size(self.discount) + sum(self.shape)
 
-    def astype(self, dtype: jnp.dtype) -> "SparseDiscount":
+    def astype(self, dtype: jnp.dtype) -> SparseDiscount:
         """The same distortion as JAX arrays of a dtype."""
         rows, columns = jnp.asarray(self.rows), jnp.asarray(self.columns)
         discount = jnp.asarray(self.discount, dtype)

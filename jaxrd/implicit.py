@@ -1,5 +1,7 @@
 """Derivatives of solutions: the conditions of optimality, differentiated on the support (implicit function theorem)."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """Entropy, relative entropy, mutual information: nats, exact at zero."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import entr, rel_entr, xlogy

@@ -1,5 +1,7 @@
 """The kernel exp(-s d), row-shifted, as an operator: the one seam between the solvers and how distortion is stored."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -112,7 +114,7 @@ class DenseKernel:
         # Behind the barrier, or else XLA keeps the excess from building K: as much memory again.
         return tuple(map(of, jax.lax.optimization_barrier(self.distortions), self.minima))
 
-    def restricted(self, columns: jax.Array) -> "DenseKernel":
+    def restricted(self, columns: jax.Array) -> DenseKernel:
         """The kernel of some reproductions only, shifted anew; columns: indices, shape (k,)."""
         return dense_kernel([d[:, columns] for d in self.distortions], self.slopes)
 

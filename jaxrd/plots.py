@@ -1,5 +1,7 @@
 """Figures: functions (ax, curves) -> ax that never show anything."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any

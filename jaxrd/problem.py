@@ -1,5 +1,7 @@
 """The one problem under everything: a source and a distortion."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
 from typing import Any

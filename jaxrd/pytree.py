@@ -1,5 +1,7 @@
 """Frozen dataclasses as pytrees."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, TypeVar

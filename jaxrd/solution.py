@@ -1,5 +1,7 @@
 """What a solver returns: a certified point, or an honest account of why it is not one."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import IntEnum
 

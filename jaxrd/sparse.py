@@ -1,5 +1,9 @@
 """The kernel of a distortion that is constant but for a few pairs: constant rows and a sparse matrix."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 from dataclasses import dataclass, replace
 from typing import NoReturn
 

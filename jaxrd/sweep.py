@@ -1,5 +1,7 @@
 """Many slopes at once: equal, padded, once-compiled calls, side by side on the cores."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,5 +1,7 @@
 """The curve at a given distortion, or at a given rate, by bracketing the slope."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple

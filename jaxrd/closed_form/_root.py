@@ -1,5 +1,7 @@
 """The root of a monotone function, differentiable in everything the function depends on."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import jax

@@ -1,5 +1,7 @@
 """Bernoulli source, Hamming distortion."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

@@ -1,5 +1,7 @@
 """The Gaussian information bottleneck: what R nats about X can say about a jointly Gaussian S."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

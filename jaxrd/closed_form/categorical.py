@@ -1,5 +1,7 @@
 """Any pmf, Hamming distortion (Erokhin): the oracle curve of a class prior."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -1,5 +1,7 @@
 """Uniform source whose letters may be erased, never wrong: distortion 0 correct, 1 erased, infinite wrong."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

@@ -1,5 +1,7 @@
 """Exponential source, one-sided error: distortion x - y for y <= x, infinite otherwise."""
 
+from __future__ import annotations
+
 import jax
 from jax.typing import ArrayLike
 

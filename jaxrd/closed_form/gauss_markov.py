@@ -1,5 +1,7 @@
 """First-order Gauss-Markov source, squared error: reverse water-filling over its spectrum."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

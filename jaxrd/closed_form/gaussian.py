@@ -1,5 +1,7 @@
 """Gaussian source, squared error."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

@@ -1,5 +1,7 @@
 """Laplacian source, absolute error."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

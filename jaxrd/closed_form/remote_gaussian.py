@@ -1,5 +1,7 @@
 """Gaussian signal seen in Gaussian noise, squared error in the signal."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

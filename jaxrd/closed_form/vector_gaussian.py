@@ -1,5 +1,7 @@
 """Gaussian vector, total squared error: reverse water-filling over the eigenvalues of its covariance."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

@@ -1,5 +1,7 @@
 """Arrays from numpy's files and, only when asked for by name, from pickles."""
 
+from __future__ import annotations
+
 import pickle
 import zipfile
 import zlib

@@ -1,5 +1,7 @@
 """Measured points of a codec, as others' tools write them: bits per pixel against accuracy."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,5 +1,7 @@
 """What the readers share: the names they look for, and how they refuse."""
 
+from __future__ import annotations
+
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Images to encode, from IDX and numpy's files."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np

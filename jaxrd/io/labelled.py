@@ -1,5 +1,7 @@
 """Read a source with labels, for the rate-distortion-classification functions."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import NamedTuple
 

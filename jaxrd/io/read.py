@@ -1,5 +1,7 @@
 """Read classifier outputs and problems; what cannot be used is refused in one line."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import replace
 from pathlib import Path

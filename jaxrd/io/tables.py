@@ -1,5 +1,7 @@
 """Classifier outputs from tables: csv, parquet, and timm's json; one row a sample."""
 
+from __future__ import annotations
+
 import csv
 import json
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Arrays from files of tensors: safetensors, and PyTorch's own without its pickles."""
 
+from __future__ import annotations
+
 import pickle
 from pathlib import Path
 from typing import Any

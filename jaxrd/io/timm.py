@@ -1,5 +1,7 @@
 """What timm's `inference.py --results-file` writes: a row per image, its best classes or all of them."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Write curves as JSON, CSV and CompressAI results; all files of a run appear together, or none does."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json

@@ -1,5 +1,7 @@
 """Checkpoints of a training state: written whole or not at all."""
 
+from __future__ import annotations
+
 import json
 import shutil
 from pathlib import Path

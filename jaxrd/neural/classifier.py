@@ -1,5 +1,7 @@
 """A LeNet-like MNIST classifier in Flax, with the trained parameters that ship in the package."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -6,6 +6,8 @@ the same machine gives the same bytes again; another, which sums in another orde
 256 levels.
 """
 
+from __future__ import annotations
+
 import hashlib
 import struct
 from collections.abc import Callable

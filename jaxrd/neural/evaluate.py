@@ -1,5 +1,7 @@
 """What a trained code does on a sample."""
 
+from __future__ import annotations
+
 from functools import partial
 from typing import Any
 

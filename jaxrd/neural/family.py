@@ -1,5 +1,7 @@
 """Many runs as one: a state with a leading axis of members, each with its own weights and seed."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from functools import cache
 from math import gcd

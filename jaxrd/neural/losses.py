@@ -1,5 +1,7 @@
 """The losses of the universal scheme, [B] (16) and (17), as pure functions of arrays."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """A trained code as a file: one .npz of parameters by dotted name, which knows its own digest."""
 
+from __future__ import annotations
+
 import io
 import json
 import struct

@@ -1,5 +1,7 @@
 """Encoder, decoder and critic from matrix products alone: convolution gradients are slow on CPU."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from flax import nnx

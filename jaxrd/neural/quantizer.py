@@ -1,5 +1,7 @@
 """Scalar quantiser of h latent coordinates to L levels, with shared dither, whose backward pass is soft."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 

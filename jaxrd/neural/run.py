@@ -1,5 +1,7 @@
 """A whole training run: stages of epochs, a checkpoint after each, resumed where it was killed."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

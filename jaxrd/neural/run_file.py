@@ -1,5 +1,7 @@
 """What decides the result of a training run, kept in its folder: another run is refused there, not continued."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os

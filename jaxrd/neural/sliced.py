@@ -1,5 +1,7 @@
 """Sliced Wasserstein distance between two samples of equal size."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 

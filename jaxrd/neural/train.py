@@ -1,5 +1,7 @@
 """Training of encoder, decoder and critic: one step, one epoch."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial

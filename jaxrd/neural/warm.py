@@ -1,5 +1,7 @@
 """Begin training from a codebook: place its reproductions on the latent lattice and teach them to the decoder."""
 
+from __future__ import annotations
+
 import jax
 import numpy as np
 import optax

@@ -1,5 +1,7 @@
 """Alternating minimisation of the RDC Lagrangian from many starts and at many slopes, as one compiled program."""
 
+from __future__ import annotations
+
 from functools import partial
 from typing import NamedTuple
 

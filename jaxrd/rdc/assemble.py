@@ -1,5 +1,7 @@
 """From column generation's atoms to a `Point`: merged, measured, judged."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The lifted problem as an ordinary one: reproductions (xh, t), t a soft label, charged beyond lossless coding."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
@@ -21,11 +23,11 @@ class Atoms(NamedTuple):
     letter: np.ndarray  # (atoms,) int: columns of Core.excess
     soft: tuple[np.ndarray, ...]  # each (atoms, classes_k)
 
-    def take(self, index: np.ndarray) -> "Atoms":
+    def take(self, index: np.ndarray) -> Atoms:
         """Some of them."""
         return Atoms(self.letter[index], tuple(t[index] for t in self.soft))
 
-    def join(self, other: "Atoms") -> "Atoms":
+    def join(self, other: Atoms) -> Atoms:
         """Both lists."""
         soft = tuple(np.concatenate(pair) for pair in zip(self.soft, other.soft, strict=True))
         return Atoms(np.concatenate([self.letter, other.letter]), soft)

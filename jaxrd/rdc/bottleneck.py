@@ -8,6 +8,8 @@ Reference: N. Tishby, F. Pereira and W. Bialek, The information bottleneck metho
 Multiterminal source coding under logarithmic loss, IEEE Trans. IT 2014.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Classification, distortion and perception at unlimited rate: the edge of what any R(D, P, C) allows."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -7,6 +7,8 @@ for M >= 1 and below its tangent for M <= 1. So g lies below an affine function 
 error falls with the square of the cell. For M <= 1 g itself is concave, and a tangent bounds it without a search.
 """
 
+from __future__ import annotations
+
 from itertools import permutations
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Column generation: solve over some atoms, add atoms where g > 1, bound g over all atoms once none are found."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

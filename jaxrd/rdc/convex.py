@@ -1,5 +1,7 @@
 """A primal-dual interior point for small smooth convex programs; JAX takes the derivatives."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 

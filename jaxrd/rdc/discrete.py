@@ -1,5 +1,7 @@
 """The lifted rate-distortion-classification function of a discrete source, with a global certificate."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 

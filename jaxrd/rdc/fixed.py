@@ -1,5 +1,7 @@
 """The rate-distortion-classification function for a given classifier: linear constraints, certified."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """The frontier of one-shot quantisers: the best codebook found for each weight of the cross-entropy."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import jax

@@ -7,6 +7,8 @@ code can do costs +inf; derivatives there are 0.
 Reference: [B] Theorems 1 to 3, as corrected (the printed second theorem lies below what any code can do).
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -1,5 +1,7 @@
 """What the discrete RDC functions take: a problem, label channels, targets; checked once, in float64 on the host."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import NamedTuple
 

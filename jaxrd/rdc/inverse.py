@@ -1,5 +1,7 @@
 """The least distortion at a rate and a classification loss, and the least loss at a rate and a distortion."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -6,6 +6,8 @@
 a linear program but for the divergences among the measures; any dual point bounds from below.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -1,5 +1,7 @@
 """The least rate of a program, certified: `convex.minimise` on its dual, a bound from below, a channel from above."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -1,5 +1,7 @@
 """The literal rate-distortion-classification function on a fixed reproduction alphabet: searched, not certified."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np

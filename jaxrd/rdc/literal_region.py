@@ -1,5 +1,7 @@
 """The region of a given representation without time sharing: nonconvex, and still found exactly."""
 
+from __future__ import annotations
+
 from itertools import combinations
 
 import numpy as np

@@ -8,6 +8,8 @@ has one row a letter and one a constraint, and is well conditioned even for near
 column generation makes.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -6,6 +6,8 @@ has the dual  max over theta >= 0 of  min over T of 1/2 ln(1/|T|) + 1/2 <M, T> -
 M = theta_0 L'L + theta_1 b b'; the inner minimum is T = f(M), f(m) = min(1, 1/m) on the eigenvalues.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

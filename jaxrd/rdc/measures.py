@@ -9,6 +9,8 @@ constraint measure(p, r) <= P, the dual term is
 a concave function whose value at any (psi, nu) bounds from below.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Quantisers of one source letter at a time: what a fixed number of messages reaches in (MSE, cross-entropy)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 

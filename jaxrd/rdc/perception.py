@@ -10,6 +10,8 @@ Reference: Y. Blau and T. Michaeli, Rethinking lossy compression: the rate-disto
 Y. Wang et al., Lossy compression with data, perception, and classification constraints, ITW 2024 ([B]'s [1]).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Rate, distortion and perception where there is a formula: Bernoulli with total variation, Gaussian with W2^2."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

@@ -1,5 +1,7 @@
 """What the discrete RDC functions return: a point with its bounds, and the semantics it belongs to."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import NamedTuple
 

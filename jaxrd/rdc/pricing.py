@@ -6,6 +6,8 @@ An atom with g > 1 at the dual variables (v, mu) improves the channel. Each term
 powers P_xs = mu_k P(S_k = s|x), normalised to be 1 at its largest.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

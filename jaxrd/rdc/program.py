@@ -14,6 +14,8 @@ probabilities. Any dual point, shifted until it is feasible, bounds the rate fro
 meets the bounds, from above.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 

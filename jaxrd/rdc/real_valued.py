@@ -9,6 +9,8 @@ Theorem 5 bounds distortions from below by those of Theorem 4. Its bounds need D
 reproduction has the source's law; otherwise they may fail (`premise`).
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

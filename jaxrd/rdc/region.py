@@ -8,6 +8,8 @@ Z at each P is `classification_distortion_perception(problem, distortion, inf, P
 Reference: [B] section IV, Theorem 4 as corrected.
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """From a channel that nearly meets the bounds of a program to one that does."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """The lifted function at a grid of slopes: multistart as one compiled program, then a certificate at each."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 

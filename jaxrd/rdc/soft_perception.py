@@ -7,6 +7,8 @@ The constraint on Xh adds its potential psi(xh) to what an atom costs, no more: 
 over all soft labels stay those of the lifted R(D, C) (`jaxrd.rdc.columns`, `jaxrd.rdc.certificate`).
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax

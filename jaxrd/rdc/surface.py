@@ -1,5 +1,7 @@
 """R(D, C) over a grid, each point begun from its neighbour."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

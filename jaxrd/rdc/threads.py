@@ -1,5 +1,7 @@
 """One BLAS thread: for matrices this small more cost time, and on a busy machine they wait for each other, spinning."""
 
+from __future__ import annotations
+
 from contextlib import AbstractContextManager
 from functools import cache
 

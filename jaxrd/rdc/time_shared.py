@@ -1,5 +1,7 @@
 """The time-shared rate-distortion-classification function: the convex envelope of the literal one."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Optimal transport between two pmfs: the linear program with both its bounds, and the closed form on a line."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax

@@ -7,6 +7,8 @@ Reference: [B] definitions 3 and 4; G. Zhang et al., Universal rate-distortion-p
 compression, NeurIPS 2021.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

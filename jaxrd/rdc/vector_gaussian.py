@@ -12,6 +12,8 @@ Reference: beyond [B], whose Theorem 3 fails here; T. Liu and P. Viswanath, An e
 multiterminal information-theoretic problems, IEEE Trans. IT 2007.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from functools import partial
 

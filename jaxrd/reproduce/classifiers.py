@@ -1,5 +1,7 @@
 """The classifiers that paper [A]'s figures are recomputed from, and which of them are at hand."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable
 from pathlib import Path

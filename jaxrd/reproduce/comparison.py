@@ -1,5 +1,7 @@
 """Which of two curves lies lower, and where they cross: solved for, not read off a drawing."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

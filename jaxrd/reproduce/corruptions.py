@@ -1,5 +1,7 @@
 """Ways to spoil an image, each with the strengths at which the identifiability experiment applies it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 

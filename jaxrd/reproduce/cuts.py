@@ -1,5 +1,7 @@
 """How large the front end of ResNet-50 is at every cut, counted in several ways, beside what [A] prints."""
 
+from __future__ import annotations
+
 import itertools
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Symbols as bytes: a range coder over a known pmf, and what a code of one symbol at a time would spend."""
 
+from __future__ import annotations
+
 import heapq
 
 import numpy as np

@@ -1,5 +1,7 @@
 """iE&C with its channel fitted on one half of the samples and measured on the other: what plug-in optimism hides."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

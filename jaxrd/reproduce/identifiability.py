@@ -1,5 +1,7 @@
 """Corrupted inputs: the oracle curve stays where it is, the bounds that know the input move ([A], appendix)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The figure of the identifiability experiment: H(Y|X) above, rates at one accuracy below, a column a corruption."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The bounds of one classifier, from all its samples, ready to be drawn and compared."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

@@ -1,5 +1,7 @@
 """Figure 3 of [B]: what one representation of a discrete source can be decoded to, in each semantics."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from itertools import combinations, pairwise

@@ -1,5 +1,7 @@
 """Figure 3 of [B], drawn, and what its numbers say of the paper's sentences."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

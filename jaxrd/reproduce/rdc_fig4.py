@@ -1,5 +1,7 @@
 """Figure 4 of [B]: least distortion against classification loss of a Gaussian source, corrected and as printed."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import cycle
 

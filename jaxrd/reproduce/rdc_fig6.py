@@ -1,5 +1,7 @@
 """Figure 6 of [B]: autoencoders on MNIST at 3 log2 3 bits, conventional and universal, beside a plain quantiser."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path

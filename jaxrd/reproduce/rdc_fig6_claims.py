@@ -1,5 +1,7 @@
 """What Figure 6 and Theorem 5 of [B] say, beside what the trained models do."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

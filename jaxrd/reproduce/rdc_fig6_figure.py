@@ -1,5 +1,7 @@
 """The pictures of Figure 6 of [B]: the trade-off, the losses of training, reproductions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The models of Figure 6 of [B], trained in sittings: every step's result is kept in the folder and used again."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Callable, Sequence

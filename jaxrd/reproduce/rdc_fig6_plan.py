@@ -1,5 +1,7 @@
 """What Figure 6 of [B] trains: which models, for how long, and the published runs to compare with."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple

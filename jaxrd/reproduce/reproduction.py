@@ -1,5 +1,7 @@
 """What a reproduced figure is: the picture, the numbers behind it, and the paper's claims beside what was found."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple

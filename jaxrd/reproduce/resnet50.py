@@ -1,5 +1,7 @@
 """ResNet-50 in plain JAX with torchvision's shapes: to be counted by `jax.eval_shape`, cut by cut."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax

@@ -1,5 +1,7 @@
 """Bounds side by side at a few distortions: one dict each, `distortion` and per bound its rate in bits."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 
 import numpy as np

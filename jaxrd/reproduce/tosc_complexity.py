@@ -1,5 +1,7 @@
 """Section IV-B of [A]: bits of ResNet-50 at the transmitter, cut by cut, against rate and accuracy."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """Figure 1 of [A]: the Gaussian mixture, its density and its rate-distortion curves, for any prior and separation."""
 
+from __future__ import annotations
+
 from functools import partial
 from typing import Any
 

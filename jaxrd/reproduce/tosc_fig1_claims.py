@@ -1,5 +1,7 @@
 """What [A] says of its figure 1, beside what the numbers say."""
 
+from __future__ import annotations
+
 import numpy as np
 from jax import Array
 

@@ -1,5 +1,7 @@
 """Figure 2 of [A], which sketches the order of all bounds: here computed, on an example that keeps them apart."""
 
+from __future__ import annotations
+
 from functools import partial
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """What [A] says of the order of its bounds, beside what the numbers of the example say."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

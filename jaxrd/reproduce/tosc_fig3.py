@@ -1,5 +1,7 @@
 """Figure 3 of [A]: the bounds on MNIST, CIFAR-100 and ImageNet, and the crossings that section IV-A tells."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """Figure 4 of [A]: accuracy against bits per pixel, of bounds, the merge baseline in coded bytes, and real codecs."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 

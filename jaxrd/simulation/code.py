@@ -6,6 +6,8 @@ follow from z by decimal arithmetic, whose exp and ln are correctly rounded and 
 bits as they are. An eighth of an octave that is taken as flat costs under 0.001 bit.
 """
 
+from __future__ import annotations
+
 from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Any

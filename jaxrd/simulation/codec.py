@@ -1,5 +1,7 @@
 """Encode a channel's outputs as bytes; decode the bytes alone."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 

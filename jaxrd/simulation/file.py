@@ -5,6 +5,8 @@ payload (4), SHA-256 of the decisions as int32 (32); the counts of the reproduct
 SHA-256 of all before it (32).
 """
 
+from __future__ import annotations
+
 import hashlib
 import struct
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """What the index of a simulated channel must look like: its exact law, and what coding it may cost."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr

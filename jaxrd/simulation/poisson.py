@@ -4,6 +4,8 @@ On the host, in numpy: shared randomness must be the same integers on every mach
 decoded; the encoder's floating point decides which candidate it points at, and no more.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Solvers: each a function (problem, slope) -> Solution."""
 
+from __future__ import annotations
+
 import jax
 from jax.typing import ArrayLike
 

@@ -1,5 +1,7 @@
 """Blahut-Arimoto: the multiplicative update, stopped by the certificate."""
 
+from __future__ import annotations
+
 from functools import partial
 from typing import NamedTuple
 

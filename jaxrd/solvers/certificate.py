@@ -1,5 +1,7 @@
 """The certificate of a reproduction pmf: a valid gap for any q, converged or not."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax

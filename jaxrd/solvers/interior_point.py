@@ -1,5 +1,7 @@
 """A primal-dual interior point for the reproduction pmf: few iterations, whatever the problem."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Newton systems of the interior point, diag(r) K' diag(w) K diag(r) + diag(t): factorised, or met by iterations."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """The interior point on the few reproductions that matter, certified on all of them."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """H(Y|X) from labels that repeat: several annotators of an input, or an input that occurs several times."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Intervals about the curves of `limits`: along them, and where a rate was asked for."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """Each curve of paper [A] drawn over a grid, with its smallest rate at any distortion: a `Bound`."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """Temperature scaling: one number that makes a classifier's confidence believable."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.nn import log_softmax

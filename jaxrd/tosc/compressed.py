@@ -1,5 +1,7 @@
 """C&E: the observation compressed for its own sake, the label decided from what arrives."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

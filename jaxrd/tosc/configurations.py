@@ -1,5 +1,7 @@
 """Detection cast as classification: a class for every configuration of what stands in which cell ([A], III-B)."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.nn import log_softmax

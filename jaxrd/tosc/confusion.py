@@ -1,5 +1,7 @@
 """The confusion joint P(label, estimate), and the bounds that need nothing else."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

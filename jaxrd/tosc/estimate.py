@@ -1,5 +1,7 @@
 """Means of samples with intervals: the central limit theorem's, and ones that hold at every sample size."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

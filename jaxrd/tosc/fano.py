@@ -1,5 +1,7 @@
 """What a probability of error says of H(Y|X), and the reverse: Fano's inequality and the one below it."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

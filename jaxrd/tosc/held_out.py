@@ -1,5 +1,7 @@
 """Channels fitted on some samples and measured on others: achievable points, and cross-fitted curves."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -1,5 +1,7 @@
 """Is the label a function of the input? What a classifier's outputs can say of H(Y|X)."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

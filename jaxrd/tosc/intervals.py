@@ -1,5 +1,7 @@
 """Intervals of an estimated rate: from its bootstrap replicates, and from its standard error."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

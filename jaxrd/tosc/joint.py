@@ -1,5 +1,7 @@
 """The confusion joint of very many classes, as the pairs that occur."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 import jax
@@ -94,6 +96,6 @@ def sparse_joint(
     return SparseJoint(jnp.asarray(pairs % classes), jnp.asarray(pairs // classes), jnp.asarray(mass), classes)
 
 
-def as_joint(joint: "ArrayLike | SparseJoint") -> "jax.Array | SparseJoint":
+def as_joint(joint: ArrayLike | SparseJoint) -> jax.Array | SparseJoint:
     """The joint as a JAX array, unless it is sparse."""
     return joint if isinstance(joint, SparseJoint) else jnp.asarray(joint)

@@ -1,5 +1,7 @@
 """All the curves of paper [A] for one classifier, and their rates at chosen distortions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial

@@ -1,5 +1,7 @@
 """A classifier's outputs with their labels, checked once."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +31,7 @@ class Outputs:
     logits: np.ndarray | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
 
-    def take(self, rows: np.ndarray) -> "Outputs":
+    def take(self, rows: np.ndarray) -> Outputs:
         """The same outputs restricted to some rows."""
         logits = None if self.logits is None else self.logits[rows]
         return Outputs(self.labels[rows], self.decisions[rows], self.classes, logits, self.notes)

@@ -1,5 +1,7 @@
 """The smallest rate of a parametric curve at a distortion, solved for, not interpolated."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """How far a posterior is from what its labels say."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Rates at a fixed distortion for other weights of the same samples: the bootstrap of what has a formula."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple

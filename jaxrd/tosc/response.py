@@ -9,6 +9,8 @@ the envelope theorem makes the first order a mere reweighting, one Newton step w
 with it the bias of the plug-in, E L_N - L = - (letters in use - 1) / 2N). R*(D) = max_s L*(s) - s D, likewise.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Bounds on R(D) that hold at every sample size with the confidence asked for, for all D at once."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Bounds that use the whole posterior: TMRD and sample-and-communicate."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """How far the curves of `limits` may be from those of the population the samples come from."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """C&E of the mixture: X compressed for squared error, the label decided from what arrives."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

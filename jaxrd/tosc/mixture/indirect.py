@@ -1,5 +1,7 @@
 """iRD of the mixture: what the best code for the label, one that sees X, must spend."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import NamedTuple

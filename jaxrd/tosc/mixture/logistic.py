@@ -1,5 +1,7 @@
 """Binary channels that are logistic in x: posterior samples, two-atom reconstructions, and how soft they are."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

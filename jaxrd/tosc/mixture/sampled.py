@@ -1,5 +1,7 @@
 """S&C of the mixture: a sample of the tempered posterior, sent by channel simulation."""
 
+from __future__ import annotations
+
 import jax
 from jax.scipy.special import logit
 from jax.typing import ArrayLike

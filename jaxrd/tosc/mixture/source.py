@@ -1,5 +1,7 @@
 """Y ~ Bernoulli(prior), X = separation (2 Y - 1) + Z: density, posterior, decisions, and expectations over X."""
 
+from __future__ import annotations
+
 import math
 from typing import Any, NamedTuple
 

@@ -9,7 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.readable import readable
 
+
+@readable
 @dataclass(frozen=True)
 class Curve:
     """Points of a rate-distortion curve on the host, one entry each: solved, closed-form or merely achievable.

@@ -41,12 +41,31 @@ class Problem:
     distortion: jax.Array | np.ndarray | PointCloud | SparseDiscount
 
 
+def refuse_others(problem: object) -> None:
+    """Refuse what is no Problem of arrays.
+
+    Raises:
+        InputError: quotes what was passed, and says what to write.
+    """
+    if not isinstance(problem, Problem):
+        shape = getattr(problem, "shape", None)
+        got = " ".join(repr(problem).split())[:60] if shape is None else f"an array of shape {tuple(shape)}"
+        raise InputError(f"a Problem is needed; got {got}. Write Problem(source, distortion).")
+    for name in ("source", "distortion"):
+        if getattr(getattr(problem, name), "requires_grad", False):
+            raise InputError(
+                f"{name} is a PyTorch tensor that requires grad, and no gradient comes back through JAX: pass "
+                f"{name}.detach().numpy()."
+            )
+
+
 def as_arrays(problem: Problem) -> Problem:
     """The problem as JAX arrays of one floating dtype; float64 input warns once while x64 is off.
 
     Raises:
         InputError: the shapes do not belong together.
     """
+    refuse_others(problem)
     given = jax.tree.leaves(problem)
     narrow = jax.dtypes.canonicalize_dtype(np.float64) != np.float64
     if narrow and any(isinstance(a, np.ndarray) and a.dtype == np.float64 for a in given):
@@ -128,6 +147,7 @@ def validate(problem: Problem, *, tolerance: float = 1e-6) -> None:
             mass NaN or -inf in the distortion, or no reproduction that is not forbidden; points that are not finite,
             pairs out of range or listed twice, a negative discount.
     """
+    refuse_others(problem)
     source = np.asarray(problem.source)
     as_arrays(Problem(source.astype(np.float32), _narrowed(problem.distortion)))  # the shapes
     refuse(problem)

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 import jax
 
+from jaxrd.readable import readable
+
 Class = TypeVar("Class", bound=type)
 
 
 def register(cls: Class) -> Class:
-    """Make a dataclass a pytree node, its fields marked `metadata={"static": True}` a part of the structure.
+    """Make a `readable` dataclass a pytree node, its fields marked `metadata={"static": True}` a part of the structure.
 
     In place of `jax.tree_util.register_dataclass`, whose structures compare equal whatever the class (jaxlib 0.10.2).
     Hashes alone then keep, say, two measures without fields apart, and where they meet in a table (10 of 400 pairs),
@@ -44,4 +46,4 @@ def register(cls: Class) -> Class:
         return cls(**dict(zip(data, children, strict=True)), **dict(zip(static, aux, strict=True)))
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
-    return cls
+    return readable(cls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import jax
@@ -57,7 +57,7 @@ class Solution:
     reproduction: jax.Array
     gap: jax.Array
     steps: jax.Array
-    status: jax.Array
+    status: jax.Array = field(metadata={"names": Status})
 
     @property
     def lower(self) -> jax.Array:

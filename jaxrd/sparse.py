@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dataclasses import dataclass, replace
 from typing import NoReturn
 

@@ -30,6 +30,16 @@ CALLS = ((2**14, 32), (2**21, 8))
 and its memory is mapped and cleared anew."""
 
 
+def refuse_names(solver: object, like: str = "jaxrd.interior_point") -> None:
+    """Refuse a solver that is no function.
+
+    Raises:
+        InputError: quotes it.
+    """
+    if not callable(solver):
+        raise InputError(f"solver must be a function such as {like}; got {solver!r}.")
+
+
 def default_batch(problem: Problem) -> int:
     """Slopes to vmap together: one on CPU, where lax.map wins, as many as fit on an accelerator, where vmap does."""
     if jax.default_backend() == "cpu":
@@ -136,6 +146,7 @@ def sweep(
     >>> curve.rate.shape
     (3,)
     """
+    refuse_names(solver)
     problem = as_arrays(problem)
     refuse(problem)
     traced = any(isinstance(a, Tracer) for a in jax.tree.leaves((problem, slopes, tol)))

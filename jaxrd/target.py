@@ -17,7 +17,7 @@ from jaxrd.solution import Solution, Status
 from jaxrd.solvers import solve
 from jaxrd.solvers.certificate import as_inputs
 from jaxrd.solvers.interior_point import SMALL
-from jaxrd.sweep import Solver
+from jaxrd.sweep import Solver, refuse_names
 
 MAX_SOLVES = 60
 
@@ -229,6 +229,7 @@ def rate_at(
     >>> round(float(rate_at(problem, 0.11).rate), 3)  # ln 2 - h(.11)
     0.347
     """
+    refuse_names(solver)
     inputs = as_inputs(problem, distortion, tol, target="distortion")
     solution = _search(*inputs, solver=solver, max_solves=max_solves, along_rate=False)
     return met("distortion", *inputs[:2], solution)
@@ -267,6 +268,7 @@ def distortion_at(
     >>> round(float(distortion_at(problem, 0.3466).distortion), 3)
     0.11
     """
+    refuse_names(solver)
     inputs = as_inputs(problem, rate, tol, target="rate")
     solution = _search(*inputs, solver=solver, max_solves=max_solves, along_rate=True)
     return met("rate", *inputs[:2], solution)

@@ -12,6 +12,7 @@ from jaxrd.rdc.discrete import lifted_rate
 from jaxrd.rdc.inputs import as_problem, non_negative
 from jaxrd.rdc.point import Least, Point
 from jaxrd.solution import Status
+from jaxrd.sweep import refuse_names
 
 Solver = Callable[..., Point]
 """(problem, labels, distortion, classification, *, start) -> Point: `lifted_rate` and its like."""
@@ -53,6 +54,7 @@ def least_distortion(
     >>> round(found.value, 6)
     0.1
     """
+    refuse_names(solver, "jaxrd.rdc.lifted_rate")
     source, d = as_problem(problem)
     least = float(source[source > 0] @ d[source > 0].min(1))
     classes = np.atleast_1d(np.asarray(classification, float))
@@ -94,6 +96,7 @@ def least_classification(
     >>> round(found.value, 6)
     0.55
     """
+    refuse_names(solver, "jaxrd.rdc.lifted_rate")
     classes = np.atleast_1d(np.asarray(classification, float)).copy()
 
     def at(target: float, start: Point | None) -> Point:

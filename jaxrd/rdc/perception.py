@@ -26,11 +26,12 @@ from jaxrd.information import mutual_information
 from jaxrd.problem import Problem, as_arrays, validate
 from jaxrd.pytree import register
 from jaxrd.rdc.least_rate import LeastRate, least_rate
-from jaxrd.rdc.measures import TotalVariation, Wasserstein
+from jaxrd.rdc.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
 from jaxrd.rdc.program import Decoder, Program
 from jaxrd.solution import Status
 
 UNCONSTRAINED = float("inf")
+MEASURES = (TotalVariation, Wasserstein, RelativeEntropy, ReverseRelativeEntropy)
 
 
 @register
@@ -162,6 +163,9 @@ def checked(
         InputError: quotes the offending value.
     """
     measure = TotalVariation() if measure is None else measure
+    if not isinstance(measure, MEASURES):
+        names = ", ".join(f"{one.__name__}({'cost' if one is Wasserstein else ''})" for one in MEASURES)
+        raise InputError(f"measure must be one of jaxrd.rdc's {names}; got {_quoted(measure)}.")
     if is_known(problem):
         validate(problem)
         if not np.isfinite(np.asarray(problem.distortion)[np.asarray(problem.source) > 0]).all():
@@ -208,6 +212,10 @@ def _is_equality(measure: Any, bound: ArrayLike) -> bool:
         cost = np.asarray(measure.cost)
         return cost.shape[0] == cost.shape[1] and bool(((cost > 0) == ~np.eye(len(cost), dtype=bool)).all())
     return True
+
+
+def _quoted(value: Any) -> str:
+    return f"the class {value.__name__}, not one of it" if isinstance(value, type) else repr(value)
 
 
 def masked(source: jax.Array, matrix: jax.Array) -> jax.Array:

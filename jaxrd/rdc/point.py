@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrd.pytree import register
+from jaxrd.readable import readable
 from jaxrd.solution import Status
 
 LIFTED, LITERAL, TIME_SHARED, FIXED = "lifted", "literal", "time-shared", "fixed"
@@ -60,6 +61,7 @@ class Point:
         return self.status in (Status.CONVERGED, Status.EXACT)
 
 
+@readable
 class Least(NamedTuple):
     """The least distortion or classification loss at a rate: lower <= least <= value, in the semantics it names."""
 

@@ -20,11 +20,13 @@ from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.inputs import Labels, as_inputs, as_problem
 from jaxrd.rdc.point import FIXED, LIFTED, TIME_SHARED, entropies
+from jaxrd.readable import readable
 
 MOST_DECODERS = 10**6
 BATCH = 2**14
 
 
+@readable
 class Region(NamedTuple):
     """The vertices of a region's lower-left boundary, D rising, C falling; what lies above and right is in it too."""
 

@@ -12,9 +12,12 @@ from jaxrd.problem import Problem
 from jaxrd.rdc.discrete import lifted_rate
 from jaxrd.rdc.inverse import Solver
 from jaxrd.rdc.point import Point
+from jaxrd.readable import readable
 from jaxrd.solution import Status
+from jaxrd.sweep import refuse_names
 
 
+@readable
 class Surface(NamedTuple):
     """R over a grid, in the semantics it names; bounds as of `Point`."""
 
@@ -63,6 +66,7 @@ def surface(
     >>> found.rate.round(3).tolist()
     [[0.286, 0.286], [0.149, 0.11]]
     """
+    refuse_names(solver, "jaxrd.rdc.lifted_rate")
     d, c = np.asarray(distortions, float), np.asarray(classifications, float)
     points = np.empty((len(d), len(c)), object)
     start: Point | None = None

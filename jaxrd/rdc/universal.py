@@ -27,12 +27,15 @@ from jaxrd.rdc.least_rate import least_rate
 from jaxrd.rdc.perception import as_matrix, checked, tolerance
 from jaxrd.rdc.point import FIXED, LIFTED, Point
 from jaxrd.rdc.program import Decoder, Program
+from jaxrd.readable import readable
 from jaxrd.solution import Status
+from jaxrd.sweep import refuse_names
 
 MOST_ATOMS = 1024
 PERCEPTION = "perception"
 
 
+@readable
 class Universal(NamedTuple):
     """What one encoder costs that serves a set of pairs: lower <= R(Theta) <= rate, in the semantics it names."""
 
@@ -142,6 +145,7 @@ def _corner_and_each(
     solver: Solver, problem: Problem, labels: Labels, distortion: ArrayLike, classification: ArrayLike
 ) -> tuple[Point, list[Point]]:
     """The point of the least targets together, and that of each pair."""
+    refuse_names(solver, "jaxrd.rdc.literal_rate")
     d, c = _pairs("distortion", distortion, "classification", classification)
     each = [solver(problem, labels, *pair) for pair in zip(d, c, strict=True)]
     return solver(problem, labels, d.min(), c.min(0)), each

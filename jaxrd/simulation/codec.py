@@ -11,6 +11,7 @@ from scipy.special import rel_entr
 
 from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
+from jaxrd.readable import readable
 from jaxrd.simulation.code import FRACTION, LARGEST, decode_indices, encode_indices
 from jaxrd.simulation.file import LONGEST_BLOCK, Header, digest, pack, unpack
 from jaxrd.simulation.poisson import (
@@ -27,6 +28,7 @@ MOST_CANDIDATES = 1e9
 """Expected candidates beyond which `encode` refuses: under a minute of a CPU core."""
 
 
+@readable
 class Encoded(NamedTuple):
     """A stream, and what it took."""
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd.readable import readable
+
 TOTAL = 1 << 31
 """Counts of a quantised output law sum to this."""
 CELL = 1 << 15  # of the counts: a table over this many counts at a time spares nearly all binary searches
@@ -20,6 +22,7 @@ TIMES = 1 << 255  # counter at which a block's arrival times begin; its candidat
 WORDS = 8  # of 32 bits to one step of the counter: 256 bits
 
 
+@readable
 class Simulation(NamedTuple):
     """What a simulated channel sent and what came out."""
 

@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
 from jaxrd.errors import InputError
+from jaxrd.readable import readable
 from jaxrd.tosc.estimate import Estimate, central, empirical_bernstein, risk_of
 
 
+@readable
 class Annotations(NamedTuple):
     """The entropy of an annotation given its input, H(A|X), nats; H(Y|X) where the label is such an annotation."""
 
@@ -71,6 +73,7 @@ def annotation_entropy(counts: ArrayLike, *, confidence: float = 0.95) -> Annota
     return Annotations(len(c), central(entropy, risk), central(entropy + correction, risk), float(max(limit, 0)))
 
 
+@readable
 class RepeatedInputs(NamedTuple):
     """H(Y|X) from inputs that occur several times among the samples, nats."""
 

@@ -10,10 +10,12 @@ from jax.typing import ArrayLike
 
 from jaxrd.channel import optimal_channel
 from jaxrd.problem import Problem
+from jaxrd.readable import readable
 from jaxrd.solution import Solution
 from jaxrd.solvers import solve
 
 
+@readable
 class CompressAndEstimate(NamedTuple):
     """A point of C&E: what the compressor is certified for, and what the label gets."""
 

@@ -12,6 +12,7 @@ from jaxrd.closed_form import categorical
 from jaxrd.distortion import SparseDiscount
 from jaxrd.information import entropy
 from jaxrd.problem import Problem
+from jaxrd.readable import readable
 from jaxrd.tosc.joint import SparseJoint, as_joint
 
 
@@ -38,6 +39,7 @@ def confusion_joint(
     return jnp.zeros((classes, classes), w.dtype).at[y, yt].add(w)
 
 
+@readable
 class Landmarks(NamedTuple):
     """Where the curves begin and end."""
 
@@ -81,6 +83,7 @@ def _likeliest(estimate: jax.Array) -> jax.Array:
     return estimate >= estimate.max() - 16 * jnp.finfo(estimate.dtype).eps
 
 
+@readable
 class EstimateAndCompress(NamedTuple):
     """Points of E&C: what the compressor sees, and what the label does."""
 
@@ -167,6 +170,7 @@ def merge_order(joint: ArrayLike | SparseJoint) -> jax.Array:
     return jnp.lexsort((-gain, rank))
 
 
+@readable
 class Merged(NamedTuple):
     """Points of the merge baseline, k = 0 .. classes - 1 merged estimates."""
 

@@ -8,8 +8,10 @@ import numpy as np
 from scipy.special import betaincinv, ndtri
 
 from jaxrd.errors import InputError
+from jaxrd.readable import readable
 
 
+@readable
 class Estimate(NamedTuple):
     """A mean with its two-sided interval by the central limit theorem: right for many samples, no proof for few."""
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from jaxrd.errors import InputError
+from jaxrd.readable import readable
 from jaxrd.tosc.annotations import Annotations, annotation_entropy
 from jaxrd.tosc.calibration import fit_temperature
 from jaxrd.tosc.estimate import Estimate, central, empirical_bernstein, error_limits, risk_of
@@ -15,6 +16,7 @@ from jaxrd.tosc.fano import greatest_entropy, least_entropy
 from jaxrd.tosc.outputs import Outputs
 
 
+@readable
 @dataclass(frozen=True)
 class LabelUncertainty:
     """What samples say of H(Y|X), each number by what it is; nats.

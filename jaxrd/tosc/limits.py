@@ -10,15 +10,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxrd.curve import Curve
 from jaxrd.errors import InputError
+from jaxrd.readable import readable
 from jaxrd.solution import Solution
 from jaxrd.tosc import bounds
 from jaxrd.tosc.bounds import Bound
 from jaxrd.tosc.calibration import fit_temperature, log_posterior
 from jaxrd.tosc.confusion import confusion_joint, landmarks
-from jaxrd.tosc.outputs import Outputs
+from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
 from jaxrd.tosc.reliability import Bin, reliability
 
 CURVES = {
@@ -33,6 +35,7 @@ CURVES = {
 """The curves by name, best to worst in the usual case, and what each means in three words."""
 
 
+@readable
 @dataclass(frozen=True)
 class Workings:
     """What a second look at the same samples starts from.
@@ -50,6 +53,7 @@ class Workings:
     places: list[dict[str, bounds.Rate]]
 
 
+@readable
 @dataclass(frozen=True)
 class Limits:
     """What `limits` found; rates in nats.
@@ -138,8 +142,36 @@ def _beaten(rows: list[dict[str, float | None]]) -> str | None:
     return None
 
 
+def _as_outputs(outputs: Outputs | ArrayLike, labels: ArrayLike | None) -> Outputs:
+    if isinstance(outputs, Outputs):
+        if labels is not None:
+            raise InputError("Outputs hold labels already; pass them without, or scores with labels.")
+        return outputs
+    shape = np.shape(outputs)
+    if labels is None or len(shape) not in (1, 2):
+        got = f"an array of shape {shape}" if shape else " ".join(repr(outputs).split())[:60]
+        raise InputError(
+            f"limits takes Outputs, or scores (samples, classes) or decisions (samples,) with labels; got {got}"
+            f"{' and no labels' if labels is None else ''}."
+        )
+    make = from_scores if len(shape) == 2 else from_decisions
+    return make(outputs, labels)  # pyright: ignore
+
+
+def _as_targets(at: Sequence[float] | None) -> list[float] | None:
+    if at is None:
+        return None
+    if isinstance(at, str) or np.ndim(at) != 1:
+        raise InputError(f"at must be a list of task distortions, such as at=[0.3]; got {at!r}.")
+    for d in at:
+        if not 0 <= d <= 1:
+            raise InputError(f"a task distortion must lie in [0, 1]; got {d:g}.")
+    return [float(d) for d in at]
+
+
 def limits(
-    outputs: Outputs,
+    outputs: Outputs | ArrayLike,
+    labels: ArrayLike | None = None,
     *,
     at: Sequence[float] | None = (),
     temperature: float | None = None,
@@ -155,7 +187,9 @@ def limits(
     fits one and the other half gives the curves.
 
     Args:
-        outputs: labels with logits or decisions, from `from_scores`, `from_decisions` or `jaxrd.io.read_outputs`.
+        outputs: labels with logits or decisions, from `from_scores`, `from_decisions` or `jaxrd.io.read_outputs`; or
+            what these two take, logits or probabilities (samples, classes) or decisions (samples,), with `labels`.
+        labels: true classes, integers, shape (samples,), where `outputs` are bare scores or decisions.
         at: task distortions (1 - accuracy) at which every curve is solved for its smallest rate; None: a few between
             that of the decisions and that of guessing.
         temperature: fixes the temperature (1: as is), and then no sample is set aside.
@@ -168,19 +202,18 @@ def limits(
         A `Limits`, rates in nats. Curves that need soft outputs are absent for hard decisions only.
 
     Raises:
-        InputError: a distortion outside [0, 1], a temperature that is not positive, fewer than 2 slopes, or too
-            few samples to split.
+        InputError: a distortion outside [0, 1], a temperature that is not positive or that decisions cannot use, fewer
+            than 2 slopes, or too few samples to split; scores or labels that cannot be used.
 
-    >>> from jaxrd.tosc import from_decisions
-    >>> found = limits(from_decisions(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1])), at=[0.25])
+    >>> found = limits(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), at=[0.25])
     >>> round(found.at[0]["oRD"], 4)  # ln 2 - h(1/4)
     0.1308
     """
-    for d in at or ():
-        if not 0 <= d <= 1:
-            raise InputError(f"a task distortion must lie in [0, 1]; got {d:g}.")
+    asked, outputs = _as_targets(at), _as_outputs(outputs, labels)
     if temperature is not None and not (np.isfinite(temperature) and temperature > 0):
         raise InputError(f"temperature must be a positive number; got {temperature:g}.")
+    if temperature is not None and outputs.logits is None:
+        raise InputError(f"temperature {temperature:g} has no effect: hard decisions have none. Pass scores.")
     if slopes < 2:
         raise InputError(f"slopes must be at least 2; got {slopes}.")
 
@@ -193,7 +226,7 @@ def limits(
     calibration, table = dict.fromkeys(("temperature", *measures, *(f"{name}_before" for name in measures))), ()
     if outputs.logits is not None:
         outputs, log_v, calibration, table = _calibrate(outputs, temperature, seed, warnings)
-    samples, labels = len(outputs.labels), jnp.asarray(outputs.labels)
+    samples, truth = len(outputs.labels), jnp.asarray(outputs.labels)
     joint = confusion_joint(outputs.labels, outputs.decisions, outputs.classes)
     d_tm, d_0, entropy = (float(x) for x in landmarks(joint))
 
@@ -207,8 +240,8 @@ def limits(
     if log_v is None:
         warnings.append("hard decisions only: S&C and TMRD need scores")
     else:
-        found["S&C"] = bounds.sampled(joint, log_v, labels, slopes)
-        found["TMRD"] = aware = bounds.model_aware(log_v, labels, joint.sum(1), slopes, tol=tol, tick=tick("TMRD"))
+        found["S&C"] = bounds.sampled(joint, log_v, truth, slopes)
+        found["TMRD"] = aware = bounds.model_aware(log_v, truth, joint.sum(1), slopes, tol=tol, tick=tick("TMRD"))
         if words := _miscalibration(aware.curve, samples):
             warnings.append(words)
     if found["TS"] is None:
@@ -227,7 +260,7 @@ def limits(
         asks["TMRD_model"] = aware.smallest_believed
     rows: list[dict[str, float | None]] = []
     places: list[dict[str, bounds.Rate]] = []
-    targets = _default_targets(d_tm, d_0) if at is None else [float(d) for d in at]
+    targets = _default_targets(d_tm, d_0) if asked is None else asked
     for i, d in enumerate(targets):
         row: dict[str, float | None] = {"distortion": d} | dict.fromkeys((*CURVES, "TMRD_model"))
         answers = {name: ask(d) for name, ask in asks.items()}

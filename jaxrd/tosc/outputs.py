@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jaxrd.errors import InputError
+from jaxrd.readable import readable
 
 ROW_SUM_TOLERANCE = 1e-3
 MOST_CLASSES = 20_000
 """The confusion joint is classes x classes: more would take over 3 GB each."""
 
 
+@readable
 @dataclass(frozen=True)
 class Outputs:
     """What `limits` works on. Build it with `from_scores` or `from_decisions`, which check the values.

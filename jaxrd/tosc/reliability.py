@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.readable import readable
+
 BINS = 15
 
 
@@ -21,6 +23,7 @@ class Bin(NamedTuple):
     accuracy: float
 
 
+@readable
 class Reliability(NamedTuple):
     """How far confidence is from accuracy."""
 

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from jaxrd.channel import optimal_channel
 from jaxrd.problem import Problem
+from jaxrd.readable import readable
 from jaxrd.solution import Solution
 
 
@@ -46,6 +47,7 @@ def label_distortion(problem: Problem, solution: Solution, labels: ArrayLike) ->
     return 1 - jnp.asarray(problem.source) @ right
 
 
+@readable
 class SampleAndCommunicate(NamedTuple):
     """A point of S&C."""
 

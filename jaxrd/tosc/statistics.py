@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxrd.curve import Curve
 from jaxrd.errors import InputError
+from jaxrd.readable import readable
 from jaxrd.sweep import sweep
 from jaxrd.target import rate_at
 from jaxrd.tosc import bands, bounds, held_out, resampling
@@ -34,6 +35,7 @@ class Sandwich(NamedTuple):
     mcdiarmid_lower: float
 
 
+@readable
 @dataclass(frozen=True)
 class Statistics:
     """What `statistics` found; rates in nats, NaN or None where there is nothing to say.
@@ -134,7 +136,11 @@ def statistics(
     >>> found.bootstrap.lower < found.rate < found.bootstrap.upper  # about 0.18 < 0.24 < 0.31
     True
     """
+    if not isinstance(found, Limits):
+        raise InputError(f"statistics takes what limits returned; got {type(found).__name__}.")
     risk = risk_of(confidence)
+    if kappa is not None and found.workings.log_v is None:
+        raise InputError(f"kappa {kappa:g} has no effect: hard decisions have no posterior. Pass scores.")
     if kappa is not None and not 0 <= kappa <= 1:
         raise InputError(f"kappa must lie in [0, 1]; got {kappa:g}.")
     outputs, log_v = found.workings.outputs, found.workings.log_v

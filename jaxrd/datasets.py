@@ -104,9 +104,7 @@ def download_mnist() -> Path:
     try:
         pooch: Any = import_module("pooch")
     except ModuleNotFoundError as error:
-        raise FileNotFoundError(
-            f"{error.name}, which downloads it, is missing: pip install 'jaxrd[neural]'."
-        ) from error
+        raise FileNotFoundError(f"{error.name}, which downloads it, is missing: pip install pooch.") from error
 
     def unpacked(url: str, file: Any, owner: Any) -> None:
         pooch.HTTPDownloader()(url, file, owner)

@@ -229,7 +229,7 @@ class TestRefused:
         monkeypatch.setattr("builtins.__import__", _without("jaxrd.neural", missing))
         out = tmp_path / "o" / "x.jrc"
         error = refused(encode(shared / "images.npy", shared, out), capsys, out)
-        assert "flax is not installed, and the networks need it: pip install 'jaxrd[neural]'" in error
+        assert "flax is not installed, and the networks need it: pip install flax optax orbax-checkpoint" in error
 
 
 def _without(prefix, missing):

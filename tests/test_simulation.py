@@ -35,7 +35,13 @@ from jaxrd.simulation import (
     simulate,
 )
 from jaxrd.simulation.file import FIXED, Header, pack, unpack
-from jaxrd.tosc import label_distortion, log_posterior, model_aware_problem, sample_and_communicate
+from jaxrd.tosc import (
+    label_distortion,
+    limits,
+    log_posterior,
+    model_aware_problem,
+    sample_and_communicate,
+)
 
 # shared/reference.json, section G: made by a program that shares nothing with this one.
 EXACT = [
@@ -565,11 +571,33 @@ class TestCommands:
         assert found["payload_bits_per_sample"] > found["reproduction_entropy_bits"]
         assert "the sample itself, entropy-coded, would take fewer bits" in capsys.readouterr().out
 
+    def test_an_accuracy_chooses_the_slope(self, file, tmp_path, capsys):
+        accuracy, out = 0.7, tmp_path / "X.jrd"
+        asked = ["--accuracy", str(accuracy), "--temperature", "1.5"]
+        assert run(["encode", str(file), *asked, "--out", str(out)]) == 0
+        found = json.loads(out.with_suffix(".json").read_text())
+        with np.load(file) as held:
+            row = limits(held["logits"], held["labels"], at=[1 - accuracy], temperature=1.5).at[0]
+        assert found["accuracy"] == accuracy
+        assert found["mutual_information_bits"] * np.log(2) == pytest.approx(row["TMRD"], abs=1e-8)
+        assert found["distortion_expected"] == pytest.approx(1 - accuracy, abs=1e-6)
+        deviation = np.sqrt(accuracy * (1 - accuracy) / 301)
+        assert abs(found["distortion"] - (1 - accuracy)) < 3 * deviation
+        assert run(["encode", "--labels", str(file), *asked, "--out", str(out)]) == 2
+        assert "--labels are for a FILE of outputs; none was named" in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         ("args", "message"),
         [
             ([], "TMRD needs a --slope"),
             (["--curve", "S&C", "--slope", "1"], "S&C has no --slope"),
+            (
+                ["--curve", "S&C", "--accuracy", "0.7"],
+                "S&C has no --accuracy, which chooses a slope",
+            ),
+            (["--slope", "1", "--accuracy", "0.7"], "pass --slope or --accuracy, not both; got 1 and 0.7"),
+            (["--accuracy", "70"], "--accuracy must lie in (0, 1); got 70. Write 0.7 for 70 %."),
+            (["--accuracy", "0.2"], "--accuracy 0.2 needs no bits: always guessing one class has 0.2"),
             (["--curve", "E&C"], "must be one of TMRD, S&C; got 'E&C'"),
             (["--slope", "0"], "--slope must be a positive number; got 0"),
             (["--slope", "nan"], "got nan"),

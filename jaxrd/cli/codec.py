@@ -26,7 +26,7 @@ def _read_model(path: Path) -> Any:
         from jaxrd.neural import model_file
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{error.name} is not installed, and the networks need it: pip install 'jaxrd[neural]'."
+            f"{error.name} is not installed, and the networks need it: pip install flax optax orbax-checkpoint."
         ) from error
     try:
         return model_file.read(path)

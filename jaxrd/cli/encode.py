@@ -18,6 +18,7 @@ from jaxrd.cli.common import (
 )
 
 CURVES = ("TMRD", "S&C")
+POINTS = 32  # slopes among which the one for an accuracy is looked for, as in jaxrd limits
 SILENCE = 1e-9  # bits: below, a ratio to I(X;Y) means nothing
 
 
@@ -35,6 +36,9 @@ def encode_command(
     ] = "TMRD",
     slope: Annotated[
         float | None, typer.Option(help="of TMRD, nats per unit of distortion: one of limits.json's, or any")
+    ] = None,
+    accuracy: Annotated[
+        float | None, typer.Option(help="choose the slope of TMRD that reaches it on the labels, at the least rate")
     ] = None,
     temperature: Annotated[
         float,
@@ -64,8 +68,19 @@ def encode_command(
 
     if curve not in CURVES:
         raise InputError(f"--curve must be one of {', '.join(CURVES)}; got {curve!r}.")
-    if (slope is not None) != (curve == "TMRD"):
-        raise InputError("TMRD needs a --slope." if slope is None else "S&C has no --slope; use --temperature.")
+    if curve != "TMRD" and not (slope is None and accuracy is None):
+        option = "--slope" if accuracy is None else "--accuracy, which chooses a slope"
+        raise InputError(f"S&C has no {option}; use --temperature.")
+    if curve == "TMRD" and (slope is None) == (accuracy is None):
+        raise InputError(
+            "TMRD needs a --slope, or an --accuracy that chooses one." if slope is None
+            else f"pass --slope or --accuracy, not both; got {slope:g} and {accuracy:g}."
+        )  # fmt: skip
+    if accuracy is not None and not 0 < accuracy < 1:
+        percent = f" Write {accuracy / 100:g} for {accuracy:g} %." if 1 < accuracy < 100 else ""
+        raise InputError(f"--accuracy must lie in (0, 1); got {accuracy:g}.{percent}")
+    if labels is not None and file is None:
+        raise InputError("--labels are for a FILE of outputs; none was named.")
     for option, value in (("--slope", slope), ("--temperature", temperature)):
         if value is not None and not 0 < value < np.inf:
             raise InputError(f"{option} must be a positive number; got {value:g}.")
@@ -82,6 +97,8 @@ def encode_command(
             raise InputError(f"{name} holds hard decisions only; {curve} needs scores.")
         check_writable(out.parent)
         log_v = log_posterior(outputs.logits, temperature)
+        if accuracy is not None:
+            slope = _slope_for(accuracy, log_v, outputs.labels)
         channel, status = _model_aware(log_v, slope) if slope is not None else (np.exp(log_v), "ACHIEVABLE")
         with progress_bar() as tick:
             found = encode(
@@ -104,7 +121,8 @@ def encode_command(
     index_bits = index_entropy(channel, quantised_law(channel), sent.reproduction, block=block) / NATS_PER_BIT
     document = {
         "schema": "jaxrd.encode/1", "name": name, "meta": meta,
-        "curve": curve, "slope": slope, "temperature": temperature, "status": status, "block": block, "seed": seed,
+        "curve": curve, "slope": slope, "accuracy": accuracy, "temperature": temperature, "status": status,
+        "block": block, "seed": seed,
         "samples": samples, "classes": outputs.classes, "blocks": len(sent.indices),
         "header_bytes": len(found.stream) - found.payload_bytes, "payload_bytes": found.payload_bytes,
         "payload_bits_per_sample": payload_bits,
@@ -129,6 +147,31 @@ def encode_command(
     if status not in ("CONVERGED", "EXACT", "ACHIEVABLE"):
         errors.print(f"jaxrd: TMRD at slope {slope:g} did not converge ({status}): its rate is not the least one")
         raise typer.Exit(1)
+
+
+def _slope_for(accuracy: float, log_v: Any, labels: np.ndarray) -> float:
+    """The slope at which `jaxrd limits` finds TMRD's least rate for that accuracy, measured on the labels.
+
+    Raises:
+        InputError: always guessing one class is as good, or no slope reaches it.
+    """
+    import jax.numpy as jnp
+
+    from jaxrd.errors import InputError
+    from jaxrd.tosc import bounds
+
+    prior = jnp.asarray(np.bincount(labels, minlength=log_v.shape[1]) / len(labels))
+    found = bounds.model_aware(log_v, jnp.asarray(labels), prior, POINTS)
+    place = found.smallest(1 - accuracy)
+    if np.isinf(place.rate):
+        raise InputError(
+            f"TMRD does not reach --accuracy {accuracy:g}: {1 - found.curve.distortion.min():.4g} at best."
+        )
+    if place.rate <= 0:
+        raise InputError(
+            f"--accuracy {accuracy:g} needs no bits: always guessing one class has {1 - found.curve.distortion[0]:.4g}."
+        )
+    return place.parameter
 
 
 def _model_aware(log_v: Any, slope: float) -> tuple[np.ndarray, str]:

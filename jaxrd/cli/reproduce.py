@@ -110,7 +110,7 @@ def identifiability_command(
         from jaxrd.reproduce.identifiability import CORRUPTIONS, identifiability
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{error.name} is not installed, and the classifier needs it: pip install 'jaxrd[neural]'."
+            f"{error.name} is not installed, and the classifier needs it: pip install flax optax orbax-checkpoint."
         ) from error
     options: dict[str, Any] = {}
     if quick:
@@ -269,7 +269,7 @@ def rdc_fig6_command(
         from jaxrd.reproduce.rdc_fig6_plan import FULL, QUICK
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{error.name} is not installed, and the networks need it: pip install 'jaxrd[neural]'."
+            f"{error.name} is not installed, and the networks need it: pip install flax optax orbax-checkpoint."
         ) from error
     sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
 

@@ -47,7 +47,7 @@ def pickled(path: Path, how: str) -> InputError:
     )
 
 
-def need(module: str, path: Path, install: str = "jaxrd[io]") -> Any:
+def need(module: str, path: Path) -> Any:
     """Import what only some files need.
 
     Raises:
@@ -58,7 +58,7 @@ def need(module: str, path: Path, install: str = "jaxrd[io]") -> Any:
     except ImportError:
         name = module.split(".")[0]
         raise InputError(
-            f"{path.name}: reading {path.suffix} files needs {name}, which is not installed: pip install '{install}'"
+            f"{path.name}: reading {path.suffix} files needs {name}, which is not installed: pip install {name}"
         ) from None
 
 

@@ -49,7 +49,7 @@ def _safetensors(path: Path, keys: tuple[str, ...]) -> Arrays:
 
 
 def _torch(path: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> Arrays:
-    torch = need("torch", path, "torch")
+    torch = need("torch", path)
     try:
         held = torch.load(path, map_location="cpu", weights_only=not unsafe_pickle)
     except pickle.UnpicklingError as error:  # so torch says that there is more than tensors, and that it is damaged

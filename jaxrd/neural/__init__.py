@@ -1,1 +1,1 @@
-"""Networks in Flax: the fixed MNIST classifier (needs `pip install jaxrd[neural]`)."""
+"""Networks in Flax: the fixed MNIST classifier (needs flax, optax and orbax-checkpoint: the extra `neural`)."""

@@ -133,6 +133,8 @@ def test_what_is_not_certified_ends_with_1(tmp_path, capsys):
         (["--semantics", "magic"], "--semantics must be one of lifted, fixed, literal, time-shared; got 'magic'"),
         (["--universal", "1,1;2"], "--universal must be D,C"),
         (["--seed", "-1"], "--seed must be >= 0"),
+        (["--seed", "1", "--semantics", "fixed"], "--seed 1 has no effect: --semantics fixed has no random starts"),
+        (["--surface", "0"], "--surface 0 leaves nothing to solve for"),
     ],
 )
 def test_bad_options_end_in_one_line(file, tmp_path, capsys, args, message):

@@ -35,7 +35,7 @@ def rdc_command(
     surface: Annotated[int | None, typer.Option(help="N x N grid between least and largest targets; 0: none")] = None,
     semantics: Annotated[str, typer.Option(help="lifted, literal, time-shared or fixed")] = "lifted",
     universal: Annotated[str | None, typer.Option(help="D1,C1;D2,C2;...: one encoder for all of them")] = None,
-    seed: Annotated[int, typer.Option(help="of the random starts")] = 0,
+    seed: Annotated[int | None, typer.Option(help="of the random starts; 0 if not given")] = None,
     out: Annotated[Path, typer.Option(help="folder for rdc.json, rdc.csv, rdc.png")] = Path("rdc"),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="no figure")] = False,
 ) -> None:
@@ -51,6 +51,11 @@ def rdc_command(
         raise InputError(f"--semantics must be one of {', '.join(GRID)}; got {semantics!r}.")
     if surface is not None and (surface < 0 or surface == 1):
         raise InputError(f"--surface must be 0 or at least 2; got {surface}.")
+    if seed is not None and semantics == "fixed":
+        raise InputError(f"--seed {seed} has no effect: --semantics fixed has no random starts.")
+    if surface == 0 and not at and universal is None:
+        raise InputError("--surface 0 leaves nothing to solve for: pass --at or --universal.")
+    seed = seed or 0
     if seed < 0:
         raise InputError(f"--seed must be >= 0; got {seed}.")
     count = GRID[semantics] if surface is None else surface

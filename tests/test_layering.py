@@ -31,7 +31,8 @@ ALLOWED = {
     "sweep": {"distortion", "errors", "problem", "solution", "solvers"},
     "target": {"distortion", "errors", "implicit", "problem", "solution", "solvers", "sweep"},
     "closed_form": {"eager", "information", "errors"},
-    "tosc.outputs": {"errors", "readable"},
+    "tosc.scores": {"errors"},
+    "tosc.outputs": {"errors", "readable", "tosc.scores"},
     "tosc": {
         "channel", "closed_form", "critical", "curve", "distortion", "errors", "information", "problem", "pytree",
         "readable", "solution", "solvers", "sweep", "target",
@@ -43,7 +44,7 @@ ALLOWED = {
     },
     "datasets": set(),
     "neural": {"datasets", "errors"},
-    "io": {"curve", "datasets", "errors", "information", "problem", "solution", "tosc.outputs"},
+    "io": {"curve", "datasets", "errors", "information", "problem", "solution", "tosc.outputs", "tosc.scores"},
     "plots": {"curve", "errors", "information", "solution"},
     "reproduce": None,  # anything but cli
     "cli": None,  # anything

@@ -212,6 +212,7 @@ class TestMissingPackages:
             ("x.parquet", "pyarrow"),
             ("x.safetensors", "safetensors"),
             ("x.pt", "torch"),
+            ("x.h5", "h5py"),
         ],
     )
     def test_one_line_says_what_to_install(self, tmp_path, monkeypatch, name, module):

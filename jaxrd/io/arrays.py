@@ -1,68 +1,91 @@
-"""Arrays from numpy's files and, only when asked for by name, from pickles."""
+"""Arrays from numpy's files, HDF5, MATLAB's and, only when asked for by name, from pickles."""
 
 from __future__ import annotations
 
 import pickle
-import zipfile
-import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.io.common import Arrays, damaged, listing, pickled
+from jaxrd.io.common import Arrays, kind_of, listing, need, parsing, pickled, wanted
 
 UNREAD = np.zeros(0)
 NUMPY = (".npz", ".npy")
+HDF5 = (".h5", ".hdf5")
+MATLAB = (".mat",)
 PICKLES = (".pkl", ".pickle", ".joblib")
 
 
 def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> Arrays:
-    """The arrays of an .npz that have one of these keys, or the one of an .npy under the key ''.
+    """The arrays that have one of these keys, or the one of an .npy under the key ''.
 
     Other arrays are listed but not read: they may be large, or pickles.
 
     Args:
-        path: `.npz`, `.npy`, or a pickle of an array or a dict of arrays.
+        path: `.npz`, `.npy`, `.h5`, `.mat`, or a pickle of an array or a dict of arrays.
         keys: what is wanted.
         unsafe_pickle: read pickles, which can run any code that whoever wrote them put there.
 
     Raises:
-        InputError: the file is missing, damaged, or a pickle that was not asked for.
+        InputError: the file is missing, damaged, or a pickle that was not asked for; its reader is not installed.
     """
-    if not path.exists():
-        raise InputError(f"{path} does not exist.")
-    if path.suffix.lower() in PICKLES:
-        if not unsafe_pickle:
-            raise pickled(path, "is a pickle")
-        return _unpickle(path)
-    try:
-        loaded = np.load(path, allow_pickle=unsafe_pickle)
-        if isinstance(loaded, np.lib.npyio.NpzFile):
-            with loaded:
-                return {key: loaded[key] if key in keys else UNREAD for key in loaded.files}
-        return _named(loaded, path)
-    except ValueError as error:
-        if isinstance(error, InputError):
+    kind = kind_of(path)
+    if kind in HDF5:
+        return _hdf5(path, keys)
+    if kind in MATLAB:
+        return _matlab(path, keys)
+    if kind in PICKLES:
+        with parsing(path, "a pickle"):
+            if not unsafe_pickle:
+                raise pickled(path, "is a pickle")
+            with path.open("rb") as file:
+                return _named(pickle.load(file), path)
+    with parsing(path, "a numpy file"):
+        try:
+            loaded = np.load(path, allow_pickle=unsafe_pickle)
+            if isinstance(loaded, np.lib.npyio.NpzFile):
+                with loaded:
+                    return {key: loaded[key] if wanted(key, keys) else UNREAD for key in loaded.files}
+        except ValueError as error:
+            if "pickle" in str(error).lower() and not unsafe_pickle:
+                raise pickled(path, "holds a pickle") from None
             raise
-        if "pickle" in str(error).lower() and not unsafe_pickle:
-            raise pickled(path, "holds a pickle") from None
-        raise damaged(path, "a numpy file", error) from None
-    except (
-        zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError, pickle.UnpicklingError,
-    ) as error:  # fmt: skip
-        raise damaged(path, "a numpy file", error) from None
+        return _named(loaded, path)
 
 
-def _unpickle(path: Path) -> Arrays:
-    try:
-        with path.open("rb") as file:
-            return _named(pickle.load(file), path)
-    except InputError:
-        raise
-    except Exception as error:  # a pickle may raise anything
-        raise damaged(path, "a pickle", error) from None
+def _hdf5(path: Path, keys: Iterable[str], *, transposed: bool = False) -> Arrays:
+    """The datasets of a file by their path in it; MATLAB's order of axes is the reverse."""
+    h5py = need("h5py", path)
+    found: Arrays = {}
+    with parsing(path, "HDF5"), h5py.File(path, "r") as file:
+
+        def visit(name: str, item: Any) -> None:
+            if not isinstance(item, h5py.Dataset):
+                return
+            values = UNREAD
+            if wanted(name, keys):
+                values = np.asarray(item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()])
+            found[name] = values.T if transposed else values
+
+        file.visititems(visit)  # follows no link into another file
+    return found
+
+
+def _matlab(path: Path, keys: tuple[str, ...]) -> Arrays:
+    """MATLAB's variables; vectors, which it keeps as matrices of one row or column, as such."""
+    import scipy.io
+
+    with parsing(path, "a MATLAB file"):
+        try:
+            names = [name for name, *_ in scipy.io.whosmat(path)]
+            held = scipy.io.loadmat(path, variable_names=[name for name in names if wanted(name, keys)])
+            found = {name: np.asarray(held.get(name, UNREAD)) for name in names}
+        except NotImplementedError:  # version 7.3 is HDF5
+            found = _hdf5(path, keys, transposed=True)
+    return {name: array.ravel() if array.ndim == 2 and 1 in array.shape else array for name, array in found.items()}
 
 
 def _named(value: Any, path: Path) -> Arrays:

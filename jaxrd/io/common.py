@@ -1,9 +1,11 @@
-"""What the readers share: the names they look for, and how they refuse."""
+"""What the readers share: the names they look for, how they parse, and how they refuse."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +13,33 @@ import numpy as np
 
 from jaxrd.errors import InputError
 
-SCORE_KEYS = ("logits", "scores", "outputs", "probs", "probabilities")
-LABEL_KEYS = ("labels", "targets", "y")
-DECISION_KEYS = ("predictions",)
+SCORE_KEYS = (
+    "logits", "scores", "outputs", "probs", "probabilities", "prob", "probability", "y_prob", "y_proba", "y_score",
+    "score", "output", "softmax", "sigmoid", "p",
+)  # fmt: skip
+LABEL_KEYS = (
+    "labels", "targets", "y", "label", "target", "y_true", "ground_truth", "label_ids", "label_id", "true_label",
+    "true_labels",
+)  # fmt: skip
+DECISION_KEYS = ("predictions", "prediction", "preds", "pred", "y_pred", "predicted", "decisions", "decision")
+LABELS = "|".join(LABEL_KEYS[:3])
+SCORES = "|".join(SCORE_KEYS[:5])
 OUTPUT_KEYS = (*SCORE_KEYS, *LABEL_KEYS, *DECISION_KEYS)
 
 Arrays = dict[str, np.ndarray]
 """Arrays by the name their file gives them; '' is the only, nameless one."""
-Columns = Mapping[str, Sequence[Any]]
-"""A table by the names of its columns: text from csv, numbers, text or lists from others."""
+Columns = Mapping[str, Sequence[Any] | np.ndarray]
+"""A table by the names of its columns: numbers as arrays, anything else as lists."""
 
 
 def find(names: Iterable[str], keys: tuple[str, ...]) -> str | None:
     """The first of `keys` that occurs."""
     return next((key for key in keys if key in names), None)
+
+
+def wanted(name: str, keys: Iterable[str]) -> bool:
+    """Whether a name is one of `keys`, in whatever case, or matches one that is a pattern."""
+    return name.lower() in keys or any(name == key or fnmatchcase(name, key) for key in keys)
 
 
 def listing(names: Iterable[str], most: int = 12) -> str:
@@ -33,10 +48,33 @@ def listing(names: Iterable[str], most: int = 12) -> str:
     return ", ".join(shown[:most]) + (f", ... ({len(shown)} in all)" if len(shown) > most else "") or "nothing"
 
 
-def damaged(path: Path, kind: str, error: Exception) -> InputError:
+def damaged(path: Path, kind: str, error: BaseException) -> InputError:
     """The refusal of a file that is not what it should be."""
     # The error's own words may quote the bytes it fell over.
     return InputError(f"{path} cannot be read as {kind}, it may be truncated or damaged ({type(error).__name__}).")
+
+
+@contextmanager
+def parsing(path: Path, kind: str) -> Iterator[None]:
+    """Whatever a parser raises over the content of `path` becomes one line.
+
+    Raises:
+        InputError: the file is missing, no regular file (a pipe may never end), or not what it should be.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist.")
+    if not path.is_file():
+        raise InputError(f"{path} is no regular file; save its content to one.")
+    try:
+        yield
+    except (InputError, PermissionError):
+        raise
+    except Exception as error:  # the content is a stranger's: a parser may raise anything over it
+        raise damaged(path, kind, error) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # so parsers written in Rust fail
+            raise
+        raise damaged(path, kind, error) from None
 
 
 def pickled(path: Path, how: str) -> InputError:
@@ -62,6 +100,22 @@ def need(module: str, path: Path) -> Any:
         ) from None
 
 
+def is_numeric(values: Any) -> bool:
+    """Whether a column is an array of numbers already."""
+    return isinstance(values, np.ndarray) and values.dtype.kind in "iufb"
+
+
+def as_number(text: Any) -> float:
+    """A float of what people, not only Python, take for a number: no underscores, ASCII digits.
+
+    Raises:
+        ValueError, TypeError, OverflowError: it is none.
+    """
+    if isinstance(text, str) and ("_" in text or not text.isascii()):
+        raise ValueError(text)
+    return float(text)
+
+
 def numbers(columns: Columns, name: str, path: Path) -> np.ndarray:
     """A column as floats, shape (rows,), or (rows, n) where it holds lists of n.
 
@@ -69,21 +123,37 @@ def numbers(columns: Columns, name: str, path: Path) -> np.ndarray:
         InputError: the first entry that is no number, or no list as long as the first.
     """
     values = columns[name]
-    if isinstance(values, np.ndarray) and values.dtype.kind in "iufb":
-        return values
+    if is_numeric(values):
+        return np.asarray(values)
     rows: list[Any] = []
     for i, value in enumerate(values):
         # numpy's print of an array, as pandas writes it to csv
         parts = value.strip("[] \n").replace(",", " ").split() if isinstance(value, str) and "[" in value else value
         try:
-            rows.append([float(part) for part in parts] if isinstance(parts, list | np.ndarray) else float(parts))
-        except (TypeError, ValueError):
-            shown = str(value) if len(str(value)) < 40 else str(value)[:40] + "..."
-            where = f"line {i + 2}" if path.suffix.lower() == ".csv" else f"row {i}"
-            raise InputError(f"{path.name}, column {name!r}, {where}: {shown!r} is no number.") from None
+            rows.append([as_number(p) for p in parts] if isinstance(parts, list | np.ndarray) else as_number(parts))
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(f"{path.name}, column {name!r}, {place(path, i)}: {shown(value)} is no number.") from None
         if np.size(rows[-1]) != np.size(rows[0]) or np.ndim(rows[-1]) != np.ndim(rows[0]):
             raise InputError(
                 f"{path.name}, column {name!r}: row {i} has {np.size(rows[-1])} entries where the first has "
                 f"{np.size(rows[0])}."
             )
     return np.array(rows)
+
+
+def place(path: Path, row: int) -> str:
+    """Where a row stands: its line in files that have lines."""
+    return f"line {row + 2}" if kind_of(path) in (".csv", ".tsv") else f"row {row}"
+
+
+def shown(value: Any) -> str:
+    """A value for an error, cut short."""
+    return repr(str(value) if len(str(value)) < 40 else str(value)[:40] + "...")
+
+
+def kind_of(path: Path) -> str:
+    """The type of a file by its name, in small letters; compression does not change it."""
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""

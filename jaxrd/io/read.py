@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.io import arrays, tables, tensors
-from jaxrd.io.common import DECISION_KEYS, LABEL_KEYS, OUTPUT_KEYS, SCORE_KEYS, Arrays, find, listing
+from jaxrd.io import arrays, roles, tables, tensors, timm
+from jaxrd.io.classes import class_numbers, decisions_and_labels
+from jaxrd.io.common import DECISION_KEYS, LABEL_KEYS, OUTPUT_KEYS, SCORE_KEYS, Columns, kind_of, listing, wanted
+from jaxrd.io.join import rows_of
 from jaxrd.problem import Problem, validate
 from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
 
@@ -25,109 +28,153 @@ def digest(*paths: Path) -> str:
     return total.hexdigest()
 
 
+class Held(NamedTuple):
+    """What a file or folder holds."""
+
+    columns: Columns
+    files: tuple[Path, ...]
+    table: bool
+
+
 def read_outputs(
-    path: str | Path, labels: str | Path | None = None, *, unsafe_pickle: bool = False
+    path: str | Path,
+    labels: str | Path | None = None,
+    *,
+    scores: str | None = None,
+    label_column: str | None = None,
+    probabilities: bool | None = None,
+    first_label: int | None = None,
+    unsafe_pickle: bool = False,
 ) -> tuple[Outputs, str]:
     """Read a classifier's outputs and labels from a file or folder.
 
-    Accepted: `.npz` with `logits|scores|outputs|probs|probabilities` (or `predictions`) and `labels|targets|y`, and
-    `.safetensors` and `.pt` with tensors of these names; an `.npy` of scores with `labels`; a folder with `scores.npy`
-    (or any of those names) and `targets.npy`; `.csv` with a header and `.parquet`, with one column per class and a
-    label column; what timm's `inference.py` writes.
+    Accepted: `.npz`, `.safetensors`, `.pt`, `.h5`, `.mat` with `logits|scores|outputs|probs|probabilities` (or
+    `predictions`; netcal's, Hugging Face's and scikit-learn's names too) and `labels|targets|y`; an `.npy` of scores
+    with `labels`; a folder with `scores.npy` (or any of those names) and `targets.npy`; tables with a column per class
+    and a label column: `.csv` and `.tsv` with a header (also gzipped), `.parquet`, `.jsonl`, `.json` as pandas writes
+    it, and what timm's `inference.py` writes. Labels may be the names of the classes. A table of labels that names its
+    rows (`filename`, `id`) as the scores do is matched by these names.
 
     Args:
         path: the file or folder.
         labels: a file of labels (of any of these types, or `.txt`), where `path` has none or others are wanted.
+        scores: which array or columns hold the scores: a name, a list `a,b,c` in the order of the classes, or a pattern
+            such as `prob_*`, in numeric order. None: told by their names, refused if that leaves a doubt.
+        label_column: which array or column holds the labels (in `labels`, if that is given).
+        probabilities: True: scores are probabilities, to be renormalised; False: logits; None: their rows tell.
+        first_label: the number that labels give the first class; None: 0, unless that is in doubt.
         unsafe_pickle: read pickles too, which can run any code that whoever wrote them put there.
 
     Returns:
-        The checked outputs and the SHA-256 of what was read.
+        The checked outputs, with notes of what was used and what not, and the SHA-256 of what was read.
 
     Raises:
         InputError: one line that quotes what cannot be used, or says which package reads it. Pickles are refused by
             name.
     """
     path = Path(path)
-    files, notes = [path], ()
+    label_path = path if labels is None else Path(labels)
+    asked = () if scores is None else (scores, *(part.strip() for part in scores.split(",")))
+    if label_column is not None and labels is None:
+        asked += (label_column,)
+    held = _held(path, asked, unsafe_pickle)
+    if "" in held.columns:  # the one nameless array of a file
+        array = np.asarray(held.columns[""])
+        held = held._replace(columns={"scores" if array.ndim == 2 else "predictions": array})
+    of_timm = held.table and scores is None and label_column is None and timm.written_by(held.columns)
+    if labels is None:
+        truth, advice = held, ""
+        if of_timm:
+            advice = (
+                f"{path.name} is timm's and holds no true classes (its 'label' is the predicted one): add a column "
+                f"'target' or pass a file of labels, or --label-column. It has: {listing(held.columns)}."
+            )
+        elif path.is_dir():
+            advice = _none_of(path, LABEL_KEYS)
+        keys = timm.TRUTH if of_timm else LABEL_KEYS
+        name = roles.label_name(held.columns, path, label_column, keys=keys, table=held.table, advice=advice)
+        y, matched = held.columns[name], None
+    else:
+        if kind_of(label_path) == ".txt":
+            truth = Held(tables.read_words(label_path), (label_path,), False)
+        else:
+            truth = _held(label_path, (label_column,) if label_column else (), unsafe_pickle)
+        keys = timm.TRUTH if truth.table and timm.written_by(truth.columns) else LABEL_KEYS
+        name = ""
+        if "" not in truth.columns or label_column is not None:
+            name = roles.label_name(truth.columns, label_path, label_column, keys=keys, table=truth.table)
+        y, matched = truth.columns[name], None
+        if held.table and truth.table:
+            y, matched = rows_of(held.columns, truth.columns, path, label_path, name)
+
+    rest = {n: v for n, v in held.columns.items() if n.lower() not in LABEL_KEYS and not (labels is None and n == name)}
+    if of_timm:
+        key, values, notes = timm.outputs(held.columns, path)
+        found = roles.Scores(values, key, ())
+    else:
+        if path.is_dir() and not rest:
+            raise InputError(_none_of(path, (*SCORE_KEYS, *DECISION_KEYS)))
+        found = roles.scores(rest, y, path, scores, table=held.table, has=listing(held.columns))
+        used = {*found.sources, *((name,) if labels is None else ())}
+        notes = _notes(found, name, [n for n in held.columns if n not in used], held.table)
+    if matched is not None:
+        notes += (matched,)
+
+    if found.key in DECISION_KEYS:
+        decided, y, more = decisions_and_labels(found.values, y, label_path, name)
+        outputs = from_decisions(decided, y, first_label=first_label)
+    else:
+        y, more = class_numbers(y, found, label_path, name, counted=first_label is not None)
+        outputs = from_scores(
+            found.values, y, probabilities=probabilities, first_label=first_label, named=found.key
+        )  # fmt: skip
+    files = held.files if labels is None else (*held.files, *truth.files)
+    return replace(outputs, notes=outputs.notes + notes + more), digest(*files)
+
+
+def _notes(found: roles.Scores, label: str, ignored: list[str], table: bool) -> tuple[str, ...]:
+    """What was used, where names leave anything to say, and what was not."""
+    plain = {*SCORE_KEYS[:5], DECISION_KEYS[0]}, {"", *LABEL_KEYS[:3]}
+    if not (table or ignored or found.sources[0] not in plain[0] or label not in plain[1]):
+        return ()
+    what = "predictions" if found.key in DECISION_KEYS else "classes" if len(found.sources) > 1 else "scores"
+    words = f"{what} from {roles.span(found.sources)}" + (f", labels from {label}" if label else "")
+    return (words + (f"; not used: {listing(repr(name) for name in ignored)}" if ignored else ""),)
+
+
+def _held(path: Path, more: tuple[str, ...], unsafe_pickle: bool) -> Held:
+    """The arrays or columns of any file, or of a folder of `.npy`."""
+    keys = (*OUTPUT_KEYS, *more)
+    kind = kind_of(path)
     if path.is_dir():
-        score_file = _member(path, (*SCORE_KEYS, *DECISION_KEYS))
-        files = [score_file]
-        found = {score_file.stem: _one(score_file, unsafe_pickle)}
-        if labels is None:
-            label_file = _member(path, LABEL_KEYS)
-            files.append(label_file)
-            found["labels"] = _one(label_file, unsafe_pickle)
-    elif path.suffix.lower() in tables.TABLES:
-        found, notes = tables.load(path, labelled=labels is None)
-    else:
-        found = _arrays(path, OUTPUT_KEYS, unsafe_pickle)
-        if "" in found:
-            found = {"scores": found[""]} if found[""].ndim == 2 else {"predictions": found[""]}
-    if labels is not None:
-        label_path = Path(labels)
-        files.append(label_path)
-        found = {key: a for key, a in found.items() if key not in LABEL_KEYS}
-        found["labels"] = _read_labels(label_path, unsafe_pickle)
-
-    label_key = find(found, LABEL_KEYS)
-    score_key, decision_key = find(found, SCORE_KEYS), find(found, DECISION_KEYS)
-    if label_key is None:
-        raise InputError(
-            f"{path.name} has no labels ({'|'.join(LABEL_KEYS)}); it has: {listing(found)}. "
-            "Add them, or pass a file of labels."
-        )
-    if score_key is not None:
-        must = True if score_key.startswith("prob") else None
-        outputs = from_scores(found[score_key], found[label_key], probabilities=must)
-    elif decision_key is not None:
-        outputs = from_decisions(found[decision_key], found[label_key])
-    else:
-        raise InputError(
-            f"{path.name} has neither scores ({'|'.join(SCORE_KEYS)}) nor predictions; it has: {listing(found)}."
-        )
-    return replace(outputs, notes=outputs.notes + notes), digest(*files)
-
-
-def _arrays(path: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> Arrays:
-    """The arrays of any file but a table."""
+        return _folder(path, keys, unsafe_pickle)
+    if kind in tables.TABLES:
+        return Held(tables.read_columns(path), (path,), True)
     if not path.exists():
         raise InputError(f"{path} does not exist.")
-    suffix = path.suffix.lower()
-    if suffix in (*tensors.SAFETENSORS, *tensors.TORCH):
-        return tensors.load(path, keys, unsafe_pickle=unsafe_pickle)
-    if suffix in (*arrays.NUMPY, *arrays.PICKLES):
-        return arrays.load(path, keys, unsafe_pickle=unsafe_pickle)
+    if kind in (*tensors.SAFETENSORS, *tensors.TORCH):
+        return Held(tensors.load(path, keys, unsafe_pickle=unsafe_pickle), (path,), False)
+    if kind in (*arrays.NUMPY, *arrays.HDF5, *arrays.MATLAB, *arrays.PICKLES):
+        return Held(arrays.load(path, keys, unsafe_pickle=unsafe_pickle), (path,), False)
     raise InputError(
         f"{path.name}: files of type {path.suffix or '(none)'!r} are not read; "
         "use .npz, .npy with --labels, .csv, .parquet, .safetensors or .pt."
     )
 
 
-def _member(folder: Path, names: tuple[str, ...]) -> Path:
-    for name in names:
-        if (path := folder / f"{name}.npy").exists():
-            return path
+def _folder(folder: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> Held:
+    files = tuple(path for path in sorted(folder.iterdir()) if path.suffix == ".npy" and wanted(path.stem, keys))
+    found = {path.stem: arrays.load(path, (), unsafe_pickle=unsafe_pickle) for path in files}
+    boxed = next((path for path in files if "" not in found[path.stem]), None)
+    if boxed is not None:
+        raise InputError(f"{boxed} is an archive; a single array was expected.")
+    ordered = sorted(files, key=lambda path: path.stem.lower() in LABEL_KEYS)  # scores first
+    return Held({name: one[""] for name, one in found.items()}, tuple(ordered), False)
+
+
+def _none_of(folder: Path, names: tuple[str, ...]) -> str:
     present = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
-    raise InputError(f"{folder} holds none of {', '.join(n + '.npy' for n in names)}; it has: {present}.")
-
-
-def _one(path: Path, unsafe_pickle: bool) -> np.ndarray:
-    found = arrays.load(path, (), unsafe_pickle=unsafe_pickle)
-    if "" not in found:
-        raise InputError(f"{path} is an archive; a single array was expected.")
-    return found[""]
-
-
-def _read_labels(path: Path, unsafe_pickle: bool) -> np.ndarray:
-    if path.suffix.lower() in tables.TABLES:
-        return tables.load_labels(path)
-    if path.suffix.lower() == ".txt":
-        return tables.load_words(path)
-    found = _arrays(path, LABEL_KEYS, unsafe_pickle)
-    key = find(found, ("", *LABEL_KEYS))
-    if key is None:
-        raise InputError(f"{path} has no labels ({'|'.join(LABEL_KEYS)}); it has: {listing(found)}.")
-    return found[key]
+    return f"{folder} holds none of {', '.join(n + '.npy' for n in names[:5])}; it has: {present}."
 
 
 def read_problem(path: str | Path) -> tuple[Problem, str]:

@@ -1,170 +1,119 @@
-"""Classifier outputs from tables: csv, parquet, and timm's json; one row a sample."""
+"""Tables, one row a sample: csv, tsv, parquet, json as pandas writes it, and jsonl."""
 
 from __future__ import annotations
 
-import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.io import timm
-from jaxrd.io.common import (
-    DECISION_KEYS,
-    LABEL_KEYS,
-    SCORE_KEYS,
-    Arrays,
-    Columns,
-    damaged,
-    listing,
-    need,
-    numbers,
-)
+from jaxrd.io import delimited
+from jaxrd.io.common import Columns, kind_of, need, parsing, shown
 
-TABLES = (".csv", ".parquet", ".json")
-LABEL_COLUMNS = (*LABEL_KEYS, "label", "target")
-DECISION_COLUMNS = (*DECISION_KEYS, "prediction")
-NAMES_OF_ROWS = ("", "id", "index", "filename", "__index_level_0__")
+TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl")
+ROW = "filename"
+"""What the keys of a json by rows are called: timm's are file names."""
 
 
-def load(path: Path, *, labelled: bool = True) -> tuple[Arrays, tuple[str, ...]]:
-    """Scores or predictions, and labels if there are any; and what was assumed, for people.
-
-    One column per class, in their order, or one column of lists named `logits` (or any such name); a column of
-    labels; `predictions` for decisions. What timm's `inference.py` writes is told by its columns (`jaxrd.io.timm`).
-
-    Args:
-        path: `.csv` with a header, `.parquet`, or `.json` as pandas writes it.
-        labelled: insist on a column of labels.
+def read_words(path: Path) -> Columns:
+    """Labels from a text file, one word each, as a column `label`.
 
     Raises:
-        InputError: one line that quotes what cannot be used.
+        InputError: the file is missing or not text.
     """
-    columns = read_columns(path)
-    if timm.written_by(columns):
-        return timm.arrays(columns, path, labelled=labelled)
-    found: Arrays = {}
-    classes = []
-    for name in columns:
-        key = name.lower()
-        if key in NAMES_OF_ROWS:
-            continue
-        values = numbers(columns, name, path)
-        if key in LABEL_COLUMNS:
-            if "labels" in found:
-                raise InputError(f"{path.name} has two columns of labels; {name!r} is the second.")
-            found["labels"] = values
-        elif key in DECISION_COLUMNS:
-            found["predictions"] = values
-        elif values.ndim == 2 and key in SCORE_KEYS:
-            found[key] = values
-        elif values.ndim == 2:
-            raise InputError(
-                f"{path.name}: column {name!r} holds lists; scores in one are named {'|'.join(SCORE_KEYS)}."
-            )
-        else:
-            classes.append(values)
-    if labelled and "labels" not in found:
-        raise InputError(f"{path.name} has no column {'|'.join(LABEL_KEYS)}; it has: {listing(columns)}.")
-    if classes:
-        found["scores"] = np.stack(classes, 1)
-    return found, ()
-
-
-def load_labels(path: Path) -> np.ndarray:
-    """The column of labels; the others are not looked at.
-
-    Raises:
-        InputError: there is none, or it holds no numbers.
-    """
-    columns = read_columns(path)
-    name = next((name for name in columns if name.lower() in LABEL_COLUMNS), None)
-    if name is None:
-        raise InputError(f"{path.name} has no column {'|'.join(LABEL_KEYS)}; it has: {listing(columns)}.")
-    return numbers(columns, name, path)
-
-
-def load_words(path: Path) -> np.ndarray:
-    """Labels from a text file, one word each.
-
-    Raises:
-        InputError: the file is missing, or a word is no number.
-    """
-    if not path.exists():
-        raise InputError(f"{path} does not exist.")
-    try:
-        words = path.read_text(encoding="utf-8-sig").split()
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not a text file.") from None
-    return numbers({"label": words}, "label", path)
+    with parsing(path, "text"):
+        try:
+            words = path.read_text(encoding="utf-8-sig").split()
+        except UnicodeDecodeError:
+            raise InputError(f"{path} is not a text file.") from None
+    return {"label": _column(words)}
 
 
 def read_columns(path: Path) -> Columns:
-    """A table as its columns by name: text from csv, numbers, text or lists from the others.
+    """A table as its columns by name: numbers as arrays, anything else as lists.
 
     Raises:
         InputError: the file is missing, empty, damaged or no table.
     """
-    if not path.exists():
-        raise InputError(f"{path} does not exist.")
-    columns = {".csv": _csv, ".parquet": _parquet, ".json": _json}[path.suffix.lower()](path)
+    readers = {".csv": delimited.read, ".tsv": delimited.read, ".parquet": _parquet, ".json": _json, ".jsonl": _jsonl}
+    columns = readers[kind_of(path)](path)
     if not columns or not len(next(iter(columns.values()))):
         raise InputError(f"{path} is empty: it has no row.")
     return columns
 
 
-def _csv(path: Path) -> Columns:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not a text file.") from None
-    except csv.Error as error:
-        raise damaged(path, "csv", error) from None
-    if not rows:
-        raise InputError(f"{path} is empty.")
-    header, body = [name.strip() for name in rows[0]], rows[1:]
-    if len(set(header)) < len(header):
-        raise InputError(f"{path.name} names a column twice: {next(n for n in header if header.count(n) > 1)!r}.")
-    for i, row in enumerate(body):
-        if len(row) != len(header):
-            raise InputError(f"{path.name}, line {i + 2}: {len(row)} fields where the header has {len(header)}.")
-    return {name: [row[k] for row in body] for k, name in enumerate(header)}
-
-
 def _parquet(path: Path) -> Columns:
-    arrow, parquet, compute = (need(name, path) for name in ("pyarrow", "pyarrow.parquet", "pyarrow.compute"))
-    try:
+    parquet, compute = (need(name, path) for name in ("pyarrow.parquet", "pyarrow.compute"))
+    with parsing(path, "parquet"):
         table = parquet.read_table(path)
+        twice = [name for name in table.column_names if table.column_names.count(name) > 1]
+        if twice:
+            raise InputError(f"{path.name} names a column twice: {twice[0]!r}.")
         return {name: _values(table.column(k), compute) for k, name in enumerate(table.column_names)}
-    except (arrow.ArrowException, OSError) as error:
-        raise damaged(path, "parquet", error) from None
 
 
 def _values(column: Any, compute: Any) -> Any:
     """A column of arrow's as an array, shape (rows,) or, of lists equally long, (rows, length); else as a list."""
     if "list" not in str(column.type):
-        return column.to_numpy()
+        values = column.to_numpy()
+        return values if values.dtype.kind in "iufb" else values.tolist()
     lengths = compute.unique(compute.list_value_length(column)).to_pylist()
     if len(lengths) != 1 or lengths[0] is None:
         return column.to_pylist()
     return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
 
 
+def _column(values: list[Any]) -> Any:
+    """Numbers as an array, lists and words as they are."""
+    if all(type(value) in (int, float, bool) for value in values):
+        return np.array([float(value) for value in values])
+    return values
+
+
+def no_doubles(path: Path) -> Any:
+    """A hook for `json.loads` that refuses an object with a name twice, of which Python would keep the last."""
+
+    def hook(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"{path.name} names {shown(twice)} twice in one object.")
+        return found
+
+    return hook
+
+
 def _json(path: Path) -> Columns:
-    """A table as pandas writes it: by rows, `{row: {column: value}}`, or split, `{"columns": [..], "data": [[..]]}`."""
-    try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise damaged(path, "json", error) from None
-    if isinstance(held, dict) and isinstance(held.get("columns"), list) and isinstance(held.get("data"), list):
-        names, rows = [str(name) for name in held["columns"]], held["data"]
-        if any(not isinstance(row, list) or len(row) != len(names) for row in rows):
-            raise InputError(f"{path.name}: every row of data must have the {len(names)} entries of columns.")
-        return {name: [row[k] for row in rows] for k, name in enumerate(names)}
-    rows = list(held.values()) if isinstance(held, dict) else []
-    if not rows or any(not isinstance(row, dict) or row.keys() != rows[0].keys() for row in rows):
+    """A table as pandas writes it: by rows, `{row: {column: value}}` or `[{column: value}, ..]`, or split,
+    `{"columns": [..], "data": [[..]]}`.
+    """
+    with parsing(path, "json"):
+        held = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=no_doubles(path))
+        if isinstance(held, dict) and isinstance(held.get("columns"), list) and isinstance(held.get("data"), list):
+            names, rows = [str(name) for name in held["columns"]], held["data"]
+            if any(not isinstance(row, list) or len(row) != len(names) for row in rows):
+                raise InputError(f"{path.name}: every row of data must have the {len(names)} entries of columns.")
+            if len(set(names)) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                raise InputError(f"{path.name} names a column twice: {twice!r}.")
+            return {name: _column([row[k] for row in rows]) for k, name in enumerate(names)}
+        if isinstance(held, dict):
+            return {ROW: list(held)} | dict(_by_rows(list(held.values()), path))
+        return _by_rows(held if isinstance(held, list) else [], path)
+
+
+def _jsonl(path: Path) -> Columns:
+    """One object a line, `{column: value}`."""
+    with parsing(path, "jsonl"):
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        return _by_rows([json.loads(line, object_pairs_hook=no_doubles(path)) for line in lines if line.strip()], path)
+
+
+def _by_rows(rows: list[Any], path: Path) -> Columns:
+    if not rows or any(not isinstance(row, Mapping) or row.keys() != rows[0].keys() for row in rows):
         raise InputError(f"{path.name} is no table: {{row: {{column: value}}}} with the same columns in every row.")
-    return {"filename": list(held)} | {str(name): [row[name] for row in rows] for name in rows[0]}
+    return {str(name): _column([row[name] for row in rows]) for name in rows[0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from jaxrd.errors import InputError
 from jaxrd.io.arrays import UNREAD
-from jaxrd.io.common import Arrays, damaged, need, pickled
+from jaxrd.io.common import Arrays, damaged, need, parsing, pickled, wanted
+from jaxrd.tosc.scores import as_array
 
 SAFETENSORS = (".safetensors",)
 TORCH = (".pt", ".pth")
@@ -27,46 +29,48 @@ def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> A
     Raises:
         InputError: the file is missing or damaged, its reader is not installed, or it holds more than tensors.
     """
-    if not path.exists():
-        raise InputError(f"{path} does not exist.")
     if path.suffix.lower() in SAFETENSORS:
         return _safetensors(path, keys)
     return _torch(path, keys, unsafe_pickle)
 
 
-def _numbers(values: np.ndarray) -> np.ndarray:
-    """bfloat16 and the float8 kinds, which numpy knows by name only, as float32."""
-    return values.astype(np.float32) if values.dtype.kind == "V" else values
-
-
 def _safetensors(path: Path, keys: tuple[str, ...]) -> Arrays:
     safetensors = need("safetensors", path)
-    try:
-        with safetensors.safe_open(path, "numpy") as file:
-            return {key: _numbers(file.get_tensor(key)) if key in keys else UNREAD for key in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
-        raise damaged(path, "safetensors", error) from None
+    with parsing(path, "safetensors"), safetensors.safe_open(path, "numpy") as file:
+        return {key: as_array(file.get_tensor(key), key) if wanted(key, keys) else UNREAD for key in file.keys()}  # noqa: SIM118
 
 
 def _torch(path: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> Arrays:
     torch = need("torch", path)
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=not unsafe_pickle)
-    except pickle.UnpicklingError as error:  # so torch says that there is more than tensors, and that it is damaged
-        if unsafe_pickle:
-            raise damaged(path, "a PyTorch file", error) from None
-        raise pickled(path, "is no PyTorch file of tensors alone; the rest is a pickle") from None
-    except Exception as error:
-        raise damaged(path, "a PyTorch file", error) from None
-
-    def plain(value: Any) -> np.ndarray:
-        if not isinstance(value, torch.Tensor):
-            return np.asarray(value)
-        value = value.detach()
-        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
-
-    if isinstance(held, torch.Tensor):
-        return {"": plain(held)}
-    if isinstance(held, dict):
-        return {str(key): plain(value) if key in keys else UNREAD for key, value in held.items()}
+    with parsing(path, "a PyTorch file"):
+        _check_sums(path)
+        try:
+            held = torch.load(path, map_location="cpu", weights_only=not unsafe_pickle)
+        except pickle.UnpicklingError as error:  # so torch says that there is more than tensors, and that it is damaged
+            if unsafe_pickle:
+                raise damaged(path, "a PyTorch file", error) from None
+            raise pickled(path, "is no PyTorch file of tensors alone; the rest is a pickle") from None
+        if isinstance(held, torch.Tensor):
+            return {"": _plain(held, "the tensor", path)}
+        if isinstance(held, dict):
+            named = {str(key): value for key, value in held.items()}
+            return {key: _plain(value, key, path) if wanted(key, keys) else UNREAD for key, value in named.items()}
     raise InputError(f"{path.name} holds a {type(held).__name__}; a tensor or a dict of tensors was expected.")
+
+
+def _check_sums(path: Path) -> None:
+    """The checksums of the archive that a `.pt` is: torch does not look at them."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise InputError(f"{path.name} is a compressed archive, which torch.save does not write.")
+        if (name := archive.testzip()) is not None:
+            raise InputError(f"{path} is damaged: the checksum of its part {name!r} is wrong.")
+
+
+def _plain(tensor: Any, key: str, path: Path) -> np.ndarray:
+    """A tensor's array, unless it claims more elements than the file can hold."""
+    if hasattr(tensor, "numel") and tensor.numel() > max(8 * path.stat().st_size, 1 << 20):
+        raise InputError(f"{path.name}: {key} claims {tensor.numel()} elements, more than its file can hold.")
+    return as_array(tensor, f"{path.name}: {key}")

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.io.common import LABEL_KEYS, Arrays, Columns, find, listing, numbers
+from jaxrd.io.common import LABEL_KEYS, Columns, numbers
 
 PART = re.compile(r"(index|label|prob|logit)(_\d+)?")
-TRUTH = (*LABEL_KEYS, "target")
+TRUTH = tuple(key for key in LABEL_KEYS if key != "label")
 KEYS = {"prob": "probs", "logit": "logits"}
 
 
@@ -30,8 +30,8 @@ def written_by(columns: Columns) -> bool:
     )
 
 
-def arrays(columns: Columns, path: Path, *, labelled: bool = True) -> tuple[Arrays, tuple[str, ...]]:
-    """Scores where every class has one, else the best class as prediction; and what was assumed.
+def outputs(columns: Columns, path: Path) -> tuple[str, np.ndarray, tuple[str, ...]]:
+    """Scores where every class has one, else the best class as prediction: what they are called, they, and notes.
 
     All classes in their order is `--topk 0`; the best k, best first, need `--include-index` to be told which they
     are. timm's `label` is the name of the class it predicts: the truth comes from a column `target`, or another file.
@@ -39,18 +39,10 @@ def arrays(columns: Columns, path: Path, *, labelled: bool = True) -> tuple[Arra
     Args:
         columns: a table `written_by` timm.
         path: where it comes from, for errors.
-        labelled: insist on the truth.
 
     Raises:
-        InputError: the truth is missing; neither classes nor scores of every class can be told.
+        InputError: neither classes nor scores of every class can be told.
     """
-    truth = find(columns, TRUTH)
-    if labelled and truth is None:
-        raise InputError(
-            f"{path.name} is timm's and holds no true classes (its 'label' is the predicted one): add a column "
-            f"'target' or pass a file of labels. It has: {listing(columns)}."
-        )
-    found = {} if truth is None else {"labels": numbers(columns, truth, path)}
     kinds = {part[1] for name in columns if (part := PART.fullmatch(name))}
 
     def together(kind: str) -> np.ndarray:
@@ -66,7 +58,7 @@ def arrays(columns: Columns, path: Path, *, labelled: bool = True) -> tuple[Arra
         every = scores is not None and count > 1 and (np.sort(index, axis=1) == np.arange(count)).all()
         if scores is None or scores.shape != index.shape or not every:
             notes = (f"timm's best {count} classes: only the first is used",) if count > 1 else ()
-            return found | {"predictions": index[:, 0]}, notes
+            return "predictions", index[:, 0], notes
         scores = np.take_along_axis(scores, np.argsort(index, axis=1), 1)  # by class, not best first
     assert output is not None
     assert scores is not None
@@ -75,4 +67,4 @@ def arrays(columns: Columns, path: Path, *, labelled: bool = True) -> tuple[Arra
             f"{path.name} has timm's best {scores.shape[1]} outputs without their classes. Run its inference.py with "
             "--topk 0 (every class) or --include-index."
         )
-    return found | {KEYS[output]: scores}, ()
+    return KEYS[output], scores, ()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from jaxrd.errors import InputError
 from jaxrd.readable import readable
+from jaxrd.tosc.scores import as_array, to_logits, two_classes
 
-ROW_SUM_TOLERANCE = 1e-3
+ADVICE = "Pass --logits or --probabilities (probabilities=False or True) to say which they are."
+FIRST_LABEL = "pass --first-label 1 (first_label=1), or 0 if they are not"
 MOST_CLASSES = 20_000
 """The confusion joint is classes x classes: more would take over 3 GB each."""
 
@@ -39,9 +42,9 @@ class Outputs:
         return Outputs(self.labels[rows], self.decisions[rows], self.classes, logits, self.notes)
 
 
-def _classes(values: np.ndarray, what: str, samples: int | None) -> np.ndarray:
+def _classes(values: Any, what: str, samples: int | None) -> np.ndarray:
     """Integers >= 0 of shape (samples,)."""
-    values = np.asarray(values)
+    values = as_array(values, what)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
@@ -67,7 +70,8 @@ def _check_labels(labels: np.ndarray, classes: int) -> None:
     if labels.max() >= classes:
         if labels.min() == 1 and labels.max() == classes:
             raise InputError(
-                f"labels look 1-based: they run from 1 to {classes} for {classes} classes. Subtract 1 from them."
+                f"labels look 1-based: they run from 1 to {classes} for {classes} classes. "
+                f"Subtract 1 from them, or {FIRST_LABEL}."
             )
         raise InputError(
             f"labels must lie in 0..{classes - 1}, the columns of the scores; got {labels.max()} "
@@ -77,16 +81,28 @@ def _check_labels(labels: np.ndarray, classes: int) -> None:
         raise InputError(f"all {len(labels)} labels are class {labels[0]}: at least two classes are needed.")
 
 
-def from_scores(scores: np.ndarray, labels: np.ndarray, *, probabilities: bool | None = None) -> Outputs:
+def from_scores(
+    scores: Any,
+    labels: Any,
+    *,
+    probabilities: bool | None = None,
+    first_label: int | None = None,
+    named: str = "scores",
+) -> Outputs:
     """Outputs from logits or probabilities, told apart by their rows: >= 0 and summing to 1 are probabilities.
 
-    Log-probabilities count as logits. The decision is the first largest score of a row. A probability of exactly zero
-    is read as the smallest normal float32, 1.2e-38: a softmax that underflowed, not a class ruled out.
+    Rows that rounding (to few decimals, to bfloat16) keeps from summing to 1 are renormalised, and a note says so;
+    percent sum to 100. Rows in [0, 1] that rounding does not explain are refused: they may be either. Log-probabilities
+    count as logits. One score a sample is the probability of class 1 of two. The decision is the first largest score
+    of a row. A probability of exactly zero is read as the smallest normal float32, 1.2e-38, a softmax that underflowed;
+    among rounded ones as less than half a unit of the last decimal.
 
     Args:
-        scores: shape (samples, classes), finite.
+        scores: shape (samples, classes), or (samples,) for two classes; finite. Any array, tensors too.
         labels: integers in 0..classes-1, shape (samples,).
-        probabilities: True insists that the rows are pmfs; None looks at them.
+        probabilities: True renormalises rows >= 0 whatever they sum to; False takes logits; None looks at the rows.
+        first_label: the number that labels give the first class; None: 0, unless that is in doubt.
+        named: what the scores are called where they come from: "logits" or "prob.." settles what the rows leave open.
 
     Raises:
         InputError: one line that quotes the offending value.
@@ -94,73 +110,97 @@ def from_scores(scores: np.ndarray, labels: np.ndarray, *, probabilities: bool |
     >>> from_scores([[0.9, 0.1], [0.2, 0.8]], [0, 1]).notes
     ('scores read as probabilities (rows are >= 0 and sum to 1)',)
     """
-    scores = np.asarray(scores)
-    if scores.ndim != 2:
+    scores = as_array(scores, "scores")
+    if scores.ndim == 2 and scores.shape[1] == 1:
+        scores = scores[:, 0]
+    if scores.ndim not in (1, 2):
         raise InputError(f"scores must have shape (samples, classes); got {scores.shape}.")
     if scores.dtype.kind not in "iufb":
         raise InputError(f"scores must be numbers; got {scores.dtype}.")
     if scores.shape[0] == 0:
         raise InputError("scores is empty: there is no sample to measure.")
-    if scores.shape[1] < 2:
-        raise InputError(f"scores has {scores.shape[1]} column: at least two classes are needed.")
+    if scores.ndim == 2 and scores.shape[1] < 2:
+        raise InputError(f"scores has {scores.shape[1]} columns: at least two classes are needed.")
     bad = ~np.isfinite(scores)
     if bad.any():
-        i, j = np.argwhere(bad)[0]
-        raise InputError(f"scores must be finite; got {scores[i, j]} at sample {i}, class {j}.")
+        i, *j = np.argwhere(bad)[0]
+        where = f"sample {i}" + (f", class {j[0]}" if j else "")
+        advice = (
+            " Write a class that is ruled out as a large negative logit, such as -1e4." if scores[i, *j] < 0 else ""
+        )
+        raise InputError(f"scores must be finite; got {scores[i, *j]} at {where}.{advice}")
+    classes = 2 if scores.ndim == 1 else scores.shape[1]
     labels = _classes(labels, "labels", len(scores))
-    _check_labels(labels, scores.shape[1])
+    labels = _counted_from_zero(labels, first_label, classes)
+    _check_labels(labels, classes)
 
-    values = scores.astype(np.float64)
-    sums = values.sum(1)
-    off = np.abs(sums - 1)
-    if probabilities is None:
-        probabilities = bool((values >= 0).all() and off.max() <= ROW_SUM_TOLERANCE)
-    if probabilities:
-        if (values < 0).any():
-            i, j = np.argwhere(values < 0)[0]
-            raise InputError(
-                f"probabilities must be >= 0; got {values[i, j]:g} at sample {i}, class {j}. "
-                "Store logits under the key 'logits'."
-            )
-        if off.max() > ROW_SUM_TOLERANCE:
-            i = off.argmax()
-            raise InputError(
-                f"probabilities must sum to 1 in each row; row {i} sums to {sums[i]:.6g}. "
-                "Store logits under the key 'logits'."
-            )
-        note = "scores read as probabilities (rows are >= 0 and sum to 1)"
-        # A probability of zero stays the least of its row: the smallest float32 stands in for it.
-        logits = np.log(np.maximum(values / sums[:, None], float(np.finfo(np.float32).tiny)))
-    else:
-        note = "scores read as logits"
-        logits = values
-    return Outputs(labels, scores.argmax(1).astype(np.int64), scores.shape[1], logits, (note,))
+    read = two_classes if scores.ndim == 1 else to_logits
+    logits, note = read(scores.astype(np.float64), probabilities=probabilities, named=named, advice=ADVICE)
+    decisions = (logits if scores.ndim == 1 else scores).argmax(1).astype(np.int64)
+    notes = (note, *_doubtful_base(labels, decisions, first_label))
+    return Outputs(labels, decisions, classes, logits, notes)
 
 
-def from_decisions(decisions: np.ndarray, labels: np.ndarray, *, classes: int | None = None) -> Outputs:
+def _counted_from_zero(labels: np.ndarray, first_label: int | None, classes: int | None) -> np.ndarray:
+    if not first_label:
+        return labels
+    if labels.min() < first_label:
+        raise InputError(f"labels must be >= {first_label}, the first class; got {labels.min()}.")
+    if classes is not None and labels.max() >= classes + first_label:
+        raise InputError(
+            f"labels must lie in {first_label}..{classes + first_label - 1} for {classes} classes; got {labels.max()} "
+            f"at sample {labels.argmax()}."
+        )
+    return labels - first_label
+
+
+def _doubtful_base(labels: np.ndarray, decisions: np.ndarray, first_label: int | None) -> tuple[str, ...]:
+    """A note where no label is class 0: it may be absent, or labels may be counted from 1.
+
+    Raises:
+        InputError: counted from 1 they agree with the decisions, beyond chance, more than as they are.
+    """
+    if first_label is not None or labels.min() == 0:
+        return ()
+    as_are, shifted = int((labels == decisions).sum()), int((labels - 1 == decisions).sum())
+    how = f"{as_are} of {len(labels)} agree with the decisions as they are, {shifted} with 1 subtracted"
+    if shifted > as_are + 3 * np.sqrt(shifted + as_are):
+        raise InputError(f"labels look 1-based: none is 0, and {how}. Subtract 1 from them, or {FIRST_LABEL}.")
+    return (f"no label is 0: taken for an absent class, not for labels counted from 1 ({how})",)
+
+
+def from_decisions(
+    decisions: Any, labels: Any, *, classes: int | None = None, first_label: int | None = None
+) -> Outputs:
     """Outputs from hard decisions alone; curves that need soft outputs are then absent.
 
     Args:
         decisions: the classifier's classes, integers, shape (samples,).
         labels: true classes, integers, shape (samples,).
         classes: their number; None: one more than the largest seen.
+        first_label: the number that labels give the first class, and decisions too if none lies below it.
 
     Raises:
         InputError: one line that quotes the offending value.
     """
     labels = _classes(labels, "labels", None)
     decisions = _classes(decisions, "predictions", len(labels))
-    if labels.min() == 1 and decisions.min() == 0 and labels.max() == decisions.max() + 1:
+    if first_label is None and labels.min() == 1 and decisions.min() == 0 and labels.max() == decisions.max() + 1:
         raise InputError(
             f"labels look 1-based: they run from 1 to {labels.max()}, the predictions from 0 to {decisions.max()}. "
-            "Subtract 1 from the labels."
+            f"Subtract 1 from the labels, or {FIRST_LABEL}."
         )
+    labels = _counted_from_zero(labels, first_label, None)
+    if first_label and decisions.min() >= first_label:
+        decisions = decisions - first_label
     seen = int(max(labels.max(), decisions.max())) + 1
     count = seen if classes is None else classes
     if count < seen:
         raise InputError(f"classes is {count}, but class {seen - 1} occurs.")
     _check_labels(labels, count)
-    notes = ("hard decisions only",)
+    notes: tuple[str, ...] = ("hard decisions only",)
     if labels.min() > 0 and decisions.min() > 0:
         notes += ("class 0 never occurs: if classes are counted from 1 that changes no curve",)
+    else:
+        notes += _doubtful_base(labels, decisions, first_label)
     return Outputs(labels, decisions, count, None, notes)

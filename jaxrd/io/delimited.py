@@ -1,0 +1,133 @@
+"""Tables in text: csv and tsv with a header, gzipped or not."""
+
+import csv
+import gzip
+import io
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxrd.errors import InputError
+from jaxrd.io.common import Columns, as_number, kind_of, parsing
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+MOST_EXPANSION = 100
+"""Text that unpacks to more than this many times its compressed size (and over 64 MiB) is refused."""
+SMALL = 1 << 26
+
+
+def read(path: Path) -> Columns:
+    """The columns of a table in text: numbers as arrays, anything else as lists of strings.
+
+    pyarrow reads it where it is installed: some ten times faster.
+
+    Raises:
+        InputError: the file is missing, damaged or empty, has no header, names a column twice, or has a row of another
+            length.
+    """
+    separator = SEPARATORS[kind_of(path)]
+    with parsing(path, kind_of(path)[1:]):
+        content = _content(path)
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InputError(f"{path} is not a text file.") from None
+        header = _header(text, separator, path)
+        columns = _arrow(content, separator, header)
+        return _plain(text, separator, header, path) if columns is None else columns
+
+
+def _content(path: Path) -> bytes:
+    if path.suffix.lower() != ".gz":
+        return path.read_bytes()
+    most = max(SMALL, MOST_EXPANSION * path.stat().st_size)
+    with gzip.open(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise InputError(f"{path.name} unpacks to more than {MOST_EXPANSION} times its size; unpack it first.")
+    return content
+
+
+def _header(text: str, separator: str, path: Path) -> list[str]:
+    header = next((row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row), None)
+    if header is None:
+        raise InputError(f"{path} is empty.")
+    header = [name.strip() for name in header]
+    if _headless(header):
+        raise InputError(
+            f"{path.name} has no header: its first line holds numbers ({', '.join(header[:3])}, ...). Add a line of "
+            f"names, such as {separator.join(('class_0', 'class_1', 'label'))!r}."
+        )
+    name, count = Counter(header).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{path.name} names a column twice: {name!r}.")
+    return header
+
+
+def _headless(header: list[str]) -> bool:
+    """Whether a first line holds values: a number that counts nothing, or counts that are not 0, 1, 2... or 1, 2..."""
+    counts = [int(name) for name in header if re.fullmatch("[0-9]{1,9}", name)]
+    if len(counts) < len([name for name in header if _is_number(name)]):
+        return True
+    return len(counts) == len(header) and sorted(counts) not in ([*range(len(counts))], [*range(1, len(counts) + 1)])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        as_number(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _arrow(content: bytes, separator: str, header: list[str]) -> Columns | None:
+    """The columns by pyarrow; None where it is missing or stumbles: the plain reader then says over what."""
+    try:
+        import pyarrow
+        from pyarrow import csv as arrow_csv
+    except ImportError:
+        return None
+    if b"0x" in content or b"0X" in content:
+        return None  # it would read hexadecimals as numbers
+    try:
+        table = arrow_csv.read_csv(
+            pyarrow.BufferReader(content),
+            # One block: types are inferred from the whole of a column.
+            read_options=arrow_csv.ReadOptions(block_size=min(len(content) + 1, 2**31 - 1)),
+            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                null_values=[], true_values=[], false_values=[], strings_can_be_null=False
+            ),
+        )
+        return {name: _column(column) for name, column in zip(header, table.columns, strict=True)}
+    except (pyarrow.ArrowException, ValueError):
+        return None
+
+
+def _column(column: Any) -> Any:
+    kind = str(column.type)
+    if kind.startswith(("int", "double")):
+        return column.to_numpy()
+    return column.cast("string").to_pylist()
+
+
+def _plain(text: str, separator: str, header: list[str], path: Path) -> Columns:
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    body = [row for row in rows if row][1:]
+    for i, row in enumerate(body):
+        if len(row) != len(header):
+            raise InputError(f"{path.name}, line {i + 2}: {len(row)} fields where the header has {len(header)}.")
+    # Only where they occur could a float of Python's be no number for people.
+    convert = float if text.isascii() and "_" not in text.partition("\n")[2] else as_number
+    cells = zip(*body, strict=True) if body else [()] * len(header)
+    return {name: _floats(column, convert) for name, column in zip(header, cells, strict=True)}
+
+
+def _floats(column: Any, convert: Any) -> Any:
+    try:
+        return np.array([convert(cell) for cell in column])
+    except ValueError:
+        return list(column)

@@ -1,0 +1,151 @@
+"""Scores as people keep them, turned into logits: tensors, percent, rounded probabilities, one column for two."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from jaxrd.errors import InputError
+
+EXACT = 1e-3
+"""Rows that sum to 1 within this are probabilities without further words."""
+ROUNDED = 1e-5
+"""Sums further from 1 than this show that decimals were rounded, where there are few."""
+FEW_BITS = 2.0**-7
+"""What a softmax in bfloat16 (8 bits) may be off by in its sum."""
+FEW_DECIMALS = 0.1
+"""The most that rounding to a few decimals may excuse."""
+PROBABILITIES = re.compile("(y_)?prob(s|a|ability|abilities)?(?![a-z])")
+LOGITS = re.compile("logits?(?![a-z])")
+TINY = float(np.finfo(np.float32).tiny)
+
+
+def as_array(values: Any, what: str) -> np.ndarray:
+    """A numpy array of anything that holds one: tensors are detached, bfloat16 and float8 become float32.
+
+    Two bytes that numpy calls void are bfloat16, which its files cannot name.
+
+    Raises:
+        InputError: it cannot become an array of numbers or words; one line.
+    """
+    try:
+        array = np.asarray(_dense(values) if hasattr(values, "detach") else values)
+    except Exception as error:  # another library's object may raise anything
+        words = " ".join(str(error).split())[:100]
+        raise InputError(f"{what} cannot be read as an array ({type(error).__name__}: {words}).") from None
+    if array.dtype.type is not np.void:
+        return array.astype(np.float32) if array.dtype.kind == "V" else array  # ml_dtypes has names for them
+    if array.dtype == np.dtype("V2"):
+        return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    raise InputError(
+        f"{what} must be numbers; got {array.dtype}, whose meaning numpy's files do not keep. Save float32 instead."
+    )
+
+
+def _dense(tensor: Any) -> Any:
+    """A torch tensor as one that numpy takes."""
+    tensor = tensor.detach()
+    if getattr(tensor, "is_quantized", False):
+        tensor = tensor.dequantize()
+    if not str(getattr(tensor, "layout", "strided")).endswith("strided"):
+        tensor = tensor.to_dense()
+    if str(tensor.dtype).rpartition(".")[2].startswith(("bfloat", "float8", "float4")):
+        tensor = tensor.float()
+    return (tensor.cpu() if hasattr(tensor, "cpu") else tensor).numpy()
+
+
+def to_logits(values: np.ndarray, *, probabilities: bool | None, named: str, advice: str) -> tuple[np.ndarray, str]:
+    """Logits of finite scores, shape (samples, classes), and in words how they were read.
+
+    A probability of zero is read as half a unit of the last decimal shared among the classes where the scores were
+    rounded to a few (their sums show it), else as the smallest normal float32: a softmax that underflowed.
+
+    Args:
+        values: float64.
+        probabilities: True: they are, whatever the rows sum to; False: they are logits; None: the rows decide.
+        named: what the scores are called; "logits" or "prob.." settles what the rows leave open.
+        advice: ends a refusal.
+
+    Raises:
+        InputError: the rows are no probabilities, or they may be either.
+    """
+    low, sums = values.min(), values.sum(1)
+    if probabilities:
+        return _logs(values, sums, advice)
+    if probabilities is False:
+        return values, "scores read as logits, as asked"
+    for unit in (1.0, 100.0):
+        if low >= 0 and (np.abs(sums / unit - 1) <= _slack(values / unit)).all():
+            return _logs(values / unit, sums / unit, advice, "percent" if unit == 100 else "probabilities")
+    if PROBABILITIES.match(named.lower()):
+        _logs(values, sums, advice)  # refuses what is negative
+        row = int(np.abs(sums - 1).argmax())
+        raise InputError(f"probabilities must sum to 1 in each row; row {row} sums to {sums[row]:.6g}. {advice}")
+    if not LOGITS.match(named.lower()) and _doubtful(values, sums):
+        row = int(np.abs(sums - 1).argmax())
+        raise InputError(
+            f"scores may be probabilities or logits: they lie in {low:.4g} to {values.max():.4g} and row {row} sums to "
+            f"{sums[row]:.6g}. {advice}"
+        )
+    return values, "scores read as logits"
+
+
+def two_classes(values: np.ndarray, *, probabilities: bool | None, named: str, advice: str) -> tuple[np.ndarray, str]:
+    """Logits of two classes from one score a sample, shape (samples,): P(class 1), or its log-odds.
+
+    Raises:
+        InputError: the scores are no probabilities, and nothing says that they are logits.
+    """
+    if probabilities is False or (probabilities is None and LOGITS.match(named.lower())):
+        return np.stack([np.zeros_like(values), values], 1), "one score a sample, read as the log-odds of class 1"
+    outside = (values < 0) | (values > 1)
+    if outside.any():
+        row = int(outside.argmax())
+        raise InputError(
+            f"one score a sample must be the probability of class 1, in [0, 1]; got {values[row]:g} at sample {row}. "
+            f"{advice}"
+        )
+    logits, _ = _logs(np.stack([1 - values, values], 1), np.ones(len(values)), advice)
+    return logits, "one score a sample, read as the probability of class 1"
+
+
+def _doubtful(values: np.ndarray, sums: np.ndarray) -> bool:
+    """Whether rows could be meant as probabilities though they do not sum to 1, nor to 100."""
+    if values.min() < 0:
+        return bool(np.abs(sums - 1).max() <= FEW_BITS)
+    return bool(sums.mean() <= 1.5 or abs(np.median(sums) / 100 - 1) <= FEW_DECIMALS / 2)
+
+
+def _decimals(values: np.ndarray) -> int | None:
+    """To how many decimals the values were rounded; None: to more than four."""
+    for digits in range(1, 5):
+        unit = 10.0**digits
+        if np.abs(values * unit - np.rint(values * unit)).max() <= 1e-7 * unit:
+            return digits
+    return None
+
+
+def _slack(values: np.ndarray) -> float:
+    """How far from 1 the rows may sum by rounding alone."""
+    digits = _decimals(values)
+    rounding = 0 if digits is None else min(FEW_DECIMALS, values.shape[1] / 2 * 10.0**-digits)
+    return max(FEW_BITS, rounding) + 1e-6
+
+
+def _logs(values: np.ndarray, sums: np.ndarray, advice: str, kind: str = "probabilities") -> tuple[np.ndarray, str]:
+    """ln of the rows divided by their sums."""
+    if (values < 0).any():
+        i, j = np.argwhere(values < 0)[0]
+        raise InputError(f"probabilities must be >= 0; got {values[i, j]:g} at sample {i}, class {j}. {advice}")
+    if (sums <= 0).any():
+        raise InputError(f"probabilities must not be all zero; row {int((sums <= 0).argmax())} is. {advice}")
+    off, digits = np.abs(sums - 1), _decimals(values)
+    if off.max() > EXACT:
+        rounded = f" of {digits} decimals" if digits is not None and kind == "probabilities" else ""
+        note = f"scores read as {kind}{rounded}: rows sum to {sums.min():.4g} to {sums.max():.4g}, renormalised"
+    elif kind == "percent":
+        note = "scores read as percent (rows are >= 0 and sum to 100)"
+    else:
+        note = "scores read as probabilities (rows are >= 0 and sum to 1)"
+    zero = TINY if digits is None or off.max() <= ROUNDED else 0.5 * 10.0**-digits / values.shape[1]
+    return np.log(np.maximum(values / sums[:, None], zero)), note

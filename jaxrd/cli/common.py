@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import numpy as np
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -19,6 +20,24 @@ import jaxrd
 
 console = Console()
 errors = Console(stderr=True)
+FILES = (
+    "outputs: .npz, .npy with --labels, a folder, .csv, .tsv, .parquet, .json, .jsonl, .h5, .mat, .safetensors or .pt; "
+    "none: the example"
+)
+# How a file of outputs is read, where its names and rows leave a doubt.
+Scores = Annotated[
+    str | None,
+    typer.Option(
+        help="the array or columns of the scores: a name, a list a,b,c in the order of the classes, or 'prob_*', "
+        "quoted, in numeric order"
+    ),
+]
+LabelColumn = Annotated[str | None, typer.Option(help="the array or column of the labels, in FILE or in --labels")]
+Probabilities = Annotated[
+    bool | None,
+    typer.Option("--probabilities/--logits", help="what the scores are; rows of probabilities are renormalised"),
+]
+FirstLabel = Annotated[int | None, typer.Option(help="the number of the first class in the labels, 0 or 1", min=0)]
 UNSAFE_PICKLE = "read pickles too: they can run any code, so only from where you trust"
 
 

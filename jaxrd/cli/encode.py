@@ -7,7 +7,12 @@ import numpy as np
 import typer
 
 from jaxrd.cli.common import (
+    FILES,
     UNSAFE_PICKLE,
+    FirstLabel,
+    LabelColumn,
+    Probabilities,
+    Scores,
     console,
     errors,
     forgive_interrupts,
@@ -23,13 +28,12 @@ SILENCE = 1e-9  # bits: below, a ratio to I(X;Y) means nothing
 
 
 def encode_command(
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            help="outputs: .npz, .npy with --labels, a folder, .csv, .parquet, .safetensors or .pt; none: the example"
-        ),
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(help=FILES)] = None,
     labels: Annotated[Path | None, typer.Option(help="file of labels, where FILE has none")] = None,
+    scores: Scores = None,
+    label_column: LabelColumn = None,
+    probabilities: Probabilities = None,
+    first_label: FirstLabel = None,
     unsafe_pickle: Annotated[bool, typer.Option("--unsafe-pickle", help=UNSAFE_PICKLE)] = False,
     curve: Annotated[
         str, typer.Option(help="the scheme: TMRD, or 'S&C' (quoted: & means something to shells)")
@@ -92,7 +96,10 @@ def encode_command(
 
     with timed() as clock:
         path = datasets.example_path(name) if file is None else file
-        outputs, sha256 = read_outputs(path, labels, unsafe_pickle=unsafe_pickle)
+        outputs, sha256 = read_outputs(
+            path, labels, scores=scores, label_column=label_column, probabilities=probabilities,
+            first_label=first_label, unsafe_pickle=unsafe_pickle,
+        )  # fmt: skip
         if outputs.logits is None:
             raise InputError(f"{name} holds hard decisions only; {curve} needs scores.")
         check_writable(out.parent)

@@ -8,7 +8,12 @@ import typer
 from rich.table import Table
 
 from jaxrd.cli.common import (
+    FILES,
     UNSAFE_PICKLE,
+    FirstLabel,
+    LabelColumn,
+    Probabilities,
+    Scores,
     console,
     errors,
     forgive_interrupts,
@@ -18,23 +23,22 @@ from jaxrd.cli.common import (
     timed,
 )
 
-FILES = {
+RESULTS = {
     "oRD": "ord.json", "TMRD": "tmrd.json", "iE&C": "iec.json", "S&C": "sc.json", "E&C": "ec.json", "TS": "ts.json",
     "merge": "merge.json",
 }  # fmt: skip
 
 
 def limits_command(
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            help="outputs: .npz, .npy with --labels, a folder, .csv, .parquet, .safetensors or .pt; none: the example"
-        ),
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(help=FILES)] = None,
     labels: Annotated[Path | None, typer.Option(help="file of labels, where FILE has none")] = None,
     example: Annotated[
         str | None, typer.Option(help="embedded outputs: mnist-noisy (the default) or mnist-clean")
     ] = None,
+    scores: Scores = None,
+    label_column: LabelColumn = None,
+    probabilities: Probabilities = None,
+    first_label: FirstLabel = None,
     unsafe_pickle: Annotated[bool, typer.Option("--unsafe-pickle", help=UNSAFE_PICKLE)] = False,
     at: Annotated[list[float] | None, typer.Option(help="task distortion to solve for; repeatable")] = None,
     accuracy: Annotated[list[float] | None, typer.Option(help="accuracy to solve for; repeatable")] = None,
@@ -89,7 +93,10 @@ def limits_command(
         file = datasets.example_path(name)
 
     with timed() as clock:
-        outputs, sha256 = read_outputs(file, labels, unsafe_pickle=unsafe_pickle)
+        outputs, sha256 = read_outputs(
+            file, labels, scores=scores, label_column=label_column, probabilities=probabilities,
+            first_label=first_label, unsafe_pickle=unsafe_pickle,
+        )  # fmt: skip
         check_writable(out)
         with progress_bar() as tick:
             found = limits(
@@ -124,7 +131,7 @@ def limits_command(
         files.append(("limits.png", _figure(name, found, stats)))
     if pixels is not None:
         files += [
-            (FILES[key], compressai(f"{name} {key}", f"{CURVES[key]}; top1 is a fraction", c, meta))
+            (RESULTS[key], compressai(f"{name} {key}", f"{CURVES[key]}; top1 is a fraction", c, meta))
             for key, c in curves.items()
         ]
     written = save_all(out, files)

@@ -9,6 +9,10 @@ from typer.core import TyperGroup
 
 from jaxrd.cli.common import (
     UNSAFE_PICKLE,
+    FirstLabel,
+    LabelColumn,
+    Probabilities,
+    Scores,
     console,
     errors,
     forgive_interrupts,
@@ -170,6 +174,10 @@ def tosc_fig4_command(
         Path | None, typer.Argument(help="outputs of your own; none: ImageNet's where they lie, else the example's")
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="file of labels, where FILE has none")] = None,
+    scores: Scores = None,
+    label_column: LabelColumn = None,
+    probabilities: Probabilities = None,
+    first_label: FirstLabel = None,
     unsafe_pickle: Annotated[bool, typer.Option("--unsafe-pickle", help=UNSAFE_PICKLE)] = False,
     codec: Annotated[
         list[Path] | None,
@@ -202,7 +210,10 @@ def tosc_fig4_command(
         chosen = Classifier(file.stem, file.name, file, pixels)
     count = pixels or chosen.pixels
     codecs = [points for path in codec or [] for points in read_codec(path, count)]
-    outputs, sha256 = read_outputs(chosen.path, labels, unsafe_pickle=unsafe_pickle)
+    outputs, sha256 = read_outputs(
+        chosen.path, labels, scores=scores, label_column=label_column, probabilities=probabilities,
+        first_label=first_label, unsafe_pickle=unsafe_pickle,
+    )  # fmt: skip
     finish(
         lambda tick: tosc_fig4(outputs, chosen.title, count, codecs=codecs, notes=notes, tick=tick), out, sha256=sha256
     )

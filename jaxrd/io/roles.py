@@ -116,9 +116,11 @@ def _is_matrix(values: Any) -> bool:
 def _one(held: Columns, name: str, path: Path) -> Scores:
     """One array or column: a matrix of scores, one score a sample, or decisions by their name."""
     values = held[name]
+    if name.lower() in DECISION_KEYS and _is_matrix(values):
+        return Scores(numbers(held, name, path), "scores", (name,))
     if isinstance(values, np.ndarray) and values.ndim > 1:
         return Scores(values, name, (name,))
-    if name.lower() in DECISION_KEYS and not _is_matrix(values):
+    if name.lower() in DECISION_KEYS:
         if is_numeric(values) and np.asarray(values).dtype.kind == "f" and not _whole(values):
             return Scores(np.asarray(values), "scores", (name,))  # a probability a sample
         return Scores(values, "predictions", (name,))

@@ -62,4 +62,6 @@ def log_posterior(logits: ArrayLike, temperature: ArrayLike = 1.0) -> jax.Array:
     >>> [round(float(v), 4) for v in log_posterior(jnp.zeros((1, 2)))[0]]
     [-0.6931, -0.6931]
     """
-    return log_softmax(jnp.asarray(logits) / temperature, axis=1)
+    z = jnp.asarray(logits)
+    # The largest becomes exactly 0 before the division: a small temperature cannot overflow it.
+    return log_softmax((z - z.max(1, keepdims=True)) / temperature, axis=1)

@@ -80,6 +80,10 @@ def _calibrate(
     outputs: Outputs, temperature: float | None, seed: int, warnings: list[str]
 ) -> tuple[Outputs, jax.Array, dict[str, float], tuple[Bin, ...]]:
     """The samples that give the curves, their ln v at the temperature, and how calibrated they are."""
+    assert outputs.logits is not None
+    largest, dtype = np.abs(outputs.logits).max(), jax.dtypes.canonicalize_dtype(outputs.logits.dtype)
+    if largest > np.finfo(dtype).max / 4:
+        raise InputError(f"logits reach {largest:g}, too much for {dtype}: divide them by a number, or use float64.")
     if temperature is None:
         total = len(outputs.labels)
         if total < 2:
@@ -92,8 +96,9 @@ def _calibrate(
             warnings.append(
                 "no sample of the calibration half is wrong: there is nothing to fit a temperature to, it stays at 1"
             )
-    assert outputs.logits is not None
     log_v = log_posterior(outputs.logits, temperature)
+    if np.isnan(log_v).any():
+        raise InputError(f"temperature {temperature:g} is too small for {log_v.dtype}; choose another.")
     before, after = reliability(log_posterior(outputs.logits), outputs.labels), reliability(log_v, outputs.labels)
     if after.ece > before.ece + 0.01:
         warnings.append(

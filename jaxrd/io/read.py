@@ -78,7 +78,7 @@ def read_outputs(
     if label_column is not None and labels is None:
         asked += (label_column,)
     held = _held(path, asked, unsafe_pickle)
-    if "" in held.columns:  # the one nameless array of a file
+    if "" in held.columns and not held.table:  # the one nameless array of a file
         array = np.asarray(held.columns[""])
         held = held._replace(columns={"scores" if array.ndim == 2 else "predictions": array})
     of_timm = held.table and scores is None and label_column is None and timm.written_by(held.columns)
@@ -101,7 +101,7 @@ def read_outputs(
             truth = _held(label_path, (label_column,) if label_column else (), unsafe_pickle)
         keys = timm.TRUTH if truth.table and timm.written_by(truth.columns) else LABEL_KEYS
         name = ""
-        if "" not in truth.columns or label_column is not None:
+        if truth.table or "" not in truth.columns or label_column is not None:
             name = roles.label_name(truth.columns, label_path, label_column, keys=keys, table=truth.table)
         y, matched = truth.columns[name], None
         if held.table and truth.table:

@@ -200,11 +200,11 @@ def _class_columns(held: Columns, labels: Any, by_name: list[str], path: Path) -
     whole = next((family for family in families if len(family) == len(rest)), None)
     found = _columns(held, rest if whole is None else list(whole.values()), path, whole)
     values = np.asarray(found.values)
-    if len(rest) < 2 or not (_is_pmf(values) or len(rest) in _counts(labels, len(rest))):
-        _refuse(list(found.sources), "which neither a number nor the labels make one", path)
     for name in known if not _is_pmf(values) else []:
         if is_numeric(held[name]) and _is_pmf(np.column_stack([values, numbers(held, name, path)])):
             _refuse([name], "with which the rows sum to 1", path)
+    if len(rest) < 2 or not (_is_pmf(values) or len(rest) in _counts(labels, len(rest))):
+        _refuse(list(found.sources), "which neither a number nor the labels make one", path)
     return found
 
 

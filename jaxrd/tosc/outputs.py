@@ -164,7 +164,7 @@ def _doubtful_base(labels: np.ndarray, decisions: np.ndarray, first_label: int |
         return ()
     as_are, shifted = int((labels == decisions).sum()), int((labels - 1 == decisions).sum())
     how = f"{as_are} of {len(labels)} agree with the decisions as they are, {shifted} with 1 subtracted"
-    if shifted > as_are + 3 * np.sqrt(shifted + as_are):
+    if shifted > as_are + 2 * np.sqrt(shifted + as_are):
         raise InputError(f"labels look 1-based: none is 0, and {how}. Subtract 1 from them, or {FIRST_LABEL}.")
     return (f"no label is 0: taken for an absent class, not for labels counted from 1 ({how})",)
 

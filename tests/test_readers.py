@@ -5,6 +5,7 @@ import json
 import pickle
 import sys
 import types
+import zipfile
 
 import numpy as np
 import pytest
@@ -197,6 +198,25 @@ class TestTorch:
     def test_damaged(self, torch, error):
         _, path = torch(error)
         with pytest.raises(InputError, match="cannot be read as a PyTorch file, it may be truncated"):
+            read(path)
+
+    def test_checksums(self, torch):
+        """torch does not look at them: one flipped bit of a weight would be read."""
+        _, path = torch({"logits": FakeTorch.Tensor(LOGITS), "labels": FakeTorch.Tensor(Y)})
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data/0", LOGITS.tobytes())
+        same(read(path))
+        content = bytearray(path.read_bytes())
+        content[100] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="is damaged: the checksum of its part 'archive/data/0' is wrong"):
+            read(path)
+
+    def test_more_elements_than_the_file_can_hold(self, torch):
+        tensor = FakeTorch.Tensor(LOGITS)
+        tensor.numel = lambda: 10**10
+        _, path = torch({"logits": tensor, "labels": FakeTorch.Tensor(Y)})
+        with pytest.raises(InputError, match="logits claims 10000000000 elements, more than its file can hold"):
             read(path)
 
     def test_something_else(self, torch):

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -296,6 +297,54 @@ class TestOtherTables:
     def test_json_with_a_name_twice(self, tmp_path, text):
         (tmp_path / "x.json").write_text(text)
         refused(tmp_path / "x.json", "twice")
+
+
+HOSTILE = {
+    "nested.json": b"[" * 100_000,
+    "digits.json": b'[{"a": 1' + b"0" * 5000 + b', "label": 0}]',
+    "large.json": b'[{"a": 1' + b"0" * 400 + b', "b": 1, "label": 0}]',
+    "objects.json": b'[{"a": {}, "b": null, "label": 0}]',
+    "columns.json": b'{"columns": [[], {}], "data": [[1, 2]]}',
+    "lists.jsonl": b'{"probs": [1, 2], "label": 1}\n{"probs": [1, [2]], "label": 0}',
+    "nul.csv": b"\0,\1\n\0,1\n",
+    "quote.csv": b'"a\n',
+    "wide.csv": b",".join(b"c%d" % k for k in range(20_001)) + b",label\n" + (b"1," * 20_001 + b"0\n") * 2,
+    "doubled.csv": b",".join(b"c%d" % (k % 99_999) for k in range(100_000)) + b",label\n1\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_one_line(tmp_path, name):
+    (tmp_path / name).write_bytes(HOSTILE[name])
+    refused(tmp_path / name)
+
+
+def npy(descr, shape):
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (63 - (10 + len(header)) % 64) + b"\n"
+    return b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + bytes(64)
+
+
+@pytest.mark.parametrize(
+    "shape", ["(1000000000000,)", "(True, True)", "(10, -1)", "(2**70,)", "(1e3,)", "()", "(0, 4)", "(1,) * 40"]
+)
+@pytest.mark.parametrize("descr", ["<f8", "|V2000000000", "<U500000000", "|O", "<M8[s]", "<c16"])
+def test_hostile_headers_are_one_line(tmp_path, shape, descr):
+    (tmp_path / "x.npy").write_bytes(npy(descr, shape))
+    np.save(tmp_path / "y.npy", Y)
+    refused(tmp_path / "x.npy", labels=tmp_path / "y.npy")
+    refused(tmp_path / "y.npy", labels=tmp_path / "x.npy")
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("logits.npy", npy(descr, shape))
+        archive.writestr("labels.npy", npy(descr, shape))
+    refused(tmp_path / "x.npz")
+
+
+def test_members_that_are_no_arrays(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("logits", b"hello")
+        archive.writestr("labels.npy", npy("<i8", "(8,)"))
+    refused(tmp_path / "x.npz")
 
 
 def test_a_pipe_and_a_gzip_bomb(tmp_path):

@@ -79,7 +79,7 @@ def _names(labels: Any, path: Path, name: str) -> list[str] | None:
     if is_numeric(labels):
         return None
     values = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
-    if isinstance(labels, np.ndarray) and (labels.ndim > 1 or labels.dtype.kind not in "OUS"):
+    if isinstance(labels, np.ndarray) and (labels.ndim != 1 or labels.dtype.kind not in "OUS"):
         return None
     words = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
     are = [_is_number(word) for word in words]

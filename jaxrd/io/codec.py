@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.io.common import Columns, damaged, find, listing, numbers
-from jaxrd.io.tables import read_columns
+from jaxrd.io.common import Columns, find, kind_of, listing, numbers, parsing
+from jaxrd.io.tables import no_doubles, read_columns
 
 BPP = ("bpp", "avg_bpp")
 BITS = ("rate_bits",)
@@ -51,10 +51,10 @@ def read_codec(path: str | Path, pixels: float) -> list[CodecPoints]:
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path} does not exist.")
-    suffix = path.suffix.lower()
-    if suffix == ".json":
+    kind = kind_of(path)
+    if kind == ".json":
         name, columns = _compressai(path)
-    elif suffix == ".csv":
+    elif kind in (".csv", ".tsv"):
         name, columns = path.stem, read_columns(path)
     else:
         raise InputError(
@@ -83,6 +83,8 @@ def read_codec(path: str | Path, pixels: float) -> list[CodecPoints]:
 
     group = find(lower, NAMES)
     groups = [name] * len(bpp) if group is None else [str(value) for value in columns[lower[group]]]
+    if len(groups) != len(bpp):
+        raise InputError(f"{path.name}: {len(groups)} values of {group} for {len(bpp)} of {rate}.")
     several = len(set(groups)) > 1
     found = []
     for one in dict.fromkeys(groups):
@@ -94,10 +96,8 @@ def read_codec(path: str | Path, pixels: float) -> list[CodecPoints]:
 
 def _compressai(path: Path) -> tuple[str, Columns]:
     """The name and the parallel arrays of a CompressAI results file."""
-    try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise damaged(path, "json", error) from None
+    with parsing(path, "json"):
+        held = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=no_doubles(path))
     results = held.get("results") if isinstance(held, Mapping) else None
     if not isinstance(results, Mapping):
         has = listing(held) if isinstance(held, Mapping) else type(held).__name__

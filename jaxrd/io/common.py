@@ -111,7 +111,7 @@ def as_number(text: Any) -> float:
     Raises:
         ValueError, TypeError, OverflowError: it is none.
     """
-    if isinstance(text, str) and ("_" in text or not text.isascii()):
+    if (isinstance(text, str) and ("_" in text or not text.isascii())) or np.iscomplexobj(text):
         raise ValueError(text)
     return float(text)
 

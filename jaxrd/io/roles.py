@@ -118,7 +118,7 @@ def _one(held: Columns, name: str, path: Path) -> Scores:
     values = held[name]
     if name.lower() in DECISION_KEYS and _is_matrix(values):
         return Scores(numbers(held, name, path), "scores", (name,))
-    if isinstance(values, np.ndarray) and values.ndim > 1:
+    if isinstance(values, np.ndarray) and values.ndim != 1:
         return Scores(values, name, (name,))
     if name.lower() in DECISION_KEYS:
         if is_numeric(values) and np.asarray(values).dtype.kind == "f" and not _whole(values):

@@ -119,6 +119,8 @@ def from_scores(
         raise InputError(f"scores must be numbers; got {scores.dtype}.")
     if scores.shape[0] == 0:
         raise InputError("scores is empty: there is no sample to measure.")
+    if scores.ndim == 2 and scores.shape[1] > MOST_CLASSES:
+        raise InputError(f"scores have {scores.shape[1]} classes; {MOST_CLASSES} can be handled.")
     if scores.ndim == 2 and scores.shape[1] < 2:
         raise InputError(f"scores has {scores.shape[1]} columns: at least two classes are needed.")
     bad = ~np.isfinite(scores)

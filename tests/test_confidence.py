@@ -14,6 +14,7 @@ import pytest
 from jaxrd import tosc
 from jaxrd.cli import confidence as written
 from jaxrd.cli.app import run
+from jaxrd.cli.confidence_report import confidence_figure, report
 from jaxrd.tosc import bands
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -72,7 +73,9 @@ class TestStatistics:
         assert {name for name, point in found.at[0].items() if point is not None} == SOFT
         for name, point in found.at[0].items():
             assert point.rate == pytest.approx(limits.at[0][name], abs=1e-8), name
-            assert point.bootstrap.lower < point.rate - point.bias < point.bootstrap.upper
+            # oRD has a largest value, which its rate less its bias may exceed
+            middle = point.rate if name == "oRD" else point.rate - point.bias
+            assert point.bootstrap.lower < middle < point.bootstrap.upper
         assert {name for name, point in found.at[1].items() if point is not None} == {"oRD"}  # the others end above
         assert all(point is None for point in found.at[2].values())  # nothing is sent
         assert found.excess[1] == found.excess[2] == {}
@@ -105,6 +108,36 @@ class TestStatistics:
         assert rigorous == pytest.approx(given.lower.rate(0.42))
         nothing = tosc.statistics(limits, kappa=0.0).sandwich[0]
         assert nothing.lower == nothing.upper == pytest.approx(limits.at[0]["TMRD_model"], abs=1e-8)
+
+    def test_too_few_samples_for_the_classes(self, limits, monkeypatch):
+        """No interval is given where coverage was not measured, and a sentence says so."""
+        assert bands.withdrawn(limits) == {}
+        few = replace(limits, workings=replace(limits.workings, outputs=limits.workings.outputs.take(np.arange(24))))
+        assert set(bands.withdrawn(few)) == SOFT - {"oRD", "iE&C"}  # 8 samples a class, 9 cells
+        for name in ("TMRD", "TMRD_model", "oRD"):
+            monkeypatch.setitem(bands.LEAST_SAMPLES, name, 51)
+        found = tosc.statistics(limits)
+        assert set(found.withdrawn) == {"TMRD", "TMRD_model", "oRD"}
+        assert set(found.bands) == set(found.at[0]) == SOFT - set(found.withdrawn)
+        assert found.excess[0] == {}
+        (words,) = written.withheld(found)
+        assert words == "no interval of oRD, TMRD, TMRD_model: 3 classes for 150 samples: fewer than 51 samples each"
+        row = written.objects(found, limits, seed=0, given=False)["confidence"]["at"][0]
+        assert row["TMRD"] is None
+        assert row["status"]["TMRD"] == "withdrawn: too few samples"
+        assert row["status"]["S&C"] == "interval"
+        report(found, limits)
+
+    def test_no_bound_above_the_logarithm_of_the_classes(self, found):
+        """Regression: 9.131 bits were printed for 100 classes."""
+        most = np.log(3)
+        lines = (found.lower.rate, found.oracle_lower.rate, found.upper.at, found.upper_model.at)
+        for line in lines:
+            rates = np.array([line(d) for d in np.linspace(0, 1, 21)])
+            assert (rates[np.isfinite(rates)] <= most).all()
+        assert found.lower.rate(0.0) == most  # a distortion that the model cannot reach
+        ends = [p.bootstrap.upper for band in found.bands.values() for p in band if p is not None]
+        assert np.nanmax(ends) <= most
 
     def test_seed_and_confidence(self, limits, found):
         again, other = tosc.statistics(limits), tosc.statistics(limits, seed=1, confidence=0.5)
@@ -178,6 +211,25 @@ class TestCoverage:
         assert {key.split(", ")[0] for key in held if key.endswith("bootstrap")} == SOFT
 
 
+class TestFigure:
+    def test_each_bound_over_its_own_distortion(self, limits, found):
+        """Regression: a bound on what the model believes was drawn over what labels measure, two lines one entry."""
+        figure = confidence_figure(found, limits, lambda ax: ax.set_xlabel("labels"))
+        measured, believed = figure.axes
+        labels = [ax.get_legend_handles_labels()[1] for ax in (measured, believed)]
+        assert believed.get_xlabel() == "distortion that the model believes"
+        assert [label for label in labels[0] if "McDiarmid" in label] == ["any scheme, at least (95 %, McDiarmid)"]
+        assert [label for label in labels[1] if "McDiarmid" in label] == ["at least (95 %, McDiarmid)"]
+        assert all(sum("Hoeffding" in label for label in some) == 1 for some in labels)
+        grid = np.linspace(0, 1, 201)
+        for ax, name, bound in (
+            (measured, "any scheme", found.oracle_lower.rate),
+            (believed, "at least", found.lower.rate),
+        ):
+            (line,) = (line for line in ax.lines if str(line.get_label()).startswith(name))
+            np.testing.assert_allclose(line.get_ydata(), [bound(d) / np.log(2) for d in grid])
+
+
 @pytest.fixture
 def file(tmp_path):
     logits, labels = arrays(300)
@@ -207,7 +259,12 @@ class TestCommand:
         ends = {f"{method}_{end}_bits" for method in ("bootstrap", "clt") for end in ("lower", "upper")}
         assert ends | {"bias_bits"} <= set(document["curves"]["TMRD"])
         assert "plugin_bias_bits" in document["curves"]["S&C"]
+        assert {name: word for name, word in plain["at"][1]["status"].items() if word != "beyond"} == {"oRD": "reached"}
+        assert set(plain["at"][0]["status"].values()) == {"reached"}
         confidence = document["confidence"]
+        assert confidence["at"][1]["status"]["TMRD"] == "beyond"
+        assert confidence["at"][0]["status"]["merge"] == "none at this point"
+        assert confidence["at"][1]["rigorous"]["status"]["TMRD_hoeffding_upper_bits"] == "beyond"
         assert confidence["level"] == 0.95
         assert {"of", "bootstrap", "clt", "mcdiarmid", "hoeffding", "cross_fitted", "sandwich"} == set(
             confidence["methods"]
@@ -271,6 +328,7 @@ class TestCommand:
         document = load(tmp_path / "o")
         assert set(document["confidence"]["rigorous"]) == {"distortion", "oRD_mcdiarmid_lower_bits"}
         assert document["confidence"]["kappa"] is None
+        assert document["at"][0]["status"]["TMRD"] == document["confidence"]["at"][0]["status"]["S&C"] == "not computed"
         assert document["reliability"] == []
         assert set(document["cross_fitted"]["curves"]) == {"iE&C"}
 

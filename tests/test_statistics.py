@@ -12,7 +12,7 @@ from strategies import generators
 from jaxrd import Problem, optimal_channel, rate_at, solve, sweep, tosc
 from jaxrd.closed_form import categorical
 from jaxrd.curve import Curve
-from jaxrd.tosc import held_out, intervals, resampling, response
+from jaxrd.tosc import held_out, intervals, inversion, resampling, response
 from jaxrd.tosc.rigorous import hoeffding, mcdiarmid
 
 
@@ -60,28 +60,6 @@ class TestResampling:
             dense[np.asarray(joint.labels), np.asarray(joint.decisions)] = mass
             np.testing.assert_allclose(dense, tosc.confusion_joint(y[again], yt[again], 3), atol=1e-15)
 
-    def test_closed_forms_are_evaluated_anew(self, samples, weights):
-        """At a parameter where the distortion hardly moves: oRD has no more, the others come back along the curve."""
-        _, y, yt = samples
-        joint, masses = joint_of(y, yt, 3, weights)
-        found = resampling.oracle(joint, jnp.asarray(masses), 0.3)
-        for i in range(3):
-            again = np.repeat(np.arange(N), np.rint(N * np.asarray(weights)[i]).astype(int))
-            prior = np.bincount(y[again], minlength=3) / N
-            np.testing.assert_allclose(found.replicates[i], categorical.rate(prior, 0.3), atol=1e-14)
-
-    def test_the_oracle_is_studentized(self):
-        """Regression: near a uniform prior the basic interval lay above the truth 16 times in 100, not 2.5."""
-        prior, g, above = np.array([0.31375, 0.3975, 0.28875]), np.random.default_rng(0), 0
-        truth = float(categorical.rate(prior, 0.45))
-        for _ in range(150):
-            mass = g.multinomial(500, prior) / 500
-            joint = tosc.SparseJoint(jnp.arange(3), jnp.arange(3), jnp.asarray(mass), 3)
-            found = resampling.oracle(joint, jnp.asarray(g.multinomial(500, mass, size=400) / 500), 0.45)
-            scaled = found.rate + (found.replicates - found.rate) * found.scale
-            above += intervals.bootstrap(float(found.rate), np.asarray(scaled), 0.05).lower > truth
-        assert above / 150 < 0.07
-
     @pytest.mark.parametrize("name", ["E&C", "S&C", "TS"])
     def test_at_a_fixed_distortion(self, samples, weights, name):
         """Against the resampled curve solved for the same distortion: second order apart."""
@@ -128,6 +106,74 @@ class TestResampling:
             float(resampling.steepness(jnp.asarray(a), jnp.asarray(b))) for a, b in ((1, 2), (0, 0), (1, -1), (1, 0))
         ]
         np.testing.assert_equal(found, [0.5, 0, np.nan, np.nan])
+
+
+def oracle_intervals(prior, samples, distortion, draws, replicates=200):
+    """Intervals at one distortion for as many draws, shape (draws, 2)."""
+    g, found = np.random.default_rng(0), []
+    for seed in range(draws):
+        counts = g.multinomial(samples, prior)
+        inside = inversion.oracle_interval(
+            counts[counts > 0], np.array([distortion]), most=len(prior), risk=0.05, replicates=replicates, seed=seed
+        )
+        found.append((inside.lower[0], inside.upper[0]))
+    return np.array(found)
+
+
+class TestInversion:
+    """oRD: what the bootstrap about the plug-in missed, and what it did not."""
+
+    def test_class_balanced_data(self):
+        """Regression: the bootstrap's intervals lay above what any prior of 100 classes attains, 29 in 40."""
+        lower, upper = oracle_intervals(np.full(100, 0.01), 500, 0.3, 15, replicates=100).T
+        top = np.log(100) + 0.7 * np.log(0.7) + 0.3 * np.log(0.3 / 99)  # ln M - h(D) - D ln(M - 1)
+        assert (upper <= top + 1e-12).all()
+        assert (lower < upper).all()
+        assert (upper > top - 1e-12).sum() >= 13  # misses below the truth once in 40
+        assert np.mean(upper - lower) < 0.1
+
+    def test_nearly_balanced_data(self):
+        """Regression: near a uniform prior the basic interval lay above the truth 16 times in 100, not 2.5."""
+        prior = np.array([0.31375, 0.3975, 0.28875])
+        truth = float(categorical.rate(prior, 0.45))
+        lower, upper = oracle_intervals(prior, 500, 0.45, 100).T
+        assert (lower > truth).mean() <= 0.07  # of 100 at 2.5 % more than 7 come once in 400
+        assert (upper < truth).mean() <= 0.07
+
+    def test_far_from_uniform_the_central_limit_theorem_holds(self):
+        prior, d, n = np.array([0.6, 0.2, 0.15, 0.05]), 0.2, 20_000
+        rate, influence = jax.value_and_grad(lambda p: categorical.rate(p, d))(jnp.asarray(prior))
+        width = 2 * 1.96 * np.sqrt(prior @ (influence - prior @ influence) ** 2 / n)
+        found = inversion.oracle_interval(
+            np.rint(n * prior).astype(int), np.array([d]), most=4, risk=0.05, replicates=1000, seed=0
+        )
+        assert found.upper[0] - found.lower[0] == pytest.approx(width, rel=0.1)
+        assert (found.upper[0] + found.lower[0]) / 2 == pytest.approx(float(rate), abs=0.05 * width)
+        wider = inversion.oracle_interval(
+            np.rint(n * prior).astype(int), np.array([d]), most=4, risk=0.01, replicates=1000, seed=0
+        )
+        assert wider.upper[0] - wider.lower[0] == pytest.approx(width * 2.576 / 1.96, rel=0.15)
+
+    def test_a_sample_of_equal_counts_is_not_certain(self):
+        lower, upper = (
+            ends[0]
+            for ends in inversion.oracle_interval(
+                np.array([250, 250]), np.array([0.2]), most=2, risk=0.05, replicates=400, seed=0
+            )[1:]
+        )
+        top = np.log(2) + 0.8 * np.log(0.8) + 0.2 * np.log(0.2)
+        assert upper == pytest.approx(top, abs=1e-12)
+        # Of p = .5 + x: ln 2 - h is 2 x^2. Counts as unequal as one standard deviation, .0224, are allowed for, and
+        # 1.96 more: x = .066, but for the interpolation between a few priors.
+        assert 2 * 0.06**2 < top - lower < 2 * 0.075**2
+
+    def test_classes_not_drawn_may_be_there(self):
+        counts, d = np.full(10, 50), np.array([0.3])
+        tops = [
+            inversion.oracle_interval(counts, d, most=most, risk=0.05, replicates=100, seed=0).upper[0]
+            for most in (10, 12)
+        ]
+        assert 0 < tops[1] - tops[0] < 0.05
 
 
 class TestResponse:
@@ -269,6 +315,13 @@ class TestIntervals:
         assert intervals.bootstrap(0.05, replicates, 0.05).lower == 0
         assert intervals.bootstrap(0.05, replicates, 0.05, least=-np.inf).lower < 0
 
+    def test_no_rate_above_the_most_there_can_be(self):
+        replicates = np.linspace(1.0, 2.0, 101)
+        assert intervals.bootstrap(1.5, replicates, 0.05, most=1.7) == pytest.approx((1.025, 1.7))
+        assert np.isnan(intervals.bootstrap(1.5, replicates, 0.05, most=1.0)).all()  # wholly above: it has failed
+        assert intervals.central_limit(1.0, 0.1, 0.05, most=1.1).upper == 1.1
+        assert np.isnan(intervals.central_limit(1.0, 0.1, 0.05, most=0.5)).all()
+
     def test_no_number_no_interval(self):
         assert np.isnan(intervals.bootstrap(1.0, np.array([1.0, np.nan]), 0.05)).all()
         assert np.isnan(intervals.central_limit(1.0, np.nan, 0.05)).all()
@@ -342,6 +395,9 @@ class TestRigorous:
         assert lines.intercept[1] == pytest.approx(dual - 5 * np.sqrt(np.log(2 / 0.025) / (2 * N)), abs=1e-8)
         assert lines.rate(0.3) == max(*(lines.intercept - lines.slope * 0.3), 0)
         assert lines.rate(1.0) == 0
+        # Below the least distortion of the posteriors the lines rise past what any rate is.
+        assert lines.rate(-0.5) > np.log(3)
+        assert mcdiarmid(points, N, 0.025, most=np.log(3)).rate(-0.5) == np.log(3)
 
     def test_hoeffding_by_hand(self):
         held = held_out.HeldOut(
@@ -355,6 +411,9 @@ class TestRigorous:
         assert found.at(0.45 + reach) == pytest.approx((1 + 3 * reach) / 2)
         assert found.at(0.29 + reach) == np.inf
         assert found.at(1.0) == 0
+        low = hoeffding(held, 0.025, most=0.9)
+        assert low.at(0.3 + reach) == 0.9
+        assert low.at(0.29 + reach) == np.inf
 
 
 class TestHeldOut:

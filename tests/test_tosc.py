@@ -13,6 +13,7 @@ from jaxrd import Curve, Status, lower_convex_envelope, optimal_channel, rate_at
 from jaxrd.closed_form import categorical
 from jaxrd.information import entropy
 from jaxrd.tosc import bounds
+from jaxrd.tosc.calibration import doubts
 from jaxrd.tosc.limits import _miscalibration
 
 SLOPES = np.geomspace(0.3, 60, 24)
@@ -326,6 +327,43 @@ class TestCalibration:
         z = np.array([[2.0, 0.0]] * 4) * scale
         np.testing.assert_allclose(tosc.fit_temperature(z, [0, 0, 0, 1]), 2 * scale / np.log(3), rtol=1e-9)
 
+    @pytest.mark.parametrize("mask", [-1e4, -1e7, -1e9, -3e38, -np.inf])
+    def test_a_masked_class_does_not_count(self, mask):
+        """Regression: T = 1000 to 1e32, from a unit that was the largest difference."""
+        g = np.random.default_rng(0)
+        z = 3 * g.standard_normal((500, 6))
+        labels = np.array([g.choice(6, p=np.exp(row / 2.5) / np.exp(row / 2.5).sum()) for row in z])
+        masked = np.column_stack([z, np.full(500, mask)])
+        masked[::7, 2] = np.where(labels[::7] == 2, z[::7, 2], mask)  # and one that is ruled out for some samples
+        plain = np.where(masked[:, :6] == mask, -1e3, masked[:, :6])
+        np.testing.assert_allclose(
+            tosc.fit_temperature(masked, labels),
+            tosc.fit_temperature(np.c_[plain, plain[:, 0] - 1e3], labels),
+            rtol=1e-9,
+        )
+
+    def test_the_search_is_bounded(self):
+        """Regression: 2.6e124. Labels that the scores contradict are likeliest under the flattest posterior."""
+        z, y = np.array([[2.0, 0.0]] * 4), np.array([1, 1, 1, 0])
+        assert float(tosc.fit_temperature(z, y)) == pytest.approx(2e6)
+        assert float(tosc.fit_temperature(1e300 * z, y)) == pytest.approx(2e306)
+        assert doubts(z, y, 2e6, np.arange(4))[-1].startswith("the fit of the temperature ended at its bound, 2e+06")
+
+    @pytest.mark.parametrize("rows", [[5], [5, 17]])
+    def test_outlier_rows_are_named(self, rows):
+        g = np.random.default_rng(0)
+        z = 3 * g.standard_normal((500, 6))
+        labels = np.array([g.choice(6, p=np.exp(row / 2.5) / np.exp(row / 2.5).sum()) for row in z])
+        fitted = float(tosc.fit_temperature(z, labels))
+        assert doubts(z, labels, fitted, np.arange(500)) == []
+        spoilt = z.copy()
+        spoilt[rows, labels[rows]] = -1e4
+        spoilt[5, labels[5]] *= 3
+        words = doubts(spoilt, labels, float(tosc.fit_temperature(spoilt, labels)), 1000 + np.arange(500))
+        who = "sample 1005 alone moves" if len(rows) == 1 else "2 samples, of which sample 1005 is the worst, move"
+        assert words[0].startswith(f"{who} the temperature from {fitted:.2f}")
+        assert len(words) == 2  # and that it is at the bound
+
     def test_nothing_to_fit(self):
         assert float(tosc.fit_temperature(np.eye(3), [0, 1, 2])) == 1
 
@@ -501,6 +539,46 @@ class TestLimits:
         found = tosc.limits(tosc.from_scores(scores, np.array([0, 1, 0])), at=[0.2, 0.5], temperature=1.0)
         assert found.at[0]["TMRD"] == np.inf
         assert found.at[1]["TMRD"] == 0
+
+    def test_from_d_0_on_nothing_needs_to_be_sent(self):
+        """Regression: "beyond" for the curves whose own silence names another class than the likeliest label."""
+        scores = np.array([[1.0, 0], [2.0, 0], [3.0, 1], [2.0, 0.5]])
+        found = tosc.limits(tosc.from_scores(scores, np.array([1, 1, 0, 1])), at=[0.25, 0.3, 0.2], temperature=1.0)
+        assert found.summary["zero_rate_distortion"] == 0.25
+        for row in found.at[:2]:
+            assert all(row[name] == 0 for name in ("oRD", "TMRD", "iE&C", "S&C", "E&C", "merge"))
+            assert row["TS"] is None
+            assert row["TMRD_model"] >= 0  # over its own distortion
+        assert found.at[2]["TMRD"] == found.at[2]["S&C"] == np.inf
+
+    def test_a_rare_class_is_split_too(self):
+        """Regression: a traceback where its only sample fell into the half that fits the temperature."""
+        labels = np.array([0, 0, 0, 1, 0, 0, 0, 0])
+        for seed in range(4):
+            found = tosc.limits(
+                tosc.from_scores(np.random.default_rng(0).normal(size=(8, 2)), labels), seed=seed, at=[0.1]
+            )
+            assert found.summary["zero_rate_distortion"] == 0.25
+            assert np.isfinite(found.at[0]["oRD"])
+
+    def test_one_label_alone(self):
+        """A reproduction alphabet of one letter is ordinary: everything is 0 bits at no distortion."""
+        logits = np.array([[1.0, 0], [0, 1.0], [2.0, 0], [0, 2.0]])
+        one = tosc.Outputs(np.zeros(4, int), logits.argmax(1), 2, logits)
+        found = tosc.limits(one, at=[0.0, 0.3], temperature=1.0)
+        assert all(row[name] == 0 for row in found.at for name in ("oRD", "TMRD", "iE&C", "S&C", "E&C", "merge"))
+        assert all(np.isfinite(curve.rate).all() for curve in found.curves.values())
+        assert (found.curves["iE&C"].rate == 0).all()
+
+    def test_a_class_that_is_masked_everywhere_is_left_out(self, outputs):
+        masked = tosc.Outputs(outputs.labels, outputs.decisions, 4, np.c_[outputs.logits, np.full(400, -1e7)])
+        plain, found = (tosc.limits(o, slopes=8, seed=3, at=[0.4]) for o in (outputs, masked))
+        assert found.summary["temperature"] == pytest.approx(plain.summary["temperature"], rel=1e-9)
+        assert found.at[0] == pytest.approx(plain.at[0], abs=1e-9)
+        assert found.summary["classes"] == 3
+        assert any("probability 0 in every row and no label: class 3" in w for w in found.warnings)
+        for name, curve in plain.curves.items():
+            np.testing.assert_allclose(found.curves[name].rate, curve.rate, atol=1e-9)
 
     def test_default_targets(self, outputs):
         rows = tosc.limits(outputs, slopes=4, at=None).at

@@ -47,6 +47,13 @@ def forgive_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def reach(rate: float | None) -> str:
+    """Why a rate is null in a file, in a word: JSON has no infinity."""
+    if rate is None or np.isnan(rate):
+        return "not computed"
+    return "beyond" if np.isinf(rate) else "reached"
+
+
 def set_precision(float32: bool) -> str:
     """Choose float64 (the command line is an application: here it may) or float32; returns the dtype's name."""
     jax.config.update("jax_enable_x64", not float32)

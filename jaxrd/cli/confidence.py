@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxrd.cli.common import reach
 from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns
@@ -13,7 +14,9 @@ GRID = 64  # distortions at which the rigorous bounds are written
 METHODS = {
     "of": "the population at the temperature used. TMRD: rate of the optimal channels at the distortion that labels "
     "measure; TMRD_model: R(D) of the posteriors at the distortion the model believes",
-    "bootstrap": "basic interval of multinomial resamplings (oRD: studentized), corrects the plug-in's bias; pointwise",
+    "bootstrap": "basic interval of multinomial resamplings, corrects the plug-in's bias; pointwise. oRD: rates of the "
+    "priors, on the line from uniform through that of the samples, under which the plug-in is no surprise in "
+    "simulations; conservative near the flat maximum, where it can miss on one side alone",
     "clt": "plug-in less its bias, +- z sd(influence) / sqrt(samples); pointwise; TMRD_model's width is also L(s)'s",
     "mcdiarmid": "lower bound at every sample size, for all D at once. oRD: for any scheme; TMRD_model: for any scheme "
     "that sees the posterior alone, if that is calibrated",
@@ -53,6 +56,25 @@ def _entry(uncertain: Any) -> dict[str, float] | None:
     return entry | (_ends("clt", uncertain.clt) if np.isfinite(uncertain.clt.lower) else {})
 
 
+def _word(found: Statistics, name: str, rate: float | None, uncertain: Any) -> str:
+    """Why there is no interval, in a few words; "interval" where there is one."""
+    if uncertain is not None:
+        return "interval" if np.isfinite(uncertain.bootstrap.lower) else "none found"
+    if reach(rate) != "reached":
+        return reach(rate)
+    if name in found.withdrawn:
+        return "withdrawn: too few samples"
+    return "nothing is sent" if rate == 0 else "none at this point"
+
+
+def withheld(found: Statistics) -> list[str]:
+    """A sentence for each reason why curves have no interval."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in found.withdrawn.items():
+        by_reason.setdefault(reason, []).append(name)
+    return [f"no interval of {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
 def band_columns(found: Statistics, name: str) -> dict[str, np.ndarray]:
     """The intervals of a curve as parallel arrays, bits; NaN where a point has none."""
     entries = [_entry(point) or {} for point in found.bands.get(name, [])]
@@ -87,12 +109,15 @@ def objects(found: Statistics, limits: Limits, *, seed: int, given: bool) -> dic
     rows = []
     for i, row in enumerate(limits.at):
         d = float(row["distortion"] or 0)
-        entry: dict[str, Any] = {"distortion": d} | {name: _entry(u) for name, u in found.at[i].items()}
+        at = {name: found.at[i].get(name) for name in row if name != "distortion"}
+        entry: dict[str, Any] = {"distortion": d} | {name: _entry(u) for name, u in at.items()}
+        entry["status"] = {name: _word(found, name, row[name], u) for name, u in at.items()}
         entry["above_TMRD"] = {
             name: {"excess_bits": excess.rate / NATS_PER_BIT} | _ends("bootstrap", excess.bootstrap)
             for name, excess in found.excess[i].items()
         }
         entry["rigorous"] = {name: bound(d) / NATS_PER_BIT for name, bound in _proved(found).items()}
+        entry["rigorous"]["status"] = {name: reach(rate) for name, rate in entry["rigorous"].items()}
         if found.sandwich:
             entry["sandwich"] = {f"{key}_bits": x / NATS_PER_BIT for key, x in found.sandwich[i]._asdict().items()}
         rows.append(entry)
@@ -102,11 +127,13 @@ def objects(found: Statistics, limits: Limits, *, seed: int, given: bool) -> dic
     confidence = {
         "level": found.confidence, "replicates": found.replicates, "seed": seed, "methods": METHODS, "at": rows,
         "rigorous": {"distortion": grid} | {name: rate / NATS_PER_BIT for name, rate in proved.items()},
+        "withdrawn": found.withdrawn,
         "kappa": None if found.kappa is None else {"value": found.kappa, "source": source},
     }  # fmt: skip
     rates = [
         {"distortion": row["distortion"]}
         | {name: rate / NATS_PER_BIT for name, rate in found.cross_fitted_at[i].items()}
+        | {"status": {name: reach(rate) for name, rate in found.cross_fitted_at[i].items()}}
         for i, row in enumerate(limits.at)
     ]
     crossed = {name: columns(curve) for name, curve in found.cross_fitted.items()}

@@ -1,41 +1,74 @@
 """What `jaxrd limits --confidence` shows: bands in the figure, a table, sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from rich.table import Table
 
 from jaxrd import plots
 from jaxrd.cli.common import console
 from jaxrd.cli.confidence import band_columns
-from jaxrd.curve import Curve
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.tosc import Limits, Statistics
 from jaxrd.tosc.intervals import Interval
 
 
-def add_bands(ax: Any, found: Statistics, curves: dict[str, Curve]) -> None:
-    """Draw TMRD's band and the rigorous bounds; before the curves, whose legend names them too."""
+def confidence_figure(found: Statistics, limits: Limits, draw_curves: Callable[[Axes], Any]) -> Figure:
+    """The curves with bands and bounds; what the model believes has a panel of its own, over its own distortion.
 
-    top = 1.02 * max(float(np.nanmax(c.rate)) for c in curves.values()) / NATS_PER_BIT
-    percent = f"{100 * found.confidence:g} %"
-    if "TMRD" in curves:
-        band = band_columns(found, "TMRD")
-        if "clt_lower_bits" in band:
-            plots.band(
-                ax, curves["TMRD"].distortion, band["clt_lower_bits"], np.minimum(band["clt_upper_bits"], top),
-                colour=plots.STYLE["TMRD"][0], label=f"TMRD, {percent} (CLT)",
-            )  # fmt: skip
-        if found.lower is not None and found.upper is not None:
-            grid = np.linspace(0, 1, 201)
-            lower, upper = (
-                np.array([f(float(d)) for d in grid]) / NATS_PER_BIT for f in (found.lower.rate, found.upper.at)
-            )
-            for rate, label in ((lower, f"rigorous {percent}: McDiarmid, Hoeffding"), (upper, None)):
-                ax.plot(
-                    grid, np.where(rate <= top, rate, np.nan), color=plots.STYLE["TMRD"][0], linewidth=0.7, label=label
-                )
+    Args:
+        found: the statistics.
+        limits: what they are about.
+        draw_curves: draws the curves on an axes; after the bands, whose legend names them too.
+    """
+    percent, aware = f"{100 * found.confidence:g} %", limits.curves.get("TMRD")
+    if aware is None:
+        figure, ax = plots.new_figure(height=6.0)
+        _bound(ax, found.oracle_lower.rate, plots.STYLE["oRD"][0], f"any scheme, at least ({percent}, McDiarmid)")
+        draw_curves(ax)
+        return figure
+    figure = Figure(figsize=(12.4, 6.0), layout="constrained")
+    ax, beside = figure.subplots(1, 2, width_ratios=(3, 2))
+    colour = plots.STYLE["TMRD"][0]
+    top = 1.02 * max(float(np.nanmax(c.rate)) for c in limits.curves.values()) / NATS_PER_BIT
+    _band(ax, aware.distortion, band_columns(found, "TMRD"), top, percent)
+    _bound(ax, found.oracle_lower.rate, plots.STYLE["oRD"][0], f"any scheme, at least ({percent}, McDiarmid)")
+    if found.upper is not None:
+        _bound(ax, found.upper.at, colour, f"TMRD's channels, at most ({percent}, Hoeffding)", top)
+    draw_curves(ax)
+
+    believed = np.asarray(aware.model_distortion)
+    _band(beside, believed, band_columns(found, "TMRD_model"), top, percent)
+    if found.lower is not None and found.upper_model is not None:
+        _bound(beside, found.lower.rate, colour, f"at least ({percent}, McDiarmid)", dashed=True)
+        _bound(beside, found.upper_model.at, colour, f"at most ({percent}, Hoeffding)", top)
+    beside.plot(believed, aware.rate / NATS_PER_BIT, color=colour, marker="o", markersize=4, label="TMRD as believed")
+    beside.set_xlabel("distortion that the model believes")
+    beside.set_xlim(0, min(1.0, 1.02 * float(np.nanmax(believed))))
+    beside.set_ylim(*ax.get_ylim())
+    beside.set_title("the same channels, as the model believes", fontsize=11)
+    beside.grid(alpha=0.25)
+    beside.legend(frameon=False, fontsize=9, loc="upper right")
+    return figure
+
+
+def _band(ax: Axes, distortion: Any, columns: dict[str, np.ndarray], top: float, percent: str) -> None:
+    if "clt_lower_bits" in columns:
+        lower, upper = columns["clt_lower_bits"], np.minimum(columns["clt_upper_bits"], top)
+        plots.band(ax, distortion, lower, upper, colour=plots.STYLE["TMRD"][0], label=f"TMRD, {percent} (CLT)")
+
+
+def _bound(
+    ax: Axes, rate: Callable[[float], float], colour: str, label: str, top: float = np.inf, *, dashed: bool = False
+) -> None:
+    """One bound on [0, 1], left out above the top."""
+    grid = np.linspace(0, 1, 201)
+    bits = np.array([rate(float(d)) for d in grid]) / NATS_PER_BIT
+    line = (0, (4, 2)) if dashed else "-"
+    ax.plot(grid, np.where(bits <= top, bits, np.nan), color=colour, linewidth=0.8, linestyle=line, label=label)
 
 
 def report(found: Statistics, limits: Limits) -> None:
@@ -48,13 +81,14 @@ def report(found: Statistics, limits: Limits) -> None:
         table.add_column(f"D = {d:.4g}", justify="right", no_wrap=True)
 
     def rows(name: str, shown: str) -> None:
-        at = [row[name] for row in found.at]
-        table.add_row(shown, "bootstrap", *("-" if u is None else _pair(u.bootstrap) for u in at))
+        at = [row.get(name) for row in found.at]
+        by = "inversion" if name == "oRD" else "bootstrap"
+        table.add_row(shown, by, *("-" if u is None else _pair(u.bootstrap) for u in at))
         if any(u is not None and np.isfinite(u.clt.lower) for u in at):
             table.add_row("", "CLT", *("-" if u is None else _pair(u.clt) for u in at))
 
     for name in ("oRD", "TMRD", "iE&C", "S&C", "E&C", "TS"):
-        if name in found.bands:
+        if name in limits.curves:
             rows(name, name)
             if name == "oRD":
                 table.add_row("", "McDiarmid", *(f">= {_bits(found.oracle_lower.rate(d))}" for d in distortions))

@@ -19,6 +19,7 @@ from jaxrd.cli.common import (
     forgive_interrupts,
     progress_bar,
     provenance,
+    reach,
     set_precision,
     timed,
 )
@@ -112,11 +113,14 @@ def limits_command(
     rows = [
         {key: v if key == "distortion" or v is None else v / NATS_PER_BIT for key, v in row.items()} for row in found.at
     ]
+    for row in rows:
+        row["status"] = {key: reach(v) for key, v in row.items() if key != "distortion"}
     warnings, crossed = list(found.warnings), {}
     if stats is not None:
         curves = {key: c | more.band_columns(stats, key) for key, c in curves.items()}
         crossed = {f"{key} cross-fitted": columns(c, pixels=pixels) for key, c in stats.cross_fitted.items()}
         warnings += [words] if (words := more.optimism(stats, found)) else []
+        warnings += more.withheld(stats)
     summary: dict[str, Any] = dict(found.summary)
     summary["estimate_entropy_bits"] = summary.pop("estimate_entropy_nats") / NATS_PER_BIT
     document = {
@@ -151,17 +155,22 @@ def limits_command(
 
 def _figure(name: str, found: Any, stats: Any) -> bytes:
     from jaxrd import plots
-    from jaxrd.cli.confidence_report import add_bands
     from jaxrd.tosc import CURVES
 
-    figure, ax = plots.new_figure(height=5.0 if stats is None else 6.0)  # two more lines in the legend
-    if stats is not None:
-        add_bands(ax, stats, found.curves)
-    plots.limits_axes(
-        ax, found.curves, task_model_distortion=found.summary["task_model_distortion"],
-        zero_rate_distortion=found.summary["zero_rate_distortion"], meanings=CURVES,
-    )  # fmt: skip
-    ax.set_title(f"{name}: bits needed for a given accuracy", fontsize=11)
+    def draw(ax: Any) -> None:
+        plots.limits_axes(
+            ax, found.curves, task_model_distortion=found.summary["task_model_distortion"],
+            zero_rate_distortion=found.summary["zero_rate_distortion"], meanings=CURVES,
+        )  # fmt: skip
+        ax.set_title(f"{name}: bits needed for a given accuracy", fontsize=11)
+
+    if stats is None:
+        figure, ax = plots.new_figure()
+        draw(ax)
+    else:
+        from jaxrd.cli.confidence_report import confidence_figure
+
+        figure = confidence_figure(stats, found, draw)
     return plots.png(figure)
 
 
@@ -206,6 +215,5 @@ def _report(name: str, notes: Any, found: Any, rows: Any, warnings: list[str], s
 
 
 def _cell(bits: float | None) -> str:
-    if bits is None or np.isnan(bits):
-        return "-"
-    return "beyond" if np.isinf(bits) else f"{bits:.4f}"
+    word = reach(bits)
+    return "-" if word == "not computed" else word if word == "beyond" else f"{bits:.4f}"

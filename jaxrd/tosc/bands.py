@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.curve import Curve
-from jaxrd.tosc import intervals, resampling, response
+from jaxrd.tosc import intervals, inversion, resampling, response
 from jaxrd.tosc.bounds import STEEPEST
 from jaxrd.tosc.intervals import Interval
 from jaxrd.tosc.joint import sparse_joint
@@ -18,6 +18,10 @@ from jaxrd.tosc.outputs import Outputs
 from jaxrd.tosc.resampling import Resampled
 
 ACHIEVABLE = ("iE&C", "S&C", "E&C", "TS")
+
+LEAST_SAMPLES = {"oRD": 5, "TMRD": 20, "TMRD_model": 20, "S&C": 20, "E&C": 20, "TS": 20, "iE&C": 2}
+"""Samples a class (iE&C: a cell of the confusion that occurs) from which on intervals are given; measured, see
+benchmarks/README.md, coverage."""
 
 Progress = Callable[[str, int, int], None] | None
 Responses = dict[str, Callable[[float, Any], dict[str, Resampled]]]
@@ -56,7 +60,6 @@ def responses(found: Limits, replicates: int, seed: int) -> Responses:
     joint = sparse_joint(y, yt, len(occur))
     masses = jnp.asarray(resampling.resampled_masses(joint, y, yt, weights), joint.dtype)
     by_name: Responses = {
-        "oRD": lambda d, _: {"oRD": resampling.oracle(joint, masses, d)},
         "E&C": lambda d_hat, _: {"E&C": resampling.estimated(joint, masses, d_hat)},
         "TS": lambda share, _: {"TS": resampling.shared(joint, masses, share)},
         "iE&C": lambda slope, q: {"iE&C": response.indirect(joint, masses, slope, jnp.asarray(q)[occur])},
@@ -73,15 +76,43 @@ def responses(found: Limits, replicates: int, seed: int) -> Responses:
     return {name: f for name, f in by_name.items() if _curve_of(name) in found.curves}
 
 
+def withdrawn(found: Limits) -> dict[str, str]:
+    """Why a curve has no interval, by its name: where coverage was seen to fall short, or was not measured."""
+    outputs = found.workings.outputs
+    _, y, yt = occurring(outputs)
+    samples, classes = len(y), len(np.unique(y))
+    cells = len(np.unique(yt * (y.max() + 1) + y))
+    reasons = {}
+    for name in ("oRD", *ACHIEVABLE, "TMRD", "TMRD_model"):
+        many, what = (cells, "confusion cells") if name == "iE&C" else (classes, "classes")
+        least = LEAST_SAMPLES[name]
+        if samples < least * many:
+            reasons[name] = f"{many} {what} for {samples} samples: fewer than {least} samples each"
+    return reasons
+
+
+def oracle(found: Limits, replicates: int, risk: float, seed: int) -> tuple[list[Uncertain | None], ...]:
+    """The `Uncertain` of oRD at each point of its curve, and at each distortion asked for; None where it is zero."""
+    counts, classes = np.bincount(found.workings.outputs.labels), found.workings.outputs.classes
+    curve, asked = found.curves["oRD"], [float(row["distortion"] or 0) for row in found.at]
+    d = np.concatenate([curve.distortion, asked])
+    rate = np.concatenate([curve.rate, [float(row["oRD"] or 0) for row in found.at]])
+    inside = inversion.oracle_interval(counts[counts > 0], d, most=classes, risk=risk, replicates=replicates, seed=seed)
+    none = Interval(np.nan, np.nan)
+    every = [
+        Uncertain(r, b, Interval(low, high), none) if r > 0 else None
+        for r, b, low, high in zip(rate.tolist(), *(a.tolist() for a in inside), strict=True)
+    ]
+    return every[: len(curve.rate)], every[len(curve.rate) :]
+
+
 def _curve_of(name: str) -> str:
     return name.removesuffix("_model")
 
 
 def _parameters(name: str, curve: Curve, entropy: float) -> np.ndarray:
     """What each point of a curve is drawn by; NaN where it has no band: at silence, and at all but hard decisions."""
-    if name == "oRD":
-        drawn_by = curve.distortion
-    elif name == "TS":
+    if name == "TS":
         drawn_by = curve.rate / entropy
     elif name == "E&C":
         drawn_by = curve.parameters["estimate_distortion"]
@@ -91,12 +122,12 @@ def _parameters(name: str, curve: Curve, entropy: float) -> np.ndarray:
     return np.where((curve.rate > 0) & (np.arange(len(drawn_by)) > 0), drawn_by, np.nan)
 
 
-def _uncertain(found: Resampled, samples: int, risk: float) -> Uncertain:
+def uncertain(found: Resampled, samples: int, risk: float, most: float = np.inf) -> Uncertain:
+    """The intervals of a curve at one point; `most` is what no rate lies above, nats."""
     rate, replicates = float(found.rate), np.asarray(found.replicates, np.float64)
     bias, error = intervals.bias(rate, replicates), float(found.deviation) / np.sqrt(samples)
-    clt = intervals.central_limit(rate, error, risk, bias=bias)
-    studentized = rate + (replicates - rate) * np.asarray(found.scale, np.float64)
-    return Uncertain(rate, bias, intervals.bootstrap(rate, studentized, risk), clt)
+    clt = intervals.central_limit(rate, error, risk, bias=bias, most=most)
+    return Uncertain(rate, bias, intervals.bootstrap(rate, replicates, risk, most=most), clt)
 
 
 def along_curves(
@@ -104,6 +135,7 @@ def along_curves(
 ) -> dict[str, list[Uncertain | None]]:
     """An `Uncertain` for each point of each curve, None where there is none; TMRD on either axis."""
     entropy, samples = found.summary["estimate_entropy_nats"], len(found.workings.outputs.labels)
+    most = np.log(found.workings.outputs.classes)
     parameters = {name: _parameters(name, found.curves[name], entropy) for name in respond if name in found.curves}
     bands: dict[str, list[Uncertain | None]] = {
         name: [None] * len(found.curves[_curve_of(name)].rate) for name in respond
@@ -114,7 +146,7 @@ def along_curves(
         for i in np.flatnonzero(np.isfinite(drawn_by)):
             q = None if solved is None else solved.reproduction[i - 1]
             for axis, resampled in respond[name](float(drawn_by[i]), q).items():
-                bands[axis][i] = _uncertain(resampled, samples, risk)
+                bands[axis][i] = uncertain(resampled, samples, risk, most)
             done += 1
             if progress is not None:
                 progress("bands", done, total)
@@ -127,13 +159,14 @@ def at_targets(
     """At each distortion asked for: an `Uncertain` by curve, None where it does not reach it or spends nothing; and
     the `Excess` of each achievable curve."""
     samples, at, excess = len(found.workings.outputs.labels), [], []
+    most = np.log(found.workings.outputs.classes)
     for places in found.workings.places:
         resampled: dict[str, Resampled] = {}
         for name, place in places.items():
             reached = name in respond and 0 < place.rate < np.inf and np.isfinite(place.parameter)
-            if reached and (place.parameter > 0 or name == "oRD"):
+            if reached and place.parameter > 0:
                 resampled[name] = respond[name](place.parameter, place.reproduction)[name]
-        at.append({n: _uncertain(resampled[n], samples, risk) if n in resampled else None for n in respond})
+        at.append({n: uncertain(resampled[n], samples, risk, most) if n in resampled else None for n in respond})
         excess.append(
             {name: _excess(resampled[name], resampled["TMRD"], risk) for name in ACHIEVABLE if name in resampled}
             if "TMRD" in resampled

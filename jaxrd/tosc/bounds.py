@@ -74,6 +74,8 @@ def slope_grid(classes: int, count: int, critical: float) -> np.ndarray:
     A uniform M-ary source has D = (M-1) / (M-1 + e^s), which spaces the first half. Slopes below `critical` would
     all give the zero-rate point: they are moved up to just above it.
     """
+    if classes == 1:  # nothing to choose from: every slope gives the same point
+        return np.geomspace(1, STEEPEST, count)
     tail = max(count // 2, 1)
     body = np.linspace(1 - 1 / classes, 0, count - tail + 2)[1:-1]
     slopes = np.maximum(np.log(classes - 1) + np.log1p(-body) - np.log(body), 1e-3)

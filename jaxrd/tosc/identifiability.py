@@ -14,6 +14,7 @@ from jaxrd.tosc.calibration import fit_temperature
 from jaxrd.tosc.estimate import Estimate, central, empirical_bernstein, error_limits, risk_of
 from jaxrd.tosc.fano import greatest_entropy, least_entropy
 from jaxrd.tosc.outputs import Outputs
+from jaxrd.tosc.split import halves
 
 
 @readable
@@ -75,8 +76,8 @@ def label_uncertainty(
 ) -> LabelUncertainty:
     """Estimates of H(Y|X), and the limits that hold: H(Y|X) <= H(Y|V) <= E[-ln V_Y], H(Y|X) <= h(e) + e ln(M-1).
 
-    Intervals assume independent samples that did not train the model. Without `temperature`, the first half of a
-    seeded permutation of the samples fits one and the other half gives the numbers, as in `limits`.
+    Intervals assume independent samples that did not train the model. Without `temperature`, one half of the samples
+    fits one and the other half gives the numbers, as in `limits`.
 
     Args:
         outputs: labels with logits, from `from_scores` or `jaxrd.io.read_outputs`.
@@ -111,8 +112,7 @@ def label_uncertainty(
     if total < (2 if temperature else 4):
         raise InputError(f"{total} samples are too few for an interval; at least 2 a half are needed.")
     if temperature is None:
-        order = np.random.default_rng(seed).permutation(total)
-        fit, outputs = outputs.take(order[: total // 2]), outputs.take(order[total // 2 :])
+        fit, outputs, _ = halves(outputs, seed)
         assert fit.logits is not None
         temperature = float(fit_temperature(fit.logits, fit.labels))
     assert outputs.logits is not None

@@ -24,29 +24,33 @@ def bias(rate: float, replicates: np.ndarray) -> float:
     return float(np.mean(replicates) - rate)
 
 
-def bootstrap(rate: float, replicates: np.ndarray, risk: float, *, least: float = 0.0) -> Interval:
+def bootstrap(
+    rate: float, replicates: np.ndarray, risk: float, *, least: float = 0.0, most: float = np.inf
+) -> Interval:
     """The basic bootstrap interval, [2 R - R*_(1-risk/2), 2 R - R*_(risk/2)].
 
     Replicates lie about the plug-in as the plug-in lies about the truth: reflected in it, they lie about the truth. The
-    percentile interval, not reflected, would have the plug-in's bias twice, this one has it corrected. Replicates whose
-    distance from R was scaled to R's own standard error give the studentized (bootstrap-t) interval.
+    percentile interval, not reflected, would have the plug-in's bias twice, this one has it corrected.
 
     Args:
         rate: of the samples, nats.
         replicates: of the resamplings, shape (replicates,).
         risk: 1 - confidence.
         least: what no rate lies below; -inf for differences of rates.
+        most: what no rate lies above. An interval wholly above it has failed: none is given.
 
-    Reference: A. Davison and D. Hinkley, Bootstrap methods and their application, 1997, sections 2.4 and 5.2.
+    Reference: A. Davison and D. Hinkley, Bootstrap methods and their application, 1997, section 5.2.
 
     >>> bootstrap(1.0, np.linspace(0.5, 1.25, 401), 0.5)  # biased low by 1/8
     Interval(lower=0.9375, upper=1.3125)
     """
     low, high = np.quantile(replicates, (risk / 2, 1 - risk / 2)) if np.isfinite(replicates).all() else (np.nan, np.nan)
-    return _interval(2 * rate - high, 2 * rate - low, least)
+    return _interval(2 * rate - high, 2 * rate - low, least, most)
 
 
-def central_limit(rate: float, standard_error: float, risk: float, *, bias: float = 0.0) -> Interval:
+def central_limit(
+    rate: float, standard_error: float, risk: float, *, bias: float = 0.0, most: float = np.inf
+) -> Interval:
     """R - bias +- z sd / sqrt(N), z leaving out risk / 2 on either side, at zero at least.
 
     Args:
@@ -55,13 +59,16 @@ def central_limit(rate: float, standard_error: float, risk: float, *, bias: floa
         risk: 1 - confidence.
         bias: what the plug-in is off by on average. Of order 1/N: nothing beside the width for many samples, but for
             m letters and N samples (m - 1) / 2N, and the width 1/sqrt(N) need not dwarf it.
+        most: as for `bootstrap`.
 
     >>> [round(x, 3) for x in central_limit(1.0, 0.1, 0.05)]
     [0.804, 1.196]
     """
     reach = -ndtri(risk / 2) * standard_error
-    return _interval(rate - bias - reach, rate - bias + reach, 0.0)
+    return _interval(rate - bias - reach, rate - bias + reach, 0.0, most)
 
 
-def _interval(lower: float, upper: float, least: float) -> Interval:
-    return Interval(float(np.maximum(lower, least)), float(np.maximum(upper, least)))
+def _interval(lower: float, upper: float, least: float, most: float) -> Interval:
+    if lower > most:
+        return Interval(np.nan, np.nan)
+    return Interval(float(np.maximum(lower, least)), float(np.clip(upper, least, most)))

@@ -18,10 +18,11 @@ from jaxrd.readable import readable
 from jaxrd.solution import Solution
 from jaxrd.tosc import bounds
 from jaxrd.tosc.bounds import Bound
-from jaxrd.tosc.calibration import fit_temperature, log_posterior
+from jaxrd.tosc.calibration import doubts, fit_temperature, log_posterior
 from jaxrd.tosc.confusion import confusion_joint, landmarks
 from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
 from jaxrd.tosc.reliability import Bin, reliability
+from jaxrd.tosc.split import halves
 
 CURVES = {
     "oRD": "oracle lower bound",
@@ -33,6 +34,11 @@ CURVES = {
     "merge": "merge rare classes",
 }
 """The curves by name, best to worst in the usual case, and what each means in three words."""
+
+BY_CLASS = (
+    "a class would have fallen wholly into the half that fits the temperature: each class was split in halves instead; "
+    "bounds proved for independent samples hold only nearly then"
+)
 
 
 @readable
@@ -61,7 +67,8 @@ class Limits:
     Args:
         curves: a `Curve` by name; a curve that could not be computed is absent.
         at: one dict per distortion asked for: `distortion`, and per curve the smallest rate (inf where the curve
-            does not reach it, None where the curve is absent), with `TMRD_model` on model-believed distortion.
+            does not reach it, None where the curve is absent; 0 from D_0 on, where always guessing the likeliest label
+            will do), with `TMRD_model` on model-believed distortion.
         summary: samples, classes, landmarks, calibration.
         workings: for `statistics`.
         reliability: confidence against accuracy of the samples that gave the curves; empty for hard decisions.
@@ -76,6 +83,29 @@ class Limits:
     warnings: list[str] = field(default_factory=list)
 
 
+def _possible(outputs: Outputs, temperature: float) -> tuple[Outputs, np.ndarray]:
+    """The outputs without classes whose posterior underflows to 0 in every row and that no sample has; those classes.
+
+    Such a class was ruled out, by a mask: no curve has a use for it but S&C's at t -> 0, which would guess it too.
+    """
+    assert outputs.logits is not None
+    logits = np.asarray(outputs.logits)
+    lead = (logits - logits.max(1, keepdims=True)).max(0)
+    kept = np.exp(lead / temperature) > 0
+    kept[outputs.labels] = kept[outputs.decisions] = True
+    if kept.all() or kept.sum() < 2:
+        return outputs, np.empty(0, int)
+    number = np.cumsum(kept) - 1
+    labels, decisions = number[outputs.labels], number[outputs.decisions]
+    return Outputs(labels, decisions, int(kept.sum()), logits[:, kept], outputs.notes), np.flatnonzero(~kept)
+
+
+def _listed(classes: np.ndarray) -> str:
+    """The first few of some classes."""
+    shown = ", ".join(str(k) for k in classes[:5])
+    return f"class{'es' if classes.size > 1 else ''} {shown}" + (f" and {classes.size - 5} more" * (classes.size > 5))
+
+
 def _calibrate(
     outputs: Outputs, temperature: float | None, seed: int, warnings: list[str]
 ) -> tuple[Outputs, jax.Array, dict[str, float], tuple[Bin, ...]]:
@@ -85,17 +115,18 @@ def _calibrate(
     if largest > np.finfo(dtype).max / 4:
         raise InputError(f"logits reach {largest:g}, too much for {dtype}: divide them by a number, or use float64.")
     if temperature is None:
-        total = len(outputs.labels)
-        if total < 2:
+        if len(outputs.labels) < 2:
             raise InputError("one sample cannot be split to fit a temperature; fix it with temperature 1.")
-        order = np.random.default_rng(seed).permutation(total)
-        fit, outputs = outputs.take(order[: total // 2]), outputs.take(order[total // 2 :])
+        fit, outputs, rows = halves(outputs, seed)
         assert fit.logits is not None
         temperature = float(fit_temperature(fit.logits, fit.labels))
-        if (fit.decisions == fit.labels).all():
-            warnings.append(
-                "no sample of the calibration half is wrong: there is nothing to fit a temperature to, it stays at 1"
-            )
+        warnings += doubts(fit.logits, fit.labels, temperature, rows.fit)
+        if rows.by_class:
+            warnings.append(BY_CLASS)
+    outputs, impossible = _possible(outputs, temperature)
+    if impossible.size:
+        warnings.append(f"left out, with probability 0 in every row and no label: {_listed(impossible)}")
+    assert outputs.logits is not None
     log_v = log_posterior(outputs.logits, temperature)
     if np.isnan(log_v).any():
         raise InputError(f"temperature {temperature:g} is too small for {log_v.dtype}; choose another.")
@@ -188,8 +219,8 @@ def limits(
     """Every curve of paper [A] for a classifier: few bits per sample a given accuracy costs, with certificates.
 
     All are plug-in estimates from the samples; distortion is measured on the labels for every curve (TMRD reports
-    the model-believed one beside it). Without `temperature`, the first half of a seeded permutation of the samples
-    fits one and the other half gives the curves.
+    the model-believed one beside it). Without `temperature`, one half of the samples fits one and the other half gives
+    the curves (`split`).
 
     Args:
         outputs: labels with logits or decisions, from `from_scores`, `from_decisions` or `jaxrd.io.read_outputs`; or
@@ -268,7 +299,9 @@ def limits(
     targets = _default_targets(d_tm, d_0) if asked is None else asked
     for i, d in enumerate(targets):
         row: dict[str, float | None] = {"distortion": d} | dict.fromkeys((*CURVES, "TMRD_model"))
-        answers = {name: ask(d) for name, ask in asks.items()}
+        # The likeliest label costs nothing to say, wherever a curve itself may begin.
+        nothing = set() if d < d_0 - 1e-12 else set(CURVES)
+        answers = {name: bounds.Rate(0.0) if name in nothing else ask(d) for name, ask in asks.items()}
         for name, answer in answers.items():
             row[name] = answer.rate
             if not answer.converged:

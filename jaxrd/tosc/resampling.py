@@ -12,16 +12,12 @@ import numpy as np
 from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
-from jaxrd.closed_form import categorical
 from jaxrd.information import entropy
 from jaxrd.tosc.confusion import estimate_and_compress, landmarks
 from jaxrd.tosc.joint import SparseJoint
 
 BATCH = 100
 """Replicates computed side by side: what they take is this often the size of a joint."""
-
-LEAST_DEVIATION = 0.25
-"""A standard error is taken to be this share of the replicates' median at least: at the very top it vanishes."""
 
 Point = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 """(weights, parameter) -> (rate, distortion) of a curve."""
@@ -37,8 +33,6 @@ class Resampled(NamedTuple):
     deviation: jax.Array
     """Standard deviation of one sample's influence on the rate, shape (): sqrt(N) times the standard error that the
     central limit theorem gives; NaN where it was not worked out."""
-    scale: jax.Array | float = 1.0
-    """The standard error of the samples as they are over that of each resampling, which studentizes it."""
 
 
 def resampled_weights(samples: int, replicates: int, seed: int) -> np.ndarray:
@@ -83,31 +77,6 @@ def _along(point: Point, now: jax.Array, others: jax.Array, parameter: jax.Array
     curvature = jnp.where(slope == 0, 0, -bend / run)  # level: at a least rate, or where nothing is sent
     replicates = rates + slope * back + 0.5 * curvature * back**2
     return Resampled(rate, replicates, jnp.full_like(rate, jnp.nan))
-
-
-@jax.jit
-def oracle(joint: SparseJoint, masses: jax.Array, distortion: ArrayLike) -> Resampled:
-    """oRD at D: Erokhin's curve of each resampled prior, studentized.
-
-    A nearly uniform prior is nearly the worst one: there the rate is flat, and its standard error hangs on how close
-    to the top the sample happens to lie. Unstudentized intervals were seen to miss from above 16 times in 100.
-
-    Args:
-        joint: of label and estimate.
-        masses: `resampled_masses`, shape (replicates, pairs).
-        distortion: D, a scalar.
-    """
-
-    def point(mass):
-        prior = replace(joint, mass=mass).sum(1)
-        rate, influence = jax.value_and_grad(lambda p: categorical.rate(p, jnp.asarray(distortion, joint.dtype)))(prior)
-        return rate, jnp.sqrt(prior @ (influence - prior @ influence) ** 2)
-
-    rate, deviation = point(joint.mass)
-    rates, deviations = jax.lax.map(point, masses, batch_size=BATCH)
-    least = jnp.maximum(LEAST_DEVIATION * jnp.median(deviations), jnp.finfo(joint.dtype).tiny)
-    scale = jnp.maximum(deviation, least) / jnp.maximum(deviations, least)
-    return Resampled(rate, rates, jnp.full_like(rate, jnp.nan), scale)
 
 
 @jax.jit

@@ -16,10 +16,12 @@ class Lines(NamedTuple):
 
     slope: np.ndarray
     intercept: np.ndarray
+    most: float = np.inf
+    """What R(D) is at most where it is finite, ln(classes): a line above it proves that D is out of reach."""
 
     def rate(self, distortion: float) -> float:
-        """The best of them at D, zero at least."""
-        return float(np.max(self.intercept - self.slope * distortion, initial=0.0))
+        """The best of them at D, zero at least and `most` at most."""
+        return min(float(np.max(self.intercept - self.slope * distortion, initial=0.0)), self.most)
 
 
 class Points(NamedTuple):
@@ -27,13 +29,16 @@ class Points(NamedTuple):
 
     distortion: np.ndarray
     rate: np.ndarray
+    most: float = np.inf
+    """What R(D) is at most where it is finite, ln(classes)."""
 
     def at(self, distortion: float) -> float:
-        """The envelope at D; inf where no point reaches so far."""
-        return rate_of_envelope(self.distortion, self.rate, distortion)
+        """The envelope at D, `most` at most; inf where no point reaches so far."""
+        rate = rate_of_envelope(self.distortion, self.rate, distortion)
+        return min(rate, self.most) if np.isfinite(rate) else rate
 
 
-def mcdiarmid(points: Solution | Curve, samples: int, risk: float, *, span: float = 1.0) -> Lines:
+def mcdiarmid(points: Solution | Curve, samples: int, risk: float, *, span: float = 1.0, most: float = np.inf) -> Lines:
     """Lower bounds on the population's R(D) from plug-in solutions at G slopes chosen beforehand.
 
     L(s) >= L_N(s) - s span sqrt(ln(G/risk) / 2N): another sample moves L_N by s span / N at most (McDiarmid), and
@@ -44,6 +49,7 @@ def mcdiarmid(points: Solution | Curve, samples: int, risk: float, *, span: floa
         samples: N, independent.
         risk: probability that any of the bounds fails.
         span: largest less smallest distortion possible, known beforehand (1 for 1 - v), not the sample's.
+        most: ln of the number of reproductions, which no finite R(D) exceeds.
 
     Reference: C. McDiarmid, On the method of bounded differences, 1989.
 
@@ -57,10 +63,10 @@ def mcdiarmid(points: Solution | Curve, samples: int, risk: float, *, span: floa
         np.asarray(a, np.float64) for a in (points.slope, points.rate, points.distortion, points.gap)
     )
     dual = rate + slope * distortion - gap
-    return Lines(slope, dual - slope * span * _radius(samples, len(slope), risk))
+    return Lines(slope, dual - slope * span * _radius(samples, len(slope), risk), most)
 
 
-def hoeffding(held: HeldOut, risk: float, *, believed: bool = False, span: float = 1.0) -> Points:
+def hoeffding(held: HeldOut, risk: float, *, believed: bool = False, span: float = 1.0, most: float = np.inf) -> Points:
     """Upper bounds on the population's rates and distortions of fixed channels from held-out samples.
 
     I <= E KL(W||q) <= mean + s span sqrt(ln(2G/risk) / 2N), E d <= mean + span sqrt(ln(2G/risk) / 2N) for each of G
@@ -72,12 +78,13 @@ def hoeffding(held: HeldOut, risk: float, *, believed: bool = False, span: float
         risk: probability that any of the bounds fails.
         believed: take the model's distortion, not the labels'.
         span: largest less smallest distortion possible, known beforehand (1 for 1 - v).
+        most: as for `mcdiarmid`.
 
     Reference: W. Hoeffding, Probability inequalities for sums of bounded random variables, 1963.
     """
     reach = span * _radius(held.samples, 2 * len(held.slope), risk)
     distortion = held.model_distortion if believed else held.distortion
-    return Points(distortion + reach, held.rate + held.slope * reach)
+    return Points(distortion + reach, held.rate + held.slope * reach, most)
 
 
 def _radius(samples: int, events: int, risk: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -51,6 +51,7 @@ class Statistics:
         cross_fitted: TMRD and iE&C with channels measured on the half that did not fit them, both ways.
         cross_fitted_at: their rates at the distortions asked for; inf where they do not reach so far.
         oracle_lower: McDiarmid's bounds on oRD: no scheme whatever does better, whatever the model.
+        withdrawn: why a curve has no interval, by its name: too few samples for its classes, by what was measured.
         sampled_bias: of S&C's plug-in at each of its points, by its formula.
         lower: McDiarmid's bounds on the R(D) of the posteriors, over model-believed distortion.
         upper_model: Hoeffding's on the same, from held-out samples.
@@ -67,6 +68,7 @@ class Statistics:
     cross_fitted: dict[str, Curve]
     cross_fitted_at: list[dict[str, float]]
     oracle_lower: Lines
+    withdrawn: dict[str, str] = field(default_factory=dict)
     sampled_bias: np.ndarray | None = None
     lower: Lines | None = None
     upper_model: Points | None = None
@@ -82,7 +84,8 @@ def _of_posteriors(
     outputs, log_v = found.workings.outputs, found.workings.log_v
     assert log_v is not None
     problem = model_aware_problem(jnp.exp(log_v))
-    lower = mcdiarmid(sweep(problem, PRIOR_SLOPES, tol=tol), len(outputs.labels), risk / 2)
+    most = float(np.log(outputs.classes))
+    lower = mcdiarmid(sweep(problem, PRIOR_SLOPES, tol=tol), len(outputs.labels), risk / 2, most=most)
     if kappa is None:
         kappa = estimated_kappa(log_v, outputs.labels)
 
@@ -95,8 +98,8 @@ def _of_posteriors(
     return {
         "sampled_bias": np.array(biases),
         "lower": lower,
-        "upper_model": hoeffding(folds[0], risk / 2, believed=True),
-        "upper": hoeffding(folds[0], risk / 2),
+        "upper_model": hoeffding(folds[0], risk / 2, believed=True, most=most),
+        "upper": hoeffding(folds[0], risk / 2, most=most),
         "kappa": kappa,
         "sandwich": [sandwich(d) for d in targets],
     }
@@ -115,8 +118,9 @@ def statistics(
 
     Everything is about the population at the temperature used: samples independent, none of them in the training or
     the fit of the temperature. Bootstrap: 400 multinomial resamplings; closed forms are evaluated anew, solved curves
-    expanded about their optimum (`response`), nothing is solved again. CLT: for curves with an influence function.
-    Both are right for many samples; McDiarmid's and Hoeffding's bounds are proofs at any number.
+    expanded about their optimum (`response`), nothing is solved again; oRD, whose maximum is flat, by inverting a test
+    (`inversion`). CLT: for curves with an influence function. Both are right for many samples, and withheld where the
+    classes are too many for the samples; McDiarmid's and Hoeffding's bounds are proofs at any number.
 
     Args:
         found: from `limits`.
@@ -147,9 +151,13 @@ def statistics(
     samples, targets = len(outputs.labels), [float(row["distortion"] or 0) for row in found.at]
     if samples < 4:
         raise InputError(f"{samples} samples are too few for an interval; at least 4 are needed.")
-    respond = bands.responses(found, REPLICATES, seed)
+    withdrawn = bands.withdrawn(found)
+    respond = {name: f for name, f in bands.responses(found, REPLICATES, seed).items() if name not in withdrawn}
     drawn = bands.along_curves(found, respond, risk, progress)
     at, excess = bands.at_targets(found, respond, risk)
+    if "oRD" not in withdrawn:
+        drawn["oRD"], asked = bands.oracle(found, REPLICATES, risk, seed)
+        at = [{"oRD": first} | row for first, row in zip(asked, at, strict=True)]
 
     first, second = held_out.halves(samples, seed)
     occur, y, yt = bands.occurring(outputs)
@@ -169,5 +177,7 @@ def statistics(
     curves = {name: held_out.averaged(*both) for name, both in folds.items()}
     rates = [{name: held_out.rate_between(curve, d) for name, curve in curves.items()} for d in targets]
     prior = jnp.asarray(np.bincount(y) / samples)
-    oracle_lower = mcdiarmid(bounds.oracle_at(prior, PRIOR_SLOPES), samples, risk / 2)
-    return Statistics(confidence, REPLICATES, drawn, at, excess, curves, rates, oracle_lower, **more)
+    oracle_lower = mcdiarmid(
+        bounds.oracle_at(prior, PRIOR_SLOPES), samples, risk / 2, most=float(np.log(outputs.classes))
+    )
+    return Statistics(confidence, REPLICATES, drawn, at, excess, curves, rates, oracle_lower, withdrawn, **more)

@@ -162,9 +162,9 @@ def measure_curves(
         labels = (g.random((samples, 1)) > np.cumsum(drawn, 1)[:, :-1]).sum(1)
         for name, (d, found) in intervals_of(drawn, labels, i, names).items():
             exact = float(truth[name](d))
-            verdicts[name, "bootstrap"].append(judge(*found.bootstrap, exact))
+            verdicts[name, "bootstrap"].append(judge(found.bootstrap.lower, found.bootstrap.upper, exact))
             if np.isfinite(found.clt.lower):
-                verdicts[name, "clt"].append(judge(*found.clt, exact))
+                verdicts[name, "clt"].append(judge(found.clt.lower, found.clt.upper, exact))
         if i % 10 == 9:
             print(classes, samples, i + 1, round(time.perf_counter() - start), flush=True)
     rows = [

@@ -63,7 +63,7 @@ def _word(found: Statistics, name: str, rate: float | None, uncertain: Any) -> s
     if reach(rate) != "reached":
         return reach(rate)
     if name in found.withdrawn:
-        return "withdrawn: too few samples"
+        return "withdrawn"
     return "nothing is sent" if rate == 0 else "none at this point"
 
 

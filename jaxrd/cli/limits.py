@@ -110,7 +110,7 @@ def limits_command(
         meta = provenance(dtype=dtype, sha256=sha256, seed=seed, clock=clock, tolerance=1e-5 if float32 else 1e-9)
 
     curves = {key: columns(c, pixels=pixels) for key, c in found.curves.items()}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {key: v if key == "distortion" or v is None else v / NATS_PER_BIT for key, v in row.items()} for row in found.at
     ]
     for row in rows:

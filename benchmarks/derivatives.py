@@ -48,7 +48,7 @@ def draw(g: np.random.Generator) -> tuple[Problem, float, str]:
 
 def moved(problem: Problem, along: Problem, step: jax.Array) -> Problem:
     """The problem moved along a direction."""
-    return Problem(problem.source + step * along.source, problem.distortion + step * along.distortion)
+    return jax.tree.map(lambda a, b: a + step * b, problem, along)
 
 
 @jax.jit

@@ -32,7 +32,7 @@ ENTRANTS = 0.03  # share of a uniform letter that unused letters count for there
 
 def _inverse_newton(prepared: Prepared, q: jax.Array) -> jax.Array:
     """(K' diag(p/z^2) K + diag(slack/q))^-1, slack = 1 - c: G^-1 on the letters in use, next to 0 elsewhere."""
-    kernel, source, _, _ = prepared
+    kernel, source = prepared.kernel, prepared.source
     z, c = kernel.sums(source, q)
     root = jnp.sqrt(q)
     matrix = jnp.tril(kernel.gram(ratio(source, z) / jnp.where(source > 0, z, 1), root, q.dtype))

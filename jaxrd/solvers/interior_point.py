@@ -24,6 +24,8 @@ SMALL = 10**5  # n m^2 up to which rounding-level accuracy costs next to nothing
 MIXED = 5 * 10**7  # n m^2 from which the Newton matrix is formed and factorised in float32 while that serves
 ITERATIVE = 200  # reproductions from which, in problems that large, conjugate gradients are tried before
 RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
+SHRINK = (0.95, 0.5)  # of any z, at most, in a step: while the gap improves, and after STALE iterations without
+STALE = 4
 POLISH = 500  # Blahut-Arimoto steps that may follow: they lift letters of tiny mass at once
 
 
@@ -36,6 +38,7 @@ class _State(NamedTuple):
     best_q: jax.Array
     best_gap: jax.Array
     idle: jax.Array  # iterations without progress
+    stale: jax.Array  # iterations without a better gap
     step: jax.Array
     way: jax.Array  # index: how the Newton systems are solved; beyond the last, it has started over
 
@@ -169,6 +172,7 @@ def follow(
         jnp.int32(0),
         jnp.int32(0),
         jnp.int32(0),
+        jnp.int32(0),
     )
     systems = [way(kernel) for way in ways]
     last = len(systems) - 1
@@ -214,13 +218,16 @@ def follow(
         new_q = q + primal * dq
         new_q = jnp.maximum(new_q, jnp.maximum(centre * (new_q @ new_slack) / m, floor))
         new_z = kernel.matvec(new_q)
-        # No z may lose more than 95 %: 1/z would leave its linearisation. z is linear, so that a shorter step is free.
-        shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, 0.95)
+        # No z may lose too much: 1/z would leave its linearisation. z is linear, so that a shorter step is free. Steps
+        # that lose 95 % can come back to where they began, again and again: shorter ones leave such a cycle.
+        most = jnp.where(state.stale < STALE, *SHRINK)
+        shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, most)
 
         new_q = (1 - shorter) * q + shorter * new_q  # exact where the step is whole
         new_z = (1 - shorter) * z + shorter * new_z
-        # A system not solved leaves NaN everywhere: stay, and try the next way, or again with a larger ridge.
-        good = jnp.isfinite(new_z).all() & jnp.isfinite(new_q).all() & jnp.isfinite(new_slack).all()
+        # A system not solved leaves NaN: stay, and try the next way, or again with a larger ridge. The direction is
+        # asked, for a vectorised maximum may lose NaN.
+        good = jnp.isfinite(dq).all() & jnp.isfinite(ds).all() & jnp.isfinite(new_z).all()
         q, slack, z = (jnp.where(good, *pair) for pair in ((new_q, q), (new_slack, slack), (new_z, z)))
         c = kernel.rmatvec(ratio(source, z))
         gap = gap_of(q, c)
@@ -240,7 +247,8 @@ def follow(
             ridge=jnp.where(good | (way > state.way), state.ridge, 100 * state.ridge),
             best_q=jnp.where(better, q, state.best_q),
             best_gap=jnp.where(better, gap, state.best_gap),
-            idle=jnp.where(progress, 0, state.idle + 1),
+            idle=jnp.where(progress, 0, state.idle + good),
+            stale=jnp.where(better, 0, state.stale + 1),
             step=state.step + 1,
             way=way,
         )

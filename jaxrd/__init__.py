@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jaxrd.channel import optimal_channel
 from jaxrd.critical import critical_slope
 from jaxrd.curve import Curve, lower_convex_envelope
+from jaxrd.ends import distortion_range
 from jaxrd.errors import ConvergenceError, InputError
 from jaxrd.problem import Problem, validate
 from jaxrd.solution import Solution, Status, check
@@ -50,6 +51,7 @@ __all__ = [
     "check",
     "critical_slope",
     "distortion_at",
+    "distortion_range",
     "interior_point",
     "lower_convex_envelope",
     "optimal_channel",

@@ -207,8 +207,8 @@ def rate_at(
     tried.
 
     Rate, slope and reproduction are differentiable in D and in the problem, to any order, as those of `solve`. One rule
-    at the ends: dR/dD = -slope, the slope being the one returned: 0 beyond D_max, inf at the least distortion (whether
-    the source can be sent at less follows from `least_distortion`). Below it R = +inf, and all derivatives are zero.
+    at the ends: dR/dD = -slope, the slope being the one returned: 0 beyond D_max, inf at the least distortion (see
+    `distortion_range`). Below that R = +inf, and all derivatives are zero.
 
     Args:
         problem: source (n,), distortion (n, m).

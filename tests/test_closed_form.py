@@ -209,3 +209,24 @@ def test_gradient_with_an_empty_class():
 def test_rank_is_checked():
     with pytest.raises(ValueError, match=r"shape \(letters,\); got \(2, 2\)"):
         categorical.rate(np.eye(2), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "slope"),
+    [
+        (lambda d: binary.rate(0.3, d), -jnp.inf),
+        (lambda d: categorical.rate(jnp.array([0.7, 0.3, 0.0]), d), -jnp.inf),
+        (lambda d: gaussian.rate(2.0, d), -jnp.inf),
+        (lambda d: laplacian.rate(2.0, d), -jnp.inf),
+        (lambda d: exponential.rate(2.0, d), -jnp.inf),
+        (lambda d: vector_gaussian.rate(jnp.array([2.0, 1.0]), d), -jnp.inf),
+        (lambda d: gauss_markov.rate(0.5, d), -jnp.inf),
+        (lambda d: remote_gaussian.rate(1.0, 1.0, 0.5 + d), -jnp.inf),
+        (lambda d: erasure.rate(4, d), -jnp.log(4)),
+        (lambda d: categorical.rate(jnp.array([1.0, 0.0]), d), 0.0),
+    ],
+)
+def test_derivative_at_the_least_distortion(rate, slope):
+    """The one-sided one, as for `rate_at`: R falls there without bound, but for erasures."""
+    np.testing.assert_allclose(jax.grad(rate)(0.0), slope, rtol=1e-12)
+    assert jax.grad(rate)(-0.1) == 0  # +inf all around

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jaxrd import Problem, Status, distortion_at, rate_at, solve, sweep, tosc
+from jaxrd import Problem, Status, distortion_at, distortion_range, rate_at, solve, sweep, tosc
 from jaxrd.closed_form import categorical
 from jaxrd.information import binary_entropy, entropy
 
@@ -151,6 +151,25 @@ def test_a_letter_of_mass_zero():
         h = 1e-6
         one_sided = [(f(p.at[x].add(h), hamming) - f(p, hamming)) / h for x in range(3)]
         np.testing.assert_allclose(jax.grad(f)(p, hamming), one_sided, rtol=1e-4)
+
+
+def test_what_the_row_of_mass_zero_holds_is_not_read():
+    p, hamming = jnp.array([0.6, 0.4, 0.0]), 1 - jnp.eye(3)
+    gradient = jax.grad(lambda p, d: rate_at(Problem(p, d), 0.1, tol=1e-13).rate, (0, 1))
+    for sound, other in zip(gradient(p, hamming), gradient(p, hamming.at[2].set(jnp.nan)), strict=True):
+        np.testing.assert_allclose(other[:2], sound[:2], atol=1e-12)
+
+
+def test_the_ends_as_functions_of_the_problem():
+    """D_min = E min d and D_max = min E d, what to ask before a target is set."""
+    p, d = jnp.array([0.7, 0.3, 0.0]), jnp.array([[0.0, 1.0], [1.0, 0.5], [jnp.nan, jnp.nan]])
+    np.testing.assert_allclose(distortion_range(Problem(p, d)), (0.15, 0.3), atol=1e-15)
+    least, most = jax.jacobian(lambda p: distortion_range(Problem(p, d)))(p)
+    np.testing.assert_allclose(least[:2], [0 - 0.15, 0.5 - 0.15], atol=1e-15)  # p is taken as p / sum p
+    np.testing.assert_allclose(most[:2], [0 - 0.3, 1 - 0.3], atol=1e-15)
+    assert int(rate_at(Problem(p, d), 0.1499).status) == Status.INFEASIBLE
+    assert float(rate_at(Problem(p, d), 0.3).rate) == 0
+    assert distortion_range(Problem(p[:2], jnp.array([[0.0, 1], [jnp.inf, jnp.inf]])))[0] == jnp.inf
 
 
 def test_at_the_least_distortion():

@@ -27,6 +27,7 @@ ALLOWED = {
         "blocks", "distortion", "eager", "errors", "implicit", "information", "kernel", "problem", "solution", "sparse",
     },
     "channel": {"kernel", "errors", "information", "problem", "solution"},
+    "ends": {"distortion", "information", "problem"},
     "critical": {"information", "problem", "errors"},
     "sweep": {"distortion", "errors", "problem", "solution", "solvers"},
     "target": {"distortion", "errors", "implicit", "problem", "solution", "solvers", "sweep"},

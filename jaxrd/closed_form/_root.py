@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import entr
 
 
 def floats(*values: jax.typing.ArrayLike) -> list[jax.Array]:
@@ -13,6 +14,15 @@ def floats(*values: jax.typing.ArrayLike) -> list[jax.Array]:
     arrays = [jnp.asarray(v) for v in values]
     dtype = jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
     return jnp.broadcast_arrays(*(a.astype(dtype) for a in arrays))
+
+
+def vertical(distortion: jax.Array) -> jax.Array:
+    """Zero, with the derivative -inf at distortion 0: what is added to an R(D) that falls there without bound.
+
+    So a closed form has the same derivative at the least distortion as `rate_at`.
+    """
+    least = distortion == 0
+    return jnp.where(least, -entr(jnp.where(least, distortion, 1)), 0)
 
 
 def monotone_root(f: Callable[[jax.Array], jax.Array], low: jax.Array, high: jax.Array, steps: int = 90) -> jax.Array:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxrd.closed_form._checked import NUMBER, SLOPE, WEIGHTS, closed_form
-from jaxrd.closed_form._root import monotone_root
+from jaxrd.closed_form._root import monotone_root, vertical
 from jaxrd.information import entropy, normalised
 
 
@@ -89,7 +89,9 @@ def rate(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     value = jnp.where(lossy, value, 0)
     occurs = s.pmf > 0  # an empty class must not spoil the gradient
     lossless = -jnp.where(occurs, s.pmf * jnp.log(jnp.where(occurs, s.pmf, 1)), 0).sum()
-    return jnp.where(d < 0, jnp.inf, jnp.where((d == 0) & (d_max > 0), lossless, value))
+    # A source of one letter alone has the rate zero at D = 0 too.
+    least = jnp.where(d_max > 0, d, 1)
+    return jnp.where(d < 0, jnp.inf, jnp.where(least == 0, lossless, value)) + vertical(least)
 
 
 _rate = rate  # the inverse has an argument of that name

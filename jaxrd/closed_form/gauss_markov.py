@@ -8,7 +8,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd.closed_form._checked import CORRELATION, NUMBER, closed_form
-from jaxrd.closed_form._root import floats, monotone_root
+from jaxrd.closed_form._root import floats, monotone_root, vertical
 
 _NODES, _WEIGHTS = (a for a in np.polynomial.legendre.leggauss(128))
 
@@ -67,7 +67,7 @@ def rate(correlation: ArrayLike, distortion: ArrayLike) -> jax.Array:
     level = jnp.exp(monotone_root(lambda t: _distortion_at(safe_c, jnp.exp(t)) - safe_d, jnp.log(low), jnp.log(high)))
     value = jnp.where(coarse, _rate_at(safe_c, level), 0)
     value = jnp.where(fine, 0.5 * jnp.log((1 - c**2) / jnp.where(fine, d, 1)), value)
-    return jnp.where(d > 0, value, jnp.inf)
+    return jnp.where(d > 0, value, jnp.inf) + vertical(d)
 
 
 @closed_form(correlation=CORRELATION, rate=NUMBER)

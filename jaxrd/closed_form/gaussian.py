@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxrd.closed_form._checked import NUMBER, POSITIVE, closed_form
-from jaxrd.closed_form._root import floats
+from jaxrd.closed_form._root import floats, vertical
 
 
 @closed_form(variance=POSITIVE, distortion=NUMBER)
@@ -26,7 +26,7 @@ def rate(variance: ArrayLike, distortion: ArrayLike) -> jax.Array:
     v, d = floats(variance, distortion)
     lossy = (d > 0) & (d < v)
     value = 0.5 * jnp.log(jnp.where(lossy, v / jnp.where(lossy, d, 1), 1))
-    return jnp.where(d > 0, value, jnp.inf)
+    return jnp.where(d > 0, value, jnp.inf) + vertical(d)
 
 
 @closed_form(variance=POSITIVE, rate=NUMBER)

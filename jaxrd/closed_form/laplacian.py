@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxrd.closed_form._checked import NUMBER, POSITIVE, closed_form
-from jaxrd.closed_form._root import floats
+from jaxrd.closed_form._root import floats, vertical
 
 
 @closed_form(scale=POSITIVE, distortion=NUMBER)
@@ -26,7 +26,7 @@ def rate(scale: ArrayLike, distortion: ArrayLike) -> jax.Array:
     b, d = floats(scale, distortion)
     lossy = (d > 0) & (d < b)
     value = jnp.log(jnp.where(lossy, b / jnp.where(lossy, d, 1), 1))
-    return jnp.where(d > 0, value, jnp.inf)
+    return jnp.where(d > 0, value, jnp.inf) + vertical(d)
 
 
 @closed_form(scale=POSITIVE, rate=NUMBER)

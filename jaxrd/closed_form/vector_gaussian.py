@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxrd.closed_form._checked import EIGENVALUES, NUMBER, closed_form
+from jaxrd.closed_form._root import vertical
 
 
 def _sorted(eigenvalues: ArrayLike, other: ArrayLike) -> tuple[jax.Array, jax.Array]:
@@ -40,7 +41,7 @@ def rate(eigenvalues: ArrayLike, distortion: ArrayLike) -> jax.Array:
     safe = jnp.where(active, eig / jnp.where(theta > 0, theta, 1), 1)
     value = 0.5 * jnp.log(safe).sum(-1)
     d = d[..., 0]
-    return jnp.where(d > 0, value, jnp.inf)
+    return jnp.where(d > 0, value, jnp.inf) + vertical(d)
 
 
 @closed_form(eigenvalues=EIGENVALUES, rate=NUMBER)

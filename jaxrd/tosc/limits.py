@@ -18,11 +18,10 @@ from jaxrd.readable import readable
 from jaxrd.solution import Solution
 from jaxrd.tosc import bounds
 from jaxrd.tosc.bounds import Bound
-from jaxrd.tosc.calibration import doubts, fit_temperature, log_posterior
 from jaxrd.tosc.confusion import confusion_joint, landmarks
 from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
-from jaxrd.tosc.reliability import Bin, reliability
-from jaxrd.tosc.split import halves
+from jaxrd.tosc.preparation import prepare
+from jaxrd.tosc.reliability import Bin
 
 CURVES = {
     "oRD": "oracle lower bound",
@@ -34,11 +33,6 @@ CURVES = {
     "merge": "merge rare classes",
 }
 """The curves by name, best to worst in the usual case, and what each means in three words."""
-
-BY_CLASS = (
-    "a class would have fallen wholly into the half that fits the temperature: each class was split in halves instead; "
-    "bounds proved for independent samples hold only nearly then"
-)
 
 
 @readable
@@ -81,64 +75,6 @@ class Limits:
     workings: Workings
     reliability: tuple[Bin, ...] = ()
     warnings: list[str] = field(default_factory=list)
-
-
-def _possible(outputs: Outputs, temperature: float) -> tuple[Outputs, np.ndarray]:
-    """The outputs without classes whose posterior underflows to 0 in every row and that no sample has; those classes.
-
-    Such a class was ruled out, by a mask: no curve has a use for it but S&C's at t -> 0, which would guess it too.
-    """
-    assert outputs.logits is not None
-    logits = np.asarray(outputs.logits)
-    lead = (logits - logits.max(1, keepdims=True)).max(0)
-    kept = np.exp(lead / temperature) > 0
-    kept[outputs.labels] = kept[outputs.decisions] = True
-    if kept.all() or kept.sum() < 2:
-        return outputs, np.empty(0, int)
-    number = np.cumsum(kept) - 1
-    labels, decisions = number[outputs.labels], number[outputs.decisions]
-    return Outputs(labels, decisions, int(kept.sum()), logits[:, kept], outputs.notes), np.flatnonzero(~kept)
-
-
-def _listed(classes: np.ndarray) -> str:
-    """The first few of some classes."""
-    shown = ", ".join(str(k) for k in classes[:5])
-    return f"class{'es' if classes.size > 1 else ''} {shown}" + (f" and {classes.size - 5} more" * (classes.size > 5))
-
-
-def _calibrate(
-    outputs: Outputs, temperature: float | None, seed: int, warnings: list[str]
-) -> tuple[Outputs, jax.Array, dict[str, float], tuple[Bin, ...]]:
-    """The samples that give the curves, their ln v at the temperature, and how calibrated they are."""
-    assert outputs.logits is not None
-    largest, dtype = np.abs(outputs.logits).max(), jax.dtypes.canonicalize_dtype(outputs.logits.dtype)
-    if largest > np.finfo(dtype).max / 4:
-        raise InputError(f"logits reach {largest:g}, too much for {dtype}: divide them by a number, or use float64.")
-    if temperature is None:
-        if len(outputs.labels) < 2:
-            raise InputError("one sample cannot be split to fit a temperature; fix it with temperature 1.")
-        fit, outputs, rows = halves(outputs, seed)
-        assert fit.logits is not None
-        temperature = float(fit_temperature(fit.logits, fit.labels))
-        warnings += doubts(fit.logits, fit.labels, temperature, rows.fit)
-        if rows.by_class:
-            warnings.append(BY_CLASS)
-    outputs, impossible = _possible(outputs, temperature)
-    if impossible.size:
-        warnings.append(f"left out, with probability 0 in every row and no label: {_listed(impossible)}")
-    assert outputs.logits is not None
-    log_v = log_posterior(outputs.logits, temperature)
-    if np.isnan(log_v).any():
-        raise InputError(f"temperature {temperature:g} is too small for {log_v.dtype}; choose another.")
-    before, after = reliability(log_posterior(outputs.logits), outputs.labels), reliability(log_v, outputs.labels)
-    if after.ece > before.ece + 0.01:
-        warnings.append(
-            f"temperature {temperature:.3g} made the calibration worse: ECE {before.ece:.3f} before, "
-            f"{after.ece:.3f} after"
-        )
-    found = {"temperature": temperature, "ece": after.ece, "nll": after.nll, "brier": after.brier}
-    found |= {"ece_before": before.ece, "nll_before": before.nll, "brier_before": before.brier}
-    return outputs, log_v, found, after.table
 
 
 def _miscalibration(curve: Curve, samples: int) -> str | None:
@@ -261,7 +197,7 @@ def limits(
     measures = ("ece", "nll", "brier")
     calibration, table = dict.fromkeys(("temperature", *measures, *(f"{name}_before" for name in measures))), ()
     if outputs.logits is not None:
-        outputs, log_v, calibration, table = _calibrate(outputs, temperature, seed, warnings)
+        outputs, log_v, calibration, table = prepare(outputs, temperature, seed, warnings)
     samples, truth = len(outputs.labels), jnp.asarray(outputs.labels)
     joint = confusion_joint(outputs.labels, outputs.decisions, outputs.classes)
     d_tm, d_0, entropy = (float(x) for x in landmarks(joint))

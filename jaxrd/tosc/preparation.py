@@ -1,0 +1,75 @@
+"""Outputs made ready for the curves: a temperature fitted on a half of them, and no class that is ruled out."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from jaxrd.errors import InputError
+from jaxrd.tosc.calibration import doubts, fit_temperature, log_posterior
+from jaxrd.tosc.outputs import Outputs
+from jaxrd.tosc.reliability import Bin, reliability
+from jaxrd.tosc.split import halves
+
+BY_CLASS = (
+    "a class would have fallen wholly into the half that fits the temperature: each class was split in halves instead; "
+    "bounds proved for independent samples hold only nearly then"
+)
+
+
+def _possible(outputs: Outputs, temperature: float) -> tuple[Outputs, np.ndarray]:
+    """The outputs without classes whose posterior underflows to 0 in every row and that no sample has; those classes.
+
+    Such a class was ruled out, by a mask: no curve has a use for it but S&C's at t -> 0, which would guess it too.
+    """
+    assert outputs.logits is not None
+    logits = np.asarray(outputs.logits)
+    lead = (logits - logits.max(1, keepdims=True)).max(0)
+    kept = np.exp(lead / temperature) > 0
+    kept[outputs.labels] = kept[outputs.decisions] = True
+    if kept.all() or kept.sum() < 2:
+        return outputs, np.empty(0, int)
+    number = np.cumsum(kept) - 1
+    labels, decisions = number[outputs.labels], number[outputs.decisions]
+    return Outputs(labels, decisions, int(kept.sum()), logits[:, kept], outputs.notes), np.flatnonzero(~kept)
+
+
+def _listed(classes: np.ndarray) -> str:
+    """The first few of some classes."""
+    shown = ", ".join(str(k) for k in classes[:5])
+    return f"class{'es' if classes.size > 1 else ''} {shown}" + (f" and {classes.size - 5} more" * (classes.size > 5))
+
+
+def prepare(
+    outputs: Outputs, temperature: float | None, seed: int, warnings: list[str]
+) -> tuple[Outputs, jax.Array, dict[str, float], tuple[Bin, ...]]:
+    """The samples that give the curves, their ln v at the temperature, and how calibrated they are."""
+    assert outputs.logits is not None
+    largest, dtype = np.abs(outputs.logits).max(), jax.dtypes.canonicalize_dtype(outputs.logits.dtype)
+    if largest > np.finfo(dtype).max / 4:
+        raise InputError(f"logits reach {largest:g}, too much for {dtype}: divide them by a number, or use float64.")
+    if temperature is None:
+        if len(outputs.labels) < 2:
+            raise InputError("one sample cannot be split to fit a temperature; fix it with temperature 1.")
+        fit, outputs, rows = halves(outputs, seed)
+        assert fit.logits is not None
+        temperature = float(fit_temperature(fit.logits, fit.labels))
+        warnings += doubts(fit.logits, fit.labels, temperature, rows.fit)
+        if rows.by_class:
+            warnings.append(BY_CLASS)
+    outputs, impossible = _possible(outputs, temperature)
+    if impossible.size:
+        warnings.append(f"left out, with probability 0 in every row and no label: {_listed(impossible)}")
+    assert outputs.logits is not None
+    log_v = log_posterior(outputs.logits, temperature)
+    if np.isnan(log_v).any():
+        raise InputError(f"temperature {temperature:g} is too small for {log_v.dtype}; choose another.")
+    before, after = reliability(log_posterior(outputs.logits), outputs.labels), reliability(log_v, outputs.labels)
+    if after.ece > before.ece + 0.01:
+        warnings.append(
+            f"temperature {temperature:.3g} made the calibration worse: ECE {before.ece:.3f} before, "
+            f"{after.ece:.3f} after"
+        )
+    found = {"temperature": temperature, "ece": after.ece, "nll": after.nll, "brier": after.brier}
+    found |= {"ece_before": before.ece, "nll_before": before.nll, "brier_before": before.brier}
+    return outputs, log_v, found, after.table

@@ -132,6 +132,9 @@ def verdicts(
         if np.isfinite(point.clt.lower):
             judge(name, "clt", *point.clt)
             judge(name, "clt about the plug-in", *(end + point.bias for end in point.clt))
+    for name, more in found.excess[0].items():
+        lower, upper = more.bootstrap
+        result[f"{name} above TMRD, bootstrap"] = bool(lower <= exact[name] - exact["TMRD"] <= upper), upper - lower
     assert found.lower is not None
     assert found.upper is not None
     assert found.upper_model is not None

@@ -122,7 +122,7 @@ class TestDownload:
 
     def test_without_pooch(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "pooch", None)
-        with pytest.raises(FileNotFoundError, match=r"pooch, .* pip install 'jaxrd\[neural\]'"):
+        with pytest.raises(FileNotFoundError, match=r"pooch, .* pip install pooch"):
             datasets.download_mnist()
 
     def test_the_files_of_mnist_are_those(self, data):

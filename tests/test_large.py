@@ -28,6 +28,7 @@ from jaxrd import (
 from jaxrd.blocks import cloud_kernel
 from jaxrd.closed_form import categorical
 from jaxrd.distortion import PointCloud, SparseDiscount, pairwise_squares, squared_error
+from jaxrd.errors import InputError
 from jaxrd.kernel import dense_kernel, ratio
 from jaxrd.solvers.blahut_arimoto import _solve
 from jaxrd.sparse import sparse_kernel
@@ -290,7 +291,10 @@ class TestErrors:
 
     def test_nan_ends_at_once_and_claims_nothing(self):
         x = np.array([[0.0], [np.nan]])
-        point = blahut_arimoto(Problem(np.full(2, 0.5), PointCloud(x, np.ones((3, 1)))), 1.0)
+        problem = Problem(np.full(2, 0.5), PointCloud(x, np.ones((3, 1))))
+        with pytest.raises(InputError, match=r"source points must be finite; got nan"):
+            blahut_arimoto(problem, 1.0)
+        point = jax.jit(lambda problem: blahut_arimoto(problem, 1.0))(problem)
         assert int(point.status) == Status.NONFINITE
         assert int(point.steps) <= 1
         assert point.gap == np.inf

@@ -247,7 +247,7 @@ def follow(
             ridge=jnp.where(good | (way > state.way), state.ridge, 100 * state.ridge),
             best_q=jnp.where(better, q, state.best_q),
             best_gap=jnp.where(better, gap, state.best_gap),
-            idle=jnp.where(progress, 0, state.idle + good),
+            idle=jnp.where(progress, 0, state.idle + 1),
             stale=jnp.where(better, 0, state.stale + 1),
             step=state.step + 1,
             way=way,

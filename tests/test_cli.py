@@ -390,6 +390,11 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(case, tmp_path, capsys
         (["--example", "cats"], "no example 'cats'; there are: mnist-noisy, mnist-clean"),
         (["--frobnicate"], "--frobnicate"),
         (["--seed", "-1"], "--seed must be >= 0; got -1"),
+        (["--seed", "0", "--temperature", "1"], "--seed 0 has no effect: with --temperature and without --confidence"),
+        (["--labels", "y.csv"], "--labels are for a FILE of outputs; none was named."),
+        (["--first-label", "0"], "--first-label is for a FILE of outputs"),
+        (["--logits"], "--logits are for a FILE of outputs"),
+        (["--unsafe-pickle"], "--unsafe-pickle is for a FILE of outputs"),
     ],
 )
 def test_bad_options(args, message, tmp_path, capsys):
@@ -461,6 +466,21 @@ def test_other_arrays_in_the_archive_are_not_read(tmp_path):
     np.savez(tmp_path / "x.npz", logits=logits, labels=labels, names=OBJECTS)
     args = ["--slopes", "4", "--at", "0.4", "--no-plot", "--out", str(tmp_path / "o")]
     assert run(["limits", str(tmp_path / "x.npz"), *args]) == 0
+
+
+def test_a_seed_for_decisions_alone(tmp_path, capsys):
+    _, labels = small()
+    np.savez(tmp_path / "x.npz", predictions=labels, labels=labels)
+    assert run(["limits", str(tmp_path / "x.npz"), "--seed", "3", "--out", str(tmp_path / "o")]) == 2
+    assert "--seed 3 has no effect: hard decisions without --confidence" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_sweep_names_what_it_does_not_use(tmp_path, capsys):
+    np.savez(tmp_path / "p.npz", source=[0.5, 0.5], distortion=1 - np.eye(2), cost=np.ones(2), weights=np.ones(2))
+    assert run(["sweep", str(tmp_path / "p.npz"), "--slopes", "2", "--no-plot", "--out", str(tmp_path / "o")]) == 0
+    assert "note: not used: 'cost', 'weights'" in capsys.readouterr().out
+    assert json.loads((tmp_path / "o" / "sweep.json").read_text())["notes"] == ["not used: 'cost', 'weights'"]
 
 
 def test_version(capsys):

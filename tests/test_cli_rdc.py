@@ -164,6 +164,17 @@ def test_bad_files_end_in_one_line(tmp_path, capsys, arrays, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_not_used_is_named(tmp_path, capsys):
+    arrays = {"source": SOURCE, "distortion": 1 - np.eye(3), "labels": LABELS, "classifier": CLASSIFIER}
+    np.savez(tmp_path / "x.npz", **arrays, cross_entropy=np.ones((3, 3)), weights=np.ones(3))
+    args = ["--semantics", "fixed", "--surface", "0", "--at", "0.25,1", "--out", str(tmp_path)]
+    assert run(["rdc", str(tmp_path / "x.npz"), *args]) == 0
+    notes = ["not used: 'weights'", "not used: 'classifier', for 'cross_entropy' is there"]
+    assert load(tmp_path)["notes"] == notes
+    printed = capsys.readouterr().out
+    assert all(f"note: {note}" in printed for note in notes)
+
+
 def test_fixed_needs_a_classifier(tmp_path, capsys):
     np.savez(tmp_path / "none.npz", source=SOURCE, distortion=1 - np.eye(3), labels=LABELS)
     assert run(["rdc", str(tmp_path / "none.npz"), "--semantics", "fixed", "--out", str(tmp_path)]) == 2

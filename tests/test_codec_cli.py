@@ -166,6 +166,7 @@ class TestRefused:
         [
             (["--seed", "-1"], "--seed must lie in [0, 2^32); got -1"),
             (["--seed", "4294967296"], "got 4294967296"),
+            (["--seed", "7"], "--seed 7 has no effect: the code of model.npz has no dither"),
             (["--seed", "x"], "Invalid value for '--seed'"),
             (["--model", "none.npz"], "none.npz: No such file"),
             (["--out", "x.jrd"], "--out must be a name that ends in .jrc; got x.jrd"),

@@ -12,7 +12,7 @@ import pytest
 
 from jaxrd import tosc
 from jaxrd.errors import InputError
-from jaxrd.io import read_outputs
+from jaxrd.io import read_outputs, read_problem
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed: pip install pyarrow")
 safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed: pip install safetensors")
@@ -395,6 +395,8 @@ def test_a_table_of_ones_own_with_file_names_is_not_timms(tmp_path):
         ('{"a": {"index": 1}, "b": {"prob": 2}}', "is no table"),
         ('{"columns": ["a", "b"], "data": [[1]]}', "every row of data must have the 2 entries"),
         ('{"columns": ["a", "label"], "data": []}', "is empty: it has no row"),
+        ('{"label": {"0": 1, "1": 0}, "p_0": {"0": 0.1, "1": 0.9}}', "is a table by columns, {column: {row: value}}"),
+        ('{"p_0": {"0": 0.1, "1": 0.9, "2": 0.5}, "p_1": {"0": 0.9, "1": 0.1, "2": 0.5}}', "orient='records'"),
         ('{"name": "JPEG", "results": {"bpp": [1], "psnr": [2]}}', "is no table"),
     ],
 )
@@ -403,6 +405,52 @@ def test_bad_json(tmp_path, text, message):
     with pytest.raises(InputError) as error:
         read(tmp_path / "x.json")
     assert message in str(error.value)
+
+
+def test_json_by_named_rows_and_with_its_schema(tmp_path):
+    table = [{"p_0": 0.1, "p_1": 0.9, "label": 1}, {"p_0": 0.7, "p_1": 0.3, "label": 0}]
+    for held in (dict(zip("ab", table, strict=True)), {"schema": {"fields": []}, "data": table}):
+        (tmp_path / "x.json").write_text(json.dumps(held))
+        np.testing.assert_array_equal(read(tmp_path / "x.json").labels, [1, 0])
+
+
+@pytest.mark.parametrize("first", ["", "sep=;\r\n", "\ufeff", "\ufeffsep=;\r\n"])
+@pytest.mark.parametrize("arrow", [True, False])
+def test_semicolons_as_excel_writes_them(tmp_path, monkeypatch, first, arrow):
+    if not arrow:
+        monkeypatch.setattr("jaxrd.io.delimited._arrow", lambda *_: None)
+    path = tmp_path / "x.csv"
+    path.write_bytes((first + "prob_0;prob_1;label\r\n0.9;0.1;0\r\n0.2;0.8;1\r\n").encode())
+    found = read(path)
+    np.testing.assert_allclose(np.exp(found.logits), [[0.9, 0.1], [0.2, 0.8]])
+    np.testing.assert_array_equal(found.labels, [0, 1])
+    path.write_text(path.read_text(encoding="utf-8-sig").replace(".", ","))
+    with pytest.raises(InputError, match="column 'prob_0': '0,9' has a decimal comma. Save the numbers with points."):
+        read(path)
+
+
+def test_tabs_in_a_csv_and_commas_in_a_quoted_name(tmp_path):
+    (tmp_path / "x.csv").write_text("prob_0\tprob_1\tlabel\n0.9\t0.1\t0\n0.2\t0.8\t1\n")
+    assert read(tmp_path / "x.csv").classes == 2
+    (tmp_path / "x.csv").write_text('"cat, wild;tame","dog",label\n0.9,0.1,0\n0.2,0.8,1\n')
+    assert read(tmp_path / "x.csv").classes == 2
+
+
+def test_what_lies_beside_is_named(tmp_path):
+    beside = {"weights": np.ones(2), "cost": np.ones(2)}
+    np.savez(tmp_path / "x.npz", scores=[[0.9, 0.1], [0.2, 0.8]], labels=[0, 1], **beside)
+    assert any("not used: 'cost', 'weights'" in note for note in read(tmp_path / "x.npz").notes)
+    np.savez(tmp_path / "y.npz", labels=[0, 1], **beside)
+    np.save(tmp_path / "s.npy", [[0.9, 0.1], [0.2, 0.8]])
+    notes = read(tmp_path / "s.npy", labels=tmp_path / "y.npz").notes
+    assert "y.npz: not used: 'cost', 'weights'" in notes
+    (tmp_path / "folder").mkdir()
+    for name, array in {"scores": [[0.9, 0.1], [0.2, 0.8]], "targets": [0, 1], "weights": [1, 2]}.items():
+        np.save(tmp_path / "folder" / f"{name}.npy", array)
+    assert any("not used: 'weights'" in note for note in read(tmp_path / "folder").notes)
+    np.savez(tmp_path / "p.npz", source=[0.5, 0.5], distortion=1 - np.eye(2), **beside)
+    with pytest.warns(UserWarning, match=r"p.npz: not used: 'cost', 'weights'"):
+        read_problem(tmp_path / "p.npz")
 
 
 @pytest.mark.parametrize(

@@ -425,6 +425,7 @@ class TestCommands:
             (["tosc-fig4", "FILE", "--pixels", "0"], "--pixels must be at least 1; got 0"),
             (["tosc-fig4", "FILE", "--pixels", "9", "--data", "."], "pass FILE or --data, not both"),
             (["tosc-fig4", "--labels", "FILE"], "--labels are for a FILE of outputs; none was named"),
+            (["tosc-fig4", "--unsafe-pickle"], "--unsafe-pickle is for a FILE of outputs; none was named"),
             (["tosc-fig4", "--codec", "FILE"], "a codec's points are read from .json and .csv; got '.npz'"),
             (["tosc-fig4", "gone.npz", "--pixels", "9"], "gone.npz does not exist"),
             (["tosc-fig5"], "no figure 'tosc-fig5'; there are:"),

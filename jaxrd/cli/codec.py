@@ -40,7 +40,9 @@ def encode_command(
         Path, typer.Argument(help="28 x 28 pixels: IDX (.gz too), .npy, or .npz with images; uint8 or floats in [0, 1]")
     ],
     model: ModelFile,
-    seed: Annotated[int, typer.Option(help="of the dither that both sides share; travels in the stream")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="of the dither that both sides share, 0 if not given; travels in the stream")
+    ] = None,
     out: Annotated[Path, typer.Option(help="the stream, X.jrc; what it took stands beside it in X.json")] = Path(
         "images.jrc"
     ),
@@ -53,12 +55,15 @@ def encode_command(
 
     if out.suffix != ".jrc":
         raise InputError(f"--out must be a name that ends in .jrc; got {out}.")
-    if not 0 <= seed < 1 << 32:
+    if seed is not None and not 0 <= seed < 1 << 32:
         raise InputError(f"--seed must lie in [0, 2^32); got {seed}.")
 
     with timed() as clock:
         pixels, sha256 = read_images(images)
         trained = _read_model(model)
+        if seed is not None and not trained.code.dither:
+            raise InputError(f"--seed {seed} has no effect: the code of {model.name} has no dither.")
+        seed = seed or 0
         check_writable(out.parent)
         from jaxrd.neural.codec import coded_bits, pack, quantise, reproduce, unpack
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import jaxrd
+from jaxrd.errors import InputError
 
 console = Console()
 errors = Console(stderr=True)
@@ -38,6 +39,22 @@ Probabilities = Annotated[
     typer.Option("--probabilities/--logits", help="what the scores are; rows of probabilities are renormalised"),
 ]
 FirstLabel = Annotated[int | None, typer.Option(help="the number of the first class in the labels, 0 or 1", min=0)]
+
+
+def need_file(file: Path | None, **options: Any) -> None:
+    """Refuse options that say how FILE is read where the example is used instead.
+
+    Raises:
+        InputError: names the first option that was given.
+    """
+    if "probabilities" in options and options["probabilities"] is False:
+        options = {"logits" if name == "probabilities" else name: value for name, value in options.items()}
+    for name, value in options.items() if file is None else ():
+        if value is not None and (value is not False or name == "logits"):
+            verb = "are" if name in ("labels", "scores", "logits", "probabilities") else "is"
+            raise InputError(f"--{name.replace('_', '-')} {verb} for a FILE of outputs; none was named.")
+
+
 UNSAFE_PICKLE = "read pickles too: they can run any code, so only from where you trust"
 
 

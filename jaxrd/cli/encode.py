@@ -16,6 +16,7 @@ from jaxrd.cli.common import (
     console,
     errors,
     forgive_interrupts,
+    need_file,
     progress_bar,
     provenance,
     set_precision,
@@ -83,8 +84,10 @@ def encode_command(
     if accuracy is not None and not 0 < accuracy < 1:
         percent = f" Write {accuracy / 100:g} for {accuracy:g} %." if 1 < accuracy < 100 else ""
         raise InputError(f"--accuracy must lie in (0, 1); got {accuracy:g}.{percent}")
-    if labels is not None and file is None:
-        raise InputError("--labels are for a FILE of outputs; none was named.")
+    need_file(
+        file, labels=labels, scores=scores, label_column=label_column, probabilities=probabilities,
+        first_label=first_label, unsafe_pickle=unsafe_pickle,
+    )  # fmt: skip
     for option, value in (("--slope", slope), ("--temperature", temperature)):
         if value is not None and not 0 < value < np.inf:
             raise InputError(f"{option} must be a positive number; got {value:g}.")

@@ -17,6 +17,7 @@ from jaxrd.cli.common import (
     console,
     errors,
     forgive_interrupts,
+    need_file,
     progress_bar,
     provenance,
     reach,
@@ -57,7 +58,10 @@ def limits_command(
         float | None,
         typer.Option(help="for the sandwich: E max_y |P(y|v) - v_y|, how far the posterior is off; else estimated"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="of the split that fits the temperature, and of the resampling")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="of the split that fits the temperature, and of the resampling; 0 if not given"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="folder for limits.json, limits.csv, limits.png")] = Path("limits"),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="no figure")] = False,
     float32: Annotated[
@@ -79,8 +83,14 @@ def limits_command(
         raise InputError(f"pass FILE or --example, not both; got {file} and {example}.")
     if pixels is not None and pixels < 1:
         raise InputError(f"--pixels must be at least 1; got {pixels}.")
-    if seed < 0:
+    need_file(
+        file, labels=labels, scores=scores, label_column=label_column, probabilities=probabilities,
+        first_label=first_label, unsafe_pickle=unsafe_pickle,
+    )  # fmt: skip
+    if seed is not None and seed < 0:
         raise InputError(f"--seed must be >= 0; got {seed}.")
+    if seed is not None and temperature is not None and confidence is None:
+        raise InputError(f"--seed {seed} has no effect: with --temperature and without --confidence nothing is random.")
     for option, values in (("--at", at), ("--accuracy", accuracy)):
         for value in values or []:
             if not 0 <= value <= 1:
@@ -99,6 +109,9 @@ def limits_command(
             first_label=first_label, unsafe_pickle=unsafe_pickle,
         )  # fmt: skip
         check_writable(out)
+        if seed is not None and outputs.logits is None and confidence is None:
+            raise InputError(f"--seed {seed} has no effect: hard decisions without --confidence use nothing random.")
+        seed = seed or 0
         with progress_bar() as tick:
             found = limits(
                 outputs, at=asked or None, temperature=temperature, slopes=slopes, seed=seed,

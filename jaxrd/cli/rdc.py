@@ -65,6 +65,8 @@ def rdc_command(
     with timed() as clock:
         given = read_labelled(embedded_path(EXAMPLE) if file is None else file)
         name = "example: MNIST codewords, parity of the digit" if file is None else file.name
+        if semantics == "fixed" and given.cross_entropy is not None and given.classifier is not None:
+            given = given._replace(notes=(*given.notes, "not used: 'classifier', for 'cross_entropy' is there"))
         solver, target, limits = _solver(given, semantics, seed)
         check_writable(out)
         points = [solver(given.problem, target, d, c) for d, c in asked]
@@ -90,6 +92,7 @@ def rdc_command(
     document = {
         "schema": "jaxrd.rdc/1", "name": name, "meta": meta, "semantics": semantics, "meaning": meaning,
         "summary": _summary(given, limits), "rows": rows + on_grid, "universal": together,
+        "notes": list(given.notes),
     }  # fmt: skip
     tables = {part: _columns(found) for part, found in (("at", rows), ("surface", on_grid)) if found}
     files = [("rdc.json", to_json(document)), ("rdc.csv", csv_rows(tables))]
@@ -225,6 +228,8 @@ def _report(name: str, given: Any, semantics: str, meaning: str, rows: list, fou
         f"[bold]{name}[/bold]: {n} x {m}, {given.labels.shape[1]} classes, {semantics}: {meaning}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+    for note in given.notes:
+        console.print(f"note: {note}", style="dim", soft_wrap=True, highlight=False)
     if rows:
         table = Table()
         for head in ("D", "C in nats", "rate in bits", "at least", "status"):

@@ -16,6 +16,7 @@ from jaxrd.cli.common import (
     console,
     errors,
     forgive_interrupts,
+    need_file,
     progress_bar,
     provenance,
     set_precision,
@@ -194,10 +195,12 @@ def tosc_fig4_command(
 
     if pixels is not None and pixels < 1:
         raise InputError(f"--pixels must be at least 1; got {pixels}.")
+    need_file(
+        file, labels=labels, scores=scores, label_column=label_column, probabilities=probabilities,
+        first_label=first_label, unsafe_pickle=unsafe_pickle,
+    )  # fmt: skip
     notes = []
     if file is None:
-        if labels is not None:
-            raise InputError("--labels are for a FILE of outputs; none was named.")
         there, notes = elsewhere(data, ["imagenet"])
         chosen = there[0] if there else embedded()[1]
         if not there:

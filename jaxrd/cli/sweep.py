@@ -32,7 +32,8 @@ def sweep_command(
     from jaxrd.critical import critical_slope
     from jaxrd.errors import InputError
     from jaxrd.information import NATS_PER_BIT
-    from jaxrd.io import csv_rows, read_problem, save_all, to_json
+    from jaxrd.io import csv_rows, save_all, to_json
+    from jaxrd.io.read import PROBLEM_KEYS, load_problem, not_used
     from jaxrd.io.write import check_writable, columns
     from jaxrd.solution import Status
 
@@ -42,7 +43,8 @@ def sweep_command(
         if not np.isfinite(d):
             raise InputError(f"--at must be a finite distortion; got {d:g}.")
     with timed() as clock:
-        given, sha256 = read_problem(file)
+        given, found, sha256 = load_problem(file)
+        notes = not_used(found, PROBLEM_KEYS)
         check_writable(out)
         problem: Problem = jax.tree.map(lambda a: jax.numpy.asarray(a, dtype), given)
         distortion = np.asarray(given.distortion)
@@ -71,7 +73,7 @@ def sweep_command(
         "schema": "jaxrd.sweep/1", "name": file.name, "meta": meta,
         "summary": {"source_letters": distortion.shape[0], "reproduction_letters": distortion.shape[1],
                     "critical_slope": critical},
-        "curves": table_of, "at": rows,
+        "curves": table_of, "at": rows, "notes": list(notes),
     }  # fmt: skip
     files = [("sweep.json", to_json(document)), ("sweep.csv", csv_rows(table_of))]
     if not no_plot:
@@ -91,6 +93,8 @@ def sweep_command(
         highlight=False,
         soft_wrap=True,
     )
+    for note in notes:
+        console.print(f"note: {note}", style="dim", soft_wrap=True, highlight=False)
     if rows:
         table = Table()
         for head in ("distortion", "rate [bits]", "gap [bits]", "status"):

@@ -1,4 +1,4 @@
-"""Tables in text: csv and tsv with a header, gzipped or not."""
+"""Tables in text: csv (commas, or semicolons as Excel writes them) and tsv with a header, gzipped or not."""
 
 import csv
 import gzip
@@ -13,7 +13,12 @@ import numpy as np
 from jaxrd.errors import InputError
 from jaxrd.io.common import Columns, as_number, kind_of, parsing
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}
+"""The first that separates names in the header is taken."""
+FIRST_LINE = re.compile(rb"[\r\n]*([^\r\n]*)")
+EXCEL = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([,;\t])"?\r?\n')
+"""A line before the header by which Excel is told the separator."""
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 MOST_EXPANSION = 100
 """Text that unpacks to more than this many times its compressed size (and over 64 MiB) is refused."""
 SMALL = 1 << 26
@@ -28,15 +33,18 @@ def read(path: Path) -> Columns:
 
     Raises:
         InputError: the file is missing, damaged or empty, has no header, names a column twice, or has a row of another
-            length.
+            length, or numbers with a decimal comma.
     """
-    separator = SEPARATORS[kind_of(path)]
     with parsing(path, kind_of(path)[1:]):
         content = _content(path)
         try:
+            content, separator = _separated(content, SEPARATORS[kind_of(path)])
             header = _header(content, separator, path)
             columns = _arrow(content, separator, header)
-            return _plain(content.decode("utf-8-sig"), separator, header, path) if columns is None else columns
+            if columns is None:
+                columns = _plain(content.decode("utf-8-sig"), separator, header, path)
+            _refuse_decimal_commas(columns, path)
+            return columns
         except UnicodeDecodeError:
             raise InputError(f"{path} is not a text file.") from None
 
@@ -50,6 +58,22 @@ def _content(path: Path) -> bytes:
     if len(content) > most:
         raise InputError(f"{path.name} unpacks to more than {MOST_EXPANSION} times its size; unpack it first.")
     return content
+
+
+def _separated(content: bytes, separators: str) -> tuple[bytes, str]:
+    """The content from its header on, and what separates its names."""
+    if named := EXCEL.match(content):
+        return content[named.end() :], named[1].decode()
+    first = FIRST_LINE.match(content)[1].decode("utf-8-sig")  # pyright: ignore[reportOptionalSubscript]
+    return content, next((s for s in separators if len(next(csv.reader([first], delimiter=s), [])) > 1), separators[0])
+
+
+def _refuse_decimal_commas(columns: Columns, path: Path) -> None:
+    for name, column in columns.items():
+        if isinstance(column, list) and column and all(DECIMAL_COMMA.fullmatch(cell) for cell in column):
+            raise InputError(
+                f"{path.name}, column {name!r}: {column[0]!r} has a decimal comma. Save the numbers with points."
+            )
 
 
 def _header(content: bytes, separator: str, path: Path) -> list[str]:

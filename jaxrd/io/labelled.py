@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.io import arrays
 from jaxrd.io.common import listing
-from jaxrd.io.read import digest, read_problem
+from jaxrd.io.read import PROBLEM_KEYS, load_problem, not_used
 from jaxrd.problem import Problem
 
 KEYS = ("labels", "classifier", "cross_entropy")
@@ -24,6 +23,7 @@ class Labelled(NamedTuple):
     classifier: np.ndarray | None  # c(s|xh), (m, classes)
     cross_entropy: np.ndarray | None  # (n, m), nats
     sha256: str
+    notes: tuple[str, ...] = ()  # what was not used
 
 
 def read_labelled(path: str | Path) -> Labelled:
@@ -36,8 +36,7 @@ def read_labelled(path: str | Path) -> Labelled:
         InputError: one line that quotes what cannot be used.
     """
     path = Path(path)
-    problem, _ = read_problem(path)
-    found = arrays.load(path, KEYS)
+    problem, found, sha256 = load_problem(path, KEYS)
     if "labels" not in found:
         raise InputError(f"{path.name} has no labels; it has: {listing(found)}. Add P(S|X) of shape (n, classes).")
     for key in KEYS:
@@ -46,4 +45,4 @@ def read_labelled(path: str | Path) -> Labelled:
     values = [found[key].astype(np.float64) if key in found else None for key in KEYS]
     labels = values[0]
     assert labels is not None
-    return Labelled(problem, labels, values[1], values[2], digest(path))
+    return Labelled(problem, labels, values[1], values[2], sha256, not_used(found, (*PROBLEM_KEYS, *KEYS)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +15,11 @@ from jaxrd.errors import InputError
 from jaxrd.io import arrays, roles, tables, tensors, timm
 from jaxrd.io.classes import class_numbers, decisions_and_labels
 from jaxrd.io.common import DECISION_KEYS, LABEL_KEYS, OUTPUT_KEYS, SCORE_KEYS, Columns, kind_of, listing, wanted
-from jaxrd.io.join import rows_of
+from jaxrd.io.join import ROW_NAMES, rows_of
 from jaxrd.problem import Problem, validate
 from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
+
+PROBLEM_KEYS = ("source", "distortion")
 
 
 def digest(*paths: Path) -> str:
@@ -112,13 +116,16 @@ def read_outputs(
         key, values, notes = timm.outputs(held.columns, path)
         found = roles.Scores(values, key, ())
     else:
-        if path.is_dir() and not rest:
+        if path.is_dir() and not any(wanted(n, (*OUTPUT_KEYS, *asked)) for n in rest):
             raise InputError(_none_of(path, (*SCORE_KEYS, *DECISION_KEYS)))
         found = roles.scores(rest, y, path, scores, table=held.table, has=listing(held.columns))
         used = {*found.sources, *((name,) if labels is None else ())}
         notes = _notes(found, name, [n for n in held.columns if n not in used], held.table)
     if matched is not None:
         notes += (matched,)
+    if labels is not None:
+        beside = not_used(truth.columns, (name, *(key for kin in ROW_NAMES for key in kin)))
+        notes += tuple(f"{label_path.name}: {words}" for words in beside)
 
     if found.key in DECISION_KEYS:
         decided, y, more = decisions_and_labels(found.values, y, label_path, name)
@@ -139,7 +146,13 @@ def _notes(found: roles.Scores, label: str, ignored: list[str], table: bool) -> 
         return ()
     what = "predictions" if found.key in DECISION_KEYS else "classes" if len(found.sources) > 1 else "scores"
     words = f"{what} from {roles.span(found.sources)}" + (f", labels from {label}" if label else "")
-    return (words + (f"; not used: {listing(repr(name) for name in ignored)}" if ignored else ""),)
+    return ("; ".join([words, *not_used(ignored)]),)
+
+
+def not_used(names: Iterable[str], used: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """A note that lists the names that were not used; none where all were."""
+    rest = [repr(name) for name in names if name not in used and name.lower() not in used]
+    return (f"not used: {listing(rest)}",) if rest else ()
 
 
 def _held(path: Path, more: tuple[str, ...], unsafe_pickle: bool) -> Held:
@@ -169,7 +182,8 @@ def _folder(folder: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> Held:
     if boxed is not None:
         raise InputError(f"{boxed} is an archive; a single array was expected.")
     ordered = sorted(files, key=lambda path: path.stem.lower() in LABEL_KEYS)  # scores first
-    return Held({name: one[""] for name, one in found.items()}, tuple(ordered), False)
+    unread = {path.stem: arrays.UNREAD for path in sorted(folder.glob("*.npy")) if path.stem not in found}
+    return Held({name: one[""] for name, one in found.items()} | unread, tuple(ordered), False)
 
 
 def _none_of(folder: Path, names: tuple[str, ...]) -> str:
@@ -180,20 +194,33 @@ def _none_of(folder: Path, names: tuple[str, ...]) -> str:
 def read_problem(path: str | Path) -> tuple[Problem, str]:
     """Read a problem from an `.npz` with `source` (n,) and `distortion` (n, m), +inf for forbidden pairs.
 
+    Warns of other arrays (weights, a cost), which are not used.
+
     Returns:
         The validated problem in float64 and the SHA-256 of the file.
 
     Raises:
         InputError: one line that quotes what cannot be used.
     """
-    path = Path(path)
-    found = arrays.load(path, ("source", "distortion"))
-    missing = [key for key in ("source", "distortion") if key not in found]
+    problem, found, sha256 = load_problem(Path(path))
+    for words in not_used(found, PROBLEM_KEYS):
+        warnings.warn(f"{Path(path).name}: {words}", stacklevel=2)
+    return problem, sha256
+
+
+def load_problem(path: Path, more: tuple[str, ...] = ()) -> tuple[Problem, arrays.Arrays, str]:
+    """The problem that a file holds, all its arrays, of which those named in `more` are read too, and its SHA-256.
+
+    Raises:
+        InputError: one line that quotes what cannot be used.
+    """
+    found = arrays.load(path, (*PROBLEM_KEYS, *more))
+    missing = [key for key in PROBLEM_KEYS if key not in found]
     if missing:
         raise InputError(f"{path.name} has no {' and no '.join(missing)}; it has: {listing(found)}.")
-    for key in ("source", "distortion"):
+    for key in PROBLEM_KEYS:
         if found[key].dtype.kind not in "iufb":
             raise InputError(f"{key} must be numbers; got {found[key].dtype}.")
     problem = Problem(found["source"].astype(np.float64), found["distortion"].astype(np.float64))
     validate(problem)
-    return problem, digest(path)
+    return problem, found, digest(path)

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxrd.errors import InputError
 from jaxrd.io import delimited
-from jaxrd.io.common import Columns, kind_of, need, parsing, shown
+from jaxrd.io.common import OUTPUT_KEYS, Columns, kind_of, need, parsing, shown
 
 TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl")
 ROW = "filename"
@@ -89,7 +89,7 @@ def no_doubles(path: Path) -> Any:
 
 def _json(path: Path) -> Columns:
     """A table as pandas writes it: by rows, `{row: {column: value}}` or `[{column: value}, ..]`, or split,
-    `{"columns": [..], "data": [[..]]}`.
+    `{"columns": [..], "data": [[..]]}`, or with its schema.
     """
     with parsing(path, "json"):
         held = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=no_doubles(path))
@@ -101,9 +101,27 @@ def _json(path: Path) -> Columns:
                 twice = next(name for name in names if names.count(name) > 1)
                 raise InputError(f"{path.name} names a column twice: {twice!r}.")
             return {name: _column([row[k] for row in rows]) for k, name in enumerate(names)}
+        if isinstance(held, dict) and isinstance(held.get("schema"), dict) and isinstance(held.get("data"), list):
+            return _by_rows(held["data"], path)
+        if isinstance(held, dict) and _by_columns(held):
+            raise InputError(
+                f"{path.name} is a table by columns, {{column: {{row: value}}}}, as pandas' to_json writes it unasked; "
+                "write it by rows: to_json(..., orient='records')."
+            )
         if isinstance(held, dict):
             return {ROW: list(held)} | dict(_by_rows(list(held.values()), path))
         return _by_rows(held if isinstance(held, list) else [], path)
+
+
+def _by_columns(held: dict[str, Any]) -> bool:
+    """Whether the outer names are those of columns: labels or scores among them, or many counted rows inside."""
+    inner = next(iter(held.values()), None)
+    if not isinstance(inner, Mapping) or any(not isinstance(part, Mapping) for part in held.values()):
+        return False
+    known = any(str(name).lower() in OUTPUT_KEYS for name in held)
+    if any(str(name).lower() in OUTPUT_KEYS for name in inner):
+        return False
+    return known or (len(held) < len(inner) and list(inner) == [str(i) for i in range(len(inner))])
 
 
 def _jsonl(path: Path) -> Columns:

@@ -6,6 +6,7 @@ import pickle
 import sys
 import types
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -425,7 +426,7 @@ def test_semicolons_as_excel_writes_them(tmp_path, monkeypatch, first, arrow):
     np.testing.assert_allclose(np.exp(found.logits), [[0.9, 0.1], [0.2, 0.8]])
     np.testing.assert_array_equal(found.labels, [0, 1])
     path.write_text(path.read_text(encoding="utf-8-sig").replace(".", ","))
-    with pytest.raises(InputError, match="column 'prob_0': '0,9' has a decimal comma. Save the numbers with points."):
+    with pytest.raises(InputError, match=r"column 'prob_0': '0,9' has a decimal comma. Save the numbers with points\."):
         read(path)
 
 
@@ -437,7 +438,7 @@ def test_tabs_in_a_csv_and_commas_in_a_quoted_name(tmp_path):
 
 
 def test_what_lies_beside_is_named(tmp_path):
-    beside = {"weights": np.ones(2), "cost": np.ones(2)}
+    beside: Any = {"weights": np.ones(2), "cost": np.ones(2)}
     np.savez(tmp_path / "x.npz", scores=[[0.9, 0.1], [0.2, 0.8]], labels=[0, 1], **beside)
     assert any("not used: 'cost', 'weights'" in note for note in read(tmp_path / "x.npz").notes)
     np.savez(tmp_path / "y.npz", labels=[0, 1], **beside)

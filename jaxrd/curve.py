@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.readable import readable
 
 
@@ -56,10 +57,15 @@ def lower_convex_envelope(distortion: ArrayLike, rate: ArrayLike) -> jax.Array:
     Returns:
         The envelope at each distortion, shape (k,), in the unit of `rate`.
 
+    Raises:
+        InputError: the shapes differ, or there is no point.
+
     >>> lower_convex_envelope([0.0, 0.5, 1.0], [2.0, 1.5, 0.0]).tolist()
     [2.0, 1.0, 0.0]
     """
     d, r = jnp.asarray(distortion), jnp.asarray(rate)
+    if d.ndim != 1 or d.shape != r.shape or d.size == 0:
+        raise InputError(f"distortion and rate must have one shape (k,), k at least 1; got {d.shape} and {r.shape}.")
     dtype = jnp.promote_types(jnp.result_type(d, r), jnp.float32)
     return _envelope(d.astype(dtype), r.astype(dtype))
 

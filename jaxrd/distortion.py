@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.pytree import register
 
 
@@ -22,6 +23,12 @@ def hamming(letters: int, *, dtype: jnp.dtype | None = None) -> jax.Array:
     return 1 - jnp.eye(letters, dtype=dtype)
 
 
+def _floats(values: ArrayLike) -> jax.Array:
+    """The values as floats: differences of 8-bit pixels would wrap around."""
+    array = jnp.asarray(values)
+    return array if jnp.issubdtype(array.dtype, jnp.inexact) else array.astype(float)
+
+
 def squared_error(source: ArrayLike, reproduction: ArrayLike) -> jax.Array:
     """Squared error, d(x, y) = |x - y|^2.
 
@@ -32,7 +39,9 @@ def squared_error(source: ArrayLike, reproduction: ArrayLike) -> jax.Array:
     >>> squared_error(jnp.array([0.0, 1.0]), jnp.array([2.0])).tolist()
     [[4.0], [1.0]]
     """
-    x, y = jnp.asarray(source), jnp.asarray(reproduction)
+    x, y = _floats(source), _floats(reproduction)
+    if x.ndim not in (1, 2) or x.ndim != y.ndim or x.shape[1:] != y.shape[1:]:
+        raise InputError(f"values must have shapes (n,) and (m,), or (n, k) and (m, k); got {x.shape} and {y.shape}.")
     squares = (x[:, None] - y[None, :]) ** 2
     return squares if squares.ndim == 2 else squares.sum(-1)
 
@@ -86,7 +95,9 @@ def pairwise_squares(x: ArrayLike, y: ArrayLike) -> jax.Array:
     >>> pairwise_squares(jnp.array([[0.0, 1.0]]), jnp.array([[3.0, 5.0], [0.0, 1.0]])).tolist()
     [[25.0, 0.0]]
     """
-    x, y = jnp.asarray(x), jnp.asarray(y)
+    x, y = _floats(x), _floats(y)
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
+        raise InputError(f"points must have shapes (rows, k) and (m, k); got {x.shape} and {y.shape}.")
     k = x.shape[1]
 
     def add(i, total):
@@ -105,7 +116,7 @@ class _NotHeld:
 
     def __jax_array__(self) -> NoReturn:
         n, m = self.shape  # type: ignore[attr-defined]
-        raise ValueError(
+        raise InputError(
             f"this function needs the distortion as a matrix; got a {type(self).__name__} of {n} x {m} pairs. Pass "
             "Problem(source, distortion.dense()) if that many numbers fit; else use blahut_arimoto, solve or sweep."
         )
@@ -120,7 +131,7 @@ class PointCloud(_NotHeld):
     """A distortion between points, d(x, y) = measure(x, y), evaluated some rows at a time and never held whole.
 
     Goes into a `Problem` in place of a matrix; `blahut_arimoto`, `solve`, `sweep`, `rate_at` and `distortion_at` take
-    it. What needs the matrix, derivatives of solutions among it, raises a ValueError.
+    it. What needs the matrix, derivatives of solutions among it, raises an InputError.
 
     Args:
         source: the source letters, shape (n, k).
@@ -167,11 +178,11 @@ class PointCloud(_NotHeld):
         """The same cloud as JAX arrays of a dtype.
 
         Raises:
-            ValueError: the points' shapes do not belong together.
+            InputError: the points' shapes do not belong together.
         """
         x, y = jnp.asarray(self.source), jnp.asarray(self.reproduction)
         if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or 0 in x.shape + y.shape:
-            raise ValueError(
+            raise InputError(
                 f"points must have shapes (n, k) and (m, k), none of them zero; got {x.shape} and {y.shape}. "
                 "For points on a line, pass x[:, None]."
             )
@@ -239,7 +250,7 @@ class SparseDiscount(_NotHeld):
         rows, columns = jnp.asarray(self.rows), jnp.asarray(self.columns)
         discount = jnp.asarray(self.discount, dtype)
         if not (discount.ndim == 1 and rows.shape == columns.shape == discount.shape):
-            raise ValueError(
+            raise InputError(
                 f"rows, columns and discount must have one shape (pairs,); "
                 f"got {rows.shape}, {columns.shape} and {discount.shape}."
             )

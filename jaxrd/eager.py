@@ -42,6 +42,18 @@ def refuse_unless(test: Test, name: str, value: ArrayLike, what: str) -> None:
     raise InputError(f"{name} must be {what}; got {array[place]:g}{where}.")
 
 
+def refuse_unless_whole(name: str, value: object, least: int) -> None:
+    """Raise if a value is no integer, or one below the least.
+
+    Raises:
+        InputError: f"{name} must be an integer >= {least}; got ...".
+
+    >>> refuse_unless_whole("seed", 3, 0)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{name} must be an integer >= {least}; got {value!r}.")
+
+
 def refuse_weights(name: str, value: ArrayLike) -> None:
     """Raise if known values are no weights, which stand for the pmf weights / sum of weights.
 

@@ -68,6 +68,9 @@ def mutual_information(source: ArrayLike, channel: ArrayLike) -> jax.Array:
         source: p, shape (n,), taken as p / sum p.
         channel: W, shape (n, m), rows summing to one; that of a letter of mass zero is not read.
 
+    Returns:
+        Nats, shape (); NaN if an entry of the channel is negative or NaN.
+
     >>> round(float(mutual_information(jnp.array([0.5, 0.5]), jnp.eye(2))), 6)
     0.693147
     """
@@ -76,7 +79,8 @@ def mutual_information(source: ArrayLike, channel: ArrayLike) -> jax.Array:
     w = jnp.where(masked[:, None], 0, jnp.asarray(channel))
     # KL of each row first: the difference of two entropies would cancel at small rates.
     divergence = relative_entropy(w, p @ w)
-    return jnp.where(masked, 0, p * jnp.where(masked, 0, divergence)).sum()
+    rate = jnp.where(masked, 0, p * jnp.where(masked, 0, divergence)).sum()
+    return jnp.where((w >= 0).all(), rate, jnp.nan)  # of NaN and of what is negative `rel_entr` makes inf
 
 
 def cross_entropy(pmf: ArrayLike, code: ArrayLike, axis: int = -1) -> jax.Array:

@@ -59,6 +59,24 @@ def refuse_others(problem: object) -> None:
             )
 
 
+def as_numbers(values: Any, name: str) -> jax.Array:
+    """Real numbers as a JAX array.
+
+    Raises:
+        InputError: they are none: words, complex numbers, nothing, rows of several lengths, a masked array.
+    """
+    if np.ma.isMaskedArray(values):
+        raise InputError(f"{name} is a masked array: pass its filled() or its compressed().")
+    try:
+        array = values if isinstance(values, jax.Array) else np.asarray(values)
+        if array.dtype.kind in "biufV":
+            return jnp.asarray(values)
+        got = str(array.dtype)
+    except (TypeError, ValueError) as error:
+        got = " ".join(str(error).split())[:80]
+    raise InputError(f"{name} must be real numbers; got {got}.")
+
+
 def as_arrays(problem: Problem) -> Problem:
     """The problem as JAX arrays of one floating dtype; float64 input warns once while x64 is off.
 
@@ -74,19 +92,20 @@ def as_arrays(problem: Problem) -> Problem:
             "For float64: jax.config.update('jax_enable_x64', True).",
             stacklevel=4,
         )
-    source, distortion = jnp.asarray(problem.source), problem.distortion
+    source, distortion = as_numbers(problem.source, "source"), problem.distortion
     if isinstance(distortion, Structured):
         kind = distortion.dtype
         distortion = distortion.astype(jnp.promote_types(kind, jnp.float32))
     else:
-        kind = distortion = jnp.asarray(distortion)
+        kind = distortion = as_numbers(distortion, "distortion")
     shape = distortion.shape
     if source.ndim != 1 or len(shape) != 2 or source.shape[0] != shape[0] or 0 in shape:
         raise InputError(
             f"source must have shape (n,) and distortion (n, m), n and m at least 1; "
             f"got {source.shape} and {shape}. For many problems at once, use jax.vmap."
         )
-    dtype = jnp.promote_types(jnp.result_type(source, kind), jnp.float32)
+    dtype = jnp.result_type(source, kind)
+    dtype = jnp.promote_types(dtype, jnp.float32 if jnp.issubdtype(dtype, jnp.inexact) else float)
     return Problem(source.astype(dtype), distortion.astype(dtype))
 
 
@@ -109,6 +128,7 @@ def refuse(problem: Problem) -> None:
         return
     if isinstance(distortion, SparseDiscount):
         rows = known(distortion.rows)
+        _in_range(distortion)
         _finite(distortion.ceiling, "ceiling")
         _finite(distortion.discount, "discount", ... if rows is None else source.take(rows, mode="clip") > 0)
         return
@@ -175,13 +195,18 @@ def _finite(values, what: str, where: Any = ...) -> None:
         refuse_unless(np.isfinite, what, array[where], "finite")
 
 
+def _in_range(distortion: SparseDiscount) -> None:
+    pairs = distortion.rows, distortion.columns
+    for name, values, count in zip(("rows", "columns"), pairs, distortion.shape, strict=True):
+        index = known(values)
+        if index is not None and index.size and not 0 <= index.min() <= index.max() < count:
+            raise InputError(f"{name} must lie in 0..{count - 1}; got {index.min()} to {index.max()}.")
+
+
 def _validate_pairs(distortion: SparseDiscount) -> None:
     if (np.asarray(distortion.discount) < 0).any():
         raise InputError(f"discount must be >= 0; got {np.min(distortion.discount):.6g}.")
     indices = np.stack([np.asarray(distortion.rows), np.asarray(distortion.columns)])
-    for name, index, count in zip(("rows", "columns"), indices, distortion.shape, strict=True):
-        if index.size and not 0 <= index.min() <= index.max() < count:
-            raise InputError(f"{name} must lie in 0..{count - 1}; got {index.min()} to {index.max()}.")
     pairs, times = np.unique(indices, axis=1, return_counts=True)
     if (times > 1).any():
         x, y = pairs[:, times.argmax()]

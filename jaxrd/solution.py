@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxrd.curve import Curve
-from jaxrd.errors import ConvergenceError
+from jaxrd.errors import ConvergenceError, InputError
 from jaxrd.pytree import register
 
 
@@ -82,11 +82,14 @@ def check(solution: Solution) -> Solution:
 
     Raises:
         ConvergenceError: names the slopes, the gaps and what to try.
+        InputError: it is no solution.
 
     >>> from jaxrd import Problem, solve
     >>> import jax.numpy as jnp
     >>> point = check(solve(Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2)), 2.0))
     """
+    if not (hasattr(solution, "status") and hasattr(solution, "converged")):
+        raise InputError(f"check takes what solve or sweep returned; got {type(solution).__name__}.")
     status, slope, gap = (np.atleast_1d(np.asarray(a)) for a in (solution.status, solution.slope, solution.gap))
     bad = ~np.atleast_1d(np.asarray(solution.converged))
     if bad.any():

@@ -184,7 +184,7 @@ def test_closed_forms(module, args, _):
         ("vector_gaussian", ([1.0, -2.0], 0.1), "eigenvalues must be >= 0 and finite; got -2 at 1"),
         ("gauss_markov", (1.0, 0.1), r"correlation must be inside \(-1, 1\); got 1"),
         ("laplacian", (INF, 0.1), "scale must be positive and finite; got inf"),
-        ("erasure", (0.5, 0.1), "classes must be at least 1 and finite; got 0.5"),
+        ("erasure", (0.5, 0.1), "classes must be an integer >= 1; got 0.5"),
         ("remote_gaussian", (1.0, -0.5, 0.9), "noise_variance must be >= 0 and finite; got -0.5"),
         ("exponential", (0.0, 0.1), "mean must be positive and finite; got 0"),
     ],

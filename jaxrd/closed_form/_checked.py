@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd.eager import refuse_unless, refuse_weights
+from jaxrd.eager import known, refuse_unless, refuse_weights
+from jaxrd.errors import InputError
 
 
 class Domain(NamedTuple):
@@ -24,7 +25,7 @@ NUMBER = Domain("a number", lambda x: x == x)
 POSITIVE = Domain("positive and finite", lambda x: (x > 0) & (x < np.inf))
 NONNEGATIVE = Domain(">= 0 and finite", lambda x: (x >= 0) & (x < np.inf))
 PROBABILITY = Domain("in [0, 1]", lambda x: (x >= 0) & (x <= 1))
-COUNT = Domain("at least 1 and finite", lambda x: (x >= 1) & (x < np.inf))
+COUNT = Domain("an integer >= 1", lambda x: (x >= 1) & (x < np.inf) & (x % 1 == 0))
 SLOPE = Domain(">= 0", lambda x: x >= 0)
 CORRELATION = Domain("inside (-1, 1)", lambda x: (x > -1) & (x < 1))
 CORRELATIONS = Domain("in [-1, 1]", lambda x: (x >= -1) & (x <= 1), whole=True)
@@ -66,6 +67,14 @@ def closed_form(**domains: Domain) -> Callable[[Callable], Callable]:
         @wraps(formula)
         def function(*args, **kwargs):
             given = signature.bind(*args, **kwargs).arguments
+            arrays = [known(given[name]) for name in domains]
+            for name, array in zip(domains, arrays, strict=True):
+                if array is not None and array.dtype.kind not in "iufbV":
+                    raise InputError(f"{name} must be numbers; got {array.dtype}.")
+                if array is not None and domains[name].whole and (array.ndim > 1 or array.size == 0) and name != "pmf":
+                    raise InputError(f"{name} must have shape (k,), k at least 1; got {array.shape}.")
+            if all(array is not None and array.dtype.kind in "iub" for array in arrays):
+                given = {name: jnp.asarray(given[name], float) for name in domains}  # else float32
             for name, domain in domains.items():
                 if domain is WEIGHTS:
                     refuse_weights(name, given[name])

@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 
 from jaxrd.closed_form._checked import NUMBER, SLOPE, WEIGHTS, closed_form
 from jaxrd.closed_form._root import monotone_root, vertical
+from jaxrd.errors import InputError
 from jaxrd.information import entropy, normalised
 
 
@@ -26,7 +27,7 @@ class _Sorted(NamedTuple):
 def _sort(pmf: ArrayLike, other: ArrayLike) -> tuple[_Sorted, jax.Array]:
     p, x = jnp.asarray(pmf), jnp.asarray(other)
     if p.ndim != 1 or p.size == 0:
-        raise ValueError(f"pmf must have shape (letters,); got {p.shape}. For many sources, use jax.vmap.")
+        raise InputError(f"pmf must have shape (letters,); got {p.shape}. For many sources, use jax.vmap.")
     dtype = jnp.promote_types(jnp.result_type(p, x), jnp.float32)
     order = jnp.argsort(-p, stable=True)
     p = normalised(p.astype(dtype))[order]

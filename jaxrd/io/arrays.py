@@ -82,10 +82,18 @@ def _matlab(path: Path, keys: tuple[str, ...]) -> Arrays:
         try:
             names = [name for name, *_ in scipy.io.whosmat(path)]
             held = scipy.io.loadmat(path, variable_names=[name for name in names if wanted(name, keys)])
-            found = {name: np.asarray(held.get(name, UNREAD)) for name in names}
+            found = {name: _of_matlab(held.get(name, UNREAD)) for name in names}
         except NotImplementedError:  # version 7.3 is HDF5
             found = _hdf5(path, keys, transposed=True)
     return {name: array.ravel() if array.ndim == 2 and 1 in array.shape else array for name, array in found.items()}
+
+
+def _of_matlab(value: Any) -> np.ndarray:
+    """A sparse matrix filled up, a cell array of words as an array of words."""
+    array = np.asarray(value.toarray() if hasattr(value, "toarray") else value)
+    if array.dtype == object and all(np.size(cell) == 1 and np.asarray(cell).dtype.kind == "U" for cell in array.flat):
+        return np.array([str(np.asarray(cell).item()) for cell in array.flat]).reshape(array.shape)
+    return array
 
 
 def _named(value: Any, path: Path) -> Arrays:

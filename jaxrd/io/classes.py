@@ -34,7 +34,7 @@ def class_numbers(labels: Any, scores: Scores, path: Path, name: str, *, counted
         return labels, (f"columns are counted from 1, labels from 0: label 0 is {scores.words[0]}",)
     words = _names(labels, path, name)
     if words is None:
-        return labels if isinstance(labels, np.ndarray) else numbers({name: labels}, name, path), ()
+        return labels if _plain(labels) else numbers({name: labels}, name, path), ()
     if set(words) <= set(scores.words):
         number = {word: k for k, word in enumerate(scores.words)}
         return np.array([number[word] for word in words]), ()
@@ -61,13 +61,18 @@ def decisions_and_labels(decisions: Any, labels: Any, path: Path, name: str) -> 
     one, other = _names(decisions, path, "predictions"), _names(labels, path, name)
     if one is None and other is None:
         both = {"predictions": decisions, name: labels}
-        plain = [a if isinstance(a, np.ndarray) else numbers(both, key, path) for key, a in both.items()]
+        plain = [a if _plain(a) else numbers(both, key, path) for key, a in both.items()]
         return plain[0], plain[1], ()
     if one is None or other is None:
         raise InputError(f"{path.name}: labels and predictions must both be numbers or both names of classes.")
     distinct = sorted({*one, *other})
     note = f"classes are names, in alphabetical order: {_cut(distinct)}"
     return np.searchsorted(distinct, one), np.searchsorted(distinct, other), (note,)
+
+
+def _plain(labels: Any) -> bool:
+    """Whether labels are an array to be checked as it is; words, which are numbers here, are to be read first."""
+    return isinstance(labels, np.ndarray) and (labels.dtype.kind not in "OUS" or labels.ndim != 1)
 
 
 def _names(labels: Any, path: Path, name: str) -> list[str] | None:

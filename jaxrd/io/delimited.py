@@ -46,7 +46,7 @@ def read(path: Path) -> Columns:
             _refuse_decimal_commas(columns, path)
             return columns
         except UnicodeDecodeError:
-            raise InputError(f"{path} is not a text file.") from None
+            raise InputError(f"{path} is not a text file in UTF-8: save it as such ('CSV UTF-8').") from None
 
 
 def _content(path: Path) -> bytes:

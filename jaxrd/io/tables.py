@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def read_words(path: Path) -> Columns:
         try:
             words = path.read_text(encoding="utf-8-sig").split()
         except UnicodeDecodeError:
-            raise InputError(f"{path} is not a text file.") from None
+            raise InputError(f"{path} is not a text file in UTF-8.") from None
     return {"label": _column(words)}
 
 
@@ -92,7 +93,10 @@ def _json(path: Path) -> Columns:
     `{"columns": [..], "data": [[..]]}`, or with its schema.
     """
     with parsing(path, "json"):
-        held = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=no_doubles(path))
+        text = path.read_text(encoding="utf-8-sig")
+        if re.match(r"\s*\{[^\n]*\}\s*\n\s*\{", text):  # JSON lines, as datasets names them
+            return _jsonl(path)
+        held = json.loads(text, object_pairs_hook=no_doubles(path))
         if isinstance(held, dict) and isinstance(held.get("columns"), list) and isinstance(held.get("data"), list):
             names, rows = [str(name) for name in held["columns"]], held["data"]
             if any(not isinstance(row, list) or len(row) != len(names) for row in rows):

@@ -16,6 +16,8 @@ import numpy as np
 from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import ArrayLike
 
+from jaxrd.errors import InputError
+
 LARGEST = (1 << 48) - 1
 """The largest index that can be coded."""
 FRACTION = 16
@@ -97,14 +99,14 @@ def encode_indices(index: ArrayLike, exponent: int) -> bytes:
         exponent: nI + 1 in units of 2^-16 bit.
 
     Raises:
-        ValueError: an index is out of range.
+        InputError: an index is out of range.
 
     >>> decode_indices(encode_indices([1, 5, 2**47], 3 << 16), 3, 3 << 16).tolist()
     [1, 5, 140737488355328]
     """
     index = np.asarray(index, np.int64)
     if ((index < 1) | (index > LARGEST)).any():
-        raise ValueError(f"an index must lie in 1..{LARGEST}; got {index.min()}..{index.max()}.")
+        raise InputError(f"an index must lie in 1..{LARGEST}; got {index.min()}..{index.max()}.")
     bucket, width, place = _bucket(index)
     coder = stream.queue.RangeEncoder()
     coder.encode(bucket.astype(np.int32), _model(exponent))
@@ -118,10 +120,10 @@ def decode_indices(payload: bytes, count: int, exponent: int) -> np.ndarray:
     """The indices that a payload codes, int64, shape (count,).
 
     Raises:
-        ValueError: the payload is no such code.
+        InputError: the payload is no such code.
     """
     if len(payload) % 4:
-        raise ValueError(f"a payload is words of 4 bytes; got {len(payload)} bytes.")
+        raise InputError(f"a payload is words of 4 bytes; got {len(payload)} bytes.")
     coder = stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
     try:
         bucket = coder.decode(_model(exponent), count).astype(np.int64)
@@ -130,5 +132,5 @@ def decode_indices(payload: bytes, count: int, exponent: int) -> np.ndarray:
             piece = coder.decode(stream.model.Uniform(), values).astype(np.int64)
             index[which] += piece << shift
     except AssertionError as error:  # constriction's word for data that its model cannot have made
-        raise ValueError(f"the payload cannot be decoded: {error}") from None
+        raise InputError(f"the payload cannot be decoded: {error}") from None
     return index

@@ -110,7 +110,9 @@ def decode(stream: bytes) -> np.ndarray:
     Raises:
         InputError: the stream is damaged, or its decisions do not come out as its header says.
     """
-    header, payload = unpack(stream)
+    if not isinstance(stream, bytes | bytearray | memoryview):
+        raise InputError(f"a stream is bytes; got {type(stream).__name__}. Read it with Path(...).read_bytes().")
+    header, payload = unpack(bytes(stream))
     try:
         index = decode_indices(payload, header.blocks, header.exponent)
         found = reproduce(index, header.law, samples=header.samples, block=header.block, seed=header.seed)

@@ -6,10 +6,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
 
+from jaxrd.eager import refuse_weights
+from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.simulation.code import BUCKETS, bucket_ends
+from jaxrd.simulation.poisson import as_channel
 
 DRAWS = 1024
+
+
+def _law(law: ArrayLike) -> np.ndarray:
+    refuse_weights("law", law)
+    q = np.asarray(law, np.float64)
+    return q / q.sum()
 
 
 def mean_index(channel: ArrayLike, law: ArrayLike) -> np.ndarray:
@@ -28,9 +37,10 @@ def mean_index(channel: ArrayLike, law: ArrayLike) -> np.ndarray:
     >>> mean_index([0.9, 0.1], [0.5, 0.5]).tolist()
     [1.8, 1.0]
     """
-    q = np.asarray(law, np.float64)
-    q = q / q.sum()
-    r = np.where(q > 0, np.asarray(channel, np.float64) / np.where(q > 0, q, 1), 0)
+    q, w = _law(law), np.asarray(channel, np.float64)
+    if not (w >= 0).all():
+        raise InputError("the channel's rows must be pmfs: an entry is negative or NaN.")
+    r = np.where(q > 0, w / np.where(q > 0, q, 1), 0)
     order = np.argsort(r, axis=-1)
     ranked, mass = np.take_along_axis(r, order, -1), q[order]
     excess = ranked * np.cumsum(mass, -1) - np.cumsum(mass * ranked, -1)
@@ -54,6 +64,10 @@ def payload_bound(information: float, samples: int, block: int = 1) -> float:
     >>> round(payload_bound(2 * NATS_PER_BIT, 100, 2) / NATS_PER_BIT, 4)  # 2 + (log2(6) + 3) / 2
     4.7925
     """
+    if not (information >= 0 and samples >= 1 and block >= 1):
+        raise InputError(
+            f"information must be >= 0, samples and block at least 1; got {information:g}, {samples} and {block}."
+        )
     bits = block * information / NATS_PER_BIT
     return information + -(-samples // block) / samples * (float(np.log2(bits + 2)) + 3) * NATS_PER_BIT
 
@@ -74,9 +88,8 @@ def index_entropy(channel: ArrayLike, law: ArrayLike, reproduction: ArrayLike, *
     >>> round(index_entropy([[0.9, 0.1]] * 10, [0.5, 0.5], [0] * 9 + [1]) / NATS_PER_BIT, 4)
     1.6845
     """
-    q = np.asarray(law, np.float64)
-    q = q / q.sum()
-    ratio = np.where(q > 0, np.asarray(channel, np.float64) / np.where(q > 0, q, 1), 0)
+    q = _law(law)
+    ratio = np.where(q > 0, as_channel(channel) / np.where(q > 0, q, 1), 0)
     if block == 1:
         letters, weights = np.arange(len(q))[:, None], q
     else:

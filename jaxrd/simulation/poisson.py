@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.readable import readable
 
 TOTAL = 1 << 31
@@ -68,16 +69,16 @@ def as_channel(channel: ArrayLike) -> np.ndarray:
     """W in float64, its rows summing to one exactly enough.
 
     Raises:
-        ValueError: not of shape (samples, reproductions), or a row is no pmf.
+        InputError: not of shape (samples, reproductions), or a row is no pmf.
     """
     w = np.asarray(channel, np.float64)
     if w.ndim != 2 or 0 in w.shape:
-        raise ValueError(f"channel must have shape (samples, reproductions); got {w.shape}.")
+        raise InputError(f"channel must have shape (samples, reproductions); got {w.shape}.")
     sums = w.sum(1, keepdims=True)
     bad = ~((w >= 0).all(1) & (np.abs(sums[:, 0] - 1) < 1e-4))
     if bad.any():
         i = int(bad.argmax())
-        raise ValueError(f"rows of the channel must be pmfs; row {i} has minimum {w[i].min():g}, sum {sums[i, 0]:g}.")
+        raise InputError(f"rows of the channel must be pmfs; row {i} has minimum {w[i].min():g}, sum {sums[i, 0]:g}.")
     return w / sums
 
 
@@ -94,14 +95,14 @@ def quantised_law(channel: ArrayLike) -> np.ndarray:
         Counts that sum to 2^31, int64, shape (reproductions,).
 
     Raises:
-        ValueError: a row is no pmf, or there are more than 2^15 reproductions.
+        InputError: a row is no pmf, or there are more than 2^15 reproductions.
 
     >>> (quantised_law([[0.75, 0.25, 0.0]]) / TOTAL).tolist()
     [0.75, 0.25, 0.0]
     """
     mean = as_channel(channel).mean(0)
     if len(mean) > CELL:
-        raise ValueError(f"at most {CELL} reproductions can be coded; got {len(mean)}.")
+        raise InputError(f"at most {CELL} reproductions can be coded; got {len(mean)}.")
     counts = np.where(mean > 0, np.maximum(np.floor(mean * TOTAL), 1), 0).astype(np.int64)
     counts[mean.argmax()] += TOTAL - counts.sum()
     return counts
@@ -180,7 +181,7 @@ def simulate(
         progress: called as progress(blocks done, blocks) now and then.
 
     Raises:
-        ValueError: a row is no pmf, q does not cover it, or block or seed is out of range.
+        InputError: a row is no pmf, q does not cover it, or block or seed is out of range.
 
     Reference: C. T. Li and A. El Gamal, Strong functional representation lemma and applications to coding theorems,
     IEEE Trans. Inf. Theory 64 (2018); theory of the index in `mean_index`.
@@ -195,7 +196,7 @@ def simulate(
     w = as_channel(channel)
     law = _checked(law, block, seed)
     if len(law) != w.shape[1] or (w[:, law == 0] > 0).any():
-        raise ValueError("the law must have a positive count for every reproduction that may occur.")
+        raise InputError("the law must have a positive count for every reproduction that may occur.")
     table = _table(law)
     inverse = _inverse(law)
     starts = range(0, len(w), block)
@@ -214,11 +215,11 @@ def simulate(
 def _checked(law: np.ndarray, block: int, seed: int) -> np.ndarray:
     law = np.asarray(law, np.int64)
     if law.ndim != 1 or (law < 0).any() or law.sum() != TOTAL:
-        raise ValueError(f"a law is counts >= 0 that sum to {TOTAL}; got {law.sum()}. Use quantised_law.")
+        raise InputError(f"a law is counts >= 0 that sum to {TOTAL}; got {law.sum()}. Use quantised_law.")
     if block < 1:
-        raise ValueError(f"block must be at least 1 sample; got {block}.")
+        raise InputError(f"block must be at least 1 sample; got {block}.")
     if not 0 <= seed < 1 << 64:
-        raise ValueError(f"seed must lie in [0, 2^64); got {seed}.")
+        raise InputError(f"seed must lie in [0, 2^64); got {seed}.")
     return law
 
 
@@ -236,11 +237,11 @@ def reproduce(indices: ArrayLike, law: np.ndarray, *, samples: int, block: int =
         Letters, int32, shape (samples,).
 
     Raises:
-        ValueError: the arguments do not belong together.
+        InputError: the arguments do not belong together.
     """
     indices, law = np.asarray(indices, np.int64), _checked(law, block, seed)
     if len(indices) != -(-samples // block) or (indices < 1).any():
-        raise ValueError(f"{samples} samples in blocks of {block} take {-(-samples // block)} indices of at least 1.")
+        raise InputError(f"{samples} samples in blocks of {block} take {-(-samples // block)} indices of at least 1.")
     words = np.zeros((len(indices), block), np.uint32)
     for b, j in enumerate(indices.tolist()):
         length = min(block, samples - b * block)

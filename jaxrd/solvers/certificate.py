@@ -15,7 +15,7 @@ from jaxrd.eager import refuse_unless
 from jaxrd.errors import InputError
 from jaxrd.information import normalised
 from jaxrd.kernel import dense_kernel, ratio
-from jaxrd.problem import Problem, as_arrays, refuse
+from jaxrd.problem import Problem, as_arrays, as_numbers, refuse
 from jaxrd.solution import Solution, Status
 from jaxrd.sparse import sparse_kernel
 
@@ -47,7 +47,7 @@ def as_inputs(
     problem = as_arrays(problem)
     refuse(problem)
     dtype = problem.source.dtype
-    scalar = jnp.asarray(scalar, dtype)
+    scalar = as_numbers(scalar, target or "slope").astype(dtype)
     if scalar.ndim != 0:
         raise InputError(
             f"one scalar at a time; got shape {scalar.shape}. For a grid of slopes use sweep, or jax.vmap."

@@ -107,7 +107,8 @@ def repeated_inputs(
         confidence: of either limit, in (0, 1).
 
     Raises:
-        InputError: as many inputs as labels are needed, and one at least; a confidence outside (0, 1).
+        InputError: as many inputs as labels are needed, and one at least; a label outside 0..classes-1; a
+            confidence outside (0, 1).
 
     >>> found = repeated_inputs([0, 1] * 20_000, [0, 1, 1, 1] * 10_000, 2)  # x = 0: a fair coin; x = 1: always 1
     >>> round(found.plug_in, 4), found.lower_limit > 0.2
@@ -116,6 +117,8 @@ def repeated_inputs(
     risk, y = risk_of(confidence), np.asarray(labels)
     if len(inputs) != len(y) or len(y) == 0:
         raise InputError(f"one input a label is needed, and one at least; got {len(inputs)} for {len(y)}.")
+    if y.dtype.kind not in "iub" or y.min() < 0 or y.max() >= classes:
+        raise InputError(f"labels must be integers in 0..{classes - 1}; got {y.min()} to {y.max()}.")
     numbers: dict[Hashable, int] = {}
     index = np.array([numbers.setdefault(x, len(numbers)) for x in inputs])
     counts = np.bincount(index * classes + y, minlength=len(numbers) * classes).reshape(-1, classes)

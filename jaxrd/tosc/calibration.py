@@ -8,6 +8,8 @@ import numpy as np
 from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
+from jaxrd.tosc.checked import TEMPERATURE, a_matrix, checked, classes_of, some_labels
+
 WIDEST = 1e6
 """The temperature is searched for within this factor of the median margin of the wrong decisions, either way."""
 
@@ -17,6 +19,10 @@ WEIGHTY = 0.1  # share of the sum of all margins from which on rows are worth an
 IMPOSSIBLE = 30.0  # times the median margin: no ordinary mistake
 
 
+_LOGITS = a_matrix("logits", "finite or -inf", most=np.finfo(np.float64).max)
+
+
+@checked(_LOGITS, some_labels(classes_of("logits"), of="logits"))
 @jax.jit
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
     """The temperature T that minimises the mean of -ln softmax(logits / T)_label, by Newton's method in ln T.
@@ -32,6 +38,9 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
 
     Returns:
         T > 0, shape ().
+
+    Raises:
+        InputError: known logits with NaN or +inf, known labels that are no classes of theirs.
 
     Reference: C. Guo et al., On calibration of modern neural networks, ICML 2017.
 
@@ -70,9 +79,13 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
     return jnp.where(wrong.any(), unit * jnp.exp(-x), 1)
 
 
+@checked(_LOGITS, TEMPERATURE)
 @jax.jit
 def log_posterior(logits: ArrayLike, temperature: ArrayLike = 1.0) -> jax.Array:
     """ln v = log-softmax(logits / T), shape (samples, classes): [A] eq. (7), at a temperature.
+
+    Raises:
+        InputError: known logits with NaN or +inf, a known temperature that is no positive number.
 
     >>> [round(float(v), 4) for v in log_posterior(jnp.zeros((1, 2)))[0]]
     [-0.6931, -0.6931]
@@ -102,7 +115,10 @@ def doubts(logits: np.ndarray, labels: np.ndarray, temperature: float, rows: np.
     z, y = np.asarray(logits), np.asarray(labels)
     margin = z.max(1) - z[np.arange(len(y)), y]
     if not (margin > 0).any():
-        return ["no sample of the calibration half is wrong: there is nothing to fit a temperature to, it stays at 1"]
+        return [
+            "every label of the calibration half has a largest logit of its row: there is nothing to fit a temperature "
+            "to, it stays at 1"
+        ]
     words = []
     ordinary = np.median(margin[margin > 0])
     few = np.flatnonzero(margin > IMPOSSIBLE * ordinary)

@@ -13,6 +13,7 @@ from jaxrd.problem import Problem
 from jaxrd.readable import readable
 from jaxrd.solution import Solution
 from jaxrd.solvers import solve
+from jaxrd.tosc.checked import a_joint, checked
 
 
 @readable
@@ -30,6 +31,7 @@ class CompressAndEstimate(NamedTuple):
         return self.compression.rate
 
 
+@checked(a_joint(square=False))
 @jax.jit
 def map_distortion(joint: ArrayLike, channel: ArrayLike) -> jax.Array:
     """P(MAP decision on the reproduction != label) = sum_xh [p(xh) - max_y p(y, xh)] ([A], appendix).
@@ -47,6 +49,7 @@ def map_distortion(joint: ArrayLike, channel: ArrayLike) -> jax.Array:
     return (met.sum(0) - met.max(0)).sum()
 
 
+@checked(a_joint(square=False))
 @jax.jit
 def compress_and_estimate(
     joint: ArrayLike, distortion: ArrayLike, slope: ArrayLike, tol: ArrayLike | None = None

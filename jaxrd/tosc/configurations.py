@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
+from jaxrd.tosc.checked import INVERSE_TEMPERATURE, a_number, checked
 from jaxrd.tosc.soft import SampleAndCommunicate
 
 
@@ -33,6 +34,12 @@ def joint_log_posterior(log_factors: ArrayLike) -> jax.Array:
     return log_v
 
 
+def _states(given: dict) -> None:
+    count = given["count"]
+    a_number("states", lambda y: (y >= 0) & (y < count) & (y == y.astype(int)), f"integers in 0..{count - 1}")(given)
+
+
+@checked(_states)
 def configuration(states: ArrayLike, count: int) -> jax.Array:
     """The class of a configuration, its cells read as the digits of a number, the first cell the highest.
 
@@ -47,6 +54,7 @@ def configuration(states: ArrayLike, count: int) -> jax.Array:
     return y @ count ** jnp.arange(y.shape[-1] - 1, -1, -1, dtype=y.dtype)
 
 
+@checked(INVERSE_TEMPERATURE)
 @jax.jit
 def sample_and_communicate_by_cells(
     log_factors: ArrayLike, states: ArrayLike, inverse_temperature: ArrayLike

@@ -13,9 +13,15 @@ from jaxrd.distortion import SparseDiscount
 from jaxrd.information import entropy
 from jaxrd.problem import Problem
 from jaxrd.readable import readable
+from jaxrd.tosc.checked import a_joint, checked, some_labels, some_weights
 from jaxrd.tosc.joint import SparseJoint, as_joint
 
 
+def _classes(given: dict) -> int:
+    return given["classes"]
+
+
+@checked(some_labels(_classes), some_labels(_classes, "decisions", of="labels"), some_weights("labels"))
 def confusion_joint(
     labels: ArrayLike, decisions: ArrayLike, classes: int, weights: ArrayLike | None = None
 ) -> jax.Array:
@@ -27,7 +33,10 @@ def confusion_joint(
         labels: y, int, shape (samples,).
         decisions: yt, int, shape (samples,).
         classes: their number.
-        weights: of the samples, summing to one; None: equal.
+        weights: of the samples, taken as w / sum w; None: equal.
+
+    Raises:
+        InputError: a class outside 0..classes-1, shapes that differ, no sample, weights that are none.
 
     >>> confusion_joint([0, 1], [0, 0], 2).tolist()
     [[0.5, 0.0], [0.5, 0.0]]
@@ -36,7 +45,7 @@ def confusion_joint(
     if weights is None:
         return jnp.zeros((classes, classes)).at[y, yt].add(1.0) / y.shape[0]
     w = jnp.asarray(weights)
-    return jnp.zeros((classes, classes), w.dtype).at[y, yt].add(w)
+    return jnp.zeros((classes, classes), jnp.promote_types(w.dtype, jnp.float32)).at[y, yt].add(w / w.sum())
 
 
 @readable
@@ -51,6 +60,7 @@ class Landmarks(NamedTuple):
     """H(estimate), nats: the rate of sending every decision."""
 
 
+@checked(a_joint())
 @jax.jit
 def landmarks(joint: ArrayLike | SparseJoint) -> Landmarks:
     """D_TM, D_0 and the entropy of the estimate ([A] eq. (8), (10), (22))."""
@@ -58,6 +68,7 @@ def landmarks(joint: ArrayLike | SparseJoint) -> Landmarks:
     return Landmarks(1 - j.trace(), 1 - j.sum(1).max(), entropy(j.sum(0)))
 
 
+@checked(a_joint())
 @jax.jit
 def indirect_problem(joint: ArrayLike | SparseJoint) -> Problem:
     """iE&C: the estimate compressed for the label's sake, d_hat(yt, yh) = 1 - p(y = yh | yt) ([A] eq. (17)-(19)).
@@ -95,6 +106,7 @@ class EstimateAndCompress(NamedTuple):
     """D_hat = P(reproduction != estimate), the constraint of the compressor."""
 
 
+@checked(a_joint())
 @jax.jit
 def estimate_and_compress(joint: ArrayLike | SparseJoint, estimate_distortion: ArrayLike) -> EstimateAndCompress:
     """E&C: the estimate compressed for its own sake (eRD), measured on the label ([A] eq. (12)-(14)).
@@ -124,6 +136,7 @@ def estimate_and_compress(joint: ArrayLike | SparseJoint, estimate_distortion: A
     return EstimateAndCompress(rate, distortion, d)
 
 
+@checked(a_joint())
 @jax.jit
 def time_sharing(joint: ArrayLike | SparseJoint, distortion: ArrayLike) -> jax.Array:
     """TS: R = (D_0 - D) / (D_0 - D_TM) H(Yt) for D_TM <= D <= D_0, nats ([A] eq. (22)).
@@ -143,6 +156,7 @@ def time_sharing(joint: ArrayLike | SparseJoint, distortion: ArrayLike) -> jax.A
     return jnp.where(d_tm < d_0, value, jnp.nan)
 
 
+@checked(a_joint())
 @jax.jit
 def merge_order(joint: ArrayLike | SparseJoint) -> jax.Array:
     """The estimates in the order in which `merge_baseline` gives them up, the one that stands for them last.
@@ -180,6 +194,7 @@ class Merged(NamedTuple):
     """P(reproduction != label), shape (classes,)."""
 
 
+@checked(a_joint())
 @jax.jit
 def merge_baseline(joint: ArrayLike | SparseJoint) -> Merged:
     """The one-shot baseline of [A], section IV-B: the k least likely estimates are sent as the likeliest one.

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd.closed_form import categorical
+from jaxrd.errors import InputError
 from jaxrd.information import binary_entropy
+from jaxrd.tosc.checked import a_number, checked
 
 
+def _several(given: dict) -> None:
+    if not (isinstance(given["classes"], int | np.integer) and given["classes"] >= 2):
+        raise InputError(f"classes must be an integer, at least 2; got {given['classes']}.")
+
+
+_ERROR = a_number("error", lambda e: (e >= 0) & (e <= 1), "in [0, 1]")
+_ENTROPY = a_number("entropy", lambda h: h >= 0, "a number of nats, >= 0")
+
+
+@checked(_ERROR, _several)
 def greatest_entropy(error: ArrayLike, classes: int) -> jax.Array:
     """Fano: whoever decides with P(wrong) = e proves H(Y|X) <= h(e) + e ln(M-1), ln M from e = 1 - 1/M on; nats.
 
@@ -24,6 +37,7 @@ def greatest_entropy(error: ArrayLike, classes: int) -> jax.Array:
     return binary_entropy(e) + e * jnp.log(classes - 1.0)
 
 
+@checked(_ERROR, _several)
 def least_entropy(error: ArrayLike, classes: int) -> jax.Array:
     """The reverse: if *no* decision errs less than e, H(Y|X) >= phi(e), linear between (1 - 1/k, ln k); nats.
 
@@ -43,6 +57,7 @@ def least_entropy(error: ArrayLike, classes: int) -> jax.Array:
     return jnp.interp(jnp.asarray(error), 1 - 1 / k, jnp.log(k))
 
 
+@checked(_ENTROPY, _several)
 def least_error(entropy: ArrayLike, classes: int) -> jax.Array:
     """Fano's inequality inverted: with H(Y|X) >= h every decision, at any rate, errs with probability e or more.
 

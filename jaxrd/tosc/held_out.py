@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from scipy.interpolate import PchipInterpolator
 
 from jaxrd.curve import Curve, lower_convex_envelope
+from jaxrd.eager import refuse_unless_whole
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.certificate import prepare
@@ -36,6 +37,7 @@ class HeldOut(NamedTuple):
 
 def halves(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Weights of two random halves, each summing to one, zero on the other; shape (samples,) each."""
+    refuse_unless_whole("seed", seed, 0)
     order = np.random.default_rng(seed).permutation(samples)
     first, second = np.zeros(samples), np.zeros(samples)
     first[order[: samples // 2]] = 1 / (samples // 2)

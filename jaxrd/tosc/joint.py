@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.eager import refuse_weights
+from jaxrd.errors import InputError
 from jaxrd.pytree import register
 
 
@@ -73,10 +75,10 @@ def sparse_joint(
         labels: y, int in 0..classes-1, shape (samples,).
         decisions: yt, the same.
         classes: their number.
-        weights: of the samples, summing to one; None: equal.
+        weights: of the samples, taken as w / sum w; None: equal.
 
     Raises:
-        ValueError: the shapes differ, there is no sample, or a class lies outside the range.
+        InputError: the shapes differ, there is no sample, or a class lies outside the range, weights are none.
 
     >>> joint = sparse_joint([0, 70_000, 70_000], [0, 0, 70_000], 100_000)
     >>> round(float(joint.trace()), 6)
@@ -84,15 +86,22 @@ def sparse_joint(
     """
     y, yt = np.asarray(labels), np.asarray(decisions)
     if y.ndim != 1 or y.shape != yt.shape or y.size == 0:
-        raise ValueError(
+        raise InputError(
             f"labels and decisions must have one shape (samples,), not empty; got {y.shape} and {yt.shape}."
         )
     for name, values in (("labels", y), ("decisions", yt)):
         if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= classes:
-            raise ValueError(f"{name} must be integers in 0..{classes - 1}; got {values.min()} to {values.max()}.")
+            raise InputError(f"{name} must be integers in 0..{classes - 1}; got {values.min()} to {values.max()}.")
     # By estimate first: the rows of the indirect problem come in order.
     pairs, index, counts = np.unique(yt.astype(np.int64) * classes + y, return_inverse=True, return_counts=True)
-    mass = counts / y.size if weights is None else np.bincount(index, np.asarray(weights), pairs.size)
+    if weights is None:
+        mass = counts / y.size
+    else:
+        w = np.asarray(weights)
+        if w.shape != y.shape:
+            raise InputError(f"weights must have shape {y.shape}, one a sample; got {w.shape}.")
+        refuse_weights("weights", w)
+        mass = np.bincount(index, w / w.sum(), pairs.size)
     return SparseJoint(jnp.asarray(pairs % classes), jnp.asarray(pairs // classes), jnp.asarray(mass), classes)
 
 

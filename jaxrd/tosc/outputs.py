@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxrd.eager import refuse_unless_whole
 from jaxrd.errors import InputError
 from jaxrd.readable import readable
 from jaxrd.tosc.scores import as_array, to_logits, two_classes
@@ -195,6 +196,8 @@ def from_decisions(
     labels = _counted_from_zero(labels, first_label, None)
     if first_label and decisions.min() >= first_label:
         decisions = decisions - first_label
+    if classes is not None:
+        refuse_unless_whole("classes", classes, 2)
     seen = int(max(labels.max(), decisions.max())) + 1
     count = seen if classes is None else classes
     if count < seen:

@@ -7,7 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.readable import readable
+from jaxrd.tosc.checked import A_LOG_POSTERIOR, checked, classes_of, some_labels
+
+LABELS = some_labels(classes_of("log_posterior"), of="log_posterior")
 
 BINS = 15
 
@@ -41,6 +45,7 @@ def _bins(values: np.ndarray, bins: int) -> np.ndarray:
     return np.minimum((values * bins).astype(int), bins - 1)
 
 
+@checked(A_LOG_POSTERIOR, LABELS)
 def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = BINS) -> Reliability:
     """ECE, NLL, Brier score and the reliability table of a posterior against labels, on the host.
 
@@ -49,11 +54,16 @@ def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = BINS
         labels: int, shape (samples,).
         bins: equal bins of confidence.
 
+    Raises:
+        InputError: what is no logarithm of probabilities, labels that are no classes, no bin.
+
     >>> found = reliability(np.log([[0.8, 0.2], [0.8, 0.2]]), [0, 1])
     >>> round(found.ece, 4), round(found.brier, 4), found.table[0].accuracy
     (0.3, 0.68, 0.5)
     """
     log_v, y = np.asarray(log_posterior), np.asarray(labels)
+    if bins < 1:
+        raise InputError(f"bins must be at least 1; got {bins}.")
     v = np.exp(log_v)
     confidence, right = v.max(1), log_v.argmax(1) == y
     index = _bins(confidence, bins)
@@ -71,6 +81,7 @@ def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = BINS
     )
 
 
+@checked(A_LOG_POSTERIOR, LABELS)
 def estimated_kappa(log_posterior: ArrayLike, labels: ArrayLike) -> float:
     """An estimate of kappa = E max_y |P(Y=y|V=v) - v_y|, which no finite sample of labels can bound.
 

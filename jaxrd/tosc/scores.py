@@ -28,6 +28,8 @@ def as_array(values: Any, what: str) -> np.ndarray:
     Raises:
         InputError: it cannot become an array of numbers or words; one line.
     """
+    if np.ma.is_masked(values):
+        raise InputError(f"{what} has masked entries, whose values mean nothing: leave their rows out, or fill them.")
     try:
         array = np.asarray(_dense(values) if hasattr(values, "detach") else values)
     except Exception as error:  # another library's object may raise anything

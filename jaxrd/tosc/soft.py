@@ -12,11 +12,26 @@ from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
 from jaxrd.channel import optimal_channel
+from jaxrd.errors import InputError
+from jaxrd.information import normalised
 from jaxrd.problem import Problem
 from jaxrd.readable import readable
 from jaxrd.solution import Solution
+from jaxrd.tosc.checked import (
+    A_LOG_POSTERIOR,
+    INVERSE_TEMPERATURE,
+    ROUNDING,
+    a_matrix,
+    checked,
+    classes_of,
+    some_labels,
+    some_weights,
+)
 
 
+@checked(
+    a_matrix("posterior", "probabilities, in [0, 1]", least=-ROUNDING, most=1 + ROUNDING), some_weights("posterior")
+)
 def model_aware_problem(posterior: ArrayLike, weights: ArrayLike | None = None) -> Problem:
     """TMRD: the direct problem whose letters are the samples' posteriors, d_hat(v, yh) = 1 - v_yh ([A], eq. (20)).
 
@@ -25,7 +40,7 @@ def model_aware_problem(posterior: ArrayLike, weights: ArrayLike | None = None) 
 
     Args:
         posterior: v, shape (samples, classes), rows summing to one.
-        weights: of the samples, summing to one; None: equal.
+        weights: of the samples, taken as w / sum w; None: equal.
     """
     v = jnp.asarray(posterior)
     n = v.shape[0]
@@ -33,6 +48,11 @@ def model_aware_problem(posterior: ArrayLike, weights: ArrayLike | None = None) 
     return Problem(w, 1 - v)
 
 
+def _classes(given: dict) -> int:
+    return given["problem"].distortion.shape[1]
+
+
+@checked(some_labels(_classes))
 @jax.jit
 def label_distortion(problem: Problem, solution: Solution, labels: ArrayLike) -> jax.Array:
     """P(reproduction != label) of the optimal channel, 1 - sum_i w_i W(y_i | v_i): whatever the calibration.
@@ -60,6 +80,12 @@ class SampleAndCommunicate(NamedTuple):
     """The same as the model believes it."""
 
 
+@checked(
+    A_LOG_POSTERIOR,
+    some_labels(classes_of("log_posterior"), of="log_posterior"),
+    INVERSE_TEMPERATURE,
+    some_weights("log_posterior"),
+)
 @jax.jit
 def sample_and_communicate(
     log_posterior: ArrayLike,
@@ -76,11 +102,11 @@ def sample_and_communicate(
         log_posterior: ln v, shape (samples, classes).
         labels: y, int, shape (samples,).
         inverse_temperature: t >= 0, finite, a scalar.
-        weights: of the samples, summing to one; None: equal.
+        weights: of the samples, taken as w / sum w; None: equal.
     """
     log_v = jnp.asarray(log_posterior)
     n = log_v.shape[0]
-    w = jnp.full(n, 1 / n, log_v.dtype) if weights is None else jnp.asarray(weights, log_v.dtype)
+    w = jnp.full(n, 1 / n, log_v.dtype) if weights is None else normalised(jnp.asarray(weights, log_v.dtype))
     log_w = log_softmax(inverse_temperature * log_v, axis=1)
     channel = jnp.exp(log_w)
     q = w @ channel
@@ -126,7 +152,7 @@ def sample_and_communicate_in_blocks(
         inverse_temperature: t >= 0, finite, a scalar.
 
     Raises:
-        ValueError: there is no sample, the two passes did not see the same number, or shapes do not belong together.
+        InputError: there is no sample, the two passes did not see the same number, or shapes do not belong together.
 
     >>> log_v, labels = jnp.log(jnp.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])), jnp.array([0, 1, 1])
     >>> point = sample_and_communicate_in_blocks([(log_v[:2], labels[:2]), (log_v[2:], labels[2:])], 2.0)
@@ -141,7 +167,7 @@ def sample_and_communicate_in_blocks(
         for log_v, labels in blocks() if callable(blocks) else blocks:
             log_v, labels = jnp.asarray(log_v), jnp.asarray(labels)
             if log_v.ndim != 2 or labels.shape != log_v.shape[:1]:
-                raise ValueError(
+                raise InputError(
                     f"a block must be ln v (rows, classes) and labels (rows,); got {log_v.shape} and {labels.shape}."
                 )
             rows = rows or len(labels)
@@ -157,7 +183,7 @@ def sample_and_communicate_in_blocks(
         part = _output_of(log_v, jnp.asarray(inverse_temperature, log_v.dtype), kept)
         output = part if output is None else output + part
     if output is None or total == 0:
-        raise ValueError("there is no sample in the blocks.")
+        raise InputError("there is no sample in the blocks.")
     q = output / total
     log_q = jnp.log(jnp.where(q > 0, q, 1))
 
@@ -166,6 +192,6 @@ def sample_and_communicate_in_blocks(
         seen += int(kept.sum())
         sums += _sums_of(log_v, labels, jnp.asarray(inverse_temperature, log_v.dtype), kept, log_q)
     if seen != total:
-        raise ValueError(f"the first pass saw {total} samples, the second {seen}: pass a function, not an iterator.")
+        raise InputError(f"the first pass saw {total} samples, the second {seen}: pass a function, not an iterator.")
     divergence, right, believed = sums / total
     return SampleAndCommunicate(jnp.maximum(divergence, 0), 1 - right, 1 - believed)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxrd.eager import refuse_unless_whole
 from jaxrd.tosc.outputs import Outputs
 
 
@@ -31,6 +32,7 @@ def split(labels: np.ndarray, seed: int) -> Split:
     >>> rows.by_class, 9 in rows.rest  # the only sample of class 1 is not spent on the temperature
     (True, True)
     """
+    refuse_unless_whole("seed", seed, 0)
     order = np.random.default_rng(seed).permutation(len(labels))
     fit, rest = np.split(order, [len(order) // 2])
     counts = np.bincount(labels)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.curve import Curve
+from jaxrd.eager import refuse_unless_whole
 from jaxrd.errors import InputError
 from jaxrd.readable import readable
 from jaxrd.sweep import sweep
@@ -147,6 +148,7 @@ def statistics(
         raise InputError(f"kappa {kappa:g} has no effect: hard decisions have no posterior. Pass scores.")
     if kappa is not None and not 0 <= kappa <= 1:
         raise InputError(f"kappa must lie in [0, 1]; got {kappa:g}.")
+    refuse_unless_whole("seed", seed, 0)
     outputs, log_v = found.workings.outputs, found.workings.log_v
     samples, targets = len(outputs.labels), [float(row["distortion"] or 0) for row in found.at]
     if samples < 4:

@@ -528,9 +528,17 @@ class TestLimits:
     def test_ties_of_the_prior_do_not_crash(self):
         # Regression: at a critical slope of zero the solver's point is not the silence the curve begins with.
         scores = np.array([[1.0, 0], [0, 1.0], [2.0, 0], [0, 2.0]])
-        found = tosc.limits(tosc.from_scores(scores, np.array([0, 1, 0, 0])), at=[0.1, 0.2, 0.25, 0.3], temperature=1.0)
+        found = tosc.limits(
+            tosc.from_scores(scores, np.array([0, 1, 0, 0]), probabilities=False),
+            at=[0.1, 0.2, 0.25, 0.3],
+            temperature=1.0,
+        )
         assert found.at[2]["TMRD"] == 0
-        found = tosc.limits(tosc.from_scores(-scores, np.array([0, 1, 0, 0])), at=[0.1, 0.2, 0.3, 0.8], temperature=1.0)
+        found = tosc.limits(
+            tosc.from_scores(-scores, np.array([0, 1, 0, 0]), probabilities=False),
+            at=[0.1, 0.2, 0.3, 0.8],
+            temperature=1.0,
+        )
         assert found.at[3]["TMRD"] == 0
 
     def test_a_class_that_always_wins(self):

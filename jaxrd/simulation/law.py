@@ -16,8 +16,8 @@ DRAWS = 1024
 
 
 def _law(law: ArrayLike) -> np.ndarray:
-    refuse_weights("law", law)
     q = np.asarray(law, np.float64)
+    refuse_weights("law", q)
     return q / q.sum()
 
 

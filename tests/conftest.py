@@ -5,6 +5,13 @@ import os
 import tempfile
 from pathlib import Path
 
+# What was compiled is kept, here and in every subprocess: most of the suite's time is XLA compiling the same programs.
+# JAX reads these when it is imported.
+_ROOT = Path(__file__).parent.parent
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_ROOT / ".cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
 import jax
 import pytest
 from hypothesis import HealthCheck, settings

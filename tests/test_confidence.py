@@ -195,7 +195,9 @@ class TestCoverage:
         found = coverage.measure(population, 40, seed=1, slopes=4)
         fixed = {row["D"]: row["R_nats"] for row in reference["C"]["tmrd_8x3"]["fixed_D"]}
         assert found["truth_nats"]["TMRD"] == pytest.approx(fixed[0.45], abs=1e-9)
-        assert {key.split(", ")[0] for key in found["coverage"]} == SOFT | {"L"}
+        offered = {key.split(", ")[0] for key in found["coverage"]}
+        assert {key for key in offered if not key.endswith("above TMRD")} == SOFT | {"L"}
+        assert {key for key in offered if key.endswith("above TMRD")}
         for key, value in found["coverage"].items():
             assert value["coverage"] >= (1 if rigorous(key) else 33 / 40), key
 

@@ -68,7 +68,7 @@ def test_command(folder, tmp_path, capsys):
     assert len(found["claims"]) == 3
     for table in found["curves"].values():
         assert table["strength"][0] == 0
-        assert len(set(table["oRD_at_0.7_bits"])) == 1  # it sees the labels alone
+        np.testing.assert_array_max_ulp(np.array(table["oRD_at_0.7_bits"]), table["oRD_at_0.7_bits"][0], 2)  # labels alone
         lower, upper = (np.array(table[f"{side}_limit_bits"]) for side in ("lower", "upper"))
         assert (lower <= upper).all()
         for name in ("believed", "calibrated", "cross_entropy"):

@@ -28,7 +28,7 @@ def split(labels: np.ndarray, seed: int) -> Split:
         labels: int >= 0, shape (samples,), two samples or more.
         seed: of the permutation.
 
-    >>> rows = split(np.array([0] * 9 + [1]), 0)
+    >>> rows = split(np.array([0] * 9 + [1]), 2)
     >>> rows.by_class, 9 in rows.rest  # the only sample of class 1 is not spent on the temperature
     (True, True)
     """

@@ -8,6 +8,9 @@ from jax.typing import ArrayLike
 
 from jaxrd.errors import InputError
 
+NO_NUMBERS = "OSUMmc"
+"""Kinds of numpy's types that have no order or are no numbers: objects, text, dates, complex."""
+
 Test = Callable[[np.ndarray], np.ndarray]
 
 
@@ -23,17 +26,39 @@ def known(value: ArrayLike) -> np.ndarray | None:
         return None
 
 
+def is_traced(*values: object) -> bool:
+    """Whether a leaf of the values is abstract: inside jit, vmap or grad.
+
+    >>> is_traced(2.0, (jax.numpy.ones(3), None))
+    False
+    """
+    return any(_is_abstract(leaf) for leaf in jax.tree.leaves(values))
+
+
+def _is_abstract(leaf: object) -> bool:
+    if not isinstance(leaf, jax.Array):  # tracers say that they are
+        return False
+    try:
+        _ = leaf.is_fully_addressable
+    except jax.errors.ConcretizationTypeError:
+        return True
+    return False
+
+
 def refuse_unless(test: Test, name: str, value: ArrayLike, what: str) -> None:
     """Raise if a known value fails an elementwise test.
 
     Raises:
-        InputError: f"{name} must be {what}; got ...", with the first entry that fails and where it stands.
+        InputError: f"{name} must be {what}; got ...", with the first entry that fails and where it stands; or the value
+            is no number.
 
     >>> refuse_unless(np.isfinite, "variance", 1.0, "finite")
     """
     array = known(value)
     if array is None:
         return
+    if array.dtype.kind in NO_NUMBERS:
+        raise InputError(f"{name} must be {what}; got {value!s:.60}, of type {type(value).__name__}.")
     good = np.asarray(test(array))
     if good.all():
         return

@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Any, TypeVar
 
 import numpy as np
-from jax.core import Tracer
+
+from jaxrd.eager import is_traced
 
 Class = TypeVar("Class", bound=type)
 
@@ -77,7 +78,7 @@ def _brief(value: Any, names: type[Enum] | None = None) -> str:
 
 def _array(value: Any, names: type[Enum] | None) -> str:
     kind = f"{value.dtype}[{','.join(str(n) for n in value.shape)}]"
-    if isinstance(value, Tracer):
+    if is_traced(value):
         return f"{kind} traced"
     if names is None and value.shape != ():
         return kind

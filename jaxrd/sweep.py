@@ -11,11 +11,11 @@ from functools import cache, partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.typing import ArrayLike
 from threadpoolctl import ThreadpoolController
 
 from jaxrd.distortion import Structured
+from jaxrd.eager import is_traced, refuse_unless_whole
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem, as_arrays, refuse
 from jaxrd.solution import Solution
@@ -149,12 +149,12 @@ def sweep(
     refuse_names(solver)
     problem = as_arrays(problem)
     refuse(problem)
-    traced = any(isinstance(a, Tracer) for a in jax.tree.leaves((problem, slopes, tol)))
+    traced = is_traced(problem, slopes, tol)
     grid = jnp.asarray(slopes, problem.source.dtype) if traced else np.asarray(slopes, problem.source.dtype)
     if grid.ndim != 1 or grid.shape[0] == 0:
         raise InputError(f"slopes must have shape (k,), k at least 1; got {grid.shape}. For one slope, use solve.")
-    if batch_size is not None and batch_size < 1:
-        raise InputError(f"batch_size must be at least 1; got {batch_size}.")
+    if batch_size is not None:
+        refuse_unless_whole("batch_size", batch_size, 1)
     total = grid.shape[0]
     lanes = min(batch_size or default_batch(problem), total)
     if traced:

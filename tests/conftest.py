@@ -5,18 +5,16 @@ import os
 import tempfile
 from pathlib import Path
 
-# What was compiled is kept, here and in every subprocess: most of the suite's time is XLA compiling the same programs.
-# JAX reads these when it is imported.
-_ROOT = Path(__file__).parent.parent
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_ROOT / ".cache" / "jax"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-
 import jax
 import pytest
 from hypothesis import HealthCheck, settings
 
 jax.config.update("jax_enable_x64", True)
+# What was compiled is kept, here and for every subprocess: most of the suite's time is XLA compiling the same programs.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 # The command line keeps what it compiles: not in the home of whoever runs the tests. Workers and subprocesses share it.
 if "XDG_CACHE_HOME" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="jaxrd-tests-")

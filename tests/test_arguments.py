@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrd import Problem, check, closed_form, lower_convex_envelope, simulation, solve, tosc
+from jaxrd import Problem, check, closed_form, lower_convex_envelope, rate_at, simulation, solve, sweep, tosc
 from jaxrd.distortion import PointCloud, SparseDiscount, pairwise_squares, remote, squared_error
 from jaxrd.errors import InputError
 from jaxrd.information import mutual_information
+from jaxrd.tosc.estimate import risk_of
 
 NAN = float("nan")
 V = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
@@ -16,6 +17,7 @@ BAD = np.array([[0.9, 0.1], [NAN, 0.8], [0.6, 0.4]])
 LOG_V, Y = np.log(V), np.array([0, 1, 1])
 JOINT = np.array([[0.4, 0.1], [0.1, 0.4]])
 HALF, HAMMING = np.array([0.5, 0.5]), 1 - np.eye(2)
+TWO = Problem(HALF, HAMMING)
 LAW = simulation.quantised_law(V)
 
 REFUSED = {
@@ -53,6 +55,15 @@ REFUSED = {
     "seed -1": (lambda: tosc.limits(LOG_V, Y, seed=-1), "seed must be an integer >= 0; got -1"),
     "words": (lambda: solve(Problem(np.array(["a", "b"]), HAMMING), 1.0), "source must be real numbers; got <U1"),
     "complex": (lambda: solve(Problem(HALF, HAMMING * 1j), 1.0), "distortion must be real numbers; got complex128"),
+    "slopes 4.5": (lambda: tosc.limits(LOG_V, Y, slopes=4.5), "slopes must be an integer >= 2; got 4.5"),  # pyright: ignore
+    "a temperature in words": (lambda: tosc.limits(LOG_V, Y, temperature="1"), "got 1, of type str"),  # pyright: ignore
+    "half a batch": (lambda: sweep(TWO, [1.0], batch_size=1.5), "batch_size must be an integer >= 1"),  # pyright: ignore
+    "half a block": (lambda: simulation.encode(V, block=1.5), "block must be an integer >= 1; got 1.5"),  # pyright: ignore
+    "confidence 2": (lambda: risk_of(2), r"confidence must be a number in \(0, 1\); got 2"),
+    "confidence in words": (lambda: risk_of("x"), "got x, of type str"),  # pyright: ignore
+    "tol in words": (lambda: solve(Problem(HALF, HAMMING), 1.0, tol="x"), "tol must be a number >= 0; got x"),  # pyright: ignore
+    "tol -1": (lambda: rate_at(Problem(HALF, HAMMING), 0.1, tol=-1), "tol must be a number >= 0; got -1"),
+    "tol NaN": (lambda: sweep(Problem(HALF, HAMMING), [1.0], tol=NAN), "tol must be a number >= 0; got nan"),
     "nothing": (lambda: solve(Problem(HALF, HAMMING), None), "slope must be real numbers; got object"),  # pyright: ignore
     "a word": (lambda: solve(Problem(HALF, HAMMING), "1"), "slope must be real numbers; got <U1"),  # pyright: ignore
     "masked source": (lambda: solve(Problem(np.ma.array(HALF), HAMMING), 1.0), "source is a masked array"),

@@ -336,7 +336,7 @@ BAD = {
     "huge unsigned label": (npz(logits=L, labels=Y.astype(np.uint64) + np.uint64(2**64 - 9)), "must be below 20000"),
     "huge prediction": (npz(predictions=Y + 4294967290, labels=Y), "predictions must be below 20000"),
     "csv with two labels": (text("x.csv", "a,b,label,y\n1,2,0,1\n"), "two columns of labels; 'y' is the second"),
-    "labels are text": (npz(logits=L, labels=np.where(Y == 0, "cat", "dog")), "as names the labels are 2 (cat, dog) for 3"),
+    "labels are text": (npz(logits=L, labels=np.where(Y == 0, "cat", "dog")), "the labels are 2 (cat, dog) for 3"),
     "labels are text and numbers": (npz(logits=L, labels=np.where(Y == 0, "cat", "1")), "'cat' is no number"),
     "one-hot labels": (npz(logits=L, labels=np.eye(3)[Y]), "one class index a sample"),
     "fewer labels": (npz(logits=L, labels=Y[:-1]), "labels has 299 entries for 300 samples"),

@@ -120,7 +120,7 @@ def test_solve_picks_blahut_arimoto_where_no_newton_matrix_fits(monkeypatch):
         ([], {}, "k at least 1"),
         ([1.0, -2.0], {}, "slopes must be >= 0 .*; got -2"),
         ([np.nan], {}, "got nan"),
-        ([1.0], {"batch_size": 0}, "batch_size must be at least 1; got 0"),
+        ([1.0], {"batch_size": 0}, "batch_size must be an integer >= 1; got 0"),
     ],
 )
 def test_bad_grids(slopes, kwargs, message):

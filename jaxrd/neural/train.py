@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jax.core import Tracer
 
+from jaxrd.eager import is_traced
 from jaxrd.errors import InputError
 from jaxrd.neural.losses import Terms, Weights, critic_loss, free_energy, letter_terms, mean_terms
 from jaxrd.neural.networks import Critic, Decoder, Encoder
@@ -156,7 +156,7 @@ def need_critic(stages: Sequence[Stage], weights: Weights) -> None:
     Raises:
         InputError: there is a weight and no critic.
     """
-    if isinstance(weights.wasserstein, Tracer) or any(stage.adversarial for stage in stages):
+    if is_traced(weights.wasserstein) or any(stage.adversarial for stage in stages):
         return
     heaviest = float(np.max(np.abs(weights.wasserstein)))
     if heaviest:

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.eager import is_traced
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.pytree import register
 from jaxrd.rdc.least_loss import least_loss
-from jaxrd.rdc.perception import as_matrix, checked, is_known, tolerance
+from jaxrd.rdc.perception import as_matrix, checked, tolerance
 from jaxrd.rdc.program import Decoder, Program
 from jaxrd.solution import Status
 
@@ -123,7 +124,7 @@ def _channel(observation: ArrayLike, source: jax.Array) -> jax.Array:
     if channel.ndim != 2 or channel.shape[0] != source.size:
         raise InputError(f"observation must be P(y|x), shape ({source.size}, observations); got {channel.shape}.")
     channel = jnp.where(source[:, None] > 0, channel, 1 / channel.shape[1])  # what mass zero sends is nothing
-    if is_known(channel):
+    if not is_traced(channel):
         values = np.asarray(channel, float)
         if not (values >= 0).all() or not np.allclose(values.sum(1), 1, atol=1e-6):
             raise InputError(f"observation must be >= 0 with rows that sum to 1; got rows {values.tolist()}.")

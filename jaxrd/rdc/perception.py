@@ -18,9 +18,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from jaxrd.eager import is_traced, known
 from jaxrd.errors import InputError
 from jaxrd.information import mutual_information
 from jaxrd.problem import Problem, as_arrays, validate
@@ -143,11 +143,6 @@ def perceptual_fixed_classifier_rate(
     return _rate(problem, cross_entropy, distortion, perception, classification, measure, tol)
 
 
-def is_known(*values: Any) -> bool:
-    """Whether all values are at hand, none a tracer."""
-    return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
-
-
 def checked(
     problem: Problem, measure: Any, *, square: bool = True, **targets: ArrayLike
 ) -> tuple[Problem, Any, dict[str, jax.Array]]:
@@ -166,7 +161,7 @@ def checked(
     if not isinstance(measure, MEASURES):
         names = ", ".join(f"{one.__name__}({'cost' if one is Wasserstein else ''})" for one in MEASURES)
         raise InputError(f"measure must be one of jaxrd.rdc's {names}; got {_quoted(measure)}.")
-    if is_known(problem):
+    if not is_traced(problem):
         validate(problem)
         if not np.isfinite(np.asarray(problem.distortion)[np.asarray(problem.source) > 0]).all():
             raise InputError("distortion must be finite beside a perception constraint; got +inf. Pass a large cost.")
@@ -179,10 +174,9 @@ def checked(
         shape = jnp.shape(measure.cost)
         if shape != (n, m):
             raise InputError(f"the cost of Wasserstein must have shape {(n, m)}, as the distortion; got {shape}.")
-        if is_known(measure) and not (np.isfinite(np.asarray(measure.cost)) & (np.asarray(measure.cost) >= 0)).all():
-            raise InputError(
-                f"the cost of Wasserstein must be finite and >= 0; got {np.asarray(measure.cost).tolist()}."
-            )
+        cost = known(measure.cost)
+        if cost is not None and not (np.isfinite(cost) & (cost >= 0)).all():
+            raise InputError(f"the cost of Wasserstein must be finite and >= 0; got {cost.tolist()}.")
         measure = Wasserstein(jnp.asarray(measure.cost, dtype))
     elif square and n != m:
         raise InputError(
@@ -193,7 +187,7 @@ def checked(
     for name, target in targets.items():
         if jnp.ndim(target) != 0:
             raise InputError(f"{name} must be one number; got shape {jnp.shape(target)}. For many use jax.vmap.")
-        if is_known(target):
+        if not is_traced(target):
             if np.isnan(float(target)):  # pyright: ignore
                 raise InputError(f"{name} must be one number; got {target!r}.")
             if name != "distortion" and float(target) < 0:  # pyright: ignore
@@ -206,7 +200,7 @@ def checked(
 
 def _is_equality(measure: Any, bound: ArrayLike) -> bool:
     """Whether the bound asks for equal laws, which total variation states best."""
-    if not is_known(bound, measure) or float(bound) != 0:  # pyright: ignore
+    if is_traced(bound, measure) or float(bound) != 0:  # pyright: ignore
         return False
     if isinstance(measure, Wasserstein):
         cost = np.asarray(measure.cost)
@@ -233,7 +227,7 @@ def as_matrix(name: str, values: ArrayLike, problem: Problem) -> jax.Array:
     matrix, shape = jnp.asarray(values, source.dtype), jnp.shape(problem.distortion)
     if matrix.shape != shape:
         raise InputError(f"{name} must have shape {shape}, as the distortion; got {matrix.shape}.")
-    if is_known(values, source):
+    if not is_traced(values, source):
         kept = np.asarray(values)[np.asarray(source) > 0]
         if not np.isfinite(kept).all():
             raise InputError(f"{name} must be finite; got {float(kept[~np.isfinite(kept)][0])}.")

@@ -20,9 +20,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from jaxrd.eager import is_traced
 from jaxrd.pytree import register
 from jaxrd.rdc.max_det import STEPS, Whitened, ascend
 from jaxrd.solution import Status
@@ -96,7 +96,7 @@ def _inputs(source: VectorSource, *targets: ArrayLike) -> tuple[VectorSource, li
         )
     if any(x.ndim for x in rest):
         raise ValueError(f"one point at a time; got shape {next(x.shape for x in rest if x.ndim)}. Use jax.vmap.")
-    if not any(isinstance(x, Tracer) for x in (sigma, w)):
+    if not is_traced(sigma, w):
         if not w > 0:
             raise ValueError(f"noise_variance must be > 0; got {float(w):g}.")
         matrix = np.asarray(sigma)
@@ -277,7 +277,7 @@ def _least(source: VectorSource, allowed: jax.Array, rate: jax.Array, tol: jax.A
 
 
 def _refuse_negative(name: str, value: jax.Array) -> None:
-    if not isinstance(value, Tracer) and value < 0:
+    if not is_traced(value) and value < 0:
         raise ValueError(f"{name} must be >= 0; got {float(value):g}.")
 
 

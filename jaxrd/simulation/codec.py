@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import rel_entr
 
+from jaxrd.eager import refuse_unless_whole
 from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.readable import readable
@@ -81,7 +82,8 @@ def encode(
     >>> round(found.information / NATS_PER_BIT, 3), round(8 * found.payload_bytes / 1000, 1)
     (0.447, 1.3)
     """
-    if not 1 <= block <= LONGEST_BLOCK:
+    refuse_unless_whole("block", block, 1)
+    if block > LONGEST_BLOCK:
         raise InputError(f"block must lie in 1..{LONGEST_BLOCK}; got {block}.")
     if not 0 <= seed < 1 << 64:
         raise InputError(f"seed must lie in [0, 2^64); got {seed}.")

@@ -79,7 +79,13 @@ def prepare(problem: Problem, slope: jax.Array) -> Prepared:
 
 
 def default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
-    """The caller's tolerance; by default 1e-9 nat in float64, 1e-5 in float32."""
+    """The caller's tolerance; by default 1e-9 nat in float64, 1e-5 in float32.
+
+    Raises:
+        InputError: a known tolerance is no number >= 0.
+    """
+    if tol is not None:
+        refuse_unless(lambda t: t >= 0, "tol", tol, "a number >= 0")
     return jnp.asarray((1e-9 if dtype == jnp.float64 else 1e-5) if tol is None else tol, dtype)
 
 

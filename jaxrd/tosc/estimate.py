@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
-from jaxrd.errors import InputError
+from jaxrd.eager import refuse_unless
 from jaxrd.readable import readable
 
 
@@ -29,8 +29,7 @@ def risk_of(confidence: float) -> float:
     >>> risk_of(0.75)
     0.25
     """
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence must lie in (0, 1); got {confidence:g}.")
+    refuse_unless(lambda c: (c > 0) & (c < 1), "confidence", confidence, "a number in (0, 1)")
     return 1 - confidence
 
 

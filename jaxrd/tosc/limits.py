@@ -13,6 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd.curve import Curve
+from jaxrd.eager import refuse_unless, refuse_unless_whole
 from jaxrd.errors import InputError
 from jaxrd.readable import readable
 from jaxrd.solution import Solution
@@ -182,12 +183,11 @@ def limits(
     0.1308
     """
     asked, outputs = _as_targets(at), _as_outputs(outputs, labels)
-    if temperature is not None and not (np.isfinite(temperature) and temperature > 0):
-        raise InputError(f"temperature must be a positive number; got {temperature:g}.")
+    if temperature is not None:
+        refuse_unless(lambda t: (t > 0) & (t < np.inf), "temperature", temperature, "a positive number")
     if temperature is not None and outputs.logits is None:
         raise InputError(f"temperature {temperature:g} has no effect: hard decisions have none. Pass scores.")
-    if slopes < 2:
-        raise InputError(f"slopes must be at least 2; got {slopes}.")
+    refuse_unless_whole("slopes", slopes, 2)
 
     def tick(what: str) -> bounds.Tick:
         return None if progress is None else partial(progress, what)

@@ -79,6 +79,18 @@ def refuse_unless_whole(name: str, value: object, least: int) -> None:
         raise InputError(f"{name} must be an integer >= {least}; got {value!r}.")
 
 
+def refuse_tolerance(tol: ArrayLike | None) -> None:
+    """Raise if a tolerance is given and known and is no number >= 0.
+
+    Raises:
+        InputError: "tol must be a number >= 0; got ...".
+
+    >>> refuse_tolerance(None)
+    """
+    if tol is not None:
+        refuse_unless(lambda t: t >= 0, "tol", tol, "a number >= 0")
+
+
 def refuse_weights(name: str, value: ArrayLike) -> None:
     """Raise if known values are no weights, which stand for the pmf weights / sum of weights.
 

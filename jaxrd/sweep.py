@@ -15,7 +15,7 @@ from jax.typing import ArrayLike
 from threadpoolctl import ThreadpoolController
 
 from jaxrd.distortion import Structured
-from jaxrd.eager import is_traced, refuse_unless_whole
+from jaxrd.eager import is_traced, refuse_tolerance, refuse_unless_whole
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem, as_arrays, refuse
 from jaxrd.solution import Solution
@@ -153,6 +153,7 @@ def sweep(
     grid = jnp.asarray(slopes, problem.source.dtype) if traced else np.asarray(slopes, problem.source.dtype)
     if grid.ndim != 1 or grid.shape[0] == 0:
         raise InputError(f"slopes must have shape (k,), k at least 1; got {grid.shape}. For one slope, use solve.")
+    refuse_tolerance(tol)
     if batch_size is not None:
         refuse_unless_whole("batch_size", batch_size, 1)
     total = grid.shape[0]

@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from jaxrd.blocks import cloud_kernel
 from jaxrd.distortion import PointCloud, SparseDiscount
-from jaxrd.eager import refuse_unless
+from jaxrd.eager import refuse_tolerance, refuse_unless
 from jaxrd.errors import InputError
 from jaxrd.information import normalised
 from jaxrd.kernel import dense_kernel, ratio
@@ -84,8 +84,7 @@ def default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
     Raises:
         InputError: a known tolerance is no number >= 0.
     """
-    if tol is not None:
-        refuse_unless(lambda t: t >= 0, "tol", tol, "a number >= 0")
+    refuse_tolerance(tol)
     return jnp.asarray((1e-9 if dtype == jnp.float64 else 1e-5) if tol is None else tol, dtype)
 
 

@@ -24,7 +24,8 @@ class Problem:
 
     Args:
         source: pmf p of the source letters, shape (n,); every function takes it as p / sum p. Letters of mass zero are
-            masked, not dropped: their rows of the distortion are not read, whatever they hold.
+            masked, not dropped: their rows of the distortion are not read, whatever they hold. A mass below the least
+            normal number (2.2e-308; in float32 1.2e-38), which XLA takes for zero, counts as zero.
         distortion: d, shape (n, m), finite or +inf (a forbidden pair), in any unit; or a `PointCloud` or
             `SparseDiscount` (`jaxrd.distortion`), which stand for a matrix too large to hold.
 
@@ -123,21 +124,21 @@ def refuse(problem: Problem) -> None:
     if source is None:
         return
     if isinstance(distortion, PointCloud):
-        _finite(distortion.source, "source points", source > 0)
+        _finite(distortion.source, "source points", _occurs(source))
         _finite(distortion.reproduction, "reproduction points")
         return
     if isinstance(distortion, SparseDiscount):
         rows = known(distortion.rows)
         _in_range(distortion)
         _finite(distortion.ceiling, "ceiling")
-        _finite(distortion.discount, "discount", ... if rows is None else source.take(rows, mode="clip") > 0)
+        _finite(distortion.discount, "discount", ... if rows is None else _occurs(source).take(rows, mode="clip"))
         return
     if jax.default_backend() != "cpu" and not _doubtful(distortion):
         return
     array = known(distortion)
     if array is None or array.min() > -np.inf:  # numpy's minimum keeps NaN
         return
-    bad = (np.isnan(array) | np.isneginf(array)) & (source > 0)[:, None]
+    bad = (np.isnan(array) | np.isneginf(array)) & _occurs(source)[:, None]
     if bad.any():
         x, y = np.argwhere(bad)[0]
         raise InputError(
@@ -177,7 +178,7 @@ def validate(problem: Problem, *, tolerance: float = 1e-6) -> None:
         _validate_pairs(problem.distortion)
     if isinstance(problem.distortion, Structured):
         return
-    lost = (source > 0) & np.isposinf(np.asarray(problem.distortion)).all(1)
+    lost = _occurs(source) & np.isposinf(np.asarray(problem.distortion)).all(1)
     if lost.any():
         raise InputError(f"every reproduction of letter {lost.argmax()} is forbidden (+inf): no code can send it.")
 
@@ -187,6 +188,11 @@ def _narrowed(distortion):
     return jax.tree.map(
         lambda a: a.astype(np.float32) if a.dtype.kind == "f" else a, jax.tree.map(np.asarray, distortion)
     )
+
+
+def _occurs(source: np.ndarray) -> np.ndarray:
+    """Letters whose mass counts: XLA takes numbers below the least normal one for zero."""
+    return source >= np.finfo(np.result_type(source.dtype, np.float32)).tiny
 
 
 def _finite(values, what: str, where: Any = ...) -> None:

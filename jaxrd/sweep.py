@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache, partial
+from contextlib import nullcontext
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from threadpoolctl import ThreadpoolController
 
 from jaxrd.distortion import Structured
 from jaxrd.eager import is_traced, refuse_tolerance, refuse_unless_whole
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem, as_arrays, refuse
+from jaxrd.room import make_room
 from jaxrd.solution import Solution
 from jaxrd.solvers import solve
+from jaxrd.threads import one_blas_thread
 
 Solver = Callable[..., Solution]
 
@@ -80,18 +81,6 @@ def _in_turn(problem: Problem, slopes: jax.Array, count: int, tol: ArrayLike | N
     return jax.lax.fori_loop(0, count, add, blank)
 
 
-@cache
-def _lapack() -> ThreadpoolController:
-    import scipy.linalg.cython_lapack  # noqa: F401  (the library that XLA calls: it must be there to be limited)
-
-    return ThreadpoolController()
-
-
-def _single_threaded_lapack() -> AbstractContextManager:
-    """LAPACK's own threads fight with ours and XLA's for the cores: on a busy machine it waits for them, spinning."""
-    return _lapack().limit(limits=1, user_api="blas")
-
-
 def _side_by_side(function: Callable, arguments: list, workers: int) -> Iterator:
     """Results in order, from threads: XLA releases the GIL. Where a compile is due, one of them makes it for all."""
     if workers == 1 or len(arguments) == 1:
@@ -147,6 +136,7 @@ def sweep(
     (3,)
     """
     refuse_names(solver)
+    make_room()
     problem = as_arrays(problem)
     refuse(problem)
     traced = is_traced(problem, slopes, tol)
@@ -183,7 +173,7 @@ def sweep(
         return jax.tree.map(lambda a: a[: len(part)], jax.device_get(points))
 
     solved, done = [], 0
-    with _single_threaded_lapack() if on_cpu else nullcontext():
+    with one_blas_thread() if on_cpu else nullcontext():
         for part in _side_by_side(solve_part, parts, workers):
             solved.append(part)
             done += len(part.slope)

@@ -211,3 +211,18 @@ def test_bounds_of_a_classifier():
     for source, at in ((mixture.GaussianMixture(), NAN), (mixture.GaussianMixture(NAN), 0.3)):
         for function in (mixture.indirect, mixture.indirect_rate, mixture.compress_and_estimate):
             assert np.isnan(jax.tree.leaves(function(source, at))).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_subnormal_mass_counts_as_zero_everywhere(dtype):
+    """XLA flushes it to zero: then no function may call the letter, which cannot be sent, lost."""
+    d = np.array([[0, 1], [1, 0], [np.inf, np.nan]], dtype)
+    found = []
+    for mass in (dtype(0), np.finfo(dtype).smallest_subnormal, np.finfo(dtype).tiny / 8):
+        problem = Problem(np.array([0.25, 0.75, mass], dtype), d)
+        validate(problem)
+        points = check(solve(problem, dtype(2))), check(rate_at(problem, dtype(0.1)))
+        found.append(([float(p.rate) for p in points], *map(float, distortion_range(problem))))
+    assert found[0] == found[1] == found[2]
+    with pytest.raises(InputError, match="letter 2 is forbidden"):
+        validate(Problem(np.array([0.25, 0.75, np.finfo(dtype).tiny], dtype), np.where(np.isnan(d), np.inf, d)))

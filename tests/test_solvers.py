@@ -288,3 +288,32 @@ def test_float64_input_without_x64_warns():
 def test_shapes_are_checked():
     with pytest.raises(ValueError, match=r"got \(2,\) and \(3, 3\)"):
         solve(Problem(np.ones(2) / 2, np.zeros((3, 3))), 1.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_large_offset_of_rows_is_no_convergence(dtype):
+    """L holds the offset, but .01 nat of its rounding are no convergence; the point says so, and is still valid."""
+    g, slope = np.random.default_rng(0), dtype(5)
+    tol = 1e-9 if dtype == np.float64 else 1e-5
+    converged = []
+    for offset in (0.0, 1e2, 1e4, 1e6, 1e8, 1e10, 1e12, 1e14):
+        p, d = g.dirichlet(np.ones(6)).astype(dtype), g.random((6, 5))
+        d[[0, 3]] += [[offset], [-offset / 3]]
+        d = d.astype(dtype)
+        point = solve(Problem(p, d), slope)
+        exact, least = p.astype(np.float64) / p.sum(dtype=np.float64), d.min(1).astype(np.float64)
+        beyond = d.astype(np.float64) - least[:, None]  # exact
+        true = solve(Problem(exact, beyond), 5.0)
+        rate, distortion = oracles.channel_point(exact, beyond, 5.0, np.asarray(point.reproduction, np.float64))
+        best = float(true.rate + 5 * true.distortion)
+        claimed = float(point.rate) + 5 * (float(point.distortion) - exact @ least)
+        assert best - 1e-12 <= rate + 5 * distortion <= best + float(point.gap)
+        assert float(point.distortion) >= distortion + exact @ least - 1e-9  # the pair is achieved
+        assert best - tol <= claimed <= best + 2 * float(point.gap)
+        converged.append(int(point.status) == Status.CONVERGED)
+        assert not converged[-1] or float(point.gap) <= 1e-2 * max(1, best)
+        assert converged[-1] or float(point.gap) > tol * max(1, best)
+        assert converged[-1] or int(point.status) == Status.STALLED
+    assert converged == sorted(converged, reverse=True)
+    assert converged[0]
+    assert not converged[-1]

@@ -11,7 +11,7 @@ from jaxrd.rdc.certificate import CELLS, bound
 from jaxrd.rdc.master import channel_of, exponent_of, master
 from jaxrd.rdc.point import mutual_information
 from jaxrd.rdc.pricing import LARGEST, Price, ascend, best_starts, distinct, new_atoms, price, starts
-from jaxrd.rdc.threads import one_thread
+from jaxrd.threads import one_blas_thread
 
 ROUNDS = 60
 INACTIVE = 1e-11  # multipliers below it are taken as zero
@@ -99,7 +99,7 @@ def generate(
         max_cells: the certificate's budget; where it runs out the lower bound is valid, but loose.
         seed: of the random starts, where the label simplices are too large for a grid.
     """
-    with one_thread():
+    with one_blas_thread():
         return _generate(core, budgets, prices, begin, tol, max_cells, seed)
 
 

@@ -14,8 +14,8 @@ from jaxrd.rdc.atoms import EDGE, NEGLIGIBLE, log
 from jaxrd.rdc.inputs import Labels, as_inputs, as_problem, as_targets
 from jaxrd.rdc.master import channel_of, exponent_of, master
 from jaxrd.rdc.point import FIXED, Point, entropies, infeasible, mutual_information
-from jaxrd.rdc.threads import one_thread
 from jaxrd.solution import Status
+from jaxrd.threads import one_blas_thread
 
 EPSILON = 32 * np.finfo(float).eps
 BEYOND = 1e-9  # nats above H(X), which no feasible problem needs
@@ -100,7 +100,7 @@ def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linea
     cost = np.where(allowed, 0, np.inf)
     usable = allowed.any(0)
     charges, budgets = excess[binding][:, :, usable], budgets[binding]
-    with one_thread():
+    with one_blas_thread():
         dual = master(p, cost[:, usable], charges, budgets, ceiling=float(entropies(p)) + 1)
     exponent = exponent_of(cost[:, usable], charges, dual.slopes)
     level = (p[:, None] * np.exp(dual.potential[:, None] - exponent)).sum(0).max()

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem, validate
+from jaxrd.room import make_room
 
 ROW_SUM_TOLERANCE = 1e-6
 
@@ -31,6 +32,7 @@ def as_problem(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: quotes the offending value.
     """
+    make_room()
     validate(problem)
     source = np.asarray(problem.source, np.float64)
     return source / source.sum(), np.where(source[:, None] > 0, np.asarray(problem.distortion, np.float64), 0.0)

@@ -15,8 +15,8 @@ from jaxrd.rdc.discrete import lifted_rate
 from jaxrd.rdc.fixed import Linear, linear
 from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets
 from jaxrd.rdc.point import LITERAL, Point, entropies, infeasible, mutual_information, posteriors
-from jaxrd.rdc.threads import one_thread
 from jaxrd.solution import Status
+from jaxrd.threads import one_blas_thread
 
 FACTORS = (0.0, 0.5, 1.0, 2.0)  # of each slope of the lifted solution
 LANES = 2**18  # entries of all the channels searched at once
@@ -171,7 +171,7 @@ def _improve(inputs: Inputs, targets: np.ndarray, classifier: tuple[np.ndarray, 
 
     begin = np.concatenate([np.log(np.maximum(t, FAINT)).ravel() for t in classifier])
     options = {"maxiter": ITERATIONS, "ftol": 1e-14, "gtol": 1e-9}
-    with one_thread():
+    with one_blas_thread():
         minimize(value, begin, jac=True, method="L-BFGS-B", options=options)
     return best[0]
 

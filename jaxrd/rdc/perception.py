@@ -28,6 +28,7 @@ from jaxrd.pytree import register
 from jaxrd.rdc.least_rate import LeastRate, least_rate
 from jaxrd.rdc.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
 from jaxrd.rdc.program import Decoder, Program
+from jaxrd.room import make_room
 from jaxrd.solution import Status
 
 UNCONSTRAINED = float("inf")
@@ -162,6 +163,7 @@ def checked(
         names = ", ".join(f"{one.__name__}({'cost' if one is Wasserstein else ''})" for one in MEASURES)
         raise InputError(f"measure must be one of jaxrd.rdc's {names}; got {_quoted(measure)}.")
     if not is_traced(problem):
+        make_room()
         validate(problem)
         if not np.isfinite(np.asarray(problem.distortion)[np.asarray(problem.source) > 0]).all():
             raise InputError("distortion must be finite beside a perception constraint; got +inf. Pass a large cost.")

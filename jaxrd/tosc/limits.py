@@ -16,6 +16,7 @@ from jaxrd.curve import Curve
 from jaxrd.eager import refuse_unless, refuse_unless_whole
 from jaxrd.errors import InputError
 from jaxrd.readable import readable
+from jaxrd.room import make_room
 from jaxrd.solution import Solution
 from jaxrd.tosc import bounds
 from jaxrd.tosc.bounds import Bound
@@ -182,6 +183,7 @@ def limits(
     >>> round(found.at[0]["oRD"], 4)  # ln 2 - h(1/4)
     0.1308
     """
+    make_room()
     asked, outputs = _as_targets(at), _as_outputs(outputs, labels)
     if temperature is not None:
         refuse_unless(lambda t: (t > 0) & (t < np.inf), "temperature", temperature, "a positive number")

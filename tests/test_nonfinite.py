@@ -16,6 +16,7 @@ from jaxrd import (
     check,
     critical_slope,
     distortion_at,
+    distortion_range,
     optimal_channel,
     rate_at,
     solve,

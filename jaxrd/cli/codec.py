@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from jaxrd.cli.common import console, forgive_interrupts, progress_bar, provenance, set_precision, timed
+from jaxrd.cli.common import console, progress_bar, provenance, set_precision, timed, write
 from jaxrd.errors import InputError
 
 app = typer.Typer(
@@ -49,22 +49,22 @@ def encode_command(
 ) -> None:
     """Images into a stream: one message each, range-coded by the frequencies of the model's training."""
     dtype = set_precision(True)
-    from jaxrd.io import save_all, to_json
     from jaxrd.io.images import read_images
-    from jaxrd.io.write import check_writable
+    from jaxrd.io.save import check_target
 
     if out.suffix != ".jrc":
         raise InputError(f"--out must be a name that ends in .jrc; got {out}.")
     if seed is not None and not 0 <= seed < 1 << 32:
         raise InputError(f"--seed must lie in [0, 2^32); got {seed}.")
 
+    beside = out.with_suffix(".json").name
+    check_target(out.parent, [out.name], (images, model), document=beside)
     with timed() as clock:
         pixels, sha256 = read_images(images)
         trained = _read_model(model)
         if seed is not None and not trained.code.dither:
             raise InputError(f"--seed {seed} has no effect: the code of {model.name} has no dither.")
         seed = seed or 0
-        check_writable(out.parent)
         from jaxrd.neural.codec import coded_bits, pack, quantise, reproduce, unpack
 
         with progress_bar() as tick:
@@ -91,8 +91,7 @@ def encode_command(
         "mse": float(np.mean((found.reshape(count, -1) / np.float32(255) - pixels) ** 2, dtype=float)),  # a pixel
         "sha256": hashlib.sha256(found.tobytes()).hexdigest(),  # of the reproductions here; meta has that of the input
     }  # fmt: skip
-    written = save_all(out.parent, [(out.name, stream), (out.with_suffix(".json").name, to_json(document))])
-    forgive_interrupts()
+    written = write(out.parent, [(out.name, stream)], (beside, document))
     letters = f"{code.levels}^{code.dimensions} messages"
     for line in (
         f"[bold]{images.name}[/bold]: {count} images by model {document['model']}, one of {letters} each",
@@ -116,14 +115,13 @@ def decode_command(
     on another, float32 sums may differ in their last bit and a pixel by one of 255.
     """
     set_precision(True)
-    from jaxrd.io import save_all
-    from jaxrd.io.write import check_writable
+    from jaxrd.io.save import check_target
 
     if out.suffix != ".npy":
         raise InputError(f"--out must be a name that ends in .npy; got {out}.")
+    check_target(out.parent, [out.name], (file, model))
     stream = file.read_bytes()
     trained = _read_model(model)
-    check_writable(out.parent)
     from jaxrd.errors import StreamError
     from jaxrd.neural.codec import decompress
 
@@ -134,7 +132,6 @@ def decode_command(
         raise InputError(f"{file}: {error}") from error
     content = io.BytesIO()
     np.save(content, images)
-    (written,) = save_all(out.parent, [(out.name, content.getvalue())])
-    forgive_interrupts()
+    (written,) = write(out.parent, [(out.name, content.getvalue())])
     sha256 = hashlib.sha256(images.tobytes()).hexdigest()
     console.print(f"wrote {written}: {len(images)} images, SHA-256 {sha256}", soft_wrap=True, highlight=False)

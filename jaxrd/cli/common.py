@@ -4,7 +4,7 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import jaxrd
+from jaxrd.cli import interrupts
 from jaxrd.errors import InputError
 
 console = Console()
@@ -58,10 +59,19 @@ def need_file(file: Path | None, **options: Any) -> None:
 UNSAFE_PICKLE = "read pickles too: they can run any code, so only from where you trust"
 
 
-def forgive_interrupts() -> None:
-    """Once the results are written Ctrl-C only cuts the report short: it may no longer say that nothing was."""
-    if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, signal.default_int_handler):
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def write(
+    folder: Path, files: Iterable[tuple[str, bytes]], document: tuple[str, Mapping[str, Any]] | None = None
+) -> list[Path]:
+    """Save the results; from then on Ctrl-C only cuts the report short: it may no longer say that nothing was written.
+
+    Raises:
+        InputError, OSError: as `save_all`.
+    """
+    from jaxrd.io.save import save_all, undisturbed
+
+    by_hand = signal.getsignal(signal.SIGINT) is interrupts.leave  # elsewhere it is not ours to change
+    with undisturbed(interrupts.leave_results if by_hand else None):
+        return save_all(folder, files, document)
 
 
 def reach(rate: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from jaxrd.cli.common import console, forgive_interrupts
+from jaxrd.cli.common import console, write
 
 
 def decode_command(
@@ -16,20 +16,18 @@ def decode_command(
 ) -> None:
     """The decisions that a stream holds, bit for bit; a damaged stream is refused."""
     from jaxrd.errors import InputError
-    from jaxrd.io import save_all
-    from jaxrd.io.write import check_writable
+    from jaxrd.io.save import check_target
     from jaxrd.simulation import decode
 
     if out.suffix != ".npy":
         raise InputError(f"--out must be a name that ends in .npy; got {out}.")
+    check_target(out.parent, [out.name], [file])
     stream = file.read_bytes()
-    check_writable(out.parent)
     try:
         decisions = decode(stream)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
     content = io.BytesIO()
     np.save(content, decisions)
-    (written,) = save_all(out.parent, [(out.name, content.getvalue())])
-    forgive_interrupts()
+    (written,) = write(out.parent, [(out.name, content.getvalue())])
     console.print(f"wrote {written}: {len(decisions)} decisions", soft_wrap=True, highlight=False)

@@ -15,12 +15,12 @@ from jaxrd.cli.common import (
     Scores,
     console,
     errors,
-    forgive_interrupts,
     need_file,
     progress_bar,
     provenance,
     set_precision,
     timed,
+    write,
 )
 
 CURVES = ("TMRD", "S&C")
@@ -66,8 +66,8 @@ def encode_command(
     from jaxrd import datasets
     from jaxrd.errors import InputError
     from jaxrd.information import NATS_PER_BIT, entropy
-    from jaxrd.io import read_outputs, save_all, to_json
-    from jaxrd.io.write import check_writable
+    from jaxrd.io import read_outputs
+    from jaxrd.io.save import check_target
     from jaxrd.simulation import decode, encode, index_entropy, payload_bound, quantised_law
     from jaxrd.tosc import log_posterior
 
@@ -95,8 +95,9 @@ def encode_command(
         raise InputError(f"--most-candidates must be positive; got {most_candidates:g}.")
     if out.suffix != ".jrd":
         raise InputError(f"--out must be a name that ends in .jrd; got {out}.")
-    name = datasets.DEFAULT_EXAMPLE if file is None else file.name
+    name, beside = datasets.DEFAULT_EXAMPLE if file is None else file.name, out.with_suffix(".json").name
 
+    check_target(out.parent, [out.name], (file, labels), document=beside)
     with timed() as clock:
         path = datasets.example_path(name) if file is None else file
         outputs, sha256 = read_outputs(
@@ -105,7 +106,6 @@ def encode_command(
         )  # fmt: skip
         if outputs.logits is None:
             raise InputError(f"{name} holds hard decisions only; {curve} needs scores.")
-        check_writable(out.parent)
         log_v = log_posterior(outputs.logits, temperature)
         if accuracy is not None:
             slope = _slope_for(accuracy, log_v, outputs.labels)
@@ -150,8 +150,7 @@ def encode_command(
         "sha256": found.decisions_sha256,  # of the decisions, int32, least byte first; meta has that of the input
         "notes": notes,
     }  # fmt: skip
-    written = save_all(out.parent, [(out.name, found.stream), (out.with_suffix(".json").name, to_json(document))])
-    forgive_interrupts()
+    written = write(out.parent, [(out.name, found.stream)], (beside, document))
     _report(document)
     console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
     if status not in ("CONVERGED", "EXACT", "ACHIEVABLE"):

@@ -16,13 +16,13 @@ from jaxrd.cli.common import (
     Scores,
     console,
     errors,
-    forgive_interrupts,
     need_file,
     progress_bar,
     provenance,
     reach,
     set_precision,
     timed,
+    write,
 )
 
 RESULTS = {
@@ -74,8 +74,9 @@ def limits_command(
     from jaxrd.cli import confidence as more
     from jaxrd.errors import InputError
     from jaxrd.information import NATS_PER_BIT
-    from jaxrd.io import compressai, csv_rows, read_outputs, save_all, to_json
-    from jaxrd.io.write import check_writable, columns
+    from jaxrd.io import compressai, csv_rows, read_outputs
+    from jaxrd.io.save import check_target
+    from jaxrd.io.write import columns
     from jaxrd.tosc import CURVES, limits, statistics
 
     more.check_options(confidence, kappa)
@@ -103,12 +104,13 @@ def limits_command(
             raise InputError(f"no example {name!r}; there are: {', '.join(datasets.EXAMPLES)}.")
         file = datasets.example_path(name)
 
+    names = ["limits.csv", *([] if no_plot else ["limits.png"]), *([] if pixels is None else RESULTS.values())]
+    check_target(out, names, (file, labels), document="limits.json")
     with timed() as clock:
         outputs, sha256 = read_outputs(
             file, labels, scores=scores, label_column=label_column, probabilities=probabilities,
             first_label=first_label, unsafe_pickle=unsafe_pickle,
         )  # fmt: skip
-        check_writable(out)
         if seed is not None and outputs.logits is None and confidence is None:
             raise InputError(f"--seed {seed} has no effect: hard decisions without --confidence use nothing random.")
         seed = seed or 0
@@ -143,7 +145,7 @@ def limits_command(
     }  # fmt: skip
     if stats is not None:
         document |= more.objects(stats, found, seed=seed, given=kappa is not None)
-    files = [("limits.json", to_json(document)), ("limits.csv", csv_rows(curves | crossed))]
+    files = [("limits.csv", csv_rows(curves | crossed))]
     if not no_plot:
         files.append(("limits.png", _figure(name, found, stats)))
     if pixels is not None:
@@ -151,8 +153,7 @@ def limits_command(
             (RESULTS[key], compressai(f"{name} {key}", f"{CURVES[key]}; top1 is a fraction", c, meta))
             for key, c in curves.items()
         ]
-    written = save_all(out, files)
-    forgive_interrupts()
+    written = write(out, files, ("limits.json", document))
     _report(name, outputs.notes, found, rows, warnings, meta["seconds"])
     if stats is not None:
         from jaxrd.cli.confidence_report import report

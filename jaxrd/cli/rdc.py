@@ -9,7 +9,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from jaxrd.cli.common import console, errors, forgive_interrupts, progress_bar, provenance, set_precision, timed
+from jaxrd.cli.common import console, errors, progress_bar, provenance, set_precision, timed, write
 from jaxrd.errors import InputError
 
 EXAMPLE = "rdc_mnist.npz"
@@ -42,9 +42,9 @@ def rdc_command(
     """The least rate for a distortion D and a classification loss C, with bounds, in the semantics asked for."""
     dtype = set_precision(False)
     from jaxrd.datasets import embedded_path
-    from jaxrd.io import csv_rows, save_all, to_json
+    from jaxrd.io import csv_rows
     from jaxrd.io.labelled import read_labelled
-    from jaxrd.io.write import check_writable
+    from jaxrd.io.save import check_target
     from jaxrd.rdc import surface as solve_surface
 
     if semantics not in GRID:
@@ -62,13 +62,13 @@ def rdc_command(
     asked = [_pair("--at", text) for text in at or []]
     theta = [_pair("--universal", text) for text in universal.split(";")] if universal is not None else []
 
+    check_target(out, ["rdc.csv", *([] if no_plot else ["rdc.png"])], [file], document="rdc.json")
     with timed() as clock:
         given = read_labelled(embedded_path(EXAMPLE) if file is None else file)
         name = "example: MNIST codewords, parity of the digit" if file is None else file.name
         if semantics == "fixed" and given.cross_entropy is not None and given.classifier is not None:
             given = given._replace(notes=(*given.notes, "not used: 'classifier', for 'cross_entropy' is there"))
         solver, target, limits = _solver(given, semantics, seed)
-        check_writable(out)
         points = [solver(given.problem, target, d, c) for d, c in asked]
         together = _universal(given.problem, target, semantics, solver, theta) if theta else None
         found = None
@@ -95,11 +95,10 @@ def rdc_command(
         "notes": list(given.notes),
     }  # fmt: skip
     tables = {part: _columns(found) for part, found in (("at", rows), ("surface", on_grid)) if found}
-    files = [("rdc.json", to_json(document)), ("rdc.csv", csv_rows(tables))]
+    files = [("rdc.csv", csv_rows(tables))]
     if found is not None and not no_plot:
         files.append(("rdc.png", _figure(name, meaning, found, asked)))
-    written = save_all(out, files)
-    forgive_interrupts()
+    written = write(out, files, ("rdc.json", document))
     _report(name, given, semantics, meaning, rows, found, together)
     console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
     if loose:

@@ -1,6 +1,5 @@
 """`jaxrd reproduce`: a figure of the papers recomputed, its numbers and claims beside it."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,15 +12,10 @@ from jaxrd.cli.common import (
     LabelColumn,
     Probabilities,
     Scores,
-    console,
     errors,
-    forgive_interrupts,
     need_file,
-    progress_bar,
-    provenance,
-    set_precision,
-    timed,
 )
+from jaxrd.cli.finish import finish
 from jaxrd.errors import InputError
 
 
@@ -43,42 +37,6 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Option(help="folder for NAME.png, NAME.pdf, NAME.json, NAME.csv")]
 
 
-def finish(
-    compute: Callable[[Any], Any],
-    out: Path,
-    *,
-    sha256: str | None = None,
-    seed: int | None = None,
-    float32: bool = False,
-) -> None:
-    """Compute in float64 (or 32) under a clock and a progress bar, write all files together, print the claims.
-
-    Args:
-        compute: called with tick(what, done, total); returns a `Reproduction`.
-        out: the folder.
-        sha256: of the data read, if any.
-        seed: of what is random, if anything is.
-        float32: for networks.
-    """
-    dtype = set_precision(float32)
-    from jaxrd.io import save_all
-    from jaxrd.io.write import check_writable
-
-    check_writable(out)
-    with timed() as clock:
-        with progress_bar() as tick:
-            found = compute(tick)
-        meta = provenance(dtype=dtype, sha256=sha256, seed=seed, clock=clock, tolerance=1e-9)
-    written = save_all(out, found.files(meta))
-    forgive_interrupts()
-    for claim in found.claims:
-        console.print(f"[bold]paper[/bold]  {claim.paper}", soft_wrap=True, highlight=False)
-        console.print(f"[bold]found[/bold]  {claim.found}", soft_wrap=True, highlight=False)
-    for note in found.notes:
-        console.print(f"note: {note}", style="dim", soft_wrap=True, highlight=False)
-    console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
-
-
 Data = Annotated[
     Path | None,
     typer.Option(help="folder of MNIST's four IDX files, or that holds mnist/ (default: $JAXRD_DATA, or a download)"),
@@ -97,6 +55,11 @@ def _mnist(data: Path | None) -> Any:
     except (OSError, ValueError) as error:
         hint = "pass --data FOLDER, or set JAXRD_DATA; FOLDER or FOLDER/mnist holds the four IDX files."
         raise InputError(f"no MNIST: {str(error).rstrip('.')}: {hint}") from error
+
+
+def _idx(data: Path | None) -> list[Path]:
+    """The files that MNIST may be read from."""
+    return [path for folder in ([] if data is None else [data, data / "mnist"]) for path in folder.glob("*-ubyte*")]
 
 
 @app.command("identifiability")
@@ -123,7 +86,10 @@ def identifiability_command(
         few = [c._replace(strengths=c.strengths[1::2]) for c in CORRUPTIONS]
         options = {"accuracies": (0.7,), "corruptions": few, "slopes": 4}
     sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
-    finish(lambda tick: identifiability(train, test, progress=tick, **options), out, sha256=sha256)
+    finish(
+        "identifiability", lambda tick: identifiability(train, test, progress=tick, **options), out, reads=_idx(data),
+        sha256=sha256,
+    )  # fmt: skip
 
 
 @app.command("tosc-fig1")
@@ -139,7 +105,7 @@ def tosc_fig1_command(
 
         return tosc_fig1(prior, separation, tick=tick)
 
-    finish(compute, out)
+    finish("tosc-fig1", compute, out)
 
 
 @app.command("tosc-fig2")
@@ -151,7 +117,7 @@ def tosc_fig2_command(out: Out = Path("reproduced")) -> None:
 
         return tosc_fig2(tick=tick)
 
-    finish(compute, out)
+    finish("tosc-fig2", compute, out)
 
 
 Classifiers = Annotated[Path | None, typer.Option(help="folder that holds classifiers/ (default: $JAXRD_DATA)")]
@@ -165,8 +131,8 @@ def tosc_fig3_command(out: Out = Path("reproduced"), data: Classifiers = None) -
     from jaxrd.reproduce.tosc_fig3 import tosc_fig3
 
     there, _ = elsewhere(data)
-    sha256 = digest(*(one.path for one in embedded() + there))
-    finish(lambda tick: tosc_fig3(data, tick=tick), out, sha256=sha256)
+    reads = [one.path for one in embedded() + there]
+    finish("tosc-fig3", lambda tick: tosc_fig3(data, tick=tick), out, reads=reads, sha256=digest(*reads))
 
 
 @app.command("tosc-fig4")
@@ -218,8 +184,9 @@ def tosc_fig4_command(
         first_label=first_label, unsafe_pickle=unsafe_pickle,
     )  # fmt: skip
     finish(
-        lambda tick: tosc_fig4(outputs, chosen.title, count, codecs=codecs, notes=notes, tick=tick), out, sha256=sha256
-    )
+        "tosc-fig4", lambda tick: tosc_fig4(outputs, chosen.title, count, codecs=codecs, notes=notes, tick=tick), out,
+        reads=(chosen.path, labels, *(codec or [])), sha256=sha256,
+    )  # fmt: skip
 
 
 @app.command("tosc-complexity")
@@ -231,10 +198,13 @@ def tosc_complexity_command(out: Out = Path("reproduced"), data: Classifiers = N
 
     there, notes = elsewhere(data, ["imagenet"])
     if not there:
-        finish(lambda _: tosc_complexity(None, "1000 equally likely labels", notes=notes), out)
+        finish("tosc-complexity", lambda _: tosc_complexity(None, "1000 equally likely labels", notes=notes), out)
         return
     outputs, sha256 = read_outputs(there[0].path)
-    finish(lambda _: tosc_complexity(outputs, there[0].title), out, sha256=sha256)
+    finish(
+        "tosc-complexity", lambda _: tosc_complexity(outputs, there[0].title), out, reads=[there[0].path],
+        sha256=sha256,
+    )  # fmt: skip
 
 
 @app.command("rdc-fig3")
@@ -248,7 +218,7 @@ def rdc_fig3_command(out: Out = Path("reproduced")) -> None:
 
         return rdc_fig3(*digits(), tick=tick)
 
-    finish(compute, out, sha256=digest(embedded_path("rdc_digits.npz")), seed=0)
+    finish("rdc-fig3", compute, out, sha256=digest(embedded_path("rdc_digits.npz")), seed=0)
 
 
 @app.command("rdc-fig4")
@@ -261,7 +231,7 @@ def rdc_fig4_command(out: Out = Path("reproduced")) -> None:
         tick("rdc-fig4", 0, 1)
         return rdc_fig4()
 
-    finish(compute, out)
+    finish("rdc-fig4", compute, out)
 
 
 @app.command("rdc-fig6")
@@ -294,4 +264,4 @@ def rdc_fig6_command(
         plan = QUICK if quick else FULL
         return rdc_fig6(train, test, out / "rdc-fig6.runs", sha256=sha256, plan=plan, tick=tick, say=say)
 
-    finish(compute, out, sha256=sha256, seed=0, float32=True)
+    finish("rdc-fig6", compute, out, reads=_idx(data), sha256=sha256, seed=0, float32=True)

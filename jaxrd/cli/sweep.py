@@ -8,7 +8,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from jaxrd.cli.common import console, errors, forgive_interrupts, progress_bar, provenance, set_precision, timed
+from jaxrd.cli.common import console, errors, progress_bar, provenance, set_precision, timed, write
 
 
 def sweep_command(
@@ -32,9 +32,10 @@ def sweep_command(
     from jaxrd.critical import critical_slope
     from jaxrd.errors import InputError
     from jaxrd.information import NATS_PER_BIT
-    from jaxrd.io import csv_rows, save_all, to_json
+    from jaxrd.io import csv_rows
     from jaxrd.io.read import PROBLEM_KEYS, load_problem, not_used
-    from jaxrd.io.write import check_writable, columns
+    from jaxrd.io.save import check_target
+    from jaxrd.io.write import columns
     from jaxrd.solution import Status
 
     if slopes < 2:
@@ -42,10 +43,10 @@ def sweep_command(
     for d in at or []:
         if not np.isfinite(d):
             raise InputError(f"--at must be a finite distortion; got {d:g}.")
+    check_target(out, ["sweep.csv", *([] if no_plot else ["sweep.png"])], [file], document="sweep.json")
     with timed() as clock:
         given, found, sha256 = load_problem(file)
         notes = not_used(found, PROBLEM_KEYS)
-        check_writable(out)
         problem: Problem = jax.tree.map(lambda a: jax.numpy.asarray(a, dtype), given)
         distortion = np.asarray(given.distortion)
         critical = float(critical_slope(problem))
@@ -75,7 +76,7 @@ def sweep_command(
                     "critical_slope": critical},
         "curves": table_of, "at": rows, "notes": list(notes),
     }  # fmt: skip
-    files = [("sweep.json", to_json(document)), ("sweep.csv", csv_rows(table_of))]
+    files = [("sweep.csv", csv_rows(table_of))]
     if not no_plot:
         figure, ax = plots.new_figure()
         plots.curve_axes(ax, curve, label=f"R(D), gap at most {curve.gap.max():.1e} nat")
@@ -83,8 +84,7 @@ def sweep_command(
         if np.isfinite(right := shown(curve)):
             ax.set_xlim(right=right)
         files.append(("sweep.png", plots.png(figure)))
-    written = save_all(out, files)
-    forgive_interrupts()
+    written = write(out, files, ("sweep.json", document))
 
     converged = int(np.isin(curve.status, (Status.CONVERGED, Status.EXACT)).sum())
     console.print(

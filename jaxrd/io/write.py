@@ -1,4 +1,4 @@
-"""Write curves as JSON, CSV and CompressAI results; all files of a run appear together, or none does."""
+"""Curves as JSON, CSV and CompressAI results."""
 
 from __future__ import annotations
 
@@ -6,13 +6,7 @@ import csv
 import io
 import json
 import math
-import os
-import signal
-import tempfile
-import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -76,63 +70,3 @@ def compressai(name: str, description: str, curve: Mapping[str, Any], meta: Mapp
     kept = {key: np.asarray(values, object)[finite].tolist() for key, values in curve.items()}
     results = {"bpp": kept.pop("bpp"), "top1": kept.pop("accuracy")} | kept
     return to_json({"name": name, "description": description, "meta": meta, "results": results})
-
-
-def check_writable(folder: Path) -> None:
-    """Fail now rather than after the work; what has to be created for the trial is removed again.
-
-    Raises:
-        OSError: the folder cannot be created or written.
-    """
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".jaxrd-"):
-            pass
-    finally:
-        for path in missing:
-            with suppress(OSError):
-                path.rmdir()
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ctrl-C waits for the block to end (signals reach the main thread alone)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pending: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: pending.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if pending:
-            signal.raise_signal(signal.SIGINT)
-
-
-def save_all(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
-    """Write every file under a temporary name, then rename them: a failure on the way leaves none behind.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    files, staged = list(files), []
-    with _undisturbed():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, _ in files:
-            if (folder / name).is_dir():
-                raise IsADirectoryError(21, "is a folder; a file is to be written there", str(folder / name))
-        try:
-            for name, content in files:
-                handle, temporary = tempfile.mkstemp(dir=folder, prefix=".jaxrd-")
-                staged.append((Path(temporary), folder / name))
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                os.chmod(temporary, 0o644)
-            for temporary, final in staged:
-                os.replace(temporary, final)
-        finally:
-            for temporary, _ in staged:
-                temporary.unlink(missing_ok=True)
-    return [final for _, final in staged]

@@ -50,9 +50,12 @@ class Reproduction:
         return head | {"curves": self.curves, "claims": claims, "notes": self.notes} | dict(self.more)
 
     def files(self, meta: Mapping[str, Any]) -> list[tuple[str, bytes]]:
-        """NAME.json, NAME.csv, NAME.png and NAME.pdf, and NAME-MORE.png of further pictures."""
+        """NAME.json, and the files beside it."""
+        return [(f"{self.name}.json", to_json(self.document(meta))), *self.beside()]
+
+    def beside(self) -> list[tuple[str, bytes]]:
+        """NAME.csv, NAME.png and NAME.pdf, and NAME-MORE.png of further pictures."""
         return [
-            (f"{self.name}.json", to_json(self.document(meta))),
             (f"{self.name}.csv", csv_rows(self.curves)),
             (f"{self.name}.png", png(self.figure)),
             (f"{self.name}.pdf", pdf(self.figure)),

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrd.files import read_bytes, unpacked
+
 EXAMPLES = {
     "mnist-noisy": "mnist_lenet_noisy.npz",
     "mnist-clean": "mnist_lenet_clean.npz",
@@ -44,9 +46,8 @@ def read_idx(path: Path) -> np.ndarray:
         ValueError: the file is not IDX of unsigned bytes, is damaged, or is shorter than its header says.
         OSError: it cannot be read.
     """
-    raw = path.read_bytes()
     try:
-        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        raw = unpacked(path) if path.suffix == ".gz" else read_bytes(path)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be unpacked, it may be truncated or damaged: {error}") from error
     zeros, kind, rank = struct.unpack_from(">HBB", raw.ljust(4, b"\xff"))
@@ -106,15 +107,15 @@ def download_mnist() -> Path:
     except ModuleNotFoundError as error:
         raise FileNotFoundError(f"{error.name}, which downloads it, is missing: pip install pooch.") from error
 
-    def unpacked(url: str, file: Any, owner: Any) -> None:
+    def unpacking(url: str, file: Any, owner: Any) -> None:
         pooch.HTTPDownloader()(url, file, owner)
-        Path(file).write_bytes(gzip.decompress(Path(file).read_bytes()))
+        Path(file).write_bytes(unpacked(Path(file)))
 
     folder = Path(pooch.os_cache("jaxrd")) / "mnist"
     for name, sha256 in MNIST.items():
         url = f"{MNIST_URL}/{name}.gz"
         try:
-            pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=name, path=folder, downloader=unpacked)
+            pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=name, path=folder, downloader=unpacking)
         except ValueError as error:
             raise FileNotFoundError(f"{url} is not what it should be: its SHA-256 differs from {sha256}.") from error
         except (OSError, EOFError, zlib.error) as error:

@@ -10,6 +10,7 @@ ROOT = Path(jaxrd.__file__).parent
 # What each room may import of ours, besides itself; longest prefix wins.
 ALLOWED = {
     "errors": set(),
+    "files": {"errors"},
     "eager": {"errors"},
     "information": set(),
     "room": set(),
@@ -41,14 +42,14 @@ ALLOWED = {
         "channel", "closed_form", "critical", "curve", "distortion", "eager", "errors", "information", "problem",
         "pytree", "readable", "room", "solution", "solvers", "sweep", "target", "threads",
     },
-    "simulation": {"eager", "errors", "information", "readable"},
+    "simulation": {"eager", "errors", "files", "information", "readable"},
     "rdc": {
         "channel", "closed_form", "critical", "curve", "distortion", "eager", "errors", "information", "problem",
         "pytree", "readable", "room", "solution", "solvers", "sweep", "target", "threads",
     },
-    "datasets": set(),
-    "neural": {"datasets", "eager", "errors"},
-    "io": {"curve", "datasets", "errors", "information", "problem", "solution", "tosc.outputs", "tosc.scores"},
+    "datasets": {"files"},
+    "neural": {"datasets", "eager", "errors", "files"},
+    "io": {"curve", "datasets", "errors", "files", "information", "problem", "solution", "tosc.outputs", "tosc.scores"},
     "plots": {"curve", "errors", "information", "solution"},
     "reproduce": None,  # anything but cli
     "cli": None,  # anything

@@ -58,6 +58,8 @@ def run(args: list[str] | None = None) -> int:
         return 130
     except InputError as error:
         return _fail(str(error), 2)
+    except MemoryError:
+        return _fail("there is not enough memory for this input.", 2)
     except OSError as error:
         return _fail(f"{error.filename or 'file'}: {error.strerror or error}", 2)
     except Exception as error:

@@ -10,6 +10,7 @@ import typer
 
 from jaxrd.cli.common import console, progress_bar, provenance, set_precision, timed, write
 from jaxrd.errors import InputError
+from jaxrd.files import read_bytes
 
 app = typer.Typer(
     help="Images through a trained code: a stream of counted bits, and the reproductions out of it.",
@@ -120,7 +121,7 @@ def decode_command(
     if out.suffix != ".npy":
         raise InputError(f"--out must be a name that ends in .npy; got {out}.")
     check_target(out.parent, [out.name], (file, model))
-    stream = file.read_bytes()
+    stream = read_bytes(file)
     trained = _read_model(model)
     from jaxrd.errors import StreamError
     from jaxrd.neural.codec import decompress

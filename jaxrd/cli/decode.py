@@ -16,13 +16,14 @@ def decode_command(
 ) -> None:
     """The decisions that a stream holds, bit for bit; a damaged stream is refused."""
     from jaxrd.errors import InputError
+    from jaxrd.files import read_bytes
     from jaxrd.io.save import check_target
     from jaxrd.simulation import decode
 
     if out.suffix != ".npy":
         raise InputError(f"--out must be a name that ends in .npy; got {out}.")
     check_target(out.parent, [out.name], [file])
-    stream = file.read_bytes()
+    stream = read_bytes(file)
     try:
         decisions = decode(stream)
     except InputError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import pickle
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.io.common import Arrays, kind_of, listing, need, parsing, pickled, wanted
+from jaxrd.files import parsing, refuse_claim
+from jaxrd.io.common import Arrays, kind_of, listing, need, pickled, wanted
 
 UNREAD = np.zeros(0)
 NUMPY = (".npz", ".npy")
@@ -44,6 +47,7 @@ def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> A
             with path.open("rb") as file:
                 return _named(pickle.load(file), path)
     with parsing(path, "a numpy file"):
+        _refuse_claims(path, keys)
         try:
             loaded = np.load(path, allow_pickle=unsafe_pickle)
             if isinstance(loaded, np.lib.npyio.NpzFile):
@@ -54,6 +58,32 @@ def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> A
                 raise pickled(path, "holds a pickle") from None
             raise
         return _named(loaded, path)
+
+
+def _refuse_claims(path: Path, keys: Iterable[str]) -> None:
+    """Compare what the headers of numpy's arrays claim with what follows them."""
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":
+            file.seek(0)
+            _refuse_claim(file, path, "the array", path.stat().st_size)
+            return
+    with zipfile.ZipFile(path) as archive:
+        for part in archive.infolist():
+            name = part.filename.removesuffix(".npy")
+            if part.filename.endswith(".npy") and wanted(name, keys):
+                refuse_claim(path, name, part.file_size)
+                with archive.open(part) as file:
+                    _refuse_claim(file, path, name, part.file_size)
+
+
+def _refuse_claim(file: Any, path: Path, name: str, size: int) -> None:
+    if (start := file.read(6)) != np.lib.format.MAGIC_PREFIX:
+        return  # a pickle, or nothing: numpy says so
+    version = tuple(file.read(2))
+    read = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
+    shape, _, dtype = read(file)
+    if not dtype.hasobject:
+        refuse_claim(path, name, math.prod(shape) * max(dtype.itemsize, 1), size - len(start))
 
 
 def _hdf5(path: Path, keys: Iterable[str], *, transposed: bool = False) -> Arrays:
@@ -67,6 +97,7 @@ def _hdf5(path: Path, keys: Iterable[str], *, transposed: bool = False) -> Array
                 return
             values = UNREAD
             if wanted(name, keys):
+                refuse_claim(path, name, item.size * item.dtype.itemsize)
                 values = np.asarray(item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()])
             found[name] = values.T if transposed else values
 
@@ -80,7 +111,11 @@ def _matlab(path: Path, keys: tuple[str, ...]) -> Arrays:
 
     with parsing(path, "a MATLAB file"):
         try:
-            names = [name for name, *_ in scipy.io.whosmat(path)]
+            shapes = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
+            names = list(shapes)
+            for name in names:
+                if wanted(name, keys):
+                    refuse_claim(path, name, 8 * math.prod(shapes[name]))
             held = scipy.io.loadmat(path, variable_names=[name for name in names if wanted(name, keys)])
             found = {name: _of_matlab(held.get(name, UNREAD)) for name in names}
         except NotImplementedError:  # version 7.3 is HDF5

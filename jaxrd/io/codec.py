@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.io.common import Columns, find, kind_of, listing, numbers, parsing
+from jaxrd.files import parsing
+from jaxrd.io.common import Columns, find, kind_of, listing, numbers
 from jaxrd.io.tables import no_doubles, read_columns
 
 BPP = ("bpp", "avg_bpp")

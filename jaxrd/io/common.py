@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ LABELS = "|".join(LABEL_KEYS[:3])
 SCORES = "|".join(SCORE_KEYS[:5])
 OUTPUT_KEYS = (*SCORE_KEYS, *LABEL_KEYS, *DECISION_KEYS)
 
+MOST_COLUMNS = 1 << 16
 Arrays = dict[str, np.ndarray]
 """Arrays by the name their file gives them; '' is the only, nameless one."""
 Columns = Mapping[str, Sequence[Any] | np.ndarray]
@@ -48,33 +48,22 @@ def listing(names: Iterable[str], most: int = 12) -> str:
     return ", ".join(shown[:most]) + (f", ... ({len(shown)} in all)" if len(shown) > most else "") or "nothing"
 
 
-def damaged(path: Path, kind: str, error: BaseException) -> InputError:
-    """The refusal of a file that is not what it should be."""
-    # The error's own words may quote the bytes it fell over.
-    return InputError(f"{path} cannot be read as {kind}, it may be truncated or damaged ({type(error).__name__}).")
+def twice(names: Iterable[str]) -> str | None:
+    """The first name that occurs again."""
+    seen = set[str]()
+    return next((name for name in names if name in seen or seen.add(name)), None)
 
 
-@contextmanager
-def parsing(path: Path, kind: str) -> Iterator[None]:
-    """Whatever a parser raises over the content of `path` becomes one line.
+def check_names(names: Sequence[str], path: Path) -> None:
+    """Refuse a table that names a column twice, or has more columns than any that is meant.
 
     Raises:
-        InputError: the file is missing, no regular file (a pipe may never end), or not what it should be.
+        InputError: it does.
     """
-    if not path.exists():
-        raise InputError(f"{path} does not exist.")
-    if not path.is_file():
-        raise InputError(f"{path} is no regular file; save its content to one.")
-    try:
-        yield
-    except (InputError, PermissionError):
-        raise
-    except Exception as error:  # the content is a stranger's: a parser may raise anything over it
-        raise damaged(path, kind, error) from None
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # so parsers written in Rust fail
-            raise
-        raise damaged(path, kind, error) from None
+    if len(names) > MOST_COLUMNS:
+        raise InputError(f"{path.name} has {len(names)} columns; {MOST_COLUMNS} can be handled.")
+    if (name := twice(names)) is not None:
+        raise InputError(f"{path.name} names a column twice: {name!r}.")
 
 
 def pickled(path: Path, how: str) -> InputError:

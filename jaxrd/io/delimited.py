@@ -1,17 +1,16 @@
 """Tables in text: csv (commas, or semicolons as Excel writes them) and tsv with a header, gzipped or not."""
 
 import csv
-import gzip
 import io
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.io.common import Columns, as_number, kind_of, parsing
+from jaxrd.files import parsing, unpacked
+from jaxrd.io.common import MOST_COLUMNS, Columns, as_number, check_names, kind_of
 
 SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}
 """The first that separates names in the header is taken."""
@@ -19,9 +18,6 @@ FIRST_LINE = re.compile(rb"[\r\n]*([^\r\n]*)")
 EXCEL = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([,;\t])"?\r?\n')
 """A line before the header by which Excel is told the separator."""
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
-MOST_EXPANSION = 100
-"""Text that unpacks to more than this many times its compressed size (and over 64 MiB) is refused."""
-SMALL = 1 << 26
 BLOCK = 1 << 23
 """Bytes that pyarrow takes at a time: its default of 1 MiB costs twice the time where rows are long."""
 
@@ -50,14 +46,7 @@ def read(path: Path) -> Columns:
 
 
 def _content(path: Path) -> bytes:
-    if path.suffix.lower() != ".gz":
-        return path.read_bytes()
-    most = max(SMALL, MOST_EXPANSION * path.stat().st_size)
-    with gzip.open(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise InputError(f"{path.name} unpacks to more than {MOST_EXPANSION} times its size; unpack it first.")
-    return content
+    return unpacked(path) if path.suffix.lower() == ".gz" else path.read_bytes()
 
 
 def _separated(content: bytes, separators: str) -> tuple[bytes, str]:
@@ -82,14 +71,12 @@ def _header(content: bytes, separator: str, path: Path) -> list[str]:
     if header is None:
         raise InputError(f"{path} is empty.")
     header = [name.strip() for name in header]
-    if _headless(header):
+    if len(header) <= MOST_COLUMNS and _headless(header):
         raise InputError(
             f"{path.name} has no header: its first line holds numbers ({', '.join(header[:3])}, ...). Add a line of "
             f"names, such as {separator.join(('class_0', 'class_1', 'label'))!r}."
         )
-    name, count = Counter(header).most_common(1)[0]
-    if count > 1:
-        raise InputError(f"{path.name} names a column twice: {name!r}.")
+    check_names(header, path)
     return header
 
 

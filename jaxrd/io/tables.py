@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from jaxrd.errors import InputError
+from jaxrd.files import parsing, refuse_claim
 from jaxrd.io import delimited
-from jaxrd.io.common import OUTPUT_KEYS, Columns, kind_of, need, parsing, shown
+from jaxrd.io.common import OUTPUT_KEYS, Columns, check_names, kind_of, need, shown, twice
 
 TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl")
 ROW = "filename"
@@ -49,11 +50,14 @@ def read_columns(path: Path) -> Columns:
 def _parquet(path: Path) -> Columns:
     parquet, compute = (need(name, path) for name in ("pyarrow.parquet", "pyarrow.compute"))
     with parsing(path, "parquet"):
+        held = parquet.read_metadata(path)
+        groups = [held.row_group(i) for i in range(held.num_row_groups)]
+        values = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
+        refuse_claim(path, "the table", 8 * max(values, held.num_rows))
         table = parquet.read_table(path)
-        twice = [name for name in table.column_names if table.column_names.count(name) > 1]
-        if twice:
-            raise InputError(f"{path.name} names a column twice: {twice[0]!r}.")
-        return {name: _values(table.column(k), compute) for k, name in enumerate(table.column_names)}
+        names = table.column_names
+        check_names(names, path)
+        return {name: _values(table.column(k), compute) for k, name in enumerate(names)}
 
 
 def _values(column: Any, compute: Any) -> Any:
@@ -80,9 +84,7 @@ def no_doubles(path: Path) -> Any:
     def hook(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise InputError(f"{path.name} names {shown(twice)} twice in one object.")
+            raise InputError(f"{path.name} names {shown(twice(name for name, _ in pairs))} twice in one object.")
         return found
 
     return hook
@@ -101,9 +103,7 @@ def _json(path: Path) -> Columns:
             names, rows = [str(name) for name in held["columns"]], held["data"]
             if any(not isinstance(row, list) or len(row) != len(names) for row in rows):
                 raise InputError(f"{path.name}: every row of data must have the {len(names)} entries of columns.")
-            if len(set(names)) < len(names):
-                twice = next(name for name in names if names.count(name) > 1)
-                raise InputError(f"{path.name} names a column twice: {twice!r}.")
+            check_names(names, path)
             return {name: _column([row[k] for row in rows]) for k, name in enumerate(names)}
         if isinstance(held, dict) and isinstance(held.get("schema"), dict) and isinstance(held.get("data"), list):
             return _by_rows(held["data"], path)
@@ -138,4 +138,5 @@ def _jsonl(path: Path) -> Columns:
 def _by_rows(rows: list[Any], path: Path) -> Columns:
     if not rows or any(not isinstance(row, Mapping) or row.keys() != rows[0].keys() for row in rows):
         raise InputError(f"{path.name} is no table: {{row: {{column: value}}}} with the same columns in every row.")
+    check_names(list(map(str, rows[0])), path)
     return {str(name): _column([row[name] for row in rows]) for name in rows[0]}

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from jaxrd.errors import InputError
+from jaxrd.files import damaged, parsing
 from jaxrd.io.arrays import UNREAD
-from jaxrd.io.common import Arrays, damaged, need, parsing, pickled, wanted
+from jaxrd.io.common import Arrays, need, pickled, wanted
 from jaxrd.tosc.scores import as_array
 
 SAFETENSORS = (".safetensors",)

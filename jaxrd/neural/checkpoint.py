@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from jaxrd.errors import InputError
 from jaxrd.neural.train import State
 
 
@@ -45,6 +46,9 @@ def latest(folder: Path, like: State) -> tuple[State, list[dict[str, Any]]] | No
     Args:
         folder: of one run.
         like: a state of the same structure.
+
+    Raises:
+        InputError: the checkpoint is damaged.
     """
     found = finished(folder)
     if not found:
@@ -55,7 +59,12 @@ def latest(folder: Path, like: State) -> tuple[State, list[dict[str, Any]]] | No
         "state": jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), item["state"]),
         "history": ocp.RestoreArgs(restore_type=str),
     }
-    with ocp.PyTreeCheckpointer() as checkpointer:
-        raw = checkpointer.restore(found[-1].absolute(), item=item, restore_args=plain)
-    state = State(**raw["state"])
-    return state._replace(key=jax.random.wrap_key_data(state.key)), json.loads(raw["history"])
+    try:
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            raw = checkpointer.restore(found[-1].absolute(), item=item, restore_args=plain)
+        state = State(**raw["state"])
+        return state._replace(key=jax.random.wrap_key_data(state.key)), json.loads(raw["history"])
+    except Exception as error:  # orbax and what reads for it raise anything over damaged files
+        raise InputError(
+            f"{found[-1]} is damaged ({type(error).__name__}); delete it and the run begins from what it was given."
+        ) from error

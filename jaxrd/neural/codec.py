@@ -19,7 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd.errors import StreamError
+from jaxrd.errors import InputError, StreamError
+from jaxrd.files import is_panic
 from jaxrd.neural.evaluate import transmit
 from jaxrd.neural.quantizer import codes, nearest_messages
 from jaxrd.neural.train import Code, Parameters, decode, encode
@@ -28,6 +29,8 @@ MAGIC = b"JRDC1\n"
 _HEADER = struct.Struct("<6s8sIII")  # magic, model, seed, images, words
 BATCH = 1000
 """Images that a compiled step takes at a time."""
+MOST_IMAGES = 1 << 20
+"""Images that a stream may hold."""
 Progress = Callable[[int, int], object]
 
 
@@ -60,10 +63,18 @@ class Model(NamedTuple):
             told.update(np.ascontiguousarray(leaf).tobytes())
         return told.digest()[:8]
 
+    def shares(self) -> np.ndarray:
+        """Of the messages; one never seen in training costs bits, not the stream."""
+        return (self.frequencies + 0.5) / (self.frequencies + 0.5).sum()
+
     def entropy_model(self) -> Any:
-        """Of the range coder; a message never seen in training costs bits, not the stream."""
-        shares = (self.frequencies + 0.5) / (self.frequencies + 0.5).sum()
-        return _coding().model.Categorical(shares.astype(np.float32), perfect=False)
+        """Of the range coder."""
+        return _coding().model.Categorical(self.shares().astype(np.float32), perfect=False)
+
+    def most_images(self, words: int) -> int:
+        """How many images so many words of 32 bits can hold, if each is the likeliest: twice, for rounded shares."""
+        least = -np.log2(self.shares().max() - 2.0**-24)
+        return int(min(2 * 32 * (words + 2) / max(least, 2.0**-24), MOST_IMAGES))
 
 
 def fitted(code: Code, parameters: Parameters, images: np.ndarray, *, batch: int = 1000) -> Model:
@@ -150,7 +161,12 @@ def pack(model: Model, messages: np.ndarray, *, seed: int = 0) -> bytes:
 
     Returns:
         26 bytes of header, the coded words, 32 bytes of SHA-256.
+
+    Raises:
+        InputError: more images than a stream holds.
     """
+    if len(messages) > MOST_IMAGES:
+        raise InputError(f"a stream holds at most {MOST_IMAGES} images; got {len(messages)}. Encode them in parts.")
     coder = _coding().queue.RangeEncoder()
     coder.encode(np.asarray(messages, np.int32), model.entropy_model())
     words = coder.get_compressed()
@@ -179,12 +195,14 @@ def unpack(model: Model, stream: bytes) -> tuple[np.ndarray, int]:
         raise StreamError(
             f"made with model {digest.hex()}, not {model.digest().hex()}; decode with the one that made it."
         )
-    if len(body) != _HEADER.size + 4 * size:
+    if len(body) != _HEADER.size + 4 * size or count > model.most_images(size):
         raise StreamError("the header of this stream contradicts its length, though its checksum matches.")
     words = np.frombuffer(body, "<u4", count=size, offset=_HEADER.size).astype(np.uint32)
     try:
         return _coding().queue.RangeDecoder(words).decode(model.entropy_model(), count), seed
-    except AssertionError as error:  # the range coder's word for it
+    except BaseException as error:
+        if not isinstance(error, AssertionError) and not is_panic(error):  # the range coder's words for it
+            raise
         raise StreamError("the words of this stream are none of its model's, though its checksum matches.") from error
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import jax
 import numpy as np
 
 from jaxrd.errors import ModelError
+from jaxrd.files import read_bytes, refuse_claim
 from jaxrd.neural.codec import Model
 from jaxrd.neural.train import Code, initial
 
@@ -44,21 +43,41 @@ def read(path: Path) -> Model:
         ModelError: it holds no model, or what it holds has not the digest it names.
         OSError: there is no such file.
     """
-    content = io.BytesIO(path.read_bytes())
+    content = io.BytesIO(read_bytes(path))
     try:
+        with zipfile.ZipFile(content) as archive:
+            refuse_claim(path, "the model", sum(part.file_size for part in archive.infolist()))
         with np.load(content, allow_pickle=False) as archive:
             held = {name: archive[name] for name in archive.files}
-        code = Code(**json.loads(str(held["code"])))
+        code = _code(json.loads(str(held["code"])), held["frequencies"])
         like = jax.eval_shape(lambda: {part: initial(code, 0).parameters[part] for part in PARTS})
         parameters = jax.tree_util.tree_map_with_path(
             lambda way, leaf: held[".".join(str(k.key) for k in way)].reshape(leaf.shape), like
         )
         model = Model(code, parameters, held["frequencies"])
         named = str(held["digest"])
-    except (
-        KeyError, TypeError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
-        raise ModelError(f"{path} holds no model of a code: {error}") from error
+    except Exception as error:  # the content is a stranger's: a parser may raise anything over it
+        words = " ".join(str(error).split())[:200]
+        raise ModelError(f"{path} holds no model of a code: {words or type(error).__name__}") from error
     if model.digest().hex() != named:
         raise ModelError(f"{path} is damaged: its parameters have digest {model.digest().hex()}, not {named}.")
     return model
+
+
+def _code(held: dict[str, Any], frequencies: np.ndarray) -> Code:
+    """The code, if it has as many messages as there are frequencies: networks are made from its numbers.
+
+    Raises:
+        ValueError, TypeError: it has not, or they are no counts.
+    """
+    code = Code(**held)
+    if any(type(number) is not int for number in (code.dimensions, code.levels)):
+        raise ValueError(f"dimensions and levels must be whole; got {code.dimensions} and {code.levels}.")
+    if frequencies.ndim != 1 or frequencies.dtype.kind not in "iuf" or not (frequencies >= 0).all():
+        raise ValueError("frequencies must be counts >= 0.")
+    count = len(frequencies)
+    if code.dimensions > count.bit_length() or code.levels**code.dimensions != count:
+        raise ValueError(f"{code.levels}^{code.dimensions} messages cannot have {count} frequencies.")
+    if not np.isfinite(frequencies.sum(dtype=float) + code.dither + code.sharpness):
+        raise ValueError("dither, sharpness and frequencies must be finite.")
+    return code

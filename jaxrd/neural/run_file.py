@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.errors import InputError
+from jaxrd.files import read_bytes
 from jaxrd.neural.checkpoint import finished
 from jaxrd.neural.losses import Weights
 from jaxrd.neural.train import Code, Logits, State
@@ -68,10 +69,12 @@ def claim(folder: Path, run: dict[str, Any]) -> None:
     """
     path = folder / NAME
     try:
-        held = json.loads(path.read_text())
+        held = json.loads(read_bytes(path))
+        if not isinstance(held, dict):
+            raise ValueError(f"it holds a {type(held).__name__}")
     except FileNotFoundError:
         held = None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged, so {folder} cannot be continued: {error}. Pass another.") from None
     if held is None:
         if finished(folder):
@@ -91,5 +94,8 @@ def claim(folder: Path, run: dict[str, Any]) -> None:
 def _same(name: str, held: Any, value: Any) -> bool:
     if name != "logits" or held is None:
         return held == value
-    one, other = np.asarray(held, float), np.asarray(value, float)
+    try:
+        one, other = np.asarray(held, float), np.asarray(value, float)
+    except (ValueError, TypeError, OverflowError):  # somebody's numbers
+        return False
     return one.shape == other.shape and bool(np.abs(one - other).max() <= AGREEMENT * max(1, np.abs(other).max()))

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrd.files import parsing
 from jaxrd.neural import family, model_file, warm
 from jaxrd.neural.checkpoint import latest, save
 from jaxrd.neural.codec import coded_bits, compress, fitted
@@ -111,7 +112,7 @@ def books(job: Job) -> dict[float, np.ndarray]:
         named: dict[str, Any] = {repr(w): np.asarray(book.reproductions) for w, book in found.items()}
         np.savez_compressed(temporary, **named)
         os.replace(temporary, path)
-    with np.load(path) as archive:
+    with parsing(path, "codebooks (delete it to have them searched again)"), np.load(path) as archive:
         return {float(name): archive[name] for name in archive.files}
 
 
@@ -224,8 +225,9 @@ def _trained(job: Job, group: Group, beginning: Callable[[], State]) -> Trained:
         device = jax.devices()[0]
         by = {"device": f"{device.platform} ({device.device_kind})", "seconds": round(perf_counter() - clock, 1)}
         _write(table, json.dumps({"rows": rows, "history": history} | by).encode())
-    held = json.loads(table.read_text())
-    return Trained(held["rows"], held["history"], np.load(samples), held["device"], held["seconds"])
+    with parsing(table, "results (delete it to have them measured again)"):
+        held = json.loads(table.read_text())
+        return Trained(held["rows"], held["history"], np.load(samples), held["device"], held["seconds"])
 
 
 def _measured(job: Job, members: Sequence[Member], stack: Parameters) -> list[tuple[dict[str, Any], np.ndarray]]:

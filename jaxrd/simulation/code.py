@@ -17,6 +17,7 @@ from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import ArrayLike
 
 from jaxrd.errors import InputError
+from jaxrd.files import is_panic
 
 LARGEST = (1 << 48) - 1
 """The largest index that can be coded."""
@@ -131,6 +132,8 @@ def decode_indices(payload: bytes, count: int, exponent: int) -> np.ndarray:
         for which, shift, values in _pieces(width):
             piece = coder.decode(stream.model.Uniform(), values).astype(np.int64)
             index[which] += piece << shift
-    except AssertionError as error:  # constriction's word for data that its model cannot have made
+    except BaseException as error:
+        if not isinstance(error, AssertionError) and not is_panic(error):  # for data that its model cannot have made
+            raise
         raise InputError(f"the payload cannot be decoded: {error}") from None
     return index

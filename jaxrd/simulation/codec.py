@@ -14,7 +14,7 @@ from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.readable import readable
 from jaxrd.simulation.code import FRACTION, LARGEST, decode_indices, encode_indices
-from jaxrd.simulation.file import LONGEST_BLOCK, Header, digest, pack, unpack
+from jaxrd.simulation.file import LONGEST_BLOCK, MOST_SAMPLES, Header, digest, pack, unpack
 from jaxrd.simulation.poisson import (
     TOTAL,
     Simulation,
@@ -88,6 +88,8 @@ def encode(
     if not 0 <= seed < 1 << 64:
         raise InputError(f"seed must lie in [0, 2^64); got {seed}.")
     w = as_channel(channel)
+    if len(w) > MOST_SAMPLES:
+        raise InputError(f"a stream holds at most {MOST_SAMPLES} samples; got {len(w)}. Encode them in parts.")
     law = quantised_law(w)
     expected = expected_candidates(w, law, block=block)
     if not expected <= min(most_candidates, LARGEST):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -186,15 +187,29 @@ def new_figure(width: float = 7.2, height: float = 5.0) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
+def literal(name: str) -> str:
+    """A name as matplotlib shows it letter by letter: no formula, no bytes that are no text, nothing hidden.
+
+    >>> literal("$x_1$.npz")
+    '\\\\$x_1\\\\$.npz'
+    """
+    shown = name.encode("utf-8", "backslashreplace").decode().replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown  # labels that begin with _ are left out of legends
+
+
 def png(figure: Figure) -> bytes:
     """The figure as PNG bytes, 160 dots per inch."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160)
-    return buffer.getvalue()
+    return _saved(figure, format="png", dpi=160)
 
 
 def pdf(figure: Figure) -> bytes:
     """The figure as PDF bytes, without a date: the same figure gives the same bytes."""
+    return _saved(figure, format="pdf", metadata={"CreationDate": None})
+
+
+def _saved(figure: Figure, **how: Any) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="pdf", metadata={"CreationDate": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name may have letters that no font has
+        figure.savefig(buffer, **how)
     return buffer.getvalue()

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from jaxrd.cli import cache
 from jaxrd.cli.app import run
 
 FIELDS = {"rate_bits", "distortion", "accuracy", "slope", "gap_bits", "status"}
@@ -436,10 +438,10 @@ def test_a_failure_while_writing_leaves_the_old_results(file, tmp_path, monkeypa
 def test_ctrl_c_writes_nothing(tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "jaxrd", "limits", "--out", str(out)]
-    # Until jax is imported Python's own handler is in place: a busy machine takes its time for that.
+    # Until the entry point is imported Python's own handler is in place: a busy machine takes its time for that.
     clock = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import jaxrd.cli"], check=True)
-    imported = 1.5 * (time.perf_counter() - clock)
+    imported = 0.1 + 1.5 * (time.perf_counter() - clock)
     # In the middle of loading, of compiling (where a plain KeyboardInterrupt was seen to crash), of solving.
     for seconds in (0.0, 3.0, 5.0):
         process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -520,8 +522,10 @@ class TestCompilationCache:
 
     def test_the_second_run_compiles_next_to_nothing(self, tmp_path):
         first = self.command(tmp_path)
-        kept = list((tmp_path / "cache" / "jaxrd").iterdir())
-        assert kept
+        kept = {path.name for path in (tmp_path / "cache" / "jaxrd").iterdir()}
+        entries = {name for name in kept if not name.endswith(".sha256")}
+        assert entries
+        assert kept == entries | {f"{name}.sha256" for name in entries}
         second = self.command(tmp_path)
         assert second["meta"]["seconds"]["compile"] < 0.7 * first["meta"]["seconds"]["compile"]
         first.pop("meta"), second.pop("meta")
@@ -534,3 +538,124 @@ class TestCompilationCache:
     def test_nowhere_to_keep_it(self, tmp_path):
         (tmp_path / "cache").write_text("a file, not a folder")
         self.command(tmp_path)
+
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        asked, left = {}, []
+        monkeypatch.setattr(cache.jax.config, "update", asked.__setitem__)
+        monkeypatch.setattr(cache.atexit, "register", lambda f, *args: left.append(lambda: f(*args)))
+        (tmp_path / "jaxrd").mkdir()
+        return tmp_path / "jaxrd", asked, left
+
+    def test_entries_that_are_damaged_or_not_vouched_for_are_removed(self, folder):
+        folder, asked, left = folder
+        cache.keep_compilations()
+        assert asked["jax_compilation_cache_dir"] == str(folder)
+        for name in "abc":
+            (folder / f"{name}-cache").write_bytes(name.encode() * 1000)
+        left.pop()()
+        (folder / "a-cache").write_bytes(b"a" * 999 + b"b")  # one bit
+        (folder / "b-cache.sha256").write_bytes(b"")
+        (folder / "killed-cache").write_bytes(b"half")
+        (folder / "gpu").mkdir()
+        cache.keep_compilations()
+        assert {path.name for path in folder.iterdir()} == {"c-cache", "c-cache.sha256", "gpu"}
+        (folder / "a-cache").write_bytes(b"a" * 1000)  # compiled again
+        left.pop()()
+        cache.keep_compilations()
+        assert (folder / "a-cache").exists()
+
+    def test_a_folder_that_cannot_be_written_is_one_line(self, folder, monkeypatch, capsys):
+        folder, asked, left = folder
+
+        def refused(dir):
+            raise OSError(30, "Read-only file system")
+
+        (folder / "a-cache").write_bytes(b"a")
+        cache._record(folder)
+        monkeypatch.setattr(cache.tempfile, "TemporaryFile", refused)
+        cache.keep_compilations()
+        assert capsys.readouterr().err == f"jaxrd: what is compiled is not kept: {folder}: Read-only file system.\n"
+        assert asked["jax_compilation_cache_dir"] == str(folder)  # what is there serves
+        assert asked["jax_persistent_cache_min_compile_time_secs"] > 1e6
+        assert not left
+        asked.clear()
+        (folder / "a-cache").write_bytes(b"b")
+        cache.keep_compilations()
+        assert not asked
+        assert (folder / "a-cache").exists()
+
+    def test_no_home(self, folder, monkeypatch):
+        def unknown():
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setattr(cache.Path, "home", unknown)
+        cache.keep_compilations()
+        assert not folder[1]
+
+
+class TestNames:
+    """Names of files with what rich and matplotlib would read as more than letters, and with bytes that are no text."""
+
+    NAMES = ("a$x_1$.npz", "$b^.npz", "c[bold]d[red].npz", b"e\xff$\\frac$.npz".decode(errors="surrogateescape"))
+
+    def test_the_verbs_end_well(self, tmp_path):
+        script = (
+            "import sys, json\nfrom jaxrd.cli import app\napp.keep_compilations = lambda: None\n"
+            "sys.exit(max(app.run(args) for args in json.loads(sys.argv[1])))"
+        )
+        commands = []
+        for k, name in enumerate(self.NAMES):
+            np.savez(tmp_path / name, source=np.full(3, 1 / 3), distortion=1 - np.eye(3))
+            commands.append(["sweep", str(tmp_path / name), "--slopes", "3", "--out", str(tmp_path / f"o{k}")])
+        logits, labels = small()
+        np.savez(tmp_path / name, logits=logits, labels=labels, **{"not[/used]": labels})
+        commands[-1] = ["limits", *commands[-1][1:], "--at", "0.4"]
+        done = subprocess.run([sys.executable, "-c", script, json.dumps(commands)], capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+        assert not done.stderr
+        out = done.stdout.decode()
+        for name in (*self.NAMES, "not[/used]"):
+            assert name.encode("utf-8", "backslashreplace").decode() in out
+        assert json.loads((tmp_path / "o3" / "limits.json").read_text())["name"] == self.NAMES[3]
+
+    def test_figures_show_them_letter_by_letter(self):
+        from matplotlib.text import Text
+
+        from jaxrd import plots
+
+        for name in self.NAMES:
+            shown, is_math = Text()._preprocess_math(plots.literal(name))
+            assert not is_math
+            assert shown == name.encode("utf-8", "backslashreplace").decode()
+        assert plots.literal("_x") == " _x"  # legends leave out what begins with _
+
+
+class TestInterruptsAtTheStart:
+    def test_nothing_heavy_is_imported_before_the_handler_stands(self):
+        script = (
+            "import sys\nbefore = set(sys.modules)\nimport jaxrd.cli\n"
+            "assert {m for m in set(sys.modules) - before if m.startswith('jaxrd')} == "
+            "{'jaxrd', 'jaxrd.cli', 'jaxrd.cli.interrupts'}\n"
+            "assert not {'jax', 'jaxlib', 'numpy', 'typer', 'rich', 'typing'} & (set(sys.modules) - before)\n"
+        )
+        subprocess.run([sys.executable, "-S", "-c", script], check=True, cwd=Path(__file__).parent.parent)
+
+    @pytest.mark.parametrize("seconds", [0.0, 0.05, 0.15, 0.3, 0.6, 1.0, 1.5])
+    def test_one_line_at_any_moment(self, seconds, tmp_path):
+        """The child says when the handler stands, which takes as long as Python takes to start."""
+        script = (
+            "from jaxrd.cli import interrupts, main\nimport os, sys\ninstall = interrupts.install\n"
+            "def told():\n    install()\n    os.write(1, b'!')\n"
+            "interrupts.install = told\nsys.argv[0] = 'jaxrd'\nmain()\n"
+        )
+        command = [sys.executable, "-c", script, "limits", "--out", str(tmp_path / "out")]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout.read(1) == b"!"
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out, err) == (130, b"", b"jaxrd: interrupted; nothing was written\n")

@@ -1,13 +1,14 @@
 """The verbs in one application, and how their errors end."""
 
+import io
 import sys
 from typing import Annotated
 
 import typer
 
 from jaxrd import __version__
+from jaxrd.cli.cache import keep_compilations
 from jaxrd.cli.codec import app as codec_app
-from jaxrd.cli.common import keep_compilations
 from jaxrd.cli.decode import decode_command
 from jaxrd.cli.encode import encode_command
 from jaxrd.cli.limits import limits_command
@@ -52,6 +53,9 @@ def _root(
 
 def run(args: list[str] | None = None) -> int:
     """Run a command line; returns the exit code, having told any error in one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(app(args, standalone_mode=False) or 0)
     except (typer.Abort, KeyboardInterrupt):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from jaxrd.cli.common import console, progress_bar, provenance, set_precision, timed, write
+from jaxrd.cli.common import console, headed, progress_bar, provenance, set_precision, timed, write
 from jaxrd.errors import InputError
 from jaxrd.files import read_bytes
 
@@ -95,7 +95,7 @@ def encode_command(
     written = write(out.parent, [(out.name, stream)], (beside, document))
     letters = f"{code.levels}^{code.dimensions} messages"
     for line in (
-        f"[bold]{images.name}[/bold]: {count} images by model {document['model']}, one of {letters} each",
+        headed(images.name, f": {count} images by model {document['model']}, one of {letters} each"),
         f"payload {coded_bits(stream):.4f} bits an image, and {document['header_bytes']} bytes of header",
         f"h log2 L {document['rate_bits']:.4f}, entropy of the messages {document['entropy_bits']:.4f} (plug-in)",
         f"MSE {document['mse']:.4f} a pixel; SHA-256 of the reproductions {document['sha256']}",

@@ -1,6 +1,5 @@
 """What the verbs share: precision, timing, progress, provenance."""
 
-import os
 import platform
 import signal
 import time
@@ -15,13 +14,15 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 import jaxrd
 from jaxrd.cli import interrupts
 from jaxrd.errors import InputError
 
-console = Console()
-errors = Console(stderr=True)
+# No markup: names of files and columns may hold brackets.
+console = Console(markup=False)
+errors = Console(stderr=True, markup=False)
 FILES = (
     "outputs: .npz, .npy with --labels, a folder, .csv, .tsv, .parquet, .json, .jsonl, .h5, .mat, .safetensors or .pt; "
     "none: the example"
@@ -40,6 +41,11 @@ Probabilities = Annotated[
     typer.Option("--probabilities/--logits", help="what the scores are; rows of probabilities are renormalised"),
 ]
 FirstLabel = Annotated[int | None, typer.Option(help="the number of the first class in the labels, 0 or 1", min=0)]
+
+
+def headed(head: str, text: str) -> Text:
+    """A line whose head is bold."""
+    return Text.assemble((head, "bold"), text)
 
 
 def need_file(file: Path | None, **options: Any) -> None:
@@ -87,19 +93,6 @@ def set_precision(float32: bool) -> str:
     return "float32" if float32 else "float64"
 
 
-def keep_compilations() -> None:
-    """Let JAX keep what it compiles in the user's cache folder: the next run on the same shapes starts in seconds."""
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrd"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return  # nowhere to keep them: every run compiles
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-
-
 @dataclass
 class Clock:
     """Wall time, and how much of it went into tracing and compiling."""
@@ -133,7 +126,7 @@ def timed() -> Iterator[Clock]:
 def progress_bar() -> Iterator[Any]:
     """A bar on stderr that appears once a run takes over two seconds; yields tick(name, done, total)."""
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.completed}/{task.total}"),
         TimeElapsedColumn(), console=errors, transient=True,
     )  # fmt: skip
     tasks: dict[str, Any] = {}

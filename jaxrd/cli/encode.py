@@ -15,6 +15,7 @@ from jaxrd.cli.common import (
     Scores,
     console,
     errors,
+    headed,
     need_file,
     progress_bar,
     provenance,
@@ -198,8 +199,11 @@ def _model_aware(log_v: Any, slope: float) -> tuple[np.ndarray, str]:
 def _report(found: dict[str, Any]) -> None:
     how = f"slope {found['slope']:g}" if found["slope"] is not None else "a sample of the posterior"
     lines = [
-        f"[bold]{found['name']}[/bold]: {found['samples']} decisions by {found['curve']}, {how}, temperature "
-        f"{found['temperature']:g}, blocks of {found['block']}",
+        headed(
+            found["name"],
+            f": {found['samples']} decisions by {found['curve']}, {how}, temperature {found['temperature']:g}, blocks "
+            f"of {found['block']}",
+        ),
         f"payload {found['payload_bits_per_sample']:.4f} bits a sample, and {found['header_bytes']} bytes of header",
         f"I(X;Y) {found['mutual_information_bits']:.4f}, bound {found['bound_bits_per_sample']:.4f}, "
         f"sending the sample itself {found['reproduction_entropy_bits']:.4f}",

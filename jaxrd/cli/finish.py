@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from jaxrd.cli.common import console, progress_bar, provenance, set_precision, timed, write
+from jaxrd.cli.common import console, headed, progress_bar, provenance, set_precision, timed, write
 
 
 def finish(
@@ -38,8 +38,8 @@ def finish(
         meta = provenance(dtype=dtype, sha256=sha256, seed=seed, clock=clock, tolerance=1e-9)
     written = write(out, found.beside(), (f"{name}.json", found.document(meta)))
     for claim in found.claims:
-        console.print(f"[bold]paper[/bold]  {claim.paper}", soft_wrap=True, highlight=False)
-        console.print(f"[bold]found[/bold]  {claim.found}", soft_wrap=True, highlight=False)
+        console.print(headed("paper", f"  {claim.paper}"), soft_wrap=True, highlight=False)
+        console.print(headed("found", f"  {claim.found}"), soft_wrap=True, highlight=False)
     for note in found.notes:
         console.print(f"note: {note}", style="dim", soft_wrap=True, highlight=False)
     console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)

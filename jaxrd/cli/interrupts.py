@@ -2,15 +2,14 @@
 
 import os
 import signal
-from typing import Any
 
 
-def leave(*_: Any) -> None:
+def leave(*_: object) -> None:
     """Before results are written: go at once, for a KeyboardInterrupt inside XLA's callbacks can crash."""
     _leave(b"nothing was written")
 
 
-def leave_results(*_: Any) -> None:
+def leave_results(*_: object) -> None:
     """After they are."""
     _leave(b"the results were written before")
 

@@ -16,6 +16,7 @@ from jaxrd.cli.common import (
     Scores,
     console,
     errors,
+    headed,
     need_file,
     progress_bar,
     provenance,
@@ -176,7 +177,7 @@ def _figure(name: str, found: Any, stats: Any) -> bytes:
             ax, found.curves, task_model_distortion=found.summary["task_model_distortion"],
             zero_rate_distortion=found.summary["zero_rate_distortion"], meanings=CURVES,
         )  # fmt: skip
-        ax.set_title(f"{name}: bits needed for a given accuracy", fontsize=11)
+        ax.set_title(f"{plots.literal(name)}: bits needed for a given accuracy", fontsize=11)
 
     if stats is None:
         figure, ax = plots.new_figure()
@@ -193,10 +194,13 @@ def _report(name: str, notes: Any, found: Any, rows: Any, warnings: list[str], s
 
     s = found.summary
     console.print(
-        f"[bold]{name}[/bold]: {s['samples']} samples"
-        + (f" (of {s['samples_total']})" if s["samples"] != s["samples_total"] else "")
-        + f", {s['classes']} classes, accuracy {1 - s['task_model_distortion']:.2%}"
-        + (f", temperature {s['temperature']:.4g}" if s["temperature"] is not None else ""),
+        headed(
+            name,
+            f": {s['samples']} samples"
+            + (f" (of {s['samples_total']})" if s["samples"] != s["samples_total"] else "")
+            + f", {s['classes']} classes, accuracy {1 - s['task_model_distortion']:.2%}"
+            + (f", temperature {s['temperature']:.4g}" if s["temperature"] is not None else ""),
+        ),
         highlight=False,
         soft_wrap=True,
     )

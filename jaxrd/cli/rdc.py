@@ -9,7 +9,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from jaxrd.cli.common import console, errors, progress_bar, provenance, set_precision, timed, write
+from jaxrd.cli.common import console, errors, headed, progress_bar, provenance, set_precision, timed, write
 from jaxrd.errors import InputError
 
 EXAMPLE = "rdc_mnist.npz"
@@ -215,7 +215,7 @@ def _figure(name: str, meaning: str, found: Any, asked: list[tuple[float, float]
 
     figure, ax = plots.new_figure(7.6, 5.4)
     plots.surface_axes(ax, found.distortion, found.classification, found.rate, found.status, asked=asked)
-    ax.set_title(f"{name}\nR(D, C), {found.semantics}: {meaning}", fontsize=10)
+    ax.set_title(f"{plots.literal(name)}\nR(D, C), {found.semantics}: {meaning}", fontsize=10)
     return plots.png(figure)
 
 
@@ -224,7 +224,7 @@ def _report(name: str, given: Any, semantics: str, meaning: str, rows: list, fou
 
     n, m = given.problem.distortion.shape
     console.print(
-        f"[bold]{name}[/bold]: {n} x {m}, {given.labels.shape[1]} classes, {semantics}: {meaning}",
+        headed(name, f": {n} x {m}, {given.labels.shape[1]} classes, {semantics}: {meaning}"),
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     for note in given.notes:

@@ -8,7 +8,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from jaxrd.cli.common import console, errors, progress_bar, provenance, set_precision, timed, write
+from jaxrd.cli.common import console, errors, headed, progress_bar, provenance, set_precision, timed, write
 
 
 def sweep_command(
@@ -80,7 +80,7 @@ def sweep_command(
     if not no_plot:
         figure, ax = plots.new_figure()
         plots.curve_axes(ax, curve, label=f"R(D), gap at most {curve.gap.max():.1e} nat")
-        ax.set_title(file.name, fontsize=11)
+        ax.set_title(plots.literal(file.name), fontsize=11)
         if np.isfinite(right := shown(curve)):
             ax.set_xlim(right=right)
         files.append(("sweep.png", plots.png(figure)))
@@ -88,8 +88,11 @@ def sweep_command(
 
     converged = int(np.isin(curve.status, (Status.CONVERGED, Status.EXACT)).sum())
     console.print(
-        f"[bold]{file.name}[/bold]: {distortion.shape[0]} x {distortion.shape[1]}, {len(curve.rate)} points of slopes "
-        f"{least:.3g}..{most:.3g}, {converged} converged, largest gap {curve.gap.max():.1e} nat",
+        headed(
+            file.name,
+            f": {distortion.shape[0]} x {distortion.shape[1]}, {len(curve.rate)} points of slopes "
+            f"{least:.3g}..{most:.3g}, {converged} converged, largest gap {curve.gap.max():.1e} nat",
+        ),
         highlight=False,
         soft_wrap=True,
     )

@@ -32,8 +32,9 @@ def _plain(value: Any) -> Any:
 
 
 def to_json(value: Any) -> bytes:
-    """Strict JSON (no NaN, no Infinity), in UTF-8."""
-    return (json.dumps(_plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    """Strict JSON (no NaN, no Infinity), in UTF-8; of names that are not, json's own escapes."""
+    text = json.dumps(_plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
 
 
 def columns(curve: Curve, *, pixels: int | None = None, accuracy: bool = True) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def csv_rows(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
         for row in zip(*plain.values(), strict=True):
             cells = {key: "" if v is None else v for key, v in zip(plain, row, strict=True)}
             writer.writerow({"curve": name} | cells)
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def compressai(name: str, description: str, curve: Mapping[str, Any], meta: Mapping[str, Any]) -> bytes:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.codec import CodecPoints
 from jaxrd.io.write import columns
-from jaxrd.plots import STYLE, new_figure
+from jaxrd.plots import STYLE, literal, new_figure
 from jaxrd.reproduce.comparison import chords
 from jaxrd.reproduce.entropy_coding import huffman_bits, range_coded, range_decoded
 from jaxrd.reproduce.panel import Panel, panel
@@ -89,7 +89,7 @@ def _figure(title: str, one: Panel, merged: Merged, codecs: Sequence[CodecPoints
     for k, codec in enumerate(codecs):
         ax.plot(
             codec.bpp, 100 * codec.accuracy, color=CODECS[k % len(CODECS)], marker="*", markersize=9,
-            markeredgecolor="0.3", linestyle="-", label=codec.name,
+            markeredgecolor="0.3", linestyle="-", label=literal(codec.name),
         )  # fmt: skip
     ax.axhline(100 * (1 - one.d_tm), color="0.35", linewidth=0.9, linestyle=(0, (6, 3)), zorder=1)
     ax.annotate(
@@ -112,7 +112,7 @@ def _figure(title: str, one: Panel, merged: Merged, codecs: Sequence[CodecPoints
     top.set_xlabel("rate  [bits per sample]")
     ax.grid(alpha=0.25)
     ax.legend(frameon=False, fontsize=9, loc="lower right")
-    ax.set_title(f"{title}: accuracy against rate", fontsize=11)
+    ax.set_title(f"{literal(title)}: accuracy against rate", fontsize=11)
     return figure
 
 

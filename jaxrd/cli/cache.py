@@ -1,0 +1,78 @@
+"""Compiled programs kept for the next run, a digest beside each: XLA may crash over one that is damaged."""
+
+import atexit
+import hashlib
+import os
+import tempfile
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import jax
+
+from jaxrd.cli.common import errors
+
+_DIGEST = ".sha256"
+_NEVER = 1e9
+"""Seconds that no compilation takes."""
+
+
+def keep_compilations() -> None:
+    """Let JAX keep what it compiles in the user's cache folder: the next run on the same shapes starts in seconds."""
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrd"
+    except RuntimeError:  # neither HOME nor an entry in the table of users: every run compiles
+        return
+    shortest = 0.1
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        _discard(folder)
+        atexit.register(_record, folder)
+    except OSError as error:
+        errors.print(f"jaxrd: what is compiled is not kept: {folder}: {error.strerror}.", soft_wrap=True)
+        if not folder.is_dir() or any(not _is_whole(entry) for entry in _entries(folder)):
+            return
+        shortest = _NEVER
+    # The disk may fill up, which JAX says at every program.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", shortest)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_file() and path.suffix != _DIGEST]
+
+
+def _digest(entry: Path) -> str:
+    return hashlib.sha256(entry.read_bytes()).hexdigest()
+
+
+def _beside(entry: Path) -> Path:
+    return entry.with_name(entry.name + _DIGEST)
+
+
+def _is_whole(entry: Path) -> bool:
+    try:
+        return _beside(entry).read_bytes() == _digest(entry).encode()
+    except OSError:
+        return False
+
+
+def _discard(folder: Path) -> None:
+    """Remove entries that are not what was recorded, or were left by a run that did not end: JAX never would."""
+    for entry in _entries(folder):
+        if not _is_whole(entry):
+            _beside(entry).unlink(missing_ok=True)
+            entry.unlink(missing_ok=True)
+
+
+def _record(folder: Path) -> None:
+    """Write the digests of new entries."""
+    with suppress(OSError):
+        for entry in _entries(folder):
+            if not _beside(entry).exists():
+                _beside(entry).write_text(_digest(entry))

@@ -54,7 +54,7 @@ class Header:
 
 def digest(decisions: np.ndarray) -> bytes:
     """SHA-256 of decisions as little-endian int32, 32 bytes."""
-    return hashlib.sha256(np.ascontiguousarray(decisions, "<i4")).digest()
+    return hashlib.sha256(np.ascontiguousarray(decisions, "<i4").data).digest()
 
 
 def pack(header: Header, payload: bytes) -> bytes:

@@ -45,7 +45,7 @@ _ROOMS = (
 )  # fmt: skip
 _MODULES = (
     "blocks", "channel", "critical", "curve", "distortion", "eager", "ends", "errors", "implicit", "kernel", "optimum",
-    "problem", "pytree", "readable", "solution", "solvers", "sparse", "target",
+    "problem", "pytree", "readable", "room", "solution", "solvers", "sparse", "target", "threads",
 )  # fmt: skip
 _HOMES = {
     "ConvergenceError": "errors", "Curve": "curve", "InputError": "errors", "Problem": "problem",

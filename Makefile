@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint lock clean
 
 demo: $(VENV)/.core  ## install, run `jaxrd limits` on the embedded example
 	$(BIN)/jaxrd limits --out limits
@@ -17,8 +17,12 @@ lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+lock: $(VENV)/.dev  ## the versions that CI installs, from those installed here
+	echo "# The versions that CI installs and the suite was run with, on Python 3.11; written by make lock." > .ci/constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable >> .ci/constraints.txt
+
 clean:
-	rm -rf $(VENV) limits sweep
+	rm -rf $(VENV) .cache limits sweep
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jaxrd needs Python 3.11 or later; make PYTHON=python3.12 ...")'

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrd.errors import InputError
 from jaxrd.files import read_bytes, unpacked
 
 EXAMPLES = {
@@ -43,22 +44,22 @@ def read_idx(path: Path) -> np.ndarray:
     """Read one IDX file of unsigned bytes, gzipped or not, as an array of the shape its header states.
 
     Raises:
-        ValueError: the file is not IDX of unsigned bytes, is damaged, or is shorter than its header says.
+        InputError: the file is not IDX of unsigned bytes, is damaged, or is shorter than its header says.
         OSError: it cannot be read.
     """
     try:
         raw = unpacked(path) if path.suffix == ".gz" else read_bytes(path)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} cannot be unpacked, it may be truncated or damaged: {error}") from error
+        raise InputError(f"{path} cannot be unpacked, it may be truncated or damaged: {error}") from error
     zeros, kind, rank = struct.unpack_from(">HBB", raw.ljust(4, b"\xff"))
     if zeros != 0 or kind != 0x08:
-        raise ValueError(f"{path} is no IDX file of unsigned bytes: it begins with {raw[:4].hex()}.")
+        raise InputError(f"{path} is no IDX file of unsigned bytes: it begins with {raw[:4].hex()}.")
     if len(raw) < 4 + 4 * rank:
-        raise ValueError(f"{path} is cut short: {len(raw)} bytes where its header alone has {4 + 4 * rank}.")
+        raise InputError(f"{path} is cut short: {len(raw)} bytes where its header alone has {4 + 4 * rank}.")
     shape = struct.unpack_from(f">{rank}I", raw, 4)
     data = np.frombuffer(raw, np.uint8, offset=4 + 4 * rank)
     if data.size != math.prod(shape):
-        raise ValueError(f"{path} is cut short: {data.size} bytes of data where its header says {shape}.")
+        raise InputError(f"{path} holds {data.size} bytes of data where its header says {shape}.")
     return data.reshape(shape)
 
 
@@ -70,7 +71,7 @@ def mnist(folder: str | Path | None = None) -> tuple[Split, Split]:
 
     Raises:
         FileNotFoundError: a file is missing, or no folder was named.
-        ValueError: a file is damaged, or images and labels do not fit each other.
+        InputError: a file is damaged, or images and labels do not fit each other.
     """
     folder = folder or os.environ.get("JAXRD_DATA")
     if not folder:
@@ -88,7 +89,7 @@ def mnist(folder: str | Path | None = None) -> tuple[Split, Split]:
         labels = read_idx(find(f"{prefix}-labels-idx1-ubyte"))
         if labels.ndim != 1 or not labels.size or labels.max() > 9 or images.shape != (labels.size, 28, 28):
             highest = f" up to {labels.max()}" if labels.size else ""
-            raise ValueError(f"{folder}: {prefix} has images {images.shape} and labels {labels.shape}{highest}.")
+            raise InputError(f"{folder}: {prefix} has images {images.shape} and labels {labels.shape}{highest}.")
         return Split(images, labels.astype(np.int32))
 
     return split("train"), split("t10k")

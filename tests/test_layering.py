@@ -47,7 +47,7 @@ ALLOWED = {
         "channel", "closed_form", "critical", "curve", "distortion", "eager", "errors", "information", "problem",
         "pytree", "readable", "room", "solution", "solvers", "sweep", "target", "threads",
     },
-    "datasets": {"files"},
+    "datasets": {"errors", "files"},
     "neural": {"datasets", "eager", "errors", "files"},
     "io": {"curve", "datasets", "errors", "files", "information", "problem", "solution", "tosc.outputs", "tosc.scores"},
     "plots": {"curve", "errors", "information", "solution"},

@@ -13,9 +13,9 @@ import numpy as np
 
 from jaxrd.errors import InputError
 from jaxrd.files import parsing, refuse_claim
-from jaxrd.io.common import Arrays, kind_of, listing, need, pickled, wanted
+from jaxrd.io import matlab
+from jaxrd.io.common import UNREAD, Arrays, kind_of, listing, need, pickled, wanted
 
-UNREAD = np.zeros(0)
 NUMPY = (".npz", ".npy")
 HDF5 = (".h5", ".hdf5")
 MATLAB = (".mat",)
@@ -39,7 +39,8 @@ def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> A
     if kind in HDF5:
         return _hdf5(path, keys)
     if kind in MATLAB:
-        return _matlab(path, keys)
+        found = matlab.load(path, keys)
+        return _hdf5(path, keys, transposed=True) if found is None else found
     if kind in PICKLES:
         with parsing(path, "a pickle"):
             if not unsafe_pickle:
@@ -87,7 +88,7 @@ def _refuse_claim(file: Any, path: Path, name: str, size: int) -> None:
 
 
 def _hdf5(path: Path, keys: Iterable[str], *, transposed: bool = False) -> Arrays:
-    """The datasets of a file by their path in it; MATLAB's order of axes is the reverse."""
+    """The datasets of a file by their path in it; MATLAB reverses the axes, and keeps vectors as matrices."""
     h5py = need("h5py", path)
     found: Arrays = {}
     with parsing(path, "HDF5"), h5py.File(path, "r") as file:
@@ -99,36 +100,10 @@ def _hdf5(path: Path, keys: Iterable[str], *, transposed: bool = False) -> Array
             if wanted(name, keys):
                 refuse_claim(path, name, item.size * item.dtype.itemsize)
                 values = np.asarray(item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()])
-            found[name] = values.T if transposed else values
+            found[name] = matlab.as_vector(values.T) if transposed else values
 
         file.visititems(visit)  # follows no link into another file
     return found
-
-
-def _matlab(path: Path, keys: tuple[str, ...]) -> Arrays:
-    """MATLAB's variables; vectors, which it keeps as matrices of one row or column, as such."""
-    import scipy.io
-
-    with parsing(path, "a MATLAB file"):
-        try:
-            shapes = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
-            names = list(shapes)
-            for name in names:
-                if wanted(name, keys):
-                    refuse_claim(path, name, 8 * math.prod(shapes[name]))
-            held = scipy.io.loadmat(path, variable_names=[name for name in names if wanted(name, keys)])
-            found = {name: _of_matlab(held.get(name, UNREAD)) for name in names}
-        except NotImplementedError:  # version 7.3 is HDF5
-            found = _hdf5(path, keys, transposed=True)
-    return {name: array.ravel() if array.ndim == 2 and 1 in array.shape else array for name, array in found.items()}
-
-
-def _of_matlab(value: Any) -> np.ndarray:
-    """A sparse matrix filled up, a cell array of words as an array of words."""
-    array = np.asarray(value.toarray() if hasattr(value, "toarray") else value)
-    if array.dtype == object and all(np.size(cell) == 1 and np.asarray(cell).dtype.kind == "U" for cell in array.flat):
-        return np.array([str(np.asarray(cell).item()) for cell in array.flat]).reshape(array.shape)
-    return array
 
 
 def _named(value: Any, path: Path) -> Arrays:

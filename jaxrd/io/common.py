@@ -28,6 +28,8 @@ OUTPUT_KEYS = (*SCORE_KEYS, *LABEL_KEYS, *DECISION_KEYS)
 MOST_COLUMNS = 1 << 16
 Arrays = dict[str, np.ndarray]
 """Arrays by the name their file gives them; '' is the only, nameless one."""
+UNREAD = np.zeros(0)
+"""Stands for an array that is there and was not wanted."""
 Columns = Mapping[str, Sequence[Any] | np.ndarray]
 """A table by the names of its columns: numbers as arrays, anything else as lists."""
 

@@ -14,7 +14,17 @@ import numpy as np
 from jaxrd.errors import InputError
 from jaxrd.io import arrays, roles, tables, tensors, timm
 from jaxrd.io.classes import class_numbers, decisions_and_labels
-from jaxrd.io.common import DECISION_KEYS, LABEL_KEYS, OUTPUT_KEYS, SCORE_KEYS, Columns, kind_of, listing, wanted
+from jaxrd.io.common import (
+    DECISION_KEYS,
+    LABEL_KEYS,
+    OUTPUT_KEYS,
+    SCORE_KEYS,
+    UNREAD,
+    Columns,
+    kind_of,
+    listing,
+    wanted,
+)
 from jaxrd.io.join import ROW_NAMES, rows_of
 from jaxrd.problem import Problem, validate
 from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
@@ -182,7 +192,7 @@ def _folder(folder: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> Held:
     if boxed is not None:
         raise InputError(f"{boxed} is an archive; a single array was expected.")
     ordered = sorted(files, key=lambda path: path.stem.lower() in LABEL_KEYS)  # scores first
-    unread = {path.stem: arrays.UNREAD for path in sorted(folder.glob("*.npy")) if path.stem not in found}
+    unread = {path.stem: UNREAD for path in sorted(folder.glob("*.npy")) if path.stem not in found}
     return Held({name: one[""] for name, one in found.items()} | unread, tuple(ordered), False)
 
 

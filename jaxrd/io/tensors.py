@@ -11,8 +11,7 @@ import numpy as np
 
 from jaxrd.errors import InputError
 from jaxrd.files import damaged, parsing
-from jaxrd.io.arrays import UNREAD
-from jaxrd.io.common import Arrays, need, pickled, wanted
+from jaxrd.io.common import UNREAD, Arrays, need, pickled, wanted
 from jaxrd.tosc.scores import as_array
 
 SAFETENSORS = (".safetensors",)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrd.errors import InputError
 from jaxrd.neural.quantizer import codes, dither, nearest_messages
 from jaxrd.neural.sliced import sliced_w2
 from jaxrd.neural.train import Code, Logits, Parameters, decode, encode
@@ -55,10 +56,10 @@ def evaluate(
         reproductions, a pixel; `entropy_bits` of the messages, a plug-in estimate; `rate_bits` = h log2 L.
 
     Raises:
-        ValueError: the batch does not divide the count.
+        InputError: the batch does not divide the count.
     """
     if len(images) % batch:
-        raise ValueError(f"evaluate takes whole batches; {len(images)} images are no multiple of batch = {batch}.")
+        raise InputError(f"evaluate takes whole batches; {len(images)} images are no multiple of batch = {batch}.")
 
     def part(key: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         messages, reproductions = transmit(code, parameters, key, x)

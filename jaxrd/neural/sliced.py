@@ -5,6 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from jaxrd.errors import InputError
+
 
 def sliced_w2(key: jax.Array, x: jax.Array, y: jax.Array, *, directions: int = 256) -> jax.Array:
     """2-Wasserstein distance of one-dimensional projections, root mean square over random directions.
@@ -21,7 +23,7 @@ def sliced_w2(key: jax.Array, x: jax.Array, y: jax.Array, *, directions: int = 2
         directions: how many.
 
     Raises:
-        ValueError: the shapes differ.
+        InputError: the shapes differ.
 
     >>> x = jax.random.normal(jax.random.key(1), (50, 3))
     >>> float(sliced_w2(jax.random.key(0), x, x[::-1]))
@@ -30,7 +32,7 @@ def sliced_w2(key: jax.Array, x: jax.Array, y: jax.Array, *, directions: int = 2
     Reference: N. Bonneel et al., Sliced and Radon Wasserstein barycenters of measures, JMIV 2015.
     """
     if x.shape != y.shape:
-        raise ValueError(f"sliced_w2 compares samples of one shape; got {x.shape} and {y.shape}.")
+        raise InputError(f"sliced_w2 compares samples of one shape; got {x.shape} and {y.shape}.")
     theta = jax.random.normal(key, (x.shape[-1], directions), x.dtype)
     theta = theta / jnp.linalg.norm(theta, axis=0)
     return jnp.sqrt(((jnp.sort(x @ theta, 0) - jnp.sort(y @ theta, 0)) ** 2).mean())

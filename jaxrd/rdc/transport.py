@@ -12,6 +12,8 @@ from scipy.optimize import linprog
 from scipy.sparse import eye as sparse_eye
 from scipy.sparse import kron, vstack
 
+from jaxrd.errors import InputError
+
 
 class Transport(NamedTuple):
     """A coupling and what it costs: cost - gap <= the optimum <= cost."""
@@ -57,7 +59,7 @@ def transport(source: ArrayLike, target: ArrayLike, cost: ArrayLike) -> Transpor
         cost: c, finite, shape (n, m). With c = |x - y|^2 the result is W2^2, with |x - y| it is W1.
 
     Raises:
-        ValueError: shapes that do not belong together, negative masses, sums that differ.
+        InputError: shapes that do not belong together, negative masses, sums that differ.
 
     >>> found = transport([0.5, 0.5], [0.25, 0.75], [[0.0, 1.0], [1.0, 0.0]])
     >>> round(found.cost, 9), found.gap < 1e-9
@@ -65,13 +67,13 @@ def transport(source: ArrayLike, target: ArrayLike, cost: ArrayLike) -> Transpor
     """
     p, r, c = (np.asarray(a, float) for a in (source, target, cost))
     if p.ndim != 1 or r.ndim != 1 or c.shape != (p.size, r.size):
-        raise ValueError(
+        raise InputError(
             f"source (n,), target (m,) and cost (n, m) must agree; got {p.shape}, {r.shape} and {c.shape}."
         )
     if not (p >= 0).all() or not (r >= 0).all() or not abs(p.sum() - r.sum()) <= 1e-6:
-        raise ValueError(f"source and target must be >= 0 with equal sums; got {p.tolist()} and {r.tolist()}.")
+        raise InputError(f"source and target must be >= 0 with equal sums; got {p.tolist()} and {r.tolist()}.")
     if not np.isfinite(c).all():
-        raise ValueError(f"cost must be finite; got {c[~np.isfinite(c)][0]}.")
+        raise InputError(f"cost must be finite; got {c[~np.isfinite(c)][0]}.")
     r = r * (p.sum() / r.sum())
     n, m = c.shape
     marginals = vstack([kron(sparse_eye(n), np.ones((1, m))), kron(np.ones((1, n)), sparse_eye(m))])
@@ -106,7 +108,7 @@ def wasserstein_on_line(
     dtype = jnp.promote_types(jnp.result_type(p, x, r, y), jnp.float32)
     p, x, r, y = (a.astype(dtype) for a in (p, x, r, y))
     if any(a.ndim != 1 for a in (p, x, r, y)) or p.shape != x.shape or r.shape != y.shape:
-        raise ValueError(
+        raise InputError(
             "pmfs and positions must have shapes (n,), (n,), (m,), (m,); "
             f"got {p.shape}, {x.shape}, {r.shape}, {y.shape}."
         )

@@ -23,6 +23,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd.eager import is_traced
+from jaxrd.errors import InputError
 from jaxrd.pytree import register
 from jaxrd.rdc.max_det import STEPS, Whitened, ascend
 from jaxrd.solution import Status
@@ -83,25 +84,25 @@ def _inputs(source: VectorSource, *targets: ArrayLike) -> tuple[VectorSource, li
     """Arrays of one floating dtype.
 
     Raises:
-        ValueError: shapes that do not belong together; on the host also a covariance that is not symmetric positive
+        InputError: shapes that do not belong together; on the host also a covariance that is not symmetric positive
             definite and a noise variance that is not positive.
     """
     arrays = [jnp.asarray(a) for a in (source.covariance, source.direction, source.noise_variance, *targets)]
     dtype = jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
     sigma, a, w, *rest = (x.astype(dtype) for x in arrays)
     if sigma.ndim != 2 or a.ndim != 1 or sigma.shape != (a.size, a.size) or w.ndim != 0:
-        raise ValueError(
+        raise InputError(
             "covariance must have shape (d, d), direction (d,) and noise_variance (); "
             f"got {sigma.shape}, {a.shape} and {w.shape}."
         )
     if any(x.ndim for x in rest):
-        raise ValueError(f"one point at a time; got shape {next(x.shape for x in rest if x.ndim)}. Use jax.vmap.")
+        raise InputError(f"one point at a time; got shape {next(x.shape for x in rest if x.ndim)}. Use jax.vmap.")
     if not is_traced(sigma, w):
         if not w > 0:
-            raise ValueError(f"noise_variance must be > 0; got {float(w):g}.")
+            raise InputError(f"noise_variance must be > 0; got {float(w):g}.")
         matrix = np.asarray(sigma)
         if not np.allclose(matrix, matrix.T, rtol=1e-6, atol=0) or not np.linalg.eigvalsh(matrix)[0] > 0:
-            raise ValueError(f"covariance must be symmetric and positive definite; got {matrix.tolist()}.")
+            raise InputError(f"covariance must be symmetric and positive definite; got {matrix.tolist()}.")
     return VectorSource(sigma, a, w), rest
 
 
@@ -180,7 +181,7 @@ def rate_at(
         A `VectorPoint`; INFEASIBLE with rate +inf for D <= 0 and for C <= 1/2 ln(2 pi e w) (D may then be anything).
 
     Raises:
-        ValueError: shapes that do not belong together, a covariance that is not positive definite, w <= 0.
+        InputError: shapes that do not belong together, a covariance that is not positive definite, w <= 0.
 
     >>> source = VectorSource(jnp.diag(jnp.array([2.0, 1.0])), jnp.array([0.0, 1.0]), 0.5)
     >>> point = rate_at(source, 1.0, 1.2)
@@ -207,7 +208,7 @@ def distortion_at(
         R nats cannot meet C.
 
     Raises:
-        ValueError: as `rate_at`, and R < 0.
+        InputError: as `rate_at`, and R < 0.
 
     >>> source = VectorSource(jnp.diag(jnp.array([2.0, 1.0])), jnp.array([0.0, 1.0]), 0.5)
     >>> round(float(distortion_at(source, 1.2, 1.389326).distortion), 3)
@@ -235,7 +236,7 @@ def classification_at(
         +inf, where R nats cannot meet D.
 
     Raises:
-        ValueError: as `rate_at`, and R < 0.
+        InputError: as `rate_at`, and R < 0.
 
     >>> source = VectorSource(jnp.diag(jnp.array([2.0, 1.0])), jnp.array([0.0, 1.0]), 0.5)
     >>> round(float(classification_at(source, jnp.inf, 0.5).classification), 4)  # all rate on the second coordinate
@@ -278,7 +279,7 @@ def _least(source: VectorSource, allowed: jax.Array, rate: jax.Array, tol: jax.A
 
 def _refuse_negative(name: str, value: jax.Array) -> None:
     if not is_traced(value) and value < 0:
-        raise ValueError(f"{name} must be >= 0; got {float(value):g}.")
+        raise InputError(f"{name} must be >= 0; got {float(value):g}.")
 
 
 def _tolerance(dtype: jnp.dtype, tol: float | None) -> jax.Array:

@@ -12,6 +12,8 @@ from jax.scipy.special import logit, ndtr
 from jax.scipy.stats import norm
 from jax.typing import ArrayLike
 
+from jaxrd.errors import InputError
+
 NODES = 512  # of a rule, for each component: errors below 1e-15 at any slope
 DEVIATIONS = 12.0  # of a component that count: beyond lies 4e-33 of its mass
 
@@ -34,7 +36,7 @@ def floats(mixture: GaussianMixture, *more: ArrayLike) -> list[jax.Array]:
     """Prior, separation and further scalars, in one floating dtype."""
     values = [jnp.asarray(v) for v in (*mixture, *more)]
     if any(v.ndim for v in values):
-        raise ValueError(f"scalars only; got shapes {[v.shape for v in values]}. For many at once, use jax.vmap.")
+        raise InputError(f"scalars only; got shapes {[v.shape for v in values]}. For many at once, use jax.vmap.")
     dtype = jnp.promote_types(jnp.result_type(*values), jnp.float32)
     return [v.astype(dtype) for v in values]
 

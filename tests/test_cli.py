@@ -84,17 +84,19 @@ class TestLimits:
         assert "oracle lower bound" in printed
         assert str(out / "limits.png") in printed.replace("\n", "")
 
-    def test_pixels_no_plot_temperature(self, file, tmp_path):
-        out = tmp_path / "out"
-        args = ["--pixels", "1024", "--no-plot", "--temperature", "1", "--slopes", "5", "--at", "0.4"]
+    def test_pixels_no_plot_temperature(self, tmp_path):
+        out, file = tmp_path / "out", tmp_path / "whole.npz"
+        logits, labels = small(n=150)  # as many as half of `file`: the shapes are compiled already
+        np.savez(file, logits=logits, labels=labels)
+        args = ["--pixels", "1024", "--no-plot", "--temperature", "1", "--slopes", "6", "--at", "0.4"]
         assert run(["limits", str(file), *args, "--out", str(out)]) == 0
         names = {p.name for p in out.iterdir()}
         assert names == {"limits.json", "limits.csv"} | {
             f"{n}.json" for n in ("ord", "ec", "iec", "sc", "tmrd", "ts", "merge")
         }
         document = load(out)
-        assert len(document["curves"]["TS"]["rate_bits"]) == 5
-        assert document["summary"]["samples"] == 300
+        assert len(document["curves"]["TS"]["rate_bits"]) == 6
+        assert document["summary"]["samples"] == 150
         assert document["summary"]["temperature"] == 1
         curve = document["curves"]["iE&C"]
         np.testing.assert_allclose(np.array(curve["bpp"]) * 1024, curve["rate_bits"])
@@ -104,28 +106,14 @@ class TestLimits:
         np.testing.assert_allclose(result["results"]["top1"], curve["accuracy"])
 
     def test_seed_changes_the_split(self, file, tmp_path):
-        found = []
+        found, args = [], ["limits", str(file), "--slopes", "6", "--at", ".4", "--no-plot", "--out", str(tmp_path)]
         for seed in ("0", "0", "1"):
-            run(
-                [
-                    "limits",
-                    str(file),
-                    "--seed",
-                    seed,
-                    "--slopes",
-                    "4",
-                    "--at",
-                    ".4",
-                    "--no-plot",
-                    "--out",
-                    str(tmp_path),
-                ]
-            )
+            run([*args, "--seed", seed])
             found.append(load(tmp_path)["summary"]["temperature"])
         assert found[0] == found[1] != found[2]
 
     def test_float32(self, file, tmp_path):
-        args = ["limits", str(file), "--slopes", "5", "--at", "0.4", "--no-plot", "--out"]
+        args = ["limits", str(file), "--slopes", "6", "--at", "0.4", "--no-plot", "--out"]
         assert run([*args, str(tmp_path / "a"), "--float32"]) == 0
         assert run([*args, str(tmp_path / "b")]) == 0
         a, b = load(tmp_path / "a"), load(tmp_path / "b")
@@ -135,10 +123,10 @@ class TestLimits:
 
     def test_hard_decisions(self, tmp_path, capsys):
         g = np.random.default_rng(0)
-        labels = g.integers(0, 4, 500)
-        decisions = np.where(g.random(500) < 0.7, labels, g.integers(0, 4, 500))
+        labels = g.integers(0, 3, 150)
+        decisions = np.where(g.random(150) < 0.7, labels, g.integers(0, 3, 150))
         np.savez(tmp_path / "hard.npz", predictions=decisions, labels=labels)
-        assert run(["limits", str(tmp_path / "hard.npz"), "--slopes", "5", "--no-plot", "--out", str(tmp_path)]) == 0
+        assert run(["limits", str(tmp_path / "hard.npz"), "--slopes", "6", "--no-plot", "--out", str(tmp_path)]) == 0
         document = load(tmp_path)
         assert document["curves"]["TMRD"] is None
         assert document["curves"]["S&C"] is None
@@ -187,7 +175,7 @@ class TestLimits:
         rows = []
         for i, case in enumerate(cases):
             out = tmp_path / f"out{i}"
-            args = ["--slopes", "4", "--at", "0.4", "--no-plot", "--out", str(out)]
+            args = ["--slopes", "6", "--at", "0.4", "--no-plot", "--out", str(out)]
             assert run(["limits", *case, *args]) == 0, case
             rows.append(load(out)["at"][0])
         status = rows[0].pop("status")
@@ -388,7 +376,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(case, tmp_path, capsys
         (["--accuracy", "73"], "--accuracy must lie in [0, 1]; got 73. Write 0.73 for 73 %."),
         (["--temperature", "0"], "positive number; got 0"),
         (["--temperature", "nan"], "positive number; got nan"),
-        (["--slopes", "1"], "at least 2; got 1"),
+        (["--slopes", "1"], "must be an integer >= 2; got 1"),
         (["--pixels", "0"], "at least 1; got 0"),
         (["--example", "cats"], "no example 'cats'; there are: mnist-noisy, mnist-clean"),
         (["--frobnicate"], "--frobnicate"),
@@ -418,7 +406,7 @@ def test_out_that_cannot_be_written(file, tmp_path, capsys):
 
 
 def test_a_failure_while_writing_leaves_the_old_results(file, tmp_path, monkeypatch):
-    args = ["limits", str(file), "--slopes", "4", "--at", "0.4", "--no-plot", "--out", str(tmp_path / "o")]
+    args = ["limits", str(file), "--slopes", "6", "--at", "0.4", "--no-plot", "--out", str(tmp_path / "o")]
     assert run(args) == 0
     before = {p.name: p.read_bytes() for p in (tmp_path / "o").iterdir()}
 
@@ -455,7 +443,7 @@ def test_ctrl_c_writes_nothing(tmp_path):
 
 def test_a_folder_in_the_way_of_a_file(file, tmp_path, capsys):
     (tmp_path / "o" / "limits.csv").mkdir(parents=True)
-    args = ["--slopes", "4", "--at", "0.4", "--no-plot", "--out", str(tmp_path / "o")]
+    args = ["--slopes", "6", "--at", "0.4", "--no-plot", "--out", str(tmp_path / "o")]
     assert run(["limits", str(file), *args]) == 2
     assert "limits.csv: is a folder" in capsys.readouterr().err
     assert [p.name for p in (tmp_path / "o").iterdir()] == ["limits.csv"]
@@ -464,7 +452,7 @@ def test_a_folder_in_the_way_of_a_file(file, tmp_path, capsys):
 def test_other_arrays_in_the_archive_are_not_read(tmp_path):
     logits, labels = small()
     np.savez(tmp_path / "x.npz", logits=logits, labels=labels, names=OBJECTS)
-    args = ["--slopes", "4", "--at", "0.4", "--no-plot", "--out", str(tmp_path / "o")]
+    args = ["--slopes", "6", "--at", "0.4", "--no-plot", "--out", str(tmp_path / "o")]
     assert run(["limits", str(tmp_path / "x.npz"), *args]) == 0
 
 

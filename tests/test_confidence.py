@@ -167,7 +167,7 @@ class TestStatistics:
     @pytest.mark.parametrize(
         ("kwargs", "message"),
         [
-            ({"confidence": 1.0}, "must lie in .0, 1.; got 1"),
+            ({"confidence": 1.0}, "must be a number in .0, 1.; got 1"),
             ({"kappa": -0.1}, "kappa must lie in .0, 1.; got -0.1"),
         ],
     )

@@ -156,7 +156,7 @@ class TestLabelUncertainty:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"confidence": 1.0}, r"confidence must lie in \(0, 1\); got 1"),
+            ({"confidence": 1.0}, r"confidence must be a number in \(0, 1\); got 1"),
             ({"temperature": 0.0}, "temperature must be a positive number; got 0"),
             ({"counts": np.eye(2, dtype=int)[[0] * 5]}, "one annotation"),
             ({"counts": np.full((3, 2), 2)}, r"counts must have shape \(5, 2\); got \(3, 2\)"),

@@ -655,7 +655,7 @@ class TestLimits:
         [
             ({"at": [1.2]}, "got 1.2"),
             ({"temperature": 0.0}, "positive number; got 0"),
-            ({"slopes": 1}, "at least 2; got 1"),
+            ({"slopes": 1}, "must be an integer >= 2; got 1"),
         ],
     )
     def test_bad_arguments(self, outputs, kwargs, message):

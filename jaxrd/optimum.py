@@ -116,7 +116,8 @@ def response(
     if kind == "slope":
         return root * solve((root * rhs)[:, None])[:, 0], jnp.zeros_like(growth)
     b = root * t.c_slope
-    u, v = solve(jnp.stack([root * rhs, b], 1)).T
+    # One at a time: side by side a reverse pass would take v, which no tangent moves, for linear in the tangents.
+    u, v = (solve(x[:, None])[:, 0] for x in (root * rhs, b))
     ds = (growth + b @ u) / (t.curvature - b @ v)
     return root * (u + v * ds), ds
 

@@ -8,13 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrd import Curve, Problem, Status, rate_at, tosc
 from jaxrd.cli import cache
 from jaxrd.cli.app import run
+from jaxrd.errors import InputError
+from jaxrd.io.write import columns, csv_rows, to_json
 
 FIELDS = {"rate_bits", "distortion", "accuracy", "slope", "gap_bits", "status"}
 
@@ -121,6 +127,32 @@ class TestLimits:
         for name in ("oRD", "E&C", "iE&C", "S&C", "TMRD", "TS", "TMRD_model"):
             assert a["at"][0][name] == pytest.approx(b["at"][0][name], abs=5e-4)
 
+    @pytest.mark.parametrize(("options", "dtype"), [([], "float64"), (["--float32"], "float32")])
+    def test_float32_reaches_the_solvers(self, file, tmp_path, monkeypatch, options, dtype, capsys):
+        def computed(*args, **options):
+            raise InputError(f"computed in {jnp.asarray(1.0).dtype}")
+
+        monkeypatch.setattr("jaxrd.tosc.limits", computed)
+        assert run(["limits", str(file), *options, "--out", str(tmp_path / "o")]) == 2
+        assert f"computed in {dtype}" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("status", ["MAX_STEPS", "STALLED", "NONFINITE"])
+    def test_a_curve_that_did_not_converge_ends_with_1(self, tmp_path, monkeypatch, status, capsys):
+        labels = np.arange(60) % 3
+        found = tosc.limits(np.where(np.arange(60) % 5, labels, 0), labels, at=[0.4], slopes=4)
+        np.savez(tmp_path / "x.npz", predictions=np.where(np.arange(60) % 5, labels, 0), labels=labels)
+        args = ["limits", str(tmp_path / "x.npz"), "--no-plot", "--out", str(tmp_path / "o")]
+        curve = found.curves["iE&C"]
+        states = curve.status.copy()
+        states[2] = Status[status]
+        loose = replace(found, curves=found.curves | {"iE&C": replace(curve, status=states)})
+        said = replace(found, warnings=["iE&C at D = 0.4 did not converge: its rate is an upper bound"])
+        for result, code in ((found, 0), (loose, 1), (said, 1)):
+            monkeypatch.setattr("jaxrd.tosc.limits", lambda *args, result=result, **options: result)
+            assert run(args) == code
+            assert ("not converged at some slopes, see status: iE&C" in capsys.readouterr().err) == bool(code)
+        assert load(tmp_path / "o")["at"][0]["iE&C"] == pytest.approx(found.at[0]["iE&C"] / np.log(2), rel=1e-12)
+
     def test_hard_decisions(self, tmp_path, capsys):
         g = np.random.default_rng(0)
         labels = g.integers(0, 3, 150)
@@ -184,6 +216,38 @@ class TestLimits:
             assert row == pytest.approx(rows[0], abs=1e-9)
 
 
+class TestWriters:
+    """What files hold of a curve, by hand: rate and gap in bits, the rest as it is."""
+
+    curve = Curve(
+        np.array([0.5, 0.25]), np.array([0.0, 2 * np.log(2)]), np.array([1.5, 3.0]), np.array([0.0, 0.5 * np.log(2)]),
+        np.array([Status.EXACT, Status.STALLED]), np.array([0.4, 0.2]), {"share": np.array([np.inf, 0.75])},
+    )  # fmt: skip
+
+    def test_columns(self):
+        found = columns(self.curve, pixels=4)
+        expected = {
+            "rate_bits": [0, 2], "distortion": [0.5, 0.25], "accuracy": [0.5, 0.75], "slope": [1.5, 3],
+            "gap_bits": [0, 0.5], "status": ["EXACT", "STALLED"], "bpp": [0, 0.5], "model_distortion": [0.4, 0.2],
+            "share": [np.inf, 0.75],
+        }  # fmt: skip
+        assert list(found) == list(expected)
+        for name, values in expected.items():
+            assert np.asarray(found[name]).tolist() == pytest.approx(values), name
+        assert "accuracy" not in columns(self.curve, accuracy=False)
+        assert "bpp" not in columns(self.curve)
+
+    def test_csv(self):
+        tables = {"a": {"rate_bits": np.array([1.5, np.nan])}, "b": {"slope": np.array([2.0]), "rate_bits": [0.25]}}
+        assert csv_rows(tables).decode() == "curve,rate_bits,slope\na,1.5,\na,,\nb,0.25,2.0\n"
+
+    def test_json_has_no_infinity(self):
+        found = json.loads(to_json({"a": [np.inf, np.float32(0.5), np.arange(2)], 3: (float("nan"), True, None, "é")}))
+        assert found == {"a": [None, 0.5, [0, 1]], "3": [None, True, None, "é"]}
+        assert "é".encode() in to_json("é")
+        assert to_json({"a": 1}) == b'{\n "a": 1\n}\n'
+
+
 class TestSweep:
     def test_erokhin(self, tmp_path, capsys):
         np.savez(tmp_path / "p.npz", source=[0.5, 0.3, 0.2], distortion=1 - np.eye(3))
@@ -242,6 +306,27 @@ class TestSweep:
         assert run(["sweep", str(tmp_path / "p.npz"), "--at", value, "--out", str(tmp_path / "o")]) == 2
         assert f"got {value}" in capsys.readouterr().err
         assert not (tmp_path / "o").exists()
+
+    def test_bits_and_precision(self, tmp_path, monkeypatch, capsys):
+        """A coin: R(D) = 1 - h(D) bits. Coarse on purpose, the gap is in bits too."""
+        path = tmp_path / "p.npz"
+        np.savez(path, source=[0.5, 0.5], distortion=1 - np.eye(2))
+        args = ["sweep", str(path), "--at", "0.11", "--slopes", "4", "--no-plot", "--out", str(tmp_path / "o")]
+        point = rate_at(Problem(np.array([0.5, 0.5]), 1 - np.eye(2)), 0.11)
+        given = SimpleNamespace(rate=point.rate, gap=0.5 * np.log(2), status=point.status)
+        monkeypatch.setattr("jaxrd.rate_at", lambda problem, d: given)
+        assert run(args) == 0
+        (row,) = json.loads((tmp_path / "o" / "sweep.json").read_text())["at"]
+        assert row["rate_bits"] == pytest.approx(0.500084, abs=1e-6)
+        assert row["gap_bits"] == pytest.approx(0.5)
+
+        def refuse(problem):
+            raise InputError(f"held in {problem.distortion.dtype}")
+
+        monkeypatch.setattr("jaxrd.critical.critical_slope", refuse)
+        for options, dtype in (([], "float64"), (["--float32"], "float32")):
+            assert run([*args, *options]) == 2
+            assert f"held in {dtype}" in capsys.readouterr().err
 
     def test_forbidden_pairs(self, tmp_path):
         d = np.array([[0, np.inf, 1], [np.inf, 0, 1.0]])

@@ -95,6 +95,19 @@ def test_other_semantics(file, tmp_path, semantics, capsys):
     assert document["meaning"] in printed
 
 
+@pytest.mark.parametrize("semantics", ["lifted", "literal", "time-shared"])
+def test_the_seed_reaches_the_solver(file, tmp_path, monkeypatch, semantics, capsys):
+    def solver(*args, seed):
+        raise InputError(f"begun with seed {seed}")
+
+    name = {"lifted": "lifted_rate", "literal": "literal_rate", "time-shared": "time_shared_rate"}[semantics]
+    monkeypatch.setattr(f"jaxrd.rdc.{name}", solver)
+    args = ["rdc", str(file), "--semantics", semantics, "--at", "0.2,0.5", "--surface", "0", "--out", str(tmp_path)]
+    for options, seed in ((["--seed", "7"], 7), ([], 0)):
+        assert run([*args, *options]) == 2
+        assert f"begun with seed {seed}" in capsys.readouterr().err
+
+
 def test_the_embedded_example(tmp_path, capsys):
     assert run(["rdc", "--surface", "3", "--no-plot", "--out", str(tmp_path)]) == 0
     document = load(tmp_path)

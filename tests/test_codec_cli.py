@@ -91,6 +91,11 @@ class TestRoundTrip:
         assert decode(tmp_path / "x.jrc", tmp_path / "model.npz", tmp_path / "back.npy") == 0
         found = json.loads((tmp_path / "x.json").read_text())
         assert (found["seed"], found["dither"]) == (4294967295, 1.0)
+        messages, seed = codec.unpack(dithered, (tmp_path / "x.jrc").read_bytes())
+        assert seed == 4294967295
+        sent = PIXELS.reshape(COUNT, 784) / np.float32(255)
+        np.testing.assert_array_equal(messages, codec.quantise(dithered, sent, seed=seed))
+        assert (messages != codec.quantise(dithered, sent, seed=0)).any()
         back = np.load(tmp_path / "back.npy")
         assert found["sha256"] == hashlib.sha256(back.tobytes()).hexdigest()
 

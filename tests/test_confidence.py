@@ -11,11 +11,12 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrd import tosc
+from jaxrd import sweep, tosc
 from jaxrd.cli import confidence as written
 from jaxrd.cli.app import run
 from jaxrd.cli.confidence_report import confidence_figure, report
-from jaxrd.tosc import bands
+from jaxrd.tosc import bands, held_out
+from jaxrd.tosc.statistics import PRIOR_SLOPES
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 # By its path: a package of that name measures which lines tests reach, and may be loaded.
@@ -98,6 +99,53 @@ class TestStatistics:
         assert found.cross_fitted_at[1] == {"iE&C": np.inf, "TMRD": np.inf}
         assert found.cross_fitted_at[0]["iE&C"] == pytest.approx(limits.at[0]["iE&C"], abs=0.2)
 
+    def test_rigorous_bounds_take_half_the_risk_each(self, limits, found):
+        """By the formulas, at a risk of .025 on either side."""
+        log_v, labels = limits.workings.log_v, limits.workings.outputs.labels
+        posteriors = np.exp(log_v)
+        prior = np.bincount(labels) / 150
+        for lines, curve in (
+            (found.lower, sweep(tosc.model_aware_problem(posteriors), PRIOR_SLOPES)),
+            (found.oracle_lower, tosc.bounds.oracle_at(prior, PRIOR_SLOPES)),
+        ):
+            dual = curve.rate + PRIOR_SLOPES * curve.distortion - curve.gap
+            reach = np.sqrt(np.log(24 / 0.025) / (2 * 150))
+            np.testing.assert_allclose(lines.intercept, dual - PRIOR_SLOPES * reach, atol=1e-8)
+        first, second = held_out.halves(150, 0)
+        held = held_out.model_aware_held_out(posteriors, labels, first, second, PRIOR_SLOPES)
+        reach = np.sqrt(np.log(2 * 25 / 0.025) / (2 * 75))
+        np.testing.assert_allclose(found.upper.distortion, held.distortion + reach)
+        np.testing.assert_allclose(found.upper_model.distortion, held.model_distortion + reach)
+        np.testing.assert_allclose(found.upper.rate, held.rate + held.slope * reach, atol=1e-8)
+
+    def test_cross_fitting_measures_on_the_half_that_did_not_fit(self, limits, found):
+        posteriors, labels = np.exp(limits.workings.log_v), limits.workings.outputs.labels
+        halves = [half > 0 for half in held_out.halves(150, 0)]
+        last, distortion, rate = PRIOR_SLOPES[-1], [], []
+        for fit, test in (halves, halves[::-1]):
+            weights = fit / fit.sum()
+            q = np.asarray(sweep(tosc.model_aware_problem(posteriors, weights), PRIOR_SLOPES).reproduction)[-1]
+            channel = q * np.exp(last * (posteriors[test] - posteriors[test].max(1, keepdims=True)))
+            channel /= channel.sum(1, keepdims=True)
+            distortion.append(1 - channel[np.arange(75), labels[test]].mean())
+            with np.errstate(divide="ignore", invalid="ignore"):
+                rate.append(np.where(channel > 0, channel * np.log(channel / q), 0).sum(1).mean())
+        crossed = found.cross_fitted["TMRD"]
+        assert crossed.distortion[-1] == pytest.approx(np.mean(distortion), abs=1e-9)
+        assert crossed.rate[-1] == pytest.approx(np.mean(rate), abs=1e-7)
+        occur, y, yt = bands.occurring(limits.workings.outputs)
+        first, second = held_out.halves(150, 0)
+        both = [
+            held_out.indirect_held_out(y, yt, len(occur), fit, test, PRIOR_SLOPES)
+            for fit, test in ((first, second), (second, first))
+        ]
+        np.testing.assert_allclose(found.cross_fitted["iE&C"].distortion, (both[0][2] + both[1][2]) / 2, atol=1e-9)
+
+    def test_the_central_limit_theorem_is_about_the_rate_less_its_bias(self, limits, found):
+        for point in (found.at[0][name] for name in ("TMRD", "TMRD_model", "iE&C")):
+            assert point.bias != 0
+            assert sum(point.clt) / 2 == pytest.approx(point.rate - point.bias, abs=1e-12)
+
     def test_sandwich(self, limits, found):
         assert found.kappa == tosc.estimated_kappa(limits.workings.log_v, limits.workings.outputs.labels)
         given = tosc.statistics(limits, kappa=0.02)
@@ -179,6 +227,98 @@ class TestStatistics:
         few = replace(limits, workings=replace(limits.workings, outputs=limits.workings.outputs.take(np.arange(3))))
         with pytest.raises(tosc.InputError, match="3 samples are too few"):
             tosc.statistics(few)
+
+
+BIT = np.log(2)  # nats
+
+
+def in_bits(prefix, interval):
+    return {f"{prefix}_lower_bits": interval.lower / BIT, f"{prefix}_upper_bits": interval.upper / BIT}
+
+
+def entropy_bits(counts):
+    p = counts[counts > 0] / counts.sum()
+    return -(p * np.log2(p)).sum()
+
+
+class TestUnits:
+    """Whatever is written as bits is what was found in nats over ln 2, entry by entry."""
+
+    def test_at_the_distortions_asked_for(self, limits, found):
+        rows = written.objects(found, limits, seed=0, given=False)["confidence"]["at"]
+        # oRD of M letters, none rarer than D / (M - 1): H(p) - h(D) - D log2 (M - 1), h(.4) = .970951 bits
+        prior = entropy_bits(np.bincount(limits.workings.outputs.labels))
+        assert rows[0]["oRD"]["rate_bits"] == pytest.approx(prior - 0.9709505944546686 - 0.4, abs=1e-9)
+        for name, point in found.at[0].items():
+            expected = {"rate_bits": point.rate / BIT, "bias_bits": point.bias / BIT}
+            expected |= in_bits("bootstrap", point.bootstrap)
+            if name in ("TMRD", "TMRD_model", "iE&C"):
+                expected |= in_bits("clt", point.clt)
+            assert rows[0][name] == pytest.approx(expected, rel=1e-12), name
+        for name, more in found.excess[0].items():
+            expected = {"excess_bits": more.rate / BIT} | in_bits("bootstrap", more.bootstrap)
+            assert rows[0]["above_TMRD"][name] == pytest.approx(expected, rel=1e-12), name
+            apart = rows[0][name]["rate_bits"] - rows[0]["TMRD"]["rate_bits"]
+            assert rows[0]["above_TMRD"][name]["excess_bits"] == pytest.approx(apart)
+
+    def test_rigorous_and_sandwich(self, limits, found):
+        confidence = written.objects(found, limits, seed=0, given=False)["confidence"]
+        bounds = {
+            "oRD_mcdiarmid_lower_bits": found.oracle_lower.rate,
+            "TMRD_model_mcdiarmid_lower_bits": found.lower.rate,
+            "TMRD_model_hoeffding_upper_bits": found.upper_model.at,
+            "TMRD_hoeffding_upper_bits": found.upper.at,
+        }
+        for row, d, sandwich in zip(confidence["at"], (0.4, 0.01, 0.9), found.sandwich, strict=True):
+            bits = {name: row["rigorous"][name] for name in bounds}
+            assert bits == pytest.approx({name: bound(d) / BIT for name, bound in bounds.items()}, rel=1e-12)
+            assert row["sandwich"] == pytest.approx(
+                {
+                    "lower_bits": sandwich.lower / BIT,
+                    "upper_bits": sandwich.upper / BIT,
+                    "mcdiarmid_lower_bits": sandwich.mcdiarmid_lower / BIT,
+                },
+                rel=1e-12,
+            )
+        grid = confidence["rigorous"]
+        for name, bound in bounds.items():
+            np.testing.assert_allclose(grid[name], [bound(float(d)) / BIT for d in grid["distortion"]], rtol=1e-12)
+
+    def test_cross_fitted(self, limits, found):
+        crossed = written.objects(found, limits, seed=0, given=False)["cross_fitted"]
+        for name, curve in found.cross_fitted.items():
+            np.testing.assert_allclose(crossed["curves"][name]["rate_bits"], curve.rate / BIT, rtol=1e-12)
+            assert crossed["at"][0][name] == pytest.approx(found.cross_fitted_at[0][name] / BIT, rel=1e-12)
+
+    def test_columns_of_the_bands(self, limits, found):
+        for name, band in found.bands.items():
+            columns = written.band_columns(found, name)
+            for i, point in enumerate(band):
+                expected = {} if point is None else {"bias_bits": point.bias / BIT}
+                if point is not None and np.isfinite(point.bootstrap.lower):
+                    expected |= in_bits("bootstrap", point.bootstrap)
+                if point is not None and np.isfinite(point.clt.lower):
+                    expected |= in_bits("clt", point.clt)
+                told = {key: column[i] for key, column in columns.items() if key != "plugin_bias_bits"}
+                told = {key: value for key, value in told.items() if np.isfinite(value)}
+                expected = {key: value for key, value in expected.items() if np.isfinite(value)}
+                assert told == pytest.approx(expected, rel=1e-12), (name, i)
+        bias = written.band_columns(found, "S&C")["plugin_bias_bits"]
+        warm = limits.curves["S&C"].parameters["inverse_temperature"]
+        for t, bits in zip(warm[:-1], bias, strict=False):
+            log_w = t * np.asarray(limits.workings.log_v)
+            w = np.exp(log_w - log_w.max(1, keepdims=True))
+            w /= w.sum(1, keepdims=True)
+            q = w.mean(0)
+            assert bits == pytest.approx(-((w - q) ** 2 / q).sum(1).mean() / (2 * 150) / BIT, abs=1e-9)
+
+    def test_the_table(self, limits, found, capsys):
+        report(found, limits)
+        printed = capsys.readouterr().out
+        for name in ("oRD", "TMRD", "S&C"):
+            lower, upper = (end / BIT for end in found.at[0][name].bootstrap)
+            assert f"{lower:.3f}..{upper:.3f}" in printed, name
+        assert f">= {found.oracle_lower.rate(0.4) / BIT:.3f}" in printed
 
 
 def rigorous(key):
@@ -290,6 +430,11 @@ class TestCommand:
             confidence["methods"]
         )
         row = confidence["at"][0]
+        assert row["oRD"]["rate_bits"] == pytest.approx(document["at"][0]["oRD"], rel=1e-12)
+        _, counts = np.unique(tosc.limits(*arrays(300), slopes=4).workings.outputs.decisions, return_counts=True)
+        assert document["summary"]["estimate_entropy_bits"] == pytest.approx(entropy_bits(counts), rel=1e-12)
+        curve = plain["curves"]["TS"]  # it ends where every decision is sent
+        assert max(curve["rate_bits"]) == pytest.approx(entropy_bits(counts), rel=1e-12)
         assert ends <= set(row["TMRD"])
         assert row["TMRD"]["rate_bits"] == pytest.approx(document["at"][0]["TMRD"])
         assert row["rigorous"]["oRD_mcdiarmid_lower_bits"] < row["oRD"]["rate_bits"]

@@ -13,7 +13,8 @@ from test_neural import CODE, batch
 
 from jaxrd.neural import codec
 from jaxrd.neural.evaluate import transmit
-from jaxrd.neural.train import Code, initial
+from jaxrd.neural.quantizer import codes
+from jaxrd.neural.train import Code, decode, initial
 
 COUNT = 64
 # Header and words of the messages 26, 25, ..., 0 under frequencies 0, 1, ..., 26.
@@ -48,6 +49,15 @@ def test_with_dither_the_decoder_takes_it_back():
     images = np.tile(np.asarray(batch(n=1)[0]), (COUNT, 1))
     streams = [codec.compress(dithered, images, seed=seed) for seed in (1, 1, 2)]
     assert streams[0] == streams[1] != streams[2]
+    # The seed travels in the stream: that the messages differ too shows that it is used.
+    first, second = (codec.quantise(dithered, images, seed=seed) for seed in (1, 2))
+    assert (first != second).any()
+    np.testing.assert_array_equal(codec.unpack(dithered, streams[0])[0], first)
+    assert (codec.reproduce(dithered, first, seed=1) != codec.reproduce(dithered, first, seed=2)).any()
+    u = codec._dithers(dithered.code, 1, COUNT)
+    made = decode(dithered.code, dithered.parameters, codes(3, 3)[first] - u)
+    off = codec.reproduce(dithered, first, seed=1).reshape(COUNT, -1) - np.round(255 * np.clip(made, 0, 1))
+    assert np.abs(off).max() <= 1  # of 255: sums of another order
     found = codec.decompress(dithered, streams[0])
     np.testing.assert_array_equal(found, codec.decompress(dithered, streams[1]))
     assert len(np.unique(found.reshape(COUNT, -1), axis=0)) > COUNT // 2

@@ -220,6 +220,42 @@ def test_dependent_columns():
         np.testing.assert_allclose(merged, jax.grad(f)(D, S), atol=1e-7)
 
 
+@pytest.mark.parametrize("far", [0.3, 0.25, 0.4])
+def test_a_singular_support_without_equal_columns(far):
+    """Four letters on a circle whose kernel [1, b, c, b] has 1 - 2b + c = 0: q may move along (1, -1, 1, -1) for free.
+
+    By symmetry q stays uniform, so that dD/ds = - Var(d) of a row of the channel.
+    """
+    row = -np.log([1, (1 + far) / 2, far, (1 + far) / 2])
+    problem = Problem(jnp.full(4, 0.25), jnp.stack([jnp.roll(jnp.asarray(row), i) for i in range(4)]))
+    w = np.exp(-row) / np.exp(-row).sum()
+    for field, sign in (("rate", 1), ("distortion", -1)):
+        found = jax.grad(lambda s, field=field: FIELDS[field](solve(problem, s)))(1.0)
+        np.testing.assert_allclose(found, sign * (w @ row**2 - (w @ row) ** 2), rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [rate_at, distortion_at])
+def test_every_field_at_a_target_in_the_source(kind):
+    """Regression: in reverse mode all but the rate (the distortion) at a target raised an error of JAX's.
+
+    A coin of p: R = h(p) - h(D), slope ln((1 - D) / D), q = (p - D) / (1 - 2D); of weights, p is their share.
+    """
+    p, d = 0.3, 0.1
+    source, hamming = jnp.array([1 - p, p]), 1 - jnp.eye(2)
+
+    def fields(source):
+        point = kind(Problem(source, hamming), d if kind is rate_at else binary_entropy(p) - binary_entropy(d))
+        return jnp.stack([point.rate, point.distortion, point.slope, point.reproduction[1]])
+
+    rise = np.log((1 - p) / p)
+    moved = 0.0 if kind is rate_at else rise / np.log((1 - d) / d)  # dD/dp
+    q_moved = 1 / (1 - 2 * d) + (2 * p - 1) / (1 - 2 * d) ** 2 * moved
+    expected = [rise if kind is rate_at else 0, moved, -moved / (d * (1 - d)), q_moved]
+    found = np.asarray(jax.jacrev(fields)(source))
+    np.testing.assert_allclose(found @ [-1, 1], expected, atol=1e-9)
+    np.testing.assert_allclose(found @ np.asarray(source), 0, atol=1e-9)
+
+
 def test_at_a_critical_slope_one_side():
     """Where the support changes the derivative is that of one of the two sides, never NaN."""
     p = np.array([0.5, 0.3, 0.2])

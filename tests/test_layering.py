@@ -1,7 +1,10 @@
 """Imports point one way."""
 
 import ast
+import importlib
+import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import jaxrd
 
@@ -104,3 +107,27 @@ def test_imports_point_one_way():
 def test_files_stay_small():
     long = {str(p): n for p in ROOT.rglob("*.py") if (n := len(p.read_text().splitlines())) > 300}
     assert not long, long
+
+
+# Functions that hide the module they live in: jaxrd.tosc.limits is one, however the module is imported.
+# Whoever sets a module as an attribute of its package anew (pytest's importlib mode did) takes the function away.
+HIDING = {
+    "jaxrd.sweep", "jaxrd.rdc.surface", "jaxrd.solvers.blahut_arimoto", "jaxrd.solvers.interior_point",
+    "jaxrd.solvers.working_set", "jaxrd.tosc.limits", "jaxrd.tosc.mixture.indirect", "jaxrd.tosc.reliability",
+    "jaxrd.tosc.statistics",
+}  # fmt: skip
+
+
+def test_no_other_function_hides_its_module():
+    """Regression: the doctest of reliability, run first, put the module where the function was."""
+    found = set()
+    for package in ROOT.rglob("__init__.py"):
+        name = ".".join(("jaxrd", *package.parent.relative_to(ROOT).parts))
+        if name == "jaxrd.cli":
+            continue
+        held = vars(importlib.import_module(name))
+        names = {path.stem for path in package.parent.iterdir() if path.suffix == ".py"} & set(held)
+        found |= {f"{name}.{child}" for child in names if not isinstance(held[child], ModuleType)}
+    assert found == HIDING
+    options = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    assert "importlib" not in options["addopts"]

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxrd.errors import InputError
-from jaxrd.neural import losses, quantizer, warm
+from jaxrd.neural import losses, quantizer, train, warm
 from jaxrd.neural.evaluate import evaluate, transmit
 from jaxrd.neural.losses import Weights
 from jaxrd.neural.sliced import sliced_w2
-from jaxrd.neural.train import Code, Stage, decode, encode, initial, moved, step
+from jaxrd.neural.train import ADAM, Code, Stage, decode, encode, initial, moved, step
 
 CODE = Code()
 
@@ -142,6 +142,17 @@ class TestLosses:
         expected = (r - x).mean(0) @ w + 7 * (np.linalg.norm(w) - 1) ** 2
         np.testing.assert_allclose(found, expected, rtol=1e-9)
 
+    def test_the_penalty_stands_between_images_and_reproductions(self):
+        """Of a critic |y|^2 / 2, whose gradient is y: the norm at the very places drawn between the two."""
+        rng = np.random.default_rng(1)
+        x, r, key = rng.random((5, 784)), rng.random((5, 784)), jax.random.key(3)
+        found = losses.critic_loss(lambda y: (y**2).sum(-1) / 2, key, jnp.asarray(x), jnp.asarray(r), penalty=7.0)
+        place = np.asarray(jax.random.uniform(key, (5, 1), float))
+        assert np.ptp(place) > 0.1
+        norm = np.linalg.norm((1 - place) * x + place * r, axis=1)
+        expected = ((r**2).sum(1) - (x**2).sum(1)).mean() / 2 + 7 * ((norm - 1) ** 2).mean()
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
 
 class TestStep:
     def stepped(self, state, stage, weights):
@@ -165,6 +176,41 @@ class TestStep:
         np.testing.assert_allclose(terms.mse, ((x - r) ** 2).mean(), rtol=1e-5)
         scores = jax.nn.log_softmax(logits(r))
         np.testing.assert_allclose(terms.cross_entropy, -scores[jnp.arange(64), y].mean(), rtol=1e-5)
+
+    def test_the_dither_and_the_critic_of_a_step(self, monkeypatch):
+        """One step of linear networks, in numpy: the encoder sees the dither added, the decoder subtracted, and the
+        critic descends its own loss of images and what was sent, at the networks before the step."""
+        for name, made in (
+            ("encode", lambda code, p, x: x[:, :3] @ p["encoder"]),
+            ("decode", lambda code, p, z: jnp.pad(z @ p["decoder"], ((0, 0), (0, 781)))),
+            ("criticise", lambda code, p, x: (x**2) @ p["critic"]),
+        ):
+            monkeypatch.setattr(train, name, made)
+        rng = np.random.default_rng(0)
+        parts = {"encoder": rng.normal(size=(3, 3)), "decoder": rng.normal(size=(3, 3)), "critic": rng.normal(size=784)}
+        parts = {name: jnp.asarray(part, jnp.float32) for name, part in parts.items()}
+        before = train.restarted(train.State(parts, {}, jax.random.key(4)))
+        code, (x, y) = Code(dither=1.0), batch()
+        run = jax.jit(
+            lambda state: step(code, Stage(), logits, state, x, y, Weights(1.0, 0.01, 0.01), jnp.full(2, 1e-3))
+        )
+        after, terms = run(before)
+
+        _, dither_key, _, critic_key = jax.random.split(before.key, 4)
+        u = np.asarray(quantizer.dither(dither_key, 3, 3, 1.0))
+        assert np.abs(u).max() > 0.1
+        messages = quantizer.nearest_messages(x[:, :3] @ parts["encoder"] + u, 3)
+        r = np.zeros((64, 784), np.float32)
+        r[:, :3] = (np.asarray(quantizer.codes(3, 3))[messages] - u) @ np.asarray(parts["decoder"])
+        np.testing.assert_allclose(terms.mse, ((x - r) ** 2).mean(), rtol=1e-5)
+        np.testing.assert_allclose(terms.wasserstein, -((r**2) @ parts["critic"]).mean(), rtol=1e-4)
+
+        def loss(critic):
+            return losses.critic_loss(lambda z: (z**2) @ critic, critic_key, x, jnp.asarray(r))
+
+        updates, _ = ADAM.update(jax.jit(jax.grad(loss))(parts["critic"]), before.moments["critic"])
+        np.testing.assert_allclose(after.parameters["critic"], parts["critic"] - 1e-3 * updates, atol=2e-6)
+        assert self.changed(before, after) == {"encoder", "decoder", "critic"}
 
     def test_a_weight_without_a_critic_is_refused(self, state):
         x, y = batch()
@@ -215,8 +261,11 @@ class TestEvaluate:
     def test_every_image_has_its_own_dither(self):
         code = Code(dither=1.0)
         parameters = initial(code, 1).parameters
-        x = jnp.tile(batch()[0][:1], (50, 1))
-        _, r = transmit(code, parameters, jax.random.key(0), x)
+        x, key = jnp.tile(batch()[0][:1], (50, 1)), jax.random.key(0)
+        messages, r = transmit(code, parameters, key, x)
+        u = jax.vmap(lambda k: quantizer.dither(k, 3, 3, 1.0))(jax.random.split(key, 50))
+        expected = decode(code, parameters, quantizer.codes(3, 3)[messages] - u)  # taken back by the decoder
+        np.testing.assert_allclose(r, expected, atol=1e-5)
         assert len(np.unique(np.asarray(r), axis=0)) == 50
 
     def test_sliced_w2_of_a_translation(self):

@@ -253,6 +253,40 @@ class TestClosedForms:
                 assert np.isfinite(jax.grad(rate, range(3))(*at)).all()
 
 
+class TestDualTerms:
+    """Of any dual variables: - psi.p - nu P and its kin, below - psi.r of every law r within P of the source."""
+
+    p = np.array([0.5, 0.3, 0.2])
+
+    def test_total_variation_by_hand(self):
+        dual = {"potential": jnp.array([1.0, 0.0, -2.0]), "ends": jnp.array([-2.0, 1.0])}
+        found = TotalVariation().certified(dual, jnp.asarray(self.p), 0.1)
+        assert float(found) == pytest.approx(-(0.5 - 0.4) - 3 * 0.1)  # reached by .1 moved from the last to the first
+
+    def test_wasserstein_by_hand(self):
+        dual = {"potential": jnp.array([1.0, 0.0, -2.0]), "multiplier": jnp.asarray(6.25)}
+        rows = [min(SQUARES[x] - [1, 0, -2]) for x in range(3)]
+        found = Wasserstein(SQUARES).certified(dual, jnp.asarray(self.p), 0.1)
+        assert float(found) == pytest.approx(self.p @ rows - 0.1)
+
+    @settings(max_examples=30)
+    @given(g=generators(), name=st.sampled_from(tuple(MEASURES)))
+    def test_below_every_law_in_reach(self, g, name):
+        psi, r = g.normal(size=3), g.dirichlet(np.ones(3))
+        bound = value(name, self.p, r)
+        multiplier = max(psi.max(), 0) + g.uniform(0.01, 2) if name == "KL" else g.uniform(0.3, 3)
+        if name == "W2":
+            multiplier = g.normal()  # one below zero counts as zero
+        dual = {"potential": jnp.asarray(psi), "multiplier": jnp.asarray(multiplier)}
+        for reach in (bound, bound + 1.0):
+            found = float(MEASURES[name].certified(dual, jnp.asarray(self.p), reach))
+            assert found <= -psi @ r + 1e-9
+
+    def test_a_multiplier_below_zero_counts_as_zero(self):
+        dual = {"potential": jnp.zeros(3), "multiplier": jnp.asarray(-1.0)}
+        assert float(Wasserstein(SQUARES).certified(dual, jnp.asarray(self.p), 100.0)) == 0
+
+
 class TestTransport:
     @settings(max_examples=30)
     @given(g=generators(), shape=st.sampled_from([(1, 3), (4, 4), (6, 2)]))

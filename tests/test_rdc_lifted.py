@@ -12,7 +12,7 @@ from jaxrd import Problem, Status, rate_at
 from jaxrd.errors import InputError
 from jaxrd.rdc import least_classification, least_distortion, lifted_rate, lifted_solve, lifted_sweep, surface
 from jaxrd.rdc.atoms import Core
-from jaxrd.rdc.certificate import bound
+from jaxrd.rdc.certificate import _cell_bounds, bound
 from jaxrd.rdc.point import entropies
 from jaxrd.rdc.pricing import Price, ascend, best_starts, price, starts
 
@@ -269,6 +269,36 @@ class TestCertificate:
         result = bound(concave, letter, soft, tol=1e-9, max_cells=1)
         assert result.cells == 0
         assert values.max() <= result.value <= values.max() + 1e-9
+
+    @pytest.mark.parametrize("power", [0.0, 0.6, 2.5])
+    def test_is_rounded_up(self, power):
+        """By search, by a tangent and where g does not depend on the label."""
+        labels, letter = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 1])
+        powers = power * labels
+        offset = -(powers * np.log(labels)).sum(1)
+
+        def found(rounding):
+            price = Price(np.array([[0.0, -1.0], [-0.5, 0.0]]), powers, offset, labels, (2,), rounding, power)
+            values, soft = ascend(price, letter, labels[::-1])
+            return bound(price, letter, soft, tol=1e-9 * values.max(), max_cells=20_000)
+
+        exact, allowed = found(0.0), found(1e-3)
+        assert allowed.best == exact.best
+        assert allowed.value == pytest.approx(1.001 * exact.value, rel=1e-6)
+        assert exact.value == pytest.approx(exact.best, rel=1e-6)
+
+    def test_of_cells_is_rounded_up(self):
+        labels = np.array([[0.9, 0.1], [0.4, 0.6]])
+        powers = 2.5 * labels
+        offset = -(powers * np.log(labels)).sum(1)
+        cells = np.array([[[1.0, 0.0], [0.5, 0.5]], [[0.5, 0.5], [0.0, 1.0]]])
+        exact, allowed = (
+            _cell_bounds(price, price.coefficients, cells)[0]
+            for price in (
+                Price(np.zeros((2, 1)), powers, offset, labels, (2,), rounding, 2.5) for rounding in (0.0, 1e-3)
+            )
+        )
+        np.testing.assert_allclose(allowed, 1.001 * exact, rtol=1e-12)
 
 
 class TestSlopes:

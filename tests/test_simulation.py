@@ -314,6 +314,15 @@ class TestLaw:
         law = law_of([1e-300, 1 - 1e-300, 0.0])
         assert law.tolist() == [1, 2**31 - 1, 0]
 
+    def test_the_price_of_rounding_it_is_told(self):
+        """KL(mean W || q), nats: of a law of thirds, whose counts are none."""
+        w = np.array([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [1e-12, 0.5, 0.5 - 1e-12]])
+        found, law = encode(w), quantised_law(w) / 2**31
+        mean = w.mean(0)
+        assert found.quantisation == pytest.approx((mean * np.log(mean / law)).sum(), rel=1e-6)
+        assert 0 < found.quantisation < 3 * 2.0**-29
+        assert found.information == pytest.approx(rel_entr(w, mean).sum() / 3, rel=1e-12)
+
 
 class TestCode:
     @given(st.lists(st.one_of(st.integers(1, 40), st.integers(1, code.LARGEST)), max_size=40), st.integers(1, 40))
@@ -616,6 +625,16 @@ class TestCommands:
         assert message in err
         assert len(err.strip().splitlines()) == 1
         assert not out.parent.exists()
+
+    def test_most_candidates_and_seed_reach_the_search(self, file, tmp_path, capsys):
+        args = ["encode", str(file), "--curve", "S&C", "--temperature", "0.7", "--out", str(tmp_path / "x.jrd")]
+        assert run([*args, "--most-candidates", "100"]) == 2
+        assert "candidates, more than 1e+02" in capsys.readouterr().err
+        streams = []
+        for seed in ("0", "5"):
+            assert run([*args, "--seed", seed]) == 0
+            streams.append(decode((tmp_path / "x.jrd").read_bytes()))
+        assert (streams[0] != streams[1]).any()
 
     def test_hard_decisions_and_other_bad_input(self, tmp_path, capsys):
         np.savez(tmp_path / "hard.npz", predictions=[0, 1, 1], labels=[0, 1, 0])

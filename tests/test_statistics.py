@@ -94,6 +94,17 @@ class TestResampling:
         off = np.asarray(found.replicates[:8]) - np.array(exact)
         assert np.sqrt(np.mean(off**2)) < 0.15 * np.std(found.replicates)
 
+    def test_along_a_parabola_the_expansion_is_exact(self):
+        """R = (1 - t)^2 + 3 w at D = t + w, of slope 2 (1 - t) whatever w: (1 - D + w)^2 + 3 w at a fixed D."""
+
+        def point(w, t):
+            return (1 - t) ** 2 + 3 * w, t + w
+
+        others = jnp.array([0.1, -0.2, 0.3])
+        found = resampling._along(point, jnp.asarray(0.0), others, jnp.asarray(0.4))
+        np.testing.assert_allclose(found.replicates, (0.6 + others) ** 2 + 3 * others, rtol=1e-12)
+        assert float(found.rate) == pytest.approx(0.36)
+
     def test_bias_of_the_sampled_rate(self, samples):
         v, _, _ = samples
         w = np.asarray(jax.nn.softmax(1.5 * jnp.log(v), axis=1))

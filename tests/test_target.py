@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import problems
 
-from jaxrd import Problem, Status, critical_slope, distortion_at, optimal_channel, rate_at, solve
+from jaxrd import Problem, Status, blahut_arimoto, critical_slope, distortion_at, optimal_channel, rate_at, solve
 from jaxrd.closed_form import binary, categorical, erasure
 
 
@@ -29,6 +29,28 @@ def test_binary_by_rate(rate):
     point = distortion_at(coin(0.3), rate)
     np.testing.assert_allclose(point.distortion, binary.distortion(0.3, rate), atol=1e-9)
     np.testing.assert_allclose(point.rate, rate, atol=1e-12)
+
+
+@pytest.mark.parametrize("tol", [0.1, 1e-3])
+def test_the_gap_holds_where_the_solver_is_coarse(tol):
+    """lower <= R(D) <= rate with points that are far from optimal: their own gaps count."""
+    p, d = np.array([0.7, 0.2, 0.1]), 1 - np.eye(3)
+    widest = 0.0
+    for target in (0.02, 0.05, 0.1, 0.15, 0.2, 0.25):
+        point = rate_at(Problem(p, d), target, solver=blahut_arimoto, tol=tol)
+        truth = float(categorical.rate(p, target))
+        assert float(point.rate - point.gap) <= truth <= float(point.rate)
+        widest = max(widest, float(point.rate) - truth)
+        by_rate = distortion_at(Problem(p, d), truth, solver=blahut_arimoto, tol=tol)
+        exact = float(categorical.rate(p, float(by_rate.distortion)))
+        assert float(by_rate.rate - by_rate.gap) <= exact <= float(by_rate.rate) + 1e-15
+    assert widest > 1e-3 * tol  # else there is nothing to hold
+
+
+def test_the_gap_allows_for_the_rounding_of_the_mixture():
+    for d in (0.05, 0.1, 0.2):
+        point = rate_at(coin(0.3), d)
+        assert float(point.gap) >= 4 * np.finfo(float).eps * (1 + float(point.rate))
 
 
 def test_linear_curve_needs_a_mixture():

@@ -258,6 +258,15 @@ class TestLaws:
             if not ties_of_prior:
                 np.testing.assert_allclose(other.distortion, points.distortion, atol=1e-12)
 
+    def test_merge_order_of_ties(self):
+        """Equally likely estimates: the one whose loss costs the label least goes first; the likeliest stays last."""
+        joint = np.array([[0.30, 0.02, 0.10, 0.05], [0.05, 0.18, 0.0, 0.0], [0.03, 0.0, 0.10, 0.0], [0.02, 0, 0, 0.15]])
+        assert joint.sum(0).tolist() == pytest.approx([0.4, 0.2, 0.2, 0.2])
+        # Sent as 0 instead: right with .02, .10 and .05, for .18, .10 and .15 before.
+        assert tosc.merge_order(jnp.asarray(joint)).tolist() == [2, 3, 1, 0]
+        points = tosc.merge_baseline(jnp.asarray(joint))
+        np.testing.assert_allclose(points.distortion, [0.27, 0.27, 0.37, 0.53], atol=1e-12)
+
     def test_merge_distortion_is_not_monotone(self):
         # The rare estimate is always wrong, and is right once sent as the likeliest class.
         joint = jnp.array([[0.5, 0.1, 0.1], [0.1, 0.2, 0.0], [0.0, 0.0, 0.0]])
@@ -388,6 +397,11 @@ class TestCalibration:
         labels = (g.random((20_000, 1)) > np.cumsum(eta[rows], 1)[:, :-1]).sum(1)
         kappa = np.abs(eta - v).max(1).mean()
         assert tosc.estimated_kappa(np.log(v[rows]), labels) == pytest.approx(kappa, abs=0.012)
+
+    def test_kappa_leaves_out_the_noise_of_the_labels(self):
+        """Stated .9, right 280 times in 400: .2 off, of which the labels' noise is sqrt(.9 .1 / 400)."""
+        found = tosc.estimated_kappa(np.log([[0.9, 0.1]] * 400), [0] * 280 + [1] * 120)
+        assert found == pytest.approx(np.sqrt(0.2**2 - 0.09 / 400), rel=1e-12)
 
     def test_kappa_cannot_be_seen_where_errors_cancel(self):
         """The estimate averages over inputs of like confidence: no bound, as it says."""
@@ -588,6 +602,12 @@ class TestLimits:
         assert any("probability 0 in every row and no label: class 3" in w for w in found.warnings)
         for name, curve in plain.curves.items():
             np.testing.assert_allclose(found.curves[name].rate, curve.rate, atol=1e-9)
+
+    def test_curves_are_in_their_order(self, outputs):
+        """Best to worst: the order of the figure's legend, the table and the files."""
+        order = ["oRD", "TMRD", "iE&C", "S&C", "E&C", "TS", "merge"]
+        assert list(tosc.CURVES) == order
+        assert list(tosc.limits(outputs, temperature=1.0, slopes=4).curves) == order
 
     def test_default_targets(self, outputs):
         rows = tosc.limits(outputs, slopes=4, at=None).at

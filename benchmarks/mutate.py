@@ -1,0 +1,241 @@
+"""Would the tests notice a mistake? Mutants written by hand, one a kind of mistake, and a sample of cosmic-ray's.
+
+    python benchmarks/mutate.py hand [WORD ...] [--python PYTHON]
+    python benchmarks/mutate.py sample [GROUP ...] [--count 10] [--seed 0] [--python PYTHON]
+
+A mutant is one change of one file, made in a copy of the sources; it is killed if the tests named for it fail or take
+LIMIT times as long as without it. `hand` runs those of benchmarks/mutants.json whose kind or file holds a word.
+`sample` draws `count` at random from each group of files below and needs cosmic-ray, which may live in a Python of its
+own: --python names the one that has jaxrd. Results go to benchmarks/results/mutants.json; what other runs left there
+is kept.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+HAND = ROOT / "benchmarks" / "mutants.json"
+RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
+LIMIT = 3  # times the tests' own time, and a minute for what must be compiled anew
+
+GROUPS = {
+    "solvers": (
+        ["blahut_arimoto", "interior_point", "newton", "working_set"],
+        "jaxrd/solvers/{}.py",
+        ["test_solvers.py", "test_newton.py", "test_working_set.py"],
+    ),
+    "certificate": (["certificate"], "jaxrd/solvers/{}.py", ["test_solvers.py", "test_nonfinite.py"]),
+    "target": (["target"], "jaxrd/{}.py", ["test_target.py", "test_nonfinite.py"]),
+    "closed_form": (
+        ["binary", "bottleneck", "categorical", "erasure", "exponential", "gauss_markov", "gaussian", "laplacian",
+         "remote_gaussian", "vector_gaussian"],
+        "jaxrd/closed_form/{}.py",
+        ["test_closed_form.py"],
+    ),
+    "statistics": (
+        ["statistics", "bounds", "bands", "resampling", "held_out", "intervals", "rigorous", "response"],
+        "jaxrd/tosc/{}.py",
+        ["test_statistics.py", "test_confidence.py", "test_tosc.py"],
+    ),
+    "write": (["write"], "jaxrd/io/{}.py", ["test_cli.py"]),
+    "rdc_certificate": (["certificate", "pricing"], "jaxrd/rdc/{}.py", ["test_rdc_lifted.py"]),
+}  # fmt: skip
+"""By name: files of the library and the tests meant for them."""
+
+IDLE = ("RemoveDecorator", "NoOp", "ExceptionReplacer")
+"""Operators left out: without jit the same is computed; the others change nothing that is computed."""
+
+
+SERVER = """
+import os, sys
+import hypothesis, jax, jax.numpy, jax.scipy.special, matplotlib.figure, numpy, pytest, rich.table, scipy.optimize
+import scipy.stats, typer
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        os.dup2(os.open("said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
+        os.dup2(1, 2)
+        os._exit(int(pytest.main(line.split())))
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""Imports once what a run of the tests spends most of its start on, and forks a process for each; nothing of jaxrd."""
+
+
+class Copy:
+    """A copy of the sources in which one file at a time is changed."""
+
+    def __init__(self, folder: Path, python: str) -> None:
+        self.folder = folder
+        for name in ("jaxrd", "tests", "benchmarks", "docs", "README.md", "pyproject.toml"):
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                shutil.copy(source, folder / name)
+        cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
+        # No bytecode: two mutants of one second and one length would share it.
+        environment = os.environ | {
+            "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "JAX_COMPILATION_CACHE_DIR": cache,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }  # fmt: skip
+        self.server = subprocess.Popen(
+            [python, "-c", SERVER],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def test(self, tests: list[str], limit: float | None = None) -> tuple[str, float]:
+        """("passed", "failed" or "too long", seconds) of some tests; the first failure ends them."""
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
+        began, slow = time.perf_counter(), threading.Event()
+        print("-x -p no:randomly", *(f"tests/{test}" for test in tests), file=self.server.stdin, flush=True)
+        child = int(self.server.stdout.readline())
+
+        def stop() -> None:
+            slow.set()
+            os.killpg(child, signal.SIGKILL)
+
+        timer = threading.Timer(limit or 3600, stop)
+        timer.start()
+        code = int(self.server.stdout.readline())
+        timer.cancel()
+        seconds = time.perf_counter() - began
+        if slow.is_set():
+            return "too long", seconds
+        if code not in (0, 1, 2):  # no tests, or a wrong command: that is no verdict; a crash is
+            said = (self.folder / "said.txt").read_text()[-2000:]
+            if code > 0:
+                raise SystemExit(f"pytest {' '.join(tests)} ended with {code}:\n{said}")
+        return "failed" if code else "passed", seconds
+
+    def with_text(self, file: str, text: str, tests: list[str], limit: float | None) -> tuple[str, float]:
+        """The same with one file changed."""
+        path = self.folder / file
+        before = path.read_text()
+        path.write_text(text)
+        try:
+            return self.test(tests, limit)
+        finally:
+            path.write_text(before)
+
+
+def by_hand(copy: Copy, words: list[str]) -> Iterator[dict]:
+    """Each mutant of mutants.json against the tests named beside it, which must pass without it."""
+    sound: dict[tuple[str, ...], float] = {}
+    for mutant in json.loads(HAND.read_text()):
+        if words and not any(word in mutant["kind"] or word in mutant["file"] for word in words):
+            continue
+        text, tests = (ROOT / mutant["file"]).read_text(), tuple(mutant["tests"])
+        if text.count(mutant["old"]) != 1:
+            raise SystemExit(f"{mutant['file']}: {text.count(mutant['old'])} places for {mutant['old']!r}, not 1")
+        if tests not in sound:
+            verdict, sound[tests] = copy.test(list(tests))
+            if verdict != "passed":
+                raise SystemExit(f"{' '.join(tests)} fail without any mutant")
+        changed = text.replace(mutant["old"], mutant["new"])
+        verdict, seconds = copy.with_text(mutant["file"], changed, list(tests), LIMIT * sound[tests] + 60)
+        yield mutant | {"verdict": verdict, "seconds": round(seconds, 1)}
+
+
+def sample(copy: Copy, group: str, count: int, seed: int) -> Iterator[dict]:
+    """A random sample of the mutants that cosmic-ray makes of a group's files, against the group's tests."""
+    from cosmic_ray.ast import ast_nodes, get_ast  # pyright: ignore[reportMissingImports]
+    from cosmic_ray.mutating import mutate_code  # pyright: ignore[reportMissingImports]
+    from cosmic_ray.plugins import get_operator, operator_names  # pyright: ignore[reportMissingImports]
+
+    names, pattern, tests = GROUPS[group]
+    every = []
+    for file in (pattern.format(name) for name in names):
+        text = (ROOT / file).read_text()
+        nodes = list(ast_nodes(get_ast(text)))
+        for operator in sorted(operator_names()):
+            kind = get_operator(operator)
+            if kind.arguments() or any(idle in operator for idle in IDLE):
+                continue
+            places = [start for node in nodes for start, _ in kind().mutation_positions(node)]
+            every += [(file, operator, i, line) for i, (line, _) in enumerate(places)]
+    # A place of a line has many mutants by one operator's kin, as "<" by all other comparisons: lines first, then one.
+    lines = sorted({(file, line) for file, _, _, line in every})
+    chosen = random.Random(f"{group} {seed}")
+    chosen.shuffle(lines)
+    verdict, alone = copy.test(tests)
+    if verdict != "passed":
+        raise SystemExit(f"{' '.join(tests)} fail without any mutant")
+    print(f"{group}: {len(every)} mutants on {len(lines)} lines; tests take {alone:.0f} s", flush=True)
+    done = 0
+    for at in lines:
+        if done == count:
+            return
+        file, operator, occurrence, line = chosen.choice([m for m in every if (m[0], m[3]) == at])
+        text = (ROOT / file).read_text()
+        changed = mutate_code(text, get_operator(operator)(), occurrence)
+        old, new = _difference(text, changed)
+        if _is_annotation(old, new):
+            continue
+        done += 1
+        verdict, seconds = copy.with_text(file, changed, tests, LIMIT * alone + 60)
+        yield {
+            "group": group, "file": file, "line": line, "operator": operator.removeprefix("core/"), "old": old,
+            "new": new, "verdict": verdict, "seconds": round(seconds, 1), "made": len(every),
+        }  # fmt: skip
+
+
+def _difference(before: str, after: str) -> tuple[str, str]:
+    """The first line in which two texts differ, of either."""
+    pairs = zip(before.splitlines(), after.splitlines(), strict=False)
+    old, new = next((a, b) for a, b in pairs if a != b)
+    return old.strip(), new.strip()
+
+
+def _is_annotation(old: str, new: str) -> bool:
+    """Whether a change stands in a type, `A | B`: never evaluated."""
+    return "|" in old and "|" not in new.replace(old.split("|")[0], "", 1) and ("->" in old or ":" in old)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("hand", "sample"))
+    parser.add_argument("which", nargs="*")
+    parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--python", default=sys.executable)
+    asked = parser.parse_args()
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"hand": [], "sample": []}
+
+    def save(part: str, fresh: dict, same: tuple[str, ...]) -> None:
+        rest = [row for row in kept[part] if any(row[key] != fresh[key] for key in same)]
+        kept[part] = [*rest, fresh]
+        RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+        print(f"{fresh['verdict']:9}{fresh['seconds']:7.1f} s  {fresh['file']}: {fresh['old']!r} -> {fresh['new']!r}")
+        sys.stdout.flush()
+
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy = Copy(Path(folder), asked.python)
+        if asked.what == "hand":
+            for row in by_hand(copy, asked.which):
+                save("hand", row, ("file", "old", "new"))
+        else:
+            for group in asked.which or GROUPS:
+                for row in sample(copy, group, asked.count, asked.seed):
+                    save("sample", row | {"seed": asked.seed}, ("file", "line", "operator", "old", "new"))
+
+
+if __name__ == "__main__":
+    main()

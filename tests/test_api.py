@@ -41,6 +41,19 @@ else:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_commands_load_no_room_before_one_runs():
+    script = """
+import sys
+import jaxrd.cli.app
+ours = {name for name in sys.modules if name.startswith("jaxrd.") and not name.startswith("jaxrd.cli")}
+assert ours <= {"jaxrd.errors", "jaxrd.files"}, ours
+heavy = {"matplotlib", "scipy", "scipy.optimize", "flax", "pyarrow", "constriction", "pandas"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def public(kind):
     found = []
     for module in (jaxrd, rdc, tosc, simulation):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrd import Problem, check, closed_form, lower_convex_envelope, rate_at, simulation, solve, sweep, tosc
+from jaxrd import Problem, check, closed_form, lower_convex_envelope, rate_at, rdc, simulation, solve, sweep, tosc
 from jaxrd.distortion import PointCloud, SparseDiscount, pairwise_squares, remote, squared_error
 from jaxrd.errors import InputError
 from jaxrd.information import mutual_information
@@ -83,6 +83,7 @@ REFUSED = {
     "a channel below 0": (lambda: simulation.mean_index([1.5, -0.5], LAW), "negative or NaN"),
     "a channel with NaN": (lambda: simulation.index_entropy([[NAN, 1]], LAW, [0]), "must be pmfs"),
     "no bits": (lambda: simulation.payload_bound(-1.0, 3), "information must be >= 0"),
+    "a bottleneck of a Problem": (lambda: rdc.bottleneck_rate(TWO, V[:2], 0.1), "source must be a pmf, .* got Problem"),  # pyright: ignore
     "no stream": (lambda: simulation.decode("abc"), "a stream is bytes; got str"),  # pyright: ignore
 }  # fmt: skip
 

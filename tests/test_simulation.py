@@ -611,7 +611,7 @@ class TestCommands:
             (["--slope", "0"], "--slope must be a positive number; got 0"),
             (["--slope", "nan"], "got nan"),
             (["--slope", "1", "--temperature", "-1"], "--temperature must be a positive number; got -1"),
-            (["--slope", "1", "--block", "0"], "block must lie in 1..65535; got 0"),
+            (["--slope", "1", "--block", "0"], "block must be an integer >= 1; got 0"),
             (["--slope", "1", "--seed", "-1"], "seed must lie in [0, 2^64); got -1"),
             (["--slope", "1", "--most-candidates", "0"], "--most-candidates must be positive; got 0"),
             (["--slope", "30", "--block", "20"], "candidates, more than 1e+09"),

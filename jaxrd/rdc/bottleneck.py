@@ -44,9 +44,10 @@ def _problem(source: ArrayLike, labels: ArrayLike) -> tuple[Problem, np.ndarray,
     Raises:
         InputError: a source that is no pmf, labels that are not one channel from it.
     """
-    pmf = np.asarray(source, float)
-    if pmf.ndim != 1:
-        raise InputError(f"source must have shape (n,); got {pmf.shape}.")
+    given = np.asarray(source)
+    if given.ndim != 1 or given.dtype.kind not in "biuf":
+        raise InputError(f"source must be a pmf, shape (n,); got {type(source).__name__}, shape {given.shape}.")
+    pmf = given.astype(float)
     problem = Problem(pmf, np.zeros((pmf.size, 1)))
     inputs = as_inputs(problem, labels)
     if len(inputs.labels) != 1:

@@ -69,7 +69,7 @@ def test_command(folder, tmp_path, capsys):
     for table in found["curves"].values():
         assert table["strength"][0] == 0
         labels_alone = np.array(table["oRD_at_0.7_bits"])
-        np.testing.assert_array_max_ulp(labels_alone, labels_alone[0], 2)
+        np.testing.assert_array_max_ulp(labels_alone, np.full_like(labels_alone, labels_alone[0]), 2)
         lower, upper = (np.array(table[f"{side}_limit_bits"]) for side in ("lower", "upper"))
         assert (lower <= upper).all()
         for name in ("believed", "calibrated", "cross_entropy"):

@@ -2,6 +2,7 @@
 
     python benchmarks/mutate.py hand [WORD ...] [--python PYTHON]
     python benchmarks/mutate.py sample [GROUP ...] [--count 10] [--seed 0] [--python PYTHON]
+    python benchmarks/mutate.py score
 
 A mutant is one change of one file, made in a copy of the sources; it is killed if the tests named for it fail or take
 LIMIT times as long as without it. `hand` runs those of benchmarks/mutants.json whose kind or file holds a word.
@@ -11,9 +12,11 @@ is kept.
 """
 
 import argparse
+import ast
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -29,33 +32,43 @@ HAND = ROOT / "benchmarks" / "mutants.json"
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
 LIMIT = 3  # times the tests' own time, and a minute for what must be compiled anew
 
+_CONFIDENCE, _STATISTICS = ["test_confidence.py"], ["test_statistics.py"]
 GROUPS = {
-    "solvers": (
-        ["blahut_arimoto", "interior_point", "newton", "working_set"],
-        "jaxrd/solvers/{}.py",
-        ["test_solvers.py", "test_newton.py", "test_working_set.py"],
-    ),
-    "certificate": (["certificate"], "jaxrd/solvers/{}.py", ["test_solvers.py", "test_nonfinite.py"]),
-    "target": (["target"], "jaxrd/{}.py", ["test_target.py", "test_nonfinite.py"]),
-    "closed_form": (
-        ["binary", "bottleneck", "categorical", "erasure", "exponential", "gauss_markov", "gaussian", "laplacian",
-         "remote_gaussian", "vector_gaussian"],
-        "jaxrd/closed_form/{}.py",
-        ["test_closed_form.py"],
-    ),
-    "statistics": (
-        ["statistics", "bounds", "bands", "resampling", "held_out", "intervals", "rigorous", "response"],
-        "jaxrd/tosc/{}.py",
-        ["test_statistics.py", "test_confidence.py", "test_tosc.py"],
-    ),
-    "write": (["write"], "jaxrd/io/{}.py", ["test_cli.py"]),
-    "rdc_certificate": (["certificate", "pricing"], "jaxrd/rdc/{}.py", ["test_rdc_lifted.py"]),
+    "solvers": {
+        "jaxrd/solvers/blahut_arimoto.py": ["test_solvers.py"],
+        "jaxrd/solvers/interior_point.py": ["test_solvers.py", "test_newton.py"],
+        "jaxrd/solvers/newton.py": ["test_newton.py"],
+        "jaxrd/solvers/working_set.py": ["test_working_set.py"],
+    },
+    "certificate": {"jaxrd/solvers/certificate.py": ["test_solvers.py", "test_nonfinite.py"]},
+    "closed_form": {
+        f"jaxrd/closed_form/{name}.py": ["test_closed_form.py"]
+        for name in (
+            "binary", "bottleneck", "categorical", "erasure", "exponential", "gauss_markov", "gaussian", "laplacian",
+            "remote_gaussian", "vector_gaussian",
+        )
+    },
+    "statistics": {
+        "jaxrd/tosc/bands.py": _CONFIDENCE,
+        "jaxrd/tosc/held_out.py": _STATISTICS,
+        "jaxrd/tosc/intervals.py": _STATISTICS,
+        "jaxrd/tosc/resampling.py": _STATISTICS,
+        "jaxrd/tosc/response.py": _STATISTICS,
+        "jaxrd/tosc/rigorous.py": _STATISTICS,
+        "jaxrd/tosc/statistics.py": _CONFIDENCE,
+        "jaxrd/tosc/bounds.py": ["test_tosc.py"],
+    },
+    "write": {"jaxrd/io/write.py": ["test_cli.py"]},
+    "rdc_certificate": {"jaxrd/rdc/certificate.py": ["test_rdc_lifted.py"]},
 }  # fmt: skip
-"""By name: files of the library and the tests meant for them."""
+"""By name: files of the library, and for each the tests meant for it."""
 
-IDLE = ("RemoveDecorator", "NoOp", "ExceptionReplacer")
-"""Operators left out: without jit the same is computed; the others change nothing that is computed."""
-
+IDLE = re.compile(
+    "RemoveDecorator|NoOp|ExceptionReplacer|ReplaceUnaryOperator|(Add|Sub|Mul|Div)_(?!Add|Sub|Mul|Div)[A-Z]|"
+    "(FloorDiv|Mod|Pow|Shift|Xor)_|Bit(Or|And)_(?!BitOr|BitAnd)|_(Is|IsNot)(_|$)"
+)
+"""Operators left out: without jit the same is computed; signs that floats do not have, or of bits for those of numbers,
+fail at once and would flatter the score."""
 
 SERVER = """
 import os, sys
@@ -155,63 +168,92 @@ def by_hand(copy: Copy, words: list[str]) -> Iterator[dict]:
 
 
 def sample(copy: Copy, group: str, count: int, seed: int) -> Iterator[dict]:
-    """A random sample of the mutants that cosmic-ray makes of a group's files, against the group's tests."""
+    """A random sample of the mutants that cosmic-ray makes of a group's files, each against its file's tests."""
     from cosmic_ray.ast import ast_nodes, get_ast  # pyright: ignore[reportMissingImports]
     from cosmic_ray.mutating import mutate_code  # pyright: ignore[reportMissingImports]
     from cosmic_ray.plugins import get_operator, operator_names  # pyright: ignore[reportMissingImports]
 
-    names, pattern, tests = GROUPS[group]
     every = []
-    for file in (pattern.format(name) for name in names):
-        text = (ROOT / file).read_text()
-        nodes = list(ast_nodes(get_ast(text)))
+    for file in GROUPS[group]:
+        nodes = list(ast_nodes(get_ast((ROOT / file).read_text())))
         for operator in sorted(operator_names()):
             kind = get_operator(operator)
-            if kind.arguments() or any(idle in operator for idle in IDLE):
+            if kind.arguments() or IDLE.search(operator):
                 continue
             places = [start for node in nodes for start, _ in kind().mutation_positions(node)]
             every += [(file, operator, i, line) for i, (line, _) in enumerate(places)]
-    # A place of a line has many mutants by one operator's kin, as "<" by all other comparisons: lines first, then one.
+    # Lines first, then one of a line's, lest those with many signs be all there is.
     lines = sorted({(file, line) for file, _, _, line in every})
-    chosen = random.Random(f"{group} {seed}")
+    print(f"{group}: {len(every)} mutants on {len(lines)} lines", flush=True)
+    chosen, done = random.Random(f"{group} {seed}"), 0
     chosen.shuffle(lines)
-    verdict, alone = copy.test(tests)
-    if verdict != "passed":
-        raise SystemExit(f"{' '.join(tests)} fail without any mutant")
-    print(f"{group}: {len(every)} mutants on {len(lines)} lines; tests take {alone:.0f} s", flush=True)
-    done = 0
+    alone: dict[str, float] = {}
     for at in lines:
         if done == count:
             return
         file, operator, occurrence, line = chosen.choice([m for m in every if (m[0], m[3]) == at])
-        text = (ROOT / file).read_text()
+        text, tests = (ROOT / file).read_text(), GROUPS[group][file]
         changed = mutate_code(text, get_operator(operator)(), occurrence)
-        old, new = _difference(text, changed)
-        if _is_annotation(old, new):
+        if _bare(changed) in (None, _bare(text)):
             continue
         done += 1
-        verdict, seconds = copy.with_text(file, changed, tests, LIMIT * alone + 60)
+        if tests[0] not in alone:
+            verdict, alone[tests[0]] = copy.test(tests)
+            if verdict != "passed":
+                raise SystemExit(f"{' '.join(tests)} fail without any mutant")
+        verdict, seconds = copy.with_text(file, changed, tests, LIMIT * alone[tests[0]] + 60)
+        pairs = zip(text.splitlines(), changed.splitlines(), strict=False)
+        old, new = next((a.strip(), b.strip()) for a, b in pairs if a != b)
         yield {
             "group": group, "file": file, "line": line, "operator": operator.removeprefix("core/"), "old": old,
-            "new": new, "verdict": verdict, "seconds": round(seconds, 1), "made": len(every),
+            "new": new, "verdict": verdict, "seconds": round(seconds, 1), "of": len(every),
         }  # fmt: skip
 
 
-def _difference(before: str, after: str) -> tuple[str, str]:
-    """The first line in which two texts differ, of either."""
-    pairs = zip(before.splitlines(), after.splitlines(), strict=False)
-    old, new = next((a, b) for a, b in pairs if a != b)
-    return old.strip(), new.strip()
+class _Bare(ast.NodeTransformer):
+    """Leaves types out, which are never evaluated."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        """An argument by its name alone."""
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """A function without what it says it returns."""
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """A field or variable without its type."""
+        node.annotation = ast.Constant(None)
+        return self.generic_visit(node)
 
 
-def _is_annotation(old: str, new: str) -> bool:
-    """Whether a change stands in a type, `A | B`: never evaluated."""
-    return "|" in old and "|" not in new.replace(old.split("|")[0], "", 1) and ("->" in old or ":" in old)
+def _bare(text: str) -> str | None:
+    """The program without its types; None of what is none."""
+    try:
+        return ast.dump(_Bare().visit(ast.parse(text)))
+    except SyntaxError:
+        return None
+
+
+def score(rows: list[dict]) -> str:
+    """A table in Markdown: by group how many were drawn, killed, survived, and which share of those not equivalent."""
+    table = ["| group | mutants | drawn | killed | survived | of them equivalent | killed of the others |"]
+    table.append("|---|--:|--:|--:|--:|--:|--:|")
+    groups = {group: [row for row in rows if row["group"] == group] for group in GROUPS}
+    for name, part in (*groups.items(), ("all", rows)):
+        drawn, same = len(part), sum("equivalent" in row for row in part)
+        killed = sum(row["verdict"] != "passed" for row in part)
+        of = sum({row["group"]: row["of"] for row in part}.values())
+        share = f"{killed / (drawn - same):.0%}" if drawn > same else "-"
+        table.append(f"| {name} | {of} | {drawn} | {killed} | {drawn - killed} | {same} | {share} |")
+    return "\n".join(table)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("hand", "sample"))
+    parser.add_argument("what", choices=("hand", "sample", "score"))
     parser.add_argument("which", nargs="*")
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
@@ -220,12 +262,19 @@ def main() -> None:
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"hand": [], "sample": []}
 
     def save(part: str, fresh: dict, same: tuple[str, ...]) -> None:
-        rest = [row for row in kept[part] if any(row[key] != fresh[key] for key in same)]
-        kept[part] = [*rest, fresh]
+        former = [row for row in kept[part] if all(row[key] == fresh[key] for key in same)]
+        kept[part] = [row for row in kept[part] if row not in former]
+        # What was said by hand about a mutant stays with it.
+        said = {key: row[key] for row in former for key in ("equivalent",) if key in row}
+        kept[part].append(fresh | (said if fresh["verdict"] == "passed" else {}))
         RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
         print(f"{fresh['verdict']:9}{fresh['seconds']:7.1f} s  {fresh['file']}: {fresh['old']!r} -> {fresh['new']!r}")
         sys.stdout.flush()
 
+    if asked.what == "score":
+        killed = sum(row["verdict"] != "passed" for row in kept["hand"])
+        print(f"by hand: {killed} of {len(kept['hand'])} killed\n\n{score(kept['sample'])}")
+        return
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Copy(Path(folder), asked.python)
         if asked.what == "hand":

@@ -154,8 +154,6 @@ class TestStatistics:
         assert lower == pytest.approx(rows[0]["TMRD_model"], abs=1e-8)
         assert upper == pytest.approx(rows[1]["TMRD_model"], abs=1e-8)
         assert rigorous == pytest.approx(given.lower.rate(0.42))
-        nothing = tosc.statistics(limits, kappa=0.0).sandwich[0]
-        assert nothing.lower == nothing.upper == pytest.approx(limits.at[0]["TMRD_model"], abs=1e-8)
 
     def test_too_few_samples_for_the_classes(self, limits, monkeypatch):
         """No interval is given where coverage was not measured, and a sentence says so."""
@@ -222,6 +220,11 @@ class TestStatistics:
     def test_bad_arguments(self, limits, kwargs, message):
         with pytest.raises(tosc.InputError, match=message):
             tosc.statistics(limits, **kwargs)
+
+    def test_the_ends_of_kappa_are_allowed(self, limits):
+        nothing, all_of_it = (tosc.statistics(limits, kappa=kappa).sandwich[0] for kappa in (0.0, 1.0))
+        assert nothing.lower == nothing.upper == pytest.approx(limits.at[0]["TMRD_model"], abs=1e-8)
+        assert (all_of_it.lower, all_of_it.upper) == (0, np.inf)
 
     def test_too_few_samples(self, limits):
         few = replace(limits, workings=replace(limits.workings, outputs=limits.workings.outputs.take(np.arange(3))))

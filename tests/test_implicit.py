@@ -234,6 +234,14 @@ def test_a_singular_support_without_equal_columns(far):
         np.testing.assert_allclose(found, sign * (w @ row**2 - (w @ row) ** 2), rtol=1e-4)
 
 
+def test_what_the_ridge_changes_is_corrected():
+    """At a small slope letters are nearly alike: dq/dp = 1 / tanh(s/2), its Gram matrix has an eigenvalue s^2 / 4."""
+    s = 1e-4
+    f = lambda p: solve(Problem(p, 1 - jnp.eye(2)), s).reproduction[1]  # noqa: E731
+    slope = jax.grad(f)(jnp.array([0.5, 0.5])) @ jnp.array([-1.0, 1.0])
+    np.testing.assert_allclose(slope, 1 / np.tanh(s / 2), rtol=1e-7)
+
+
 @pytest.mark.parametrize("kind", [rate_at, distortion_at])
 def test_every_field_at_a_target_in_the_source(kind):
     """Regression: in reverse mode all but the rate (the distortion) at a target raised an error of JAX's.

@@ -22,6 +22,8 @@ from jaxrd import (
     solve,
     working_set,
 )
+from jaxrd.distortion import PointCloud
+from jaxrd.solvers.certificate import certify, evaluate, prepare, scale
 
 EXTREME = (1e-3, 1e3)
 
@@ -149,6 +151,60 @@ def test_solvers_agree(problem, slope):
     b = blahut_arimoto(problem, jnp.asarray(slope), tol=1e-6)
     lagrangian = lambda x: float(x.rate + slope * x.distortion)  # noqa: E731
     assert abs(lagrangian(a) - lagrangian(b)) <= float(a.gap + b.gap) + 1e-12 * max(1, lagrangian(a))
+
+
+class TestCertify:
+    """What a certificate of any q is made of, by the formulas in numpy."""
+
+    g = np.random.default_rng(3)
+    p, d, q, slope = g.dirichlet(np.ones(4)), g.random((4, 3)), g.dirichlet(np.ones(3)), 20.0
+
+    def certified(self, tol):
+        prepared = prepare(Problem(self.p, self.d), jnp.asarray(self.slope))
+        q = jnp.asarray(self.q)
+        e = evaluate(prepared.kernel, prepared.source, q)
+        return certify(prepared, q, e, jnp.int32(7), jnp.asarray(tol), Status.STALLED)
+
+    def test_by_hand(self):
+        found = self.certified(1e-9)
+        low, eps = self.d.min(1), np.finfo(float).eps
+        information, mean = oracles.channel_point(self.p, self.d, self.slope, self.q)
+        gap = oracles.gap(self.p, self.d, self.slope, self.q)
+        assert gap > 0.1
+        objective, _ = oracles.certificate(self.p, self.d - low[:, None], self.slope, self.q)
+        size, excess = self.p @ low, self.slope * (mean - self.p @ low)
+        assert float(found.rate) == pytest.approx(information, rel=1e-12)
+        assert 2 * eps * size < float(found.distortion) - mean < 6 * eps * size
+        allowance = 8 * eps * (1 + objective + excess + self.slope * size)
+        assert float(found.gap) - gap == pytest.approx(allowance, rel=0.1)
+        assert (int(found.steps), int(found.status)) == (7, Status.STALLED)
+        np.testing.assert_array_equal(found.reproduction, self.q)
+
+    def test_the_tolerance_is_relative_to_the_lagrangian(self):
+        """|L| with the rows' least distortions, and one at least."""
+        gap = float(self.certified(1e-9).gap)
+        objective, _ = oracles.certificate(self.p, self.d, self.slope, self.q)
+        assert objective > 2
+        for share, status in ((1.01, Status.CONVERGED), (0.99, Status.STALLED)):
+            assert int(self.certified(share * gap / objective).status) == status
+        np.testing.assert_array_equal([scale(jnp.asarray(x)) for x in (0.2, -0.2, -3.0)], [1, 1, 3])
+
+    def test_nothing_is_short_of_a_code_that_cannot_be(self):
+        dead = solve(Problem(np.array([0.5, 0.5]), np.array([[np.inf, np.inf], [0.0, 1.0]])), 1.0)
+        assert (float(dead.gap), float(dead.rate), float(dead.distortion)) == (0, np.inf, np.inf)
+
+
+def test_momentum_where_the_distortion_is_no_matrix():
+    """By itself only there; elsewhere it may be asked for."""
+    cloud = PointCloud(np.linspace(0, 1, 30)[:, None], np.linspace(0, 1, 20)[:, None])
+    points = Problem(np.full(30, 1 / 30), cloud)
+    dense = Problem(points.source, jnp.asarray(cloud.dense()))
+
+    def steps(problem, momentum):
+        return int(blahut_arimoto(problem, 30.0, tol=1e-3, momentum=momentum).steps)
+
+    assert steps(points, None) == steps(points, True) < steps(points, False)
+    assert steps(dense, None) == steps(dense, False)
 
 
 class TestInvariances:

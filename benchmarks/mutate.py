@@ -32,17 +32,34 @@ HAND = ROOT / "benchmarks" / "mutants.json"
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
 LIMIT = 3  # times the tests' own time, and a minute for what must be compiled anew
 
-_CONFIDENCE, _STATISTICS = ["test_confidence.py"], ["test_statistics.py"]
+_CONFIDENCE = ["test_confidence.py::TestUnits", "test_confidence.py::TestStatistics"]
 GROUPS = {
     "solvers": {
-        "jaxrd/solvers/blahut_arimoto.py": ["test_solvers.py"],
-        "jaxrd/solvers/interior_point.py": ["test_solvers.py", "test_newton.py"],
+        "jaxrd/solvers/blahut_arimoto.py": [
+            "test_solvers.py::TestStatus", "test_solvers.py::test_momentum_where_the_distortion_is_no_matrix",
+            "test_solvers.py::test_solvers_agree",
+        ],
+        "jaxrd/solvers/interior_point.py": [
+            "test_solvers.py::test_letters_of_tiny_mass",
+            "test_solvers.py::test_five_letters_of_tiny_mass_and_whole_distortions", "test_newton.py",
+        ],
         "jaxrd/solvers/newton.py": ["test_newton.py"],
         "jaxrd/solvers/working_set.py": ["test_working_set.py"],
     },
-    "certificate": {"jaxrd/solvers/certificate.py": ["test_solvers.py", "test_nonfinite.py"]},
+    "certificate": {
+        "jaxrd/solvers/certificate.py": [
+            "test_solvers.py::TestCertify", "test_solvers.py::TestStatus", "test_solvers.py::test_scalars_are_checked",
+            "test_solvers.py::test_lower_true_upper", "test_nonfinite.py",
+        ]
+    },
     "closed_form": {
-        f"jaxrd/closed_form/{name}.py": ["test_closed_form.py"]
+        f"jaxrd/closed_form/{name}.py": [
+            f"test_closed_form.py::test_{test}"
+            for test in (
+                "reference_values", "erokhin_reference", "bottleneck_reference", "ends", "lossless_ends",
+                "erokhin_by_slope", "inverse_and_vectorised", "gauss_markov_limits", "derivatives",
+            )
+        ]
         for name in (
             "binary", "bottleneck", "categorical", "erasure", "exponential", "gauss_markov", "gaussian", "laplacian",
             "remote_gaussian", "vector_gaussian",
@@ -50,16 +67,25 @@ GROUPS = {
     },
     "statistics": {
         "jaxrd/tosc/bands.py": _CONFIDENCE,
-        "jaxrd/tosc/held_out.py": _STATISTICS,
-        "jaxrd/tosc/intervals.py": _STATISTICS,
-        "jaxrd/tosc/resampling.py": _STATISTICS,
-        "jaxrd/tosc/response.py": _STATISTICS,
-        "jaxrd/tosc/rigorous.py": _STATISTICS,
+        "jaxrd/tosc/bounds.py": ["test_tosc.py::TestLimits", "test_tosc.py::TestDips"],
+        "jaxrd/tosc/held_out.py": ["test_statistics.py::TestHeldOut"],
+        "jaxrd/tosc/intervals.py": ["test_statistics.py::TestIntervals"],
+        "jaxrd/tosc/resampling.py": ["test_statistics.py::TestResampling"],
+        "jaxrd/tosc/response.py": ["test_statistics.py::TestResponse"],
+        "jaxrd/tosc/rigorous.py": ["test_statistics.py::TestRigorous"],
         "jaxrd/tosc/statistics.py": _CONFIDENCE,
-        "jaxrd/tosc/bounds.py": ["test_tosc.py"],
     },
-    "write": {"jaxrd/io/write.py": ["test_cli.py"]},
-    "rdc_certificate": {"jaxrd/rdc/certificate.py": ["test_rdc_lifted.py"]},
+    "write": {
+        "jaxrd/io/write.py": [
+            f"test_cli.py::{test}"
+            for test in (
+                "TestWriters", "test_out_that_cannot_be_written", "test_a_folder_in_the_way_of_a_file",
+                "test_a_failure_while_writing_leaves_the_old_results", "test_an_interrupt_while_writing_waits",
+                "TestLimits::test_pixels_no_plot_temperature",
+            )
+        ]
+    },
+    "rdc_certificate": {"jaxrd/rdc/certificate.py": ["test_rdc_lifted.py::TestCertificate"]},
 }  # fmt: skip
 """By name: files of the library, and for each the tests meant for it."""
 
@@ -73,7 +99,8 @@ fail at once and would flatter the score."""
 SERVER = """
 import os, sys
 import hypothesis, jax, jax.numpy, jax.scipy.special, matplotlib.figure, numpy, pytest, rich.table, scipy.optimize
-import scipy.stats, typer
+import scipy.stats, signal, typer
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
@@ -187,7 +214,7 @@ def sample(copy: Copy, group: str, count: int, seed: int) -> Iterator[dict]:
     print(f"{group}: {len(every)} mutants on {len(lines)} lines", flush=True)
     chosen, done = random.Random(f"{group} {seed}"), 0
     chosen.shuffle(lines)
-    alone: dict[str, float] = {}
+    alone: dict[tuple[str, ...], float] = {}
     for at in lines:
         if done == count:
             return
@@ -197,11 +224,11 @@ def sample(copy: Copy, group: str, count: int, seed: int) -> Iterator[dict]:
         if _bare(changed) in (None, _bare(text)):
             continue
         done += 1
-        if tests[0] not in alone:
-            verdict, alone[tests[0]] = copy.test(tests)
+        if tuple(tests) not in alone:
+            verdict, alone[tuple(tests)] = copy.test(tests)
             if verdict != "passed":
                 raise SystemExit(f"{' '.join(tests)} fail without any mutant")
-        verdict, seconds = copy.with_text(file, changed, tests, LIMIT * alone[tests[0]] + 60)
+        verdict, seconds = copy.with_text(file, changed, tests, LIMIT * alone[tuple(tests)] + 60)
         pairs = zip(text.splitlines(), changed.splitlines(), strict=False)
         old, new = next((a.strip(), b.strip()) for a, b in pairs if a != b)
         yield {
@@ -251,6 +278,31 @@ def score(rows: list[dict]) -> str:
     return "\n".join(table)
 
 
+def _cells(*texts: str) -> str:
+    return f"| {' | '.join(text.replace('|', chr(92) + '|').replace(chr(10), ' ') for text in texts)} |"
+
+
+def by_kind(rows: list[dict]) -> str:
+    """A table in Markdown: each mutant by hand, and the test that kills it."""
+    table = ["| kind | file | mutant | killed by |", "|---|---|---|---|"]
+    for row in rows:
+        killed = ", ".join(row["tests"]) if row["verdict"] != "passed" else f"survives: {row.get('equivalent', '')}"
+        change = f"`{' '.join(row['old'].split())}` -> `{' '.join(row['new'].split())}`"
+        table.append(_cells(row["kind"], row["file"].removeprefix("jaxrd/"), change, killed))
+    return "\n".join(table)
+
+
+def survivors(rows: list[dict]) -> str:
+    """A table in Markdown: what the tests let pass of the sample, and why it may."""
+    table = ["| file, line | mutant | equivalent, for |", "|---|---|---|"]
+    for row in rows:
+        if row["verdict"] == "passed":
+            change = f"`{row['old']}` -> `{row['new']}`"
+            place = f"{row['file'].removeprefix('jaxrd/')}, {row['line']}"
+            table.append(_cells(place, change, row.get("equivalent", "not equivalent: survives")))
+    return "\n".join(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("hand", "sample", "score"))
@@ -272,8 +324,7 @@ def main() -> None:
         sys.stdout.flush()
 
     if asked.what == "score":
-        killed = sum(row["verdict"] != "passed" for row in kept["hand"])
-        print(f"by hand: {killed} of {len(kept['hand'])} killed\n\n{score(kept['sample'])}")
+        print(f"{by_kind(kept['hand'])}\n\n{score(kept['sample'])}\n\n{survivors(kept['sample'])}")
         return
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Copy(Path(folder), asked.python)

@@ -266,6 +266,9 @@ class TestLaws:
         assert tosc.merge_order(jnp.asarray(joint)).tolist() == [2, 3, 1, 0]
         points = tosc.merge_baseline(jnp.asarray(joint))
         np.testing.assert_allclose(points.distortion, [0.27, 0.27, 0.37, 0.53], atol=1e-12)
+        # Of two likeliest the one with the likelier label stands for the others, whatever its loss would cost.
+        tied = np.array([[0.30, 0.05, 0.05], [0.03, 0.28, 0.05], [0.02, 0.02, 0.20]])
+        assert tosc.merge_order(jnp.asarray(tied)).tolist() == [2, 1, 0]
 
     def test_merge_distortion_is_not_monotone(self):
         # The rare estimate is always wrong, and is right once sent as the likeliest class.

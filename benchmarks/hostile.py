@@ -23,6 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -41,7 +42,7 @@ ROOM = 2 << 30
 SECONDS = 10
 
 
-def archive(**arrays: np.ndarray) -> bytes:
+def archive(**arrays: Any) -> bytes:
     """An .npz."""
     file = io.BytesIO()
     np.savez(file, **arrays)
@@ -119,7 +120,7 @@ def cut(g: np.random.Generator, content: bytearray) -> bytearray:
 
 def grow(g: np.random.Generator, content: bytearray) -> bytearray:
     place = g.integers(len(content) + 1)
-    return content[:place] + bytearray(g.bytes(g.integers(1, 5000))) + content[place:]
+    return content[:place] + bytearray(g.bytes(int(g.integers(1, 5000)))) + content[place:]
 
 
 def blank(g: np.random.Generator, content: bytearray) -> bytearray:
@@ -207,6 +208,7 @@ def main() -> None:
                 damaged = signed(damaged)
             path.write_bytes(damaged)
             begun = time.perf_counter()
+            line = ""
             signal.alarm(SECONDS)
             try:
                 read(path)

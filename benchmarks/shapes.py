@@ -45,7 +45,7 @@ def main() -> None:
     for k in range(asked.shapes):
         g = np.random.default_rng(k)
         n, m = 2 + k // 2, 2 + k // 2 + k % 2
-        found = sweep(Problem(g.dirichlet(np.ones(n)), g.random((n, m))), [1.0, 4.0, 16.0])
+        found = sweep(Problem(g.dirichlet(np.ones(n)), g.random((n, m))), np.array([1.0, 4.0, 16.0]))
         assert (found.status == Status.CONVERGED).all(), (n, m, found.status)
         most = max(most, maps())
         if k % 20 == 19:

@@ -118,7 +118,7 @@ def main() -> None:
     dtype = np.dtype(np.float32 if args.float32 else np.float64)
     jax.config.update("jax_enable_x64", not args.float32)
     out = args.out or Path(__file__).parent / "results" / f"soak_{dtype.name}.json"
-    counts = dict.fromkeys(("problems", "converged", "stalled", "arrived", "valid", "nan"), 0)
+    counts: dict[str, int] = dict.fromkeys(("problems", "converged", "stalled", "arrived", "valid", "nan"), 0)
     worst, missed, start = 0.0, [], time.perf_counter()
     for index in range(-(-args.problems // BATCH)):
         g = np.random.default_rng([args.seed, index])

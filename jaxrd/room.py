@@ -18,7 +18,7 @@ EVERY = 64
 _compiled = 0  # since the last look; threads may miscount it a little
 
 
-def _count(event: str, _: float, **__: str | int) -> None:
+def _count(event: str, duration_secs: float, **kwargs: str | int) -> None:
     global _compiled
     if event == "/jax/core/compile/backend_compile_duration":
         _compiled += 1

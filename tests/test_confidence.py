@@ -159,10 +159,10 @@ class TestStatistics:
         """No interval is given where coverage was not measured, and a sentence says so."""
         assert bands.withdrawn(limits) == {}
         with monkeypatch.context() as context:
-            context.setattr(bands, "MEASURED", 2)
+            context.setattr(bands, "MEASURED", dict.fromkeys(bands.MEASURED, 2) | {"oRD": 3})
             assert set(bands.withdrawn(limits)) == SOFT - {"oRD"}
         few = replace(limits, workings=replace(limits.workings, outputs=limits.workings.outputs.take(np.arange(24))))
-        assert set(bands.withdrawn(few)) == SOFT - {"oRD"}  # 8 samples a class
+        assert set(bands.withdrawn(few)) == SOFT  # 8 samples a class
         for name in ("TMRD", "TMRD_model", "oRD"):
             monkeypatch.setitem(bands.LEAST_SAMPLES, name, 51)
         found = tosc.statistics(limits)
@@ -364,11 +364,14 @@ class TestCoverage:
         assert {row["classes"] for row in document["oRD"]} == {2, 10, 100, 1000}
         given = [
             row
-            for row in document["curves"]
-            if row["curve"] != "iE&C" and row["samples"] >= bands.LEAST_SAMPLES[row["curve"]] * row["classes"]
+            for row in document["oRD"] + document["curves"]
+            if (name := row.get("curve", "oRD")) != "iE&C"
+            and row["samples"] >= bands.LEAST_SAMPLES[name] * row["classes"]
+            and row["classes"] <= bands.MEASURED[name]
         ]
-        assert given
-        for row in document["oRD"] + given:
+        assert {row["classes"] for row in given if "curve" in row} == {10, 100}
+        assert {row["classes"] for row in given if "curve" not in row} == {2, 10, 100, 1000}
+        for row in given:
             assert row["coverage"] >= 0.935 - 3 * max(row["noise"], np.sqrt(0.05 * 0.95 / row["replicas"])), row
             if row.get("prior") == "uniform":
                 assert row["above"] == 0, row

@@ -1,4 +1,4 @@
-"""jaxrd against what a user would pick instead, on P1..P5, in one run; `--table` writes the READMEs' tables.
+"""jaxrd against what a user would pick instead, on P1..P5, in one run; `--table` writes the pages' tables.
 
     JAXRD_DATA=... python benchmarks/compare.py [--only P1-200,P3] [--tools jaxrd,dit] [--repeats 3]
     python benchmarks/compare.py --growth
@@ -72,7 +72,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "compare.json")
     only_one = parser.add_mutually_exclusive_group()
     only_one.add_argument("--growth", action="store_true", help="measure how time and memory grow instead")
-    only_one.add_argument("--table", action="store_true", help="run nothing: write --out into the READMEs")
+    only_one.add_argument("--table", action="store_true", help="run nothing: write the tables of the pages from --out")
     args = parser.parse_args(arguments)
     for name in args.only:
         if not KNOWN.fullmatch(name):
@@ -187,7 +187,7 @@ def main(arguments: Sequence[str]) -> int:
         if args.table:
             if not args.out.exists():
                 raise UsageError(f"--table: there is no {args.out.name} yet; run compare.py first")
-            tables.write(read(args.out), [HERE.parent / "README.md", HERE / "README.md"])
+            tables.write(read(args.out), [HERE.parent / "docs" / "speed.md", HERE / "README.md"])
             return 0
         try:
             args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The results file as markdown, between markers of the READMEs."""
+"""The results file as markdown, between markers of docs/speed.md and benchmarks/README.md."""
 
 import os
 import re
@@ -19,7 +19,7 @@ TITLES = {
 
 
 class MarkerError(Exception):
-    """A README has no place for the table."""
+    """A page has no place for the table."""
 
 
 def number(value: float | None, form: str = ".3g") -> str:
@@ -210,7 +210,7 @@ def inserted(text: str, table: str) -> str:
 
 
 def write(document: dict[str, Any], readmes: list[Path]) -> None:
-    """Write the short table into the first README and the full one into the second: both or neither."""
+    """Write the short table into the first page and the full one into the second: both or neither."""
     if not measured(document):
         raise MarkerError("the results file holds no measured problem")
     texts = []

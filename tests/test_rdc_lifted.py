@@ -287,6 +287,21 @@ class TestCertificate:
         assert allowed.value == pytest.approx(1.001 * exact.value, rel=1e-6)
         assert exact.value == pytest.approx(exact.best, rel=1e-6)
 
+    def test_a_label_of_no_power_costs_no_cells(self):
+        """Its simplex is not searched, and its soft label stays as it was given."""
+        labels, letter = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0])
+        powers = 2.5 * labels
+        offset = -(powers * np.log(labels)).sum(1)
+        alone = Price(np.array([[0.0], [-0.5]]), powers, offset, labels, (2,), 1e-13, 2.5)
+        both = alone._replace(
+            powers=np.hstack([powers, np.zeros((2, 2))]), labels=np.hstack([labels, labels]), sizes=(2, 2)
+        )
+        least = bound(alone, letter, labels, tol=1e-6)
+        result = bound(both, letter, np.hstack([labels, np.full((2, 2), 0.5)]), tol=1e-6)
+        assert result.cells == least.cells > 1
+        assert (result.value, result.best, result.letter) == (least.value, least.best, least.letter)
+        np.testing.assert_array_equal(result.soft, [*least.soft, 0.5, 0.5])
+
     def test_of_cells_is_rounded_up(self):
         labels = np.array([[0.9, 0.1], [0.4, 0.6]])
         powers = 2.5 * labels

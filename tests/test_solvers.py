@@ -157,13 +157,12 @@ class TestCertify:
     """What a certificate of any q is made of, by the formulas in numpy."""
 
     g = np.random.default_rng(3)
-    p, d, q, slope = g.dirichlet(np.ones(4)), g.random((4, 3)), g.dirichlet(np.ones(3)), 20.0
+    p, d, q, slope = g.dirichlet(np.ones(4)), g.random((4, 3)), g.dirichlet(np.ones(3)), 100.0
 
-    def certified(self, tol):
+    def certified(self, tol, q=q):
         prepared = prepare(Problem(self.p, self.d), jnp.asarray(self.slope))
-        q = jnp.asarray(self.q)
-        e = evaluate(prepared.kernel, prepared.source, q)
-        return certify(prepared, q, e, jnp.int32(7), jnp.asarray(tol), Status.STALLED)
+        e = evaluate(prepared.kernel, prepared.source, jnp.asarray(q))
+        return certify(prepared, jnp.asarray(q), e, jnp.int32(7), jnp.asarray(tol), Status.STALLED)
 
     def test_by_hand(self):
         found = self.certified(1e-9)
@@ -181,12 +180,16 @@ class TestCertify:
         np.testing.assert_array_equal(found.reproduction, self.q)
 
     def test_the_tolerance_is_relative_to_the_lagrangian(self):
-        """|L| with the rows' least distortions, and one at least."""
-        gap = float(self.certified(1e-9).gap)
-        objective, _ = oracles.certificate(self.p, self.d, self.slope, self.q)
-        assert objective > 2
-        for share, status in ((1.01, Status.CONVERGED), (0.99, Status.STALLED)):
-            assert int(self.certified(share * gap / objective).status) == status
+        """|L|, and one at least; of a gap above LOOSEST, |L| without the rows' least distortions."""
+        best = np.asarray(interior_point(Problem(self.p, self.d), self.slope).reproduction)
+        bare = self.d - self.d.min(1)[:, None]
+        for q, d in ((0.999 * best + 0.001 * self.q, self.d), (self.q, bare)):
+            gap = float(self.certified(1e-9, q).gap)
+            objective, _ = oracles.certificate(self.p, d, self.slope, q)
+            assert objective > 1.1
+            assert (gap > 0.01 * objective) == (d is bare)
+            for share, status in ((1.01, Status.CONVERGED), (0.99, Status.STALLED)):
+                assert int(self.certified(share * gap / objective, q).status) == status
         np.testing.assert_array_equal([scale(jnp.asarray(x)) for x in (0.2, -0.2, -3.0)], [1, 1, 3])
 
     def test_nothing_is_short_of_a_code_that_cannot_be(self):

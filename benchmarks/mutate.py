@@ -76,13 +76,14 @@ GROUPS = {
         "jaxrd/tosc/statistics.py": _CONFIDENCE,
     },
     "write": {
-        "jaxrd/io/write.py": [
-            f"test_cli.py::{test}"
-            for test in (
-                "TestWriters", "test_out_that_cannot_be_written", "test_a_folder_in_the_way_of_a_file",
-                "test_a_failure_while_writing_leaves_the_old_results", "test_an_interrupt_while_writing_waits",
-                "TestLimits::test_pixels_no_plot_temperature",
-            )
+        "jaxrd/io/write.py": ["test_cli.py::TestWriters", "test_cli.py::TestLimits::test_pixels_no_plot_temperature"]
+    },
+    "save": {
+        "jaxrd/io/save.py": [
+            "test_save.py", "test_cli.py::test_out_that_cannot_be_written",
+            "test_cli.py::test_a_folder_in_the_way_of_a_file",
+            "test_cli.py::test_a_failure_while_writing_leaves_the_old_results",
+            "test_cli.py::test_an_interrupt_while_writing_waits",
         ]
     },
     "rdc_certificate": {"jaxrd/rdc/certificate.py": ["test_rdc_lifted.py::TestCertificate"]},

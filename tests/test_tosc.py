@@ -535,6 +535,10 @@ class TestLimits:
         assert set(found.curves) == {"oRD", "E&C", "iE&C", "TS", "merge"}
         assert found.at[0]["TMRD"] is found.at[0]["S&C"] is found.at[0]["TMRD_model"] is None
         assert any("need scores" in w for w in found.warnings)
+        line, joint = found.curves["TS"], tosc.confusion_joint(outputs.labels, outputs.decisions, 3)
+        shared = [float(tosc.time_sharing(joint, d)) for d in line.distortion]
+        np.testing.assert_allclose(line.rate, shared, rtol=1e-12, atol=1e-15)
+        assert len(set(shared)) == len(shared) > 3
 
     def test_useless_classifier_has_no_time_sharing(self):
         found = tosc.limits(tosc.from_decisions(np.array([0, 0, 0, 1, 1, 1]), np.array([1, 1, 1, 1, 0, 0])), at=[0.3])

@@ -84,6 +84,15 @@ def test_the_next_way_takes_over_where_one_fails(problem):
     np.testing.assert_allclose(kernel.matvec(q), kernel.matvec(alone), rtol=1e-4)
 
 
+def test_the_last_way_starts_over_once():
+    prepared = prepare(confusions(20), jnp.asarray(4.0))
+    start = opening(prepared.kernel, prepared.source)
+    never = -1.0  # no gap is within it
+    _, steps, exhausted = follow(prepared.kernel, prepared.source, start, never, 400, (direct, direct))
+    assert not exhausted
+    assert 16 < steps < 100
+
+
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="the choice is for CPU")
 def test_cheaper_ways_come_first_on_cpu():
     assert ways(20, 20, jnp.float64) == (direct,)

@@ -437,6 +437,13 @@ class TestSmallestRate:
 class TestDips:
     """Regression: label-measured distortion may dip below D_TM on the way to it; rates there were null or H(Yt)."""
 
+    def test_the_curve_is_drawn_to_where_the_nearest_tie_saturates(self):
+        scores = jnp.array([[0.3, 0.5, 0.2], [0.6, 0.2, 0.2], [0.4, 0.4, 0.2]])  # apart by 0.2, 0.4, and tied
+        drawn = bounds._saturation(bounds._margins(scores), 2.0)
+        np.testing.assert_allclose(drawn, 2 * 100 ** (np.arange(1, 13) / 12), rtol=1e-12)  # to 40 / 0.2, six a decade
+        assert bounds._saturation(jnp.array([0.0, 1e-9]), 2.0)[-1] == pytest.approx(1e6)
+        assert bounds._saturation(jnp.zeros(2), 2.0).size == 0
+
     def case(self, seed, scale):
         g = np.random.default_rng(seed)
         v = g.dirichlet(np.full(4, 0.6), 400)

@@ -231,6 +231,12 @@ class TestStatistics:
         with pytest.raises(tosc.InputError, match="3 samples are too few"):
             tosc.statistics(few)
 
+    def test_silence_has_no_band_though_its_rate_is_rounding(self, limits):
+        curve = limits.curves["E&C"]
+        rounded = replace(curve, rate=np.append(2e-16, curve.rate[1:]))
+        drawn_by = bands._parameters("E&C", rounded, 1.0)
+        np.testing.assert_array_equal(np.isnan(drawn_by), np.append(True, curve.rate[1:] == 0))
+
 
 BIT = np.log(2)  # nats
 

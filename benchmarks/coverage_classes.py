@@ -177,7 +177,7 @@ def measure_curves(
 
 EVERY = ("TMRD", "iE&C", "S&C", "E&C", "TS")
 ORACLE = ((2, 500, 2000), (10, 100, 500), (10, 500, 2000), (100, 5000, 500), (1000, 50_000, 40))
-CURVES = ((10, 500, 1000, EVERY), (100, 5000, 500, EVERY))
+CURVES = ((100, 5000, 250, EVERY), (10, 500, 400, EVERY))
 
 
 def main() -> None:

@@ -132,7 +132,8 @@ def summary(rows: list[dict]) -> list[dict]:
                 "values": len(smooth), "kinks": len(mine) - len(smooth),
                 "refused": sum(r["refused"] for r in smooth),
                 "within": int((kept <= LIMITS[key[1]]).sum()), "beyond": int((kept > LIMITS[key[1]]).sum()),
-                "median_error": float(np.median(kept)), "largest_error": float(kept.max()),
+                "median_error": float(np.median(kept)) if len(kept) else None,
+                "largest_error": float(kept.max()) if len(kept) else None,
             }
         )  # fmt: skip
     return out
@@ -146,22 +147,26 @@ def main() -> None:
     asked = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     start, rows = time.perf_counter(), []
+
+    def keep(problems: int) -> dict:
+        beyond = [r for r in rows if r["smooth"] and r["error"] > LIMITS[r["dtype"]]]
+        result = {
+            "command": f"python benchmarks/derivatives.py --problems {problems} --seed {asked.seed}",
+            "problems": problems,
+            "limits": LIMITS,
+            "seconds": round(time.perf_counter() - start),
+            "summary": summary(rows),
+            "beyond": beyond,
+        }
+        asked.out.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"{problems} problems, {len(beyond)} beyond", flush=True)
+        return result
+
     for k in range(asked.problems):
         rows += rows_of(np.random.default_rng([asked.seed, k]))
         if k % 20 == 19:
-            print(
-                f"{k + 1} problems, {sum(r['smooth'] and r['error'] > LIMITS[r['dtype']] for r in rows)} beyond",
-                flush=True,
-            )
-    beyond = [r for r in rows if r["smooth"] and r["error"] > LIMITS[r["dtype"]]]
-    result = {
-        "command": f"python benchmarks/derivatives.py --problems {asked.problems} --seed {asked.seed}",
-        "limits": LIMITS,
-        "seconds": round(time.perf_counter() - start),
-        "summary": summary(rows),
-        "beyond": beyond,
-    }
-    asked.out.write_text(json.dumps(result, indent=1) + "\n")
+            keep(k + 1)  # a long run may be cut short
+    result = keep(asked.problems)
     for row in result["summary"]:
         print(row)
 

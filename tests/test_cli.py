@@ -20,7 +20,7 @@ from jaxrd import Curve, Problem, Status, rate_at, tosc
 from jaxrd.cli import cache
 from jaxrd.cli.app import run
 from jaxrd.errors import InputError
-from jaxrd.io.write import columns, csv_rows, to_json
+from jaxrd.io.write import columns, compressai, csv_rows, to_json
 
 FIELDS = {"rate_bits", "distortion", "accuracy", "slope", "gap_bits", "status"}
 
@@ -240,6 +240,15 @@ class TestWriters:
     def test_csv(self):
         tables = {"a": {"rate_bits": np.array([1.5, np.nan])}, "b": {"slope": np.array([2.0]), "rate_bits": [0.25]}}
         assert csv_rows(tables).decode() == "curve,rate_bits,slope\na,1.5,\na,,\nb,0.25,2.0\n"
+
+    def test_compressai_keeps_the_finite_points(self):
+        curve = {
+            "bpp": [0.5, np.inf, 0.25], "accuracy": [0.75, 0.5, np.nan], "distortion": [0.25, 0.5, np.nan],
+            "slope": [np.inf, 2, 1],
+        }  # fmt: skip
+        found = json.loads(compressai("n", "d", curve, {"seed": 0}))
+        assert found.pop("results") == {"bpp": [0.5], "top1": [0.75], "distortion": [0.25], "slope": [None]}
+        assert found == {"name": "n", "description": "d", "meta": {"seed": 0}}
 
     def test_json_has_no_infinity(self):
         found = json.loads(to_json({"a": [np.inf, np.float32(0.5), np.arange(2)], 3: (float("nan"), True, None, "é")}))

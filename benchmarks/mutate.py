@@ -14,6 +14,7 @@ is kept.
 import argparse
 import ast
 import json
+import math
 import os
 import random
 import re
@@ -266,16 +267,19 @@ def _bare(text: str) -> str | None:
 
 
 def score(rows: list[dict]) -> str:
-    """A table in Markdown: by group how many were drawn, killed, survived, and which share of those not equivalent."""
-    table = ["| group | mutants | drawn | killed | survived | of them equivalent | killed of the others |"]
+    """A table in Markdown: by group how many were drawn, killed as the tests were, and by tests written for them."""
+    table = ["| group | mutants | drawn | killed | equivalent | killed of the others | with tests written since |"]
     table.append("|---|--:|--:|--:|--:|--:|--:|")
     groups = {group: [row for row in rows if row["group"] == group] for group in GROUPS}
     for name, part in (*groups.items(), ("all", rows)):
         drawn, same = len(part), sum("equivalent" in row for row in part)
-        killed = sum(row["verdict"] != "passed" for row in part)
-        of = sum({row["group"]: row["of"] for row in part}.values())
-        share = f"{killed / (drawn - same):.0%}" if drawn > same else "-"
-        table.append(f"| {name} | {of} | {drawn} | {killed} | {drawn - killed} | {same} | {share} |")
+        since = sum("since" in row for row in part)
+        killed = sum(row["verdict"] != "passed" and "since" not in row for row in part)
+        of, others = sum({row["group"]: row["of"] for row in part}.values()), drawn - same
+        shares = [f"{k / others:.0%}" if others else "-" for k in (killed, killed + since)]
+        if others:
+            shares[0] += f" ± {math.sqrt(killed * (others - killed) / others**3):.0%}"
+        table.append(f"| {name} | {of} | {drawn} | {killed} | {same} | {' | '.join(shares)} |")
     return "\n".join(table)
 
 
@@ -294,13 +298,15 @@ def by_kind(rows: list[dict]) -> str:
 
 
 def survivors(rows: list[dict]) -> str:
-    """A table in Markdown: what the tests let pass of the sample, and why it may."""
-    table = ["| file, line | mutant | equivalent, for |", "|---|---|---|"]
+    """A table in Markdown: what the tests let pass of the sample, and what became of it."""
+    table = ["| file, line | mutant | then |", "|---|---|---|"]
     for row in rows:
-        if row["verdict"] == "passed":
+        if row["verdict"] == "passed" or "since" in row:
             change = f"`{row['old']}` -> `{row['new']}`"
             place = f"{row['file'].removeprefix('jaxrd/')}, {row['line']}"
-            table.append(_cells(place, change, row.get("equivalent", "not equivalent: survives")))
+            since = f"killed by {row['since']}" if "since" in row else "survives"
+            then = f"equivalent: {row['equivalent']}" if "equivalent" in row else since
+            table.append(_cells(place, change, then))
     return "\n".join(table)
 
 
@@ -318,8 +324,9 @@ def main() -> None:
         former = [row for row in kept[part] if all(row[key] == fresh[key] for key in same)]
         kept[part] = [row for row in kept[part] if row not in former]
         # What was said by hand about a mutant stays with it.
-        said = {key: row[key] for row in former for key in ("equivalent",) if key in row}
-        kept[part].append(fresh | (said if fresh["verdict"] == "passed" else {}))
+        lasting = ("equivalent", "since") if fresh["verdict"] == "passed" else ("since",)
+        said = {key: row[key] for row in former for key in lasting if key in row}
+        kept[part].append(fresh | said)
         RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
         print(f"{fresh['verdict']:9}{fresh['seconds']:7.1f} s  {fresh['file']}: {fresh['old']!r} -> {fresh['new']!r}")
         sys.stdout.flush()

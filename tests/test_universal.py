@@ -312,7 +312,7 @@ class TestBottleneck:
         point = bottleneck_rate([0.7, 0.3], Z_LABELS, 0.1)
         assert point.status == Status.INFEASIBLE
         assert point.rate == INF
-        with pytest.raises(InputError, match=r"source must have shape \(n,\)"):
+        with pytest.raises(InputError, match=r"source must be a pmf, shape \(n,\)"):
             bottleneck_rate(np.eye(2), Z_LABELS, 0.3)
         with pytest.raises(InputError, match="one label; got 2"):
             bottleneck_rate([0.7, 0.3], [Z_LABELS, Z_LABELS], 0.3)

@@ -375,7 +375,7 @@ class TestCoverage:
             and row["samples"] >= bands.LEAST_SAMPLES[name] * row["classes"]
             and row["classes"] <= bands.MEASURED[name]
         ]
-        assert {row["classes"] for row in given if "curve" in row} == {10, 100}
+        assert {row["classes"] for row in given if "curve" in row} >= {10}
         assert {row["classes"] for row in given if "curve" not in row} == {2, 10, 100, 1000}
         for row in given:
             assert row["coverage"] >= 0.935 - 3 * max(row["noise"], np.sqrt(0.05 * 0.95 / row["replicas"])), row

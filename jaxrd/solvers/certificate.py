@@ -91,7 +91,7 @@ def default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
 
 
 LOOSEST = 1e-2
-"""Nats: what a gap at the tolerance may be at most, relative to max(1, L - s E[min_y d]), unless more is asked for."""
+"""The largest gap, in nats relative to max(1, L - s E[min_y d]), that is CONVERGED where `tol` is smaller than this."""
 
 
 class Evaluation(NamedTuple):

@@ -26,9 +26,9 @@ from scipy.optimize import brentq
 
 from jaxrd import Problem, rate_at, solve, tosc
 from jaxrd.closed_form import categorical
-from jaxrd.tosc.intervals import central_limit
-from jaxrd.tosc.response import model_aware
-from jaxrd.tosc.statistics import Statistics
+from jaxrd.tosc.confidence.intervals import central_limit
+from jaxrd.tosc.confidence.response import model_aware
+from jaxrd.tosc.confidence.statistics import Statistics
 
 CONFIDENCE = 0.95
 EIGHT = np.array(

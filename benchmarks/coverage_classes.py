@@ -24,9 +24,9 @@ from scipy.interpolate import PchipInterpolator
 
 from jaxrd import Problem, solve, sweep, tosc
 from jaxrd.closed_form import categorical
-from jaxrd.tosc import bands, resampling, response
-from jaxrd.tosc.inversion import oracle_interval
-from jaxrd.tosc.statistics import REPLICATES
+from jaxrd.tosc.confidence import bands, resampling, response
+from jaxrd.tosc.confidence.inversion import oracle_interval
+from jaxrd.tosc.confidence.statistics import REPLICATES
 
 RISK = 0.05
 SHARES = 0.3, 0.7  # of D_0, where oRD is asked

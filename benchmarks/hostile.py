@@ -32,7 +32,7 @@ import pyarrow.parquet
 import safetensors.numpy
 import scipy.io
 
-from jaxrd import datasets, simulation
+from jaxrd import coding, datasets
 from jaxrd.errors import InputError, ModelError, StreamError
 from jaxrd.io import read_codec, read_outputs, read_problem
 from jaxrd.neural import codec, model_file
@@ -81,7 +81,7 @@ def seeds(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], object]]]:
         return read_outputs(path)
 
     def decode(path: Path) -> object:
-        return simulation.decode(path.read_bytes())
+        return coding.decode(path.read_bytes())
 
     def decompress(path: Path) -> object:
         return codec.decompress(model, path.read_bytes())
@@ -101,7 +101,7 @@ def seeds(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], object]]]:
         "problem.npz": (problem, read_problem),
         "codec.json": (points, lambda path: read_codec(path, 784)),
         "codec.csv": (b"bpp,top1\n0.1,0.5\n0.2,0.6\n", lambda path: read_codec(path, 784)),
-        "s.jrd": (bytes(simulation.encode(posterior, block=2).stream), decode),
+        "s.jrd": (bytes(coding.encode(posterior, block=2).stream), decode),
         "s.jrc": (codec.compress(model, np.zeros((3, 28, 28), np.uint8)), decompress),
         "m.npz": (model_file.to_bytes(model), model_file.read),
         "images-idx3-ubyte": (images, datasets.read_idx),

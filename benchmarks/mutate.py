@@ -33,29 +33,31 @@ HAND = ROOT / "benchmarks" / "mutants.json"
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
 LIMIT = 3  # times the tests' own time, and a minute for what must be compiled anew
 
-_CONFIDENCE = ["test_confidence.py::TestUnits", "test_confidence.py::TestStatistics"]
+_CONFIDENCE = ["tosc/test_confidence.py::TestUnits", "tosc/test_confidence.py::TestStatistics"]
 GROUPS = {
     "solvers": {
-        "jaxrd/solvers/blahut_arimoto.py": [
-            "test_solvers.py::TestStatus", "test_solvers.py::test_momentum_where_the_distortion_is_no_matrix",
-            "test_solvers.py::test_solvers_agree",
+        "jaxrd/solvers/_blahut_arimoto.py": [
+            "solvers/test_solvers.py::TestStatus",
+            "solvers/test_solvers.py::test_momentum_where_the_distortion_is_no_matrix",
+            "solvers/test_solvers.py::test_solvers_agree",
         ],
-        "jaxrd/solvers/interior_point.py": [
-            "test_solvers.py::test_letters_of_tiny_mass",
-            "test_solvers.py::test_five_letters_of_tiny_mass_and_whole_distortions", "test_newton.py",
+        "jaxrd/solvers/_interior_point.py": [
+            "solvers/test_solvers.py::test_letters_of_tiny_mass",
+            "solvers/test_solvers.py::test_five_letters_of_tiny_mass_and_whole_distortions", "solvers/test_newton.py",
         ],
-        "jaxrd/solvers/newton.py": ["test_newton.py"],
-        "jaxrd/solvers/working_set.py": ["test_working_set.py"],
+        "jaxrd/solvers/newton.py": ["solvers/test_newton.py"],
+        "jaxrd/solvers/_working_set.py": ["solvers/test_working_set.py"],
     },
     "certificate": {
         "jaxrd/solvers/certificate.py": [
-            "test_solvers.py::TestCertify", "test_solvers.py::TestStatus", "test_solvers.py::test_scalars_are_checked",
-            "test_solvers.py::test_lower_true_upper", "test_nonfinite.py",
+            "solvers/test_solvers.py::TestCertify", "solvers/test_solvers.py::TestStatus",
+            "solvers/test_solvers.py::test_scalars_are_checked",
+            "solvers/test_solvers.py::test_lower_true_upper", "test_nonfinite.py",
         ]
     },
     "closed_form": {
         f"jaxrd/closed_form/{name}.py": [
-            f"test_closed_form.py::test_{test}"
+            f"closed_form/test_closed_form.py::test_{test}"
             for test in (
                 "reference_values", "erokhin_reference", "bottleneck_reference", "ends", "lossless_ends",
                 "erokhin_by_slope", "inverse_and_vectorised", "gauss_markov_limits", "derivatives",
@@ -67,27 +69,29 @@ GROUPS = {
         )
     },
     "statistics": {
-        "jaxrd/tosc/bands.py": _CONFIDENCE,
-        "jaxrd/tosc/bounds.py": ["test_tosc.py::TestLimits", "test_tosc.py::TestDips"],
-        "jaxrd/tosc/held_out.py": ["test_statistics.py::TestHeldOut"],
-        "jaxrd/tosc/intervals.py": ["test_statistics.py::TestIntervals"],
-        "jaxrd/tosc/resampling.py": ["test_statistics.py::TestResampling"],
-        "jaxrd/tosc/response.py": ["test_statistics.py::TestResponse"],
-        "jaxrd/tosc/rigorous.py": ["test_statistics.py::TestRigorous"],
-        "jaxrd/tosc/statistics.py": _CONFIDENCE,
+        "jaxrd/tosc/confidence/bands.py": _CONFIDENCE,
+        "jaxrd/tosc/curves/bounds.py": ["tosc/test_tosc.py::TestLimits", "tosc/test_tosc.py::TestDips"],
+        "jaxrd/tosc/confidence/held_out.py": ["tosc/test_statistics.py::TestHeldOut"],
+        "jaxrd/tosc/confidence/intervals.py": ["tosc/test_statistics.py::TestIntervals"],
+        "jaxrd/tosc/confidence/resampling.py": ["tosc/test_statistics.py::TestResampling"],
+        "jaxrd/tosc/confidence/response.py": ["tosc/test_statistics.py::TestResponse"],
+        "jaxrd/tosc/confidence/rigorous.py": ["tosc/test_statistics.py::TestRigorous"],
+        "jaxrd/tosc/confidence/statistics.py": _CONFIDENCE,
     },
     "write": {
-        "jaxrd/io/write.py": ["test_cli.py::TestWriters", "test_cli.py::TestLimits::test_pixels_no_plot_temperature"]
+        "jaxrd/io/write.py": [
+            "cli/test_cli.py::TestWriters", "cli/test_cli.py::TestLimits::test_pixels_no_plot_temperature"
+        ]
     },
     "save": {
         "jaxrd/io/save.py": [
-            "test_save.py", "test_cli.py::test_out_that_cannot_be_written",
-            "test_cli.py::test_a_folder_in_the_way_of_a_file",
-            "test_cli.py::test_a_failure_while_writing_leaves_the_old_results",
-            "test_cli.py::test_an_interrupt_while_writing_waits",
+            "io/test_save.py", "cli/test_cli.py::test_out_that_cannot_be_written",
+            "cli/test_cli.py::test_a_folder_in_the_way_of_a_file",
+            "cli/test_cli.py::test_a_failure_while_writing_leaves_the_old_results",
+            "cli/test_cli.py::test_an_interrupt_while_writing_waits",
         ]
     },
-    "rdc_certificate": {"jaxrd/rdc/certificate.py": ["test_rdc_lifted.py::TestCertificate"]},
+    "rdc_certificate": {"jaxrd/rdc/lifted/certificate.py": ["rdc/test_rdc_lifted.py::TestCertificate"]},
 }  # fmt: skip
 """By name: files of the library, and for each the tests meant for it."""
 

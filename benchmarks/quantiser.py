@@ -21,12 +21,12 @@ from flax import nnx
 from machine import describe
 
 from jaxrd import datasets
+from jaxrd.figures.rdc_fig6.plan import PUBLISHED
 from jaxrd.neural import classifier
 from jaxrd.neural.sliced import sliced_w2
 from jaxrd.plots import png
-from jaxrd.rdc import one_shot
-from jaxrd.rdc.frontier import frontier
-from jaxrd.reproduce.rdc_fig6_plan import PUBLISHED
+from jaxrd.rdc.quantiser import one_shot
+from jaxrd.rdc.quantiser.frontier import frontier
 
 RESULTS = Path(__file__).parent / "results"
 WEIGHTS = (0.0, 0.0005, 0.001, 0.0015, 0.0025, 0.0033, 0.0066, 0.01, 0.015, 0.03)

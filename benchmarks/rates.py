@@ -15,10 +15,10 @@ from typing import Any
 from machine import describe
 
 from jaxrd import datasets
+from jaxrd.figures.rdc_fig6.compute import rdc_fig6
+from jaxrd.figures.rdc_fig6.plan import LOW_CE, LOW_DISTORTION, Group, Member, Plan, Search, legs
 from jaxrd.neural.run import Leg
 from jaxrd.neural.train import Code, Stage
-from jaxrd.reproduce.rdc_fig6 import rdc_fig6
-from jaxrd.reproduce.rdc_fig6_plan import LOW_CE, LOW_DISTORTION, Group, Member, Plan, Search, legs
 
 CODES = ((3, 3), (3, 4), (4, 4))
 COLUMNS = ("mse", "ce_nats", "accuracy", "entropy_bits", "coded_bits")

@@ -3,7 +3,7 @@
     python benchmarks/shapes.py [--shapes 1000] [--out benchmarks/results/shapes.json]
 
 Each shape is new (n from 2 on, m = n or n + 1), so that each compiles. Counted are the memory maps and the resident
-memory of the process, and how often JAX's caches were cleared to make room (`jaxrd.room`). Linux allows 65 530 maps;
+memory of the process, and how often JAX's caches were cleared to make room (`jaxrd._room`). Linux allows 65 530 maps;
 without room XLA crashed after some 218 shapes. About 20 minutes.
 """
 

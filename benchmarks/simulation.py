@@ -24,11 +24,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxrd import optimal_channel, solve
+from jaxrd.coding import decode, encode, expected_candidates, index_entropy, payload_bound, quantised_law
 from jaxrd.datasets import example_path
 from jaxrd.information import NATS_PER_BIT, entropy, mutual_information
 from jaxrd.io import read_outputs, save_all, to_json
 from jaxrd.plots import png
-from jaxrd.simulation import decode, encode, expected_candidates, index_entropy, payload_bound, quantised_law
 from jaxrd.tosc import Outputs, log_posterior, model_aware_problem
 
 RESULTS = Path(__file__).parent / "results"

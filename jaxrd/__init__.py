@@ -1,32 +1,20 @@
 """jaxrd: rate-distortion curves computed with certificates, compiled by JAX.
 
-Names and rooms (`closed_form`, `datasets`, `information`, `io`, `neural`, `plots`, `rdc`, `reproduce`, `simulation`,
-`tosc`) are imported when they are first asked for: `jaxrd.tosc.limits` works after `import jaxrd`, which itself is
+Names and rooms (`closed_form`, `coding`, `datasets`, `figures`, `information`, `io`, `neural`, `plots`, `rdc`, `tosc`)
+are imported when they are first asked for: `jaxrd.tosc.limits` works after `import jaxrd`, which itself is
 done before JAX is loaded.
 """
 
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 
 TYPE_CHECKING = False  # typing takes longer to import than all the rest here
 if TYPE_CHECKING:
     from typing import Any
 
-    from jaxrd import (  # noqa: F401
-        closed_form,
-        datasets,
-        information,
-        io,
-        neural,
-        plots,
-        rdc,
-        reproduce,
-        simulation,
-        tosc,
-    )  # fmt: skip
+    from jaxrd import closed_form, coding, datasets, figures, information, io, neural, plots, rdc, tosc  # noqa: F401
+    from jaxrd._sweep import sweep
     from jaxrd.channel import optimal_channel
     from jaxrd.critical import critical_slope
     from jaxrd.curve import Curve, lower_convex_envelope
@@ -35,24 +23,23 @@ if TYPE_CHECKING:
     from jaxrd.problem import Problem, validate
     from jaxrd.solution import Solution, Status, check
     from jaxrd.solvers import blahut_arimoto, interior_point, solve, working_set
-    from jaxrd.sweep import sweep
     from jaxrd.target import distortion_at, rate_at
 
 __version__ = "0.1.0"
 
 _ROOMS = (
-    "closed_form", "datasets", "information", "io", "neural", "plots", "rdc", "reproduce", "simulation", "tosc",
+    "closed_form", "coding", "datasets", "figures", "information", "io", "neural", "plots", "rdc", "tosc",
 )  # fmt: skip
 _MODULES = (
-    "blocks", "channel", "critical", "curve", "distortion", "eager", "ends", "errors", "implicit", "kernel", "optimum",
-    "problem", "pytree", "readable", "room", "solution", "solvers", "sparse", "target", "threads",
+    "channel", "critical", "curve", "distortion", "ends", "errors", "implicit", "kernels", "problem", "pytree",
+    "solution", "solvers", "target",
 )  # fmt: skip
 _HOMES = {
     "ConvergenceError": "errors", "Curve": "curve", "InputError": "errors", "Problem": "problem",
     "Solution": "solution", "Status": "solution", "blahut_arimoto": "solvers", "check": "solution",
     "critical_slope": "critical", "distortion_at": "target", "distortion_range": "ends",
     "interior_point": "solvers", "lower_convex_envelope": "curve", "optimal_channel": "channel",
-    "rate_at": "target", "solve": "solvers", "sweep": "sweep", "validate": "problem", "working_set": "solvers",
+    "rate_at": "target", "solve": "solvers", "sweep": "_sweep", "validate": "problem", "working_set": "solvers",
 }  # fmt: skip
 
 __all__ = [
@@ -90,14 +77,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_ROOMS, *__all__})
-
-
-class _Package(ModuleType):
-    """A package in which `sweep` is the function, even after its module of that name was imported."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

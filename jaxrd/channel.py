@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxrd.errors import InputError
 from jaxrd.information import normalised
-from jaxrd.kernel import dense_kernel
+from jaxrd.kernels.dense import dense_kernel
 from jaxrd.problem import Problem, as_arrays, refuse
 from jaxrd.solution import Solution
 

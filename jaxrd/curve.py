@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd._readable import readable
 from jaxrd.errors import InputError
-from jaxrd.readable import readable
 
 
 @readable

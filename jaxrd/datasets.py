@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrd._files import read_bytes, unpacked
 from jaxrd.errors import InputError
-from jaxrd.files import read_bytes, unpacked
 
 EXAMPLES = {
     "mnist-noisy": "mnist_lenet_noisy.npz",

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
-from jaxrd.optimum import Terms, least_of_rows, missing, optimum, response, support_solver, terms
+from jaxrd._optimum import Terms, least_of_rows, missing, optimum, response, support_solver, terms
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 

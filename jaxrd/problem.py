@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd._eager import known, refuse_unless, refuse_weights
 from jaxrd.distortion import PointCloud, SparseDiscount, Structured
-from jaxrd.eager import known, refuse_unless, refuse_weights
 from jaxrd.errors import InputError
 from jaxrd.pytree import register
 

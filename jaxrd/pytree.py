@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import jax
 
-from jaxrd.readable import readable
+from jaxrd._readable import readable
 
 Class = TypeVar("Class", bound=type)
 

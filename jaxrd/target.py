@@ -10,14 +10,14 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd._sweep import Solver, refuse_names
 from jaxrd.distortion import Structured
 from jaxrd.implicit import met
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers import solve
+from jaxrd.solvers._interior_point import SMALL
 from jaxrd.solvers.certificate import as_inputs
-from jaxrd.solvers.interior_point import SMALL
-from jaxrd.sweep import Solver, refuse_names
 
 MAX_SOLVES = 60
 

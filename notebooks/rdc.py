@@ -50,8 +50,8 @@ from jaxrd.rdc import (
     time_shared_region,
     universal_lifted_rate,
     universal_vector_gaussian_rate,
-    vector_gaussian,
 )
+from jaxrd.rdc.gaussian import vector as vector_gaussian
 
 jax.config.update("jax_enable_x64", True)
 SMALL = os.environ.get("JAXRD_NOTEBOOK_SMALL", "") not in ("", "0")

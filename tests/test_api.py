@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import jaxrd
-from jaxrd import Problem, Status, rdc, simulation, tosc
+from jaxrd import Problem, Status, coding, rdc, tosc
 
 COIN = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
 SCORES = np.random.default_rng(0).normal(size=(60, 3))
@@ -24,11 +24,11 @@ def test_rooms_are_imported_when_they_are_asked_for():
     script = """
 import sys
 import jaxrd
-rooms = {"jaxrd." + room for room in ("tosc", "rdc", "io", "neural", "plots", "simulation", "closed_form")}
+rooms = {"jaxrd." + room for room in ("tosc", "rdc", "io", "neural", "plots", "coding", "closed_form")}
 heavy = {"flax", "optax", "orbax", "matplotlib", "pandas", "torch", *rooms}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
-assert {"tosc", "rdc", "closed_form", "simulation", "io", "solve"} <= set(dir(jaxrd))
-assert jaxrd.closed_form.binary.rate and jaxrd.tosc.limits and jaxrd.rdc.lifted_rate and jaxrd.simulation.encode
+assert {"tosc", "rdc", "closed_form", "coding", "io", "solve"} <= set(dir(jaxrd))
+assert jaxrd.closed_form.binary.rate and jaxrd.tosc.limits and jaxrd.rdc.lifted_rate and jaxrd.coding.encode
 assert not {"flax", "matplotlib"} & set(sys.modules)
 try:
     jaxrd.nothing
@@ -46,7 +46,7 @@ def test_the_commands_load_no_room_before_one_runs():
 import sys
 import jaxrd.cli.app
 ours = {name for name in sys.modules if name.startswith("jaxrd.") and not name.startswith("jaxrd.cli")}
-assert ours <= {"jaxrd.errors", "jaxrd.files"}, ours
+assert ours <= {"jaxrd.errors", "jaxrd._files"}, ours
 heavy = {"matplotlib", "scipy", "scipy.optimize", "flax", "pyarrow", "constriction", "pandas"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
@@ -56,7 +56,7 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 
 def public(kind):
     found = []
-    for module in (jaxrd, rdc, tosc, simulation):
+    for module in (jaxrd, rdc, tosc, coding):
         for name in module.__all__:
             value = getattr(module, name)
             if kind(value):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrd import Problem, check, closed_form, lower_convex_envelope, rate_at, rdc, simulation, solve, sweep, tosc
+from jaxrd import Problem, check, closed_form, coding, lower_convex_envelope, rate_at, rdc, solve, sweep, tosc
 from jaxrd.distortion import PointCloud, SparseDiscount, pairwise_squares, remote, squared_error
 from jaxrd.errors import InputError
 from jaxrd.information import mutual_information
@@ -18,7 +18,7 @@ LOG_V, Y = np.log(V), np.array([0, 1, 1])
 JOINT = np.array([[0.4, 0.1], [0.1, 0.4]])
 HALF, HAMMING = np.array([0.5, 0.5]), 1 - np.eye(2)
 TWO = Problem(HALF, HAMMING)
-LAW = simulation.quantised_law(V)
+LAW = coding.quantised_law(V)
 
 REFUSED = {
     "a posterior with NaN": (lambda: tosc.model_aware_problem(BAD), "posterior must be probabilities, .* got nan at"),
@@ -58,7 +58,7 @@ REFUSED = {
     "slopes 4.5": (lambda: tosc.limits(LOG_V, Y, slopes=4.5), "slopes must be an integer >= 2; got 4.5"),  # pyright: ignore
     "a temperature in words": (lambda: tosc.limits(LOG_V, Y, temperature="1"), "got 1, of type str"),  # pyright: ignore
     "half a batch": (lambda: sweep(TWO, [1.0], batch_size=1.5), "batch_size must be an integer >= 1"),  # pyright: ignore
-    "half a block": (lambda: simulation.encode(V, block=1.5), "block must be an integer >= 1; got 1.5"),  # pyright: ignore
+    "half a block": (lambda: coding.encode(V, block=1.5), "block must be an integer >= 1; got 1.5"),  # pyright: ignore
     "confidence 2": (lambda: risk_of(2), r"confidence must be a number in \(0, 1\); got 2"),
     "confidence in words": (lambda: risk_of("x"), "got x, of type str"),  # pyright: ignore
     "tol in words": (lambda: solve(Problem(HALF, HAMMING), 1.0, tol="x"), "tol must be a number >= 0; got x"),  # pyright: ignore
@@ -80,11 +80,11 @@ REFUSED = {
     "no eigenvalue": (lambda: closed_form.vector_gaussian.rate([], 0.1), "k at least 1"),
     "a word's rate": (lambda: closed_form.gaussian.rate("1", 0.1), "variance must be numbers; got <U1"),
     "2.5 classes": (lambda: closed_form.erasure.rate(2.5, 0.1), "an integer >= 1; got 2.5"),
-    "a channel below 0": (lambda: simulation.mean_index([1.5, -0.5], LAW), "negative or NaN"),
-    "a channel with NaN": (lambda: simulation.index_entropy([[NAN, 1]], LAW, [0]), "must be pmfs"),
-    "no bits": (lambda: simulation.payload_bound(-1.0, 3), "information must be >= 0"),
+    "a channel below 0": (lambda: coding.mean_index([1.5, -0.5], LAW), "negative or NaN"),
+    "a channel with NaN": (lambda: coding.index_entropy([[NAN, 1]], LAW, [0]), "must be pmfs"),
+    "no bits": (lambda: coding.payload_bound(-1.0, 3), "information must be >= 0"),
     "a bottleneck of a Problem": (lambda: rdc.bottleneck_rate(TWO, V[:2], 0.1), "source must be a pmf, .* got Problem"),  # pyright: ignore
-    "no stream": (lambda: simulation.decode("abc"), "a stream is bytes; got str"),  # pyright: ignore
+    "no stream": (lambda: coding.decode("abc"), "a stream is bytes; got str"),  # pyright: ignore
 }  # fmt: skip
 
 

@@ -26,17 +26,17 @@ import scipy.io  # noqa: E402
 import scipy.sparse  # noqa: E402
 from pyarrow import parquet  # noqa: E402
 
+from jaxrd.coding import quantised_law  # noqa: E402
+from jaxrd.coding.file import FIXED, MAGIC  # noqa: E402
 from jaxrd.errors import InputError  # noqa: E402
 from jaxrd.neural import codec, model_file  # noqa: E402
 from jaxrd.neural.train import Code, initial  # noqa: E402
-from jaxrd.simulation import quantised_law  # noqa: E402
-from jaxrd.simulation.file import FIXED, MAGIC  # noqa: E402
 
 HARNESS = """
 import contextlib, faulthandler, io, json, resource, sys, time
 from jaxrd.cli import app, common
 app.keep_compilations = lambda: None
-import jaxrd.io, jaxrd.neural.model_file, jaxrd.neural.codec, jaxrd.simulation, jaxrd.tosc, jaxrd.io.save, scipy.io
+import jaxrd.io, jaxrd.neural.model_file, jaxrd.neural.codec, jaxrd.coding, jaxrd.tosc, jaxrd.io.save, scipy.io
 import h5py, pyarrow.csv, pyarrow.parquet, jax
 jax.devices()
 now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
@@ -236,7 +236,7 @@ class TestWhatAResumedRunFinds:
     def test_its_books_and_images(self, tmp_path):
         from types import SimpleNamespace
 
-        from jaxrd.reproduce import rdc_fig6_models as models
+        from jaxrd.figures.rdc_fig6 import models
 
         job = SimpleNamespace(folder=tmp_path, plan=SimpleNamespace(search=None))
         np.savez_compressed(tmp_path / "books.npz", **{"0.0": np.random.default_rng(0).normal(size=(9, 784))})

@@ -2,19 +2,15 @@
 
 import gzip
 import hashlib
-import struct
 import sys
 
 import numpy as np
 import pytest
+from shared import idx
 
 from jaxrd import datasets
 
 pooch = pytest.importorskip("pooch", reason="needs jaxrd[neural]")
-
-
-def idx(array):
-    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
 
 
 def files(seed=0, train=5, test=3):

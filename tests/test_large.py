@@ -25,13 +25,13 @@ from jaxrd import (
     validate,
     working_set,
 )
-from jaxrd.blocks import cloud_kernel
 from jaxrd.closed_form import categorical
 from jaxrd.distortion import PointCloud, SparseDiscount, pairwise_squares, squared_error
 from jaxrd.errors import InputError
-from jaxrd.kernel import dense_kernel, ratio
-from jaxrd.solvers.blahut_arimoto import _solve
-from jaxrd.sparse import sparse_kernel
+from jaxrd.kernels.blocked import cloud_kernel
+from jaxrd.kernels.dense import dense_kernel, ratio
+from jaxrd.kernels.sparse import sparse_kernel
+from jaxrd.solvers._blahut_arimoto import _solve
 
 SLOPES = (0.0, 1e-3, 0.7, 30.0, 1e3, np.inf)
 N, M = 13, 9

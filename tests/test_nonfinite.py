@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_closed_form import INTERIOR, NAMES
+from shared import INTERIOR, NAMES
 
 from jaxrd import (
     ConvergenceError,

@@ -13,7 +13,7 @@ import numpy as np
 import jaxrd
 from jaxrd import Problem
 from jaxrd.distortion import PointCloud
-from jaxrd.rdc.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
+from jaxrd.rdc.perception.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
 
 LEAF = 1.0
 

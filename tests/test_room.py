@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from jaxrd import Problem, room, solve, sweep
-from jaxrd.threads import one_blas_thread
+from jaxrd import Problem, solve, sweep
+from jaxrd import _room as room
+from jaxrd._threads import one_blas_thread
 
 needs_maps = pytest.mark.skipif(not room.MOST.exists(), reason="memory maps are limited on Linux only")
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from jaxrd._files import read_bytes
 from jaxrd.cli.common import console, headed, progress_bar, provenance, set_precision, timed, write
 from jaxrd.errors import InputError
-from jaxrd.files import read_bytes
 
 app = typer.Typer(
     help="Images through a trained code: a stream of counted bits, and the reproductions out of it.",

@@ -13,7 +13,7 @@ from jaxrd.cli.common import console
 from jaxrd.cli.confidence import band_columns
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.tosc import Limits, Statistics
-from jaxrd.tosc.intervals import Interval
+from jaxrd.tosc.confidence.intervals import Interval
 
 
 def confidence_figure(found: Statistics, limits: Limits, draw_curves: Callable[[Axes], Any]) -> Figure:

@@ -15,10 +15,10 @@ def decode_command(
     out: Annotated[Path, typer.Option(help="the decisions, int32, one a sample")] = Path("decisions.npy"),
 ) -> None:
     """The decisions that a stream holds, bit for bit; a damaged stream is refused."""
+    from jaxrd._files import read_bytes
+    from jaxrd.coding import decode
     from jaxrd.errors import InputError
-    from jaxrd.files import read_bytes
     from jaxrd.io.save import check_target
-    from jaxrd.simulation import decode
 
     if out.suffix != ".npy":
         raise InputError(f"--out must be a name that ends in .npy; got {out}.")

@@ -65,11 +65,11 @@ def encode_command(
     """Send each sample's decision through a simulated channel: real bits for a point of TMRD or S&C."""
     dtype = set_precision(False)
     from jaxrd import datasets
+    from jaxrd.coding import decode, encode, index_entropy, payload_bound, quantised_law
     from jaxrd.errors import InputError
     from jaxrd.information import NATS_PER_BIT, entropy
     from jaxrd.io import read_outputs
     from jaxrd.io.save import check_target
-    from jaxrd.simulation import decode, encode, index_entropy, payload_bound, quantised_law
     from jaxrd.tosc import log_posterior
 
     if curve not in CURVES:
@@ -168,7 +168,7 @@ def _slope_for(accuracy: float, log_v: Any, labels: np.ndarray) -> float:
     import jax.numpy as jnp
 
     from jaxrd.errors import InputError
-    from jaxrd.tosc import bounds
+    from jaxrd.tosc.curves import bounds
 
     prior = jnp.asarray(np.bincount(labels, minlength=log_v.shape[1]) / len(labels))
     found = bounds.model_aware(log_v, jnp.asarray(labels), prior, POINTS)

@@ -75,7 +75,7 @@ def identifiability_command(
 
     train, test = _mnist(data)
     try:
-        from jaxrd.reproduce.identifiability import CORRUPTIONS, identifiability
+        from jaxrd.figures.identifiability.compute import CORRUPTIONS, identifiability
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed, and the classifier needs it: pip install flax optax orbax-checkpoint."
@@ -101,7 +101,7 @@ def tosc_fig1_command(
     """Figure 1 of [A]: the Gaussian mixture; density, iRD, E&C, iE&C, oRD and C&E."""
 
     def compute(tick: Any) -> Any:
-        from jaxrd.reproduce.tosc_fig1 import tosc_fig1
+        from jaxrd.figures.tosc_fig1.compute import tosc_fig1
 
         return tosc_fig1(prior, separation, tick=tick)
 
@@ -113,7 +113,7 @@ def tosc_fig2_command(out: Out = Path("reproduced")) -> None:
     """Figure 2 of [A]: the order of all bounds, computed on a small example."""
 
     def compute(tick: Any) -> Any:
-        from jaxrd.reproduce.tosc_fig2 import tosc_fig2
+        from jaxrd.figures.tosc_fig2.compute import tosc_fig2
 
         return tosc_fig2(tick=tick)
 
@@ -126,9 +126,9 @@ Classifiers = Annotated[Path | None, typer.Option(help="folder that holds classi
 @app.command("tosc-fig3")
 def tosc_fig3_command(out: Out = Path("reproduced"), data: Classifiers = None) -> None:
     """The bounds on MNIST, and on CIFAR-100 and ImageNet where their outputs lie; the crossings of section IV-A."""
+    from jaxrd.figures.classifiers import elsewhere, embedded
+    from jaxrd.figures.tosc_fig3.compute import tosc_fig3
     from jaxrd.io.read import digest
-    from jaxrd.reproduce.classifiers import elsewhere, embedded
-    from jaxrd.reproduce.tosc_fig3 import tosc_fig3
 
     there, _ = elsewhere(data)
     reads = [one.path for one in embedded() + there]
@@ -155,9 +155,9 @@ def tosc_fig4_command(
     out: Out = Path("reproduced"),
 ) -> None:
     """Accuracy against bits per pixel: bounds, the merge baseline as range-coded bytes, and codecs of yours."""
+    from jaxrd.figures.classifiers import Classifier, elsewhere, embedded
+    from jaxrd.figures.tosc_fig4.compute import tosc_fig4
     from jaxrd.io import read_codec, read_outputs
-    from jaxrd.reproduce.classifiers import Classifier, elsewhere, embedded
-    from jaxrd.reproduce.tosc_fig4 import tosc_fig4
 
     if pixels is not None and pixels < 1:
         raise InputError(f"--pixels must be at least 1; got {pixels}.")
@@ -192,9 +192,9 @@ def tosc_fig4_command(
 @app.command("tosc-complexity")
 def tosc_complexity_command(out: Out = Path("reproduced"), data: Classifiers = None) -> None:
     """ResNet-50 cut at every block: bits of model at the transmitter, against rate and accuracy (section IV-B)."""
+    from jaxrd.figures.classifiers import elsewhere
+    from jaxrd.figures.tosc_complexity.compute import tosc_complexity
     from jaxrd.io import read_outputs
-    from jaxrd.reproduce.classifiers import elsewhere
-    from jaxrd.reproduce.tosc_complexity import tosc_complexity
 
     there, notes = elsewhere(data, ["imagenet"])
     if not there:
@@ -214,7 +214,7 @@ def rdc_fig3_command(out: Out = Path("reproduced")) -> None:
     from jaxrd.io.read import digest
 
     def compute(tick: Any) -> Any:
-        from jaxrd.reproduce.rdc_fig3 import digits, rdc_fig3
+        from jaxrd.figures.rdc_fig3.compute import digits, rdc_fig3
 
         return rdc_fig3(*digits(), tick=tick)
 
@@ -226,7 +226,7 @@ def rdc_fig4_command(out: Out = Path("reproduced")) -> None:
     """Figure 4 of [B]: a Gaussian source's distortion against classification loss, corrected and as printed."""
 
     def compute(tick: Any) -> Any:
-        from jaxrd.reproduce.rdc_fig4 import rdc_fig4
+        from jaxrd.figures.rdc_fig4.compute import rdc_fig4
 
         tick("rdc-fig4", 0, 1)
         return rdc_fig4()
@@ -249,8 +249,8 @@ def rdc_fig6_command(
 
     train, test = _mnist(data)
     try:
-        from jaxrd.reproduce.rdc_fig6 import rdc_fig6
-        from jaxrd.reproduce.rdc_fig6_plan import FULL, QUICK
+        from jaxrd.figures.rdc_fig6.compute import rdc_fig6
+        from jaxrd.figures.rdc_fig6.plan import FULL, QUICK
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed, and the networks need it: pip install flax optax orbax-checkpoint."

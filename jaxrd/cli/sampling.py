@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jaxrd._sweep import sweep
 from jaxrd.critical import critical_slope
 from jaxrd.curve import Curve
 from jaxrd.problem import Problem
 from jaxrd.solution import Status
-from jaxrd.sweep import sweep
 
 AT_ONCE = 16  # slopes solved between two looks at the curve
 FLAT = 1e-9  # of the curve's height: what a further slope could change there is not seen

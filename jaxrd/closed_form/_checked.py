@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd.eager import known, refuse_unless, refuse_weights
+from jaxrd._eager import known, refuse_unless, refuse_weights
 from jaxrd.errors import InputError
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxrd._files import parsing, refuse_claim
 from jaxrd.errors import InputError
-from jaxrd.files import parsing, refuse_claim
 from jaxrd.io import matlab
 from jaxrd.io.common import UNREAD, Arrays, kind_of, listing, need, pickled, wanted
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrd._files import parsing
 from jaxrd.errors import InputError
-from jaxrd.files import parsing
 from jaxrd.io.common import Columns, find, kind_of, listing, numbers
 from jaxrd.io.tables import no_doubles, read_columns
 

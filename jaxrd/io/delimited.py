@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxrd._files import parsing, unpacked
 from jaxrd.errors import InputError
-from jaxrd.files import parsing, unpacked
 from jaxrd.io.common import MOST_COLUMNS, Columns, as_number, check_names, kind_of
 
 SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxrd.files import parsing, refuse_claim
+from jaxrd._files import parsing, refuse_claim
 from jaxrd.io.common import UNREAD, Arrays, wanted
 
 _READER = """

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxrd._files import parsing, refuse_claim
 from jaxrd.errors import InputError
-from jaxrd.files import parsing, refuse_claim
 from jaxrd.io import delimited
 from jaxrd.io.common import OUTPUT_KEYS, Columns, check_names, kind_of, need, shown, twice
 

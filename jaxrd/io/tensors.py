@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxrd._files import damaged, parsing
 from jaxrd.errors import InputError
-from jaxrd.files import damaged, parsing
 from jaxrd.io.common import UNREAD, Arrays, need, pickled, wanted
 from jaxrd.tosc.scores import as_array
 

@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrd._files import is_panic
 from jaxrd.errors import InputError, StreamError
-from jaxrd.files import is_panic
 from jaxrd.neural.evaluate import transmit
 from jaxrd.neural.quantizer import codes, nearest_messages
 from jaxrd.neural.train import Code, Parameters, decode, encode

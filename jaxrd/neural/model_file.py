@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxrd._files import read_bytes, refuse_claim
 from jaxrd.errors import ModelError
-from jaxrd.files import read_bytes, refuse_claim
 from jaxrd.neural.codec import Model
 from jaxrd.neural.train import Code, initial
 

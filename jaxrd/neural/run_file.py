@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrd._files import read_bytes
 from jaxrd.errors import InputError
-from jaxrd.files import read_bytes
 from jaxrd.neural.checkpoint import finished
 from jaxrd.neural.losses import Weights
 from jaxrd.neural.train import Code, Logits, State

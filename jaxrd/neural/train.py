@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from jaxrd.eager import is_traced
+from jaxrd._eager import is_traced
 from jaxrd.errors import InputError
 from jaxrd.neural.losses import Terms, Weights, critic_loss, free_energy, letter_terms, mean_terms
 from jaxrd.neural.networks import Critic, Decoder, Encoder

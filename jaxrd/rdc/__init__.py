@@ -1,22 +1,23 @@
 """Rate, distortion, classification and perception (paper [B]): computed, with certificates, the semantics named."""
 
-from jaxrd.rdc import gaussian, vector_gaussian
-from jaxrd.rdc.bottleneck import bottleneck_information, bottleneck_rate
-from jaxrd.rdc.cdp import classification_distortion_perception
-from jaxrd.rdc.discrete import lifted_rate, lifted_solve
+from jaxrd.rdc import gaussian
+from jaxrd.rdc._surface import Surface, surface
 from jaxrd.rdc.fixed import cross_entropies, fixed_classifier_rate
+from jaxrd.rdc.gaussian import vector as vector_gaussian
 from jaxrd.rdc.inverse import least_classification, least_distortion
-from jaxrd.rdc.literal import literal_rate
-from jaxrd.rdc.literal_region import literal_boundary
-from jaxrd.rdc.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
-from jaxrd.rdc.perception import perceptual_fixed_classifier_rate, perceptual_rate
+from jaxrd.rdc.lifted.bottleneck import bottleneck_information, bottleneck_rate
+from jaxrd.rdc.lifted.rate import lifted_rate, lifted_solve
+from jaxrd.rdc.lifted.slopes import lifted_sweep
+from jaxrd.rdc.literal.rate import literal_rate
+from jaxrd.rdc.literal.time_shared import time_shared_rate
+from jaxrd.rdc.perception.cdp import classification_distortion_perception
+from jaxrd.rdc.perception.lifted import perceptual_lifted_rate
+from jaxrd.rdc.perception.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
+from jaxrd.rdc.perception.rate import perceptual_fixed_classifier_rate, perceptual_rate
 from jaxrd.rdc.point import Least, Point
-from jaxrd.rdc.region import Region, fixed_classifier_region, lifted_region, time_shared_region
-from jaxrd.rdc.slopes import lifted_sweep
-from jaxrd.rdc.soft_perception import perceptual_lifted_rate
-from jaxrd.rdc.surface import Surface, surface
-from jaxrd.rdc.time_shared import time_shared_rate
-from jaxrd.rdc.universal import (
+from jaxrd.rdc.representation.literal import literal_boundary
+from jaxrd.rdc.representation.region import Region, fixed_classifier_region, lifted_region, time_shared_region
+from jaxrd.rdc.representation.universal import (
     Universal,
     universal_bounds,
     universal_fixed_classifier_rate,

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd._threads import one_blas_thread
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
-from jaxrd.rdc.atoms import EDGE, NEGLIGIBLE, log
 from jaxrd.rdc.inputs import Labels, as_inputs, as_problem, as_targets
+from jaxrd.rdc.lifted.atoms import EDGE, NEGLIGIBLE, log
 from jaxrd.rdc.master import channel_of, exponent_of, master
 from jaxrd.rdc.point import FIXED, Point, entropies, infeasible, mutual_information
 from jaxrd.solution import Status
-from jaxrd.threads import one_blas_thread
 
 EPSILON = 32 * np.finfo(float).eps
 BEYOND = 1e-9  # nats above H(X), which no feasible problem needs

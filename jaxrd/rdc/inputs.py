@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd._room import make_room
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem, validate
-from jaxrd.room import make_room
 
 ROW_SUM_TOLERANCE = 1e-6
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd._sweep import refuse_names
 from jaxrd.problem import Problem
-from jaxrd.rdc.discrete import lifted_rate
 from jaxrd.rdc.inputs import as_problem, non_negative
+from jaxrd.rdc.lifted.rate import lifted_rate
 from jaxrd.rdc.point import Least, Point
 from jaxrd.solution import Status
-from jaxrd.sweep import refuse_names
 
 Solver = Callable[..., Point]
 """(problem, labels, distortion, classification, *, start) -> Point: `lifted_rate` and its like."""

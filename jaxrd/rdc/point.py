@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxrd._readable import readable
 from jaxrd.pytree import register
-from jaxrd.readable import readable
 from jaxrd.solution import Status
 
 LIFTED, LITERAL, TIME_SHARED, FIXED = "lifted", "literal", "time-shared", "fixed"

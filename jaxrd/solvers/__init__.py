@@ -9,10 +9,10 @@ from jaxrd import implicit
 from jaxrd.distortion import Structured
 from jaxrd.problem import Problem, as_arrays
 from jaxrd.solution import Solution
-from jaxrd.solvers.blahut_arimoto import blahut_arimoto
+from jaxrd.solvers._blahut_arimoto import blahut_arimoto
+from jaxrd.solvers._interior_point import NEWTON_BYTES, interior_point
+from jaxrd.solvers._working_set import working_set
 from jaxrd.solvers.certificate import as_inputs
-from jaxrd.solvers.interior_point import NEWTON_BYTES, interior_point
-from jaxrd.solvers.working_set import working_set
 
 MANY = 384
 """Reproductions from which a working set pays, on CPU."""

@@ -9,16 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxrd.blocks import cloud_kernel
+from jaxrd._eager import refuse_tolerance, refuse_unless
+from jaxrd._room import make_room
 from jaxrd.distortion import PointCloud, SparseDiscount
-from jaxrd.eager import refuse_tolerance, refuse_unless
 from jaxrd.errors import InputError
 from jaxrd.information import normalised
-from jaxrd.kernel import dense_kernel, ratio
+from jaxrd.kernels.blocked import cloud_kernel
+from jaxrd.kernels.dense import dense_kernel, ratio
+from jaxrd.kernels.sparse import sparse_kernel
 from jaxrd.problem import Problem, as_arrays, as_numbers, refuse
-from jaxrd.room import make_room
 from jaxrd.solution import Solution, Status
-from jaxrd.sparse import sparse_kernel
 
 
 class Prepared(NamedTuple):

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
 
-from jaxrd.kernel import DenseKernel
+from jaxrd.kernels.dense import DenseKernel
 
 Solve = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 """Right-hand side (m,) to the solution (m,), NaN where there is none, and what it leaves of the right-hand side.

@@ -2,11 +2,13 @@
 
 from jaxrd.errors import InputError
 from jaxrd.tosc import mixture
-from jaxrd.tosc.annotations import Annotations, RepeatedInputs, annotation_entropy, repeated_inputs
-from jaxrd.tosc.calibration import fit_temperature, log_posterior
-from jaxrd.tosc.compressed import CompressAndEstimate, compress_and_estimate, map_distortion
-from jaxrd.tosc.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
-from jaxrd.tosc.confusion import (
+from jaxrd.tosc._limits import CURVES, Limits, limits
+from jaxrd.tosc.calibration.reliability import Reliability, estimated_kappa, reliability
+from jaxrd.tosc.calibration.temperature import fit_temperature, log_posterior
+from jaxrd.tosc.confidence.statistics import Statistics, statistics
+from jaxrd.tosc.curves.compressed import CompressAndEstimate, compress_and_estimate, map_distortion
+from jaxrd.tosc.curves.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
+from jaxrd.tosc.curves.confusion import (
     EstimateAndCompress,
     Landmarks,
     Merged,
@@ -18,22 +20,20 @@ from jaxrd.tosc.confusion import (
     merge_order,
     time_sharing,
 )
-from jaxrd.tosc.estimate import Estimate
-from jaxrd.tosc.fano import greatest_entropy, least_entropy, least_error
-from jaxrd.tosc.identifiability import LabelUncertainty, label_uncertainty
-from jaxrd.tosc.joint import SparseJoint, sparse_joint
-from jaxrd.tosc.limits import CURVES, Limits, limits
-from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
-from jaxrd.tosc.parametric import smallest_rate
-from jaxrd.tosc.reliability import Reliability, estimated_kappa, reliability
-from jaxrd.tosc.soft import (
+from jaxrd.tosc.curves.parametric import smallest_rate
+from jaxrd.tosc.curves.soft import (
     SampleAndCommunicate,
     label_distortion,
     model_aware_problem,
     sample_and_communicate,
     sample_and_communicate_in_blocks,
 )
-from jaxrd.tosc.statistics import Statistics, statistics
+from jaxrd.tosc.estimate import Estimate
+from jaxrd.tosc.identifiability.annotations import Annotations, RepeatedInputs, annotation_entropy, repeated_inputs
+from jaxrd.tosc.identifiability.fano import greatest_entropy, least_entropy, least_error
+from jaxrd.tosc.identifiability.label_entropy import LabelUncertainty, label_uncertainty
+from jaxrd.tosc.joint import SparseJoint, sparse_joint
+from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
 
 __all__ = [
     "CURVES",

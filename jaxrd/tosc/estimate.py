@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
-from jaxrd.eager import refuse_unless
-from jaxrd.readable import readable
+from jaxrd._eager import refuse_unless
+from jaxrd._readable import readable
 
 
 @readable

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxrd.eager import refuse_weights
+from jaxrd._eager import refuse_weights
 from jaxrd.errors import InputError
 from jaxrd.pytree import register
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxrd.eager import refuse_unless_whole
+from jaxrd._eager import refuse_unless_whole
+from jaxrd._readable import readable
 from jaxrd.errors import InputError
-from jaxrd.readable import readable
 from jaxrd.tosc.scores import as_array, to_logits, two_classes
 
 ADVICE = "Pass --logits or --probabilities (probabilities=False or True) to say which they are."

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.tosc.calibration import doubts, fit_temperature, log_posterior
+from jaxrd.tosc.calibration.reliability import Bin, reliability
+from jaxrd.tosc.calibration.temperature import doubts, fit_temperature, log_posterior
 from jaxrd.tosc.outputs import Outputs
-from jaxrd.tosc.reliability import Bin, reliability
 from jaxrd.tosc.split import halves
 
 BY_CLASS = (

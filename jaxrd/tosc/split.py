@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxrd.eager import refuse_unless_whole
+from jaxrd._eager import refuse_unless_whole
 from jaxrd.tosc.outputs import Outputs
 
 

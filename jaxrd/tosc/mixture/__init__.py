@@ -1,7 +1,7 @@
 """The Gaussian mixture of paper [A], section II-C, for any prior and separation: its bounds as integrals."""
 
+from jaxrd.tosc.mixture._indirect import IndirectPoint, indirect, indirect_rate
 from jaxrd.tosc.mixture.compressed import CompressedPoint, compress_and_estimate, critical_slope
-from jaxrd.tosc.mixture.indirect import IndirectPoint, indirect, indirect_rate
 from jaxrd.tosc.mixture.sampled import sample_and_communicate
 from jaxrd.tosc.mixture.source import (
     GaussianMixture,

@@ -6,9 +6,9 @@ import jax
 from jax.scipy.special import logit
 from jax.typing import ArrayLike
 
+from jaxrd.tosc.curves.soft import SampleAndCommunicate
 from jaxrd.tosc.mixture.logistic import logistic
 from jaxrd.tosc.mixture.source import GaussianMixture, floats
-from jaxrd.tosc.soft import SampleAndCommunicate
 
 
 @jax.jit

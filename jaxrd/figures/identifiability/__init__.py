@@ -1,0 +1,1 @@
+"""The identifiability experiment of [A], appendix."""

@@ -1,0 +1,1 @@
+"""Section IV-B of [A]."""

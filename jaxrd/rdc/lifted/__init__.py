@@ -1,0 +1,1 @@
+"""The lifted rate-distortion-classification function: reproductions with soft labels, certified."""

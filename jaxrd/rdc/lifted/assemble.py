@@ -1,0 +1,87 @@
+"""From column generation's atoms to a `Point`: merged, measured, judged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from jaxrd.rdc.inputs import Inputs
+from jaxrd.rdc.lifted.atoms import Atoms, Core, least_targets
+from jaxrd.rdc.lifted.columns import Generated
+from jaxrd.rdc.point import LIFTED, Point, entropies, mutual_information, posteriors
+from jaxrd.solution import Status
+
+MERGED = 1e-5  # atoms of one reproduction are the same where no sqrt(t) differs by more
+DROPPED = 1e-12  # probability, whatever the letter
+EPSILON = 32 * np.finfo(float).eps
+
+
+def atoms_of(reduced: Core, start: Point) -> Atoms:
+    """A point's atoms as columns of another core: same reproduction, the nearest of the pinned soft labels."""
+    free = [t for k, t in enumerate(start.soft_labels) if k not in reduced.pinned]
+    other = reduced.reproduction != start.reproduction[:, None]
+    far = sum(np.abs(start.soft_labels[k][:, None] - t).sum(2) for k, t in reduced.pinned.items())
+    return Atoms((10.0 * other + far).argmin(1), tuple(free))
+
+
+def _merged(reduced: Core, found: Generated, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The channel with atoms of equal reproduction and soft labels merged, and each one's best reproduction.
+
+    Args:
+        reduced: the problem.
+        found: its solution.
+        matters: bool, (1 + labels,): what to tell apart of the reproduction and the labels; None: every atom.
+    """
+    atoms, channel = found.atoms, found.channel
+    if matters is not None:
+        keys = [np.zeros((len(atoms.letter), 1))] + [atoms.letter[:, None]] * bool(matters[0])
+        # In sqrt(t): near a face small differences matter.
+        keys += [np.round(np.sqrt(t) / MERGED) for t, m in zip(atoms.soft, matters[1:], strict=True) if m]
+        _, of = np.unique(np.concatenate(keys, 1), axis=0, return_inverse=True)
+        channel = channel @ (of.reshape(-1, 1) == np.arange(of.max() + 1))
+    channel = channel[:, channel.max(0) > DROPPED]
+    channel = channel / channel.sum(1, keepdims=True)
+    joint = reduced.source[:, None] * channel
+    # A pair that is forbidden may still carry mass that has underflowed in all but name.
+    return channel, (joint.T @ np.where(np.isfinite(reduced.excess), reduced.excess, 1e300)).argmin(1)
+
+
+def assemble(inputs: Inputs, reduced: Core, found: Generated, targets: np.ndarray | None) -> Point:
+    """The channel merged and measured; where it overdraws a target by rounding, mixed with lossless coding."""
+    p, least = reduced.source, least_targets(inputs)
+    labels = tuple(a[reduced.kept] for a in inputs.labels)
+    free = reduced.free
+    # What costs nothing need not be told apart, unless a target is met by that only.
+    always = np.append(np.isinf(reduced.excess).any(), np.zeros(len(found.slopes) - 1, bool))
+    for matters in ((found.slopes > 0) | always, np.ones(len(found.slopes), bool), None):
+        channel, letter = _merged(reduced, found, matters)
+        reproduction = reduced.reproduction[letter]
+        soft, weights = posteriors(p, channel, labels), p @ channel
+        d = np.where(channel > 0, inputs.distortion[reduced.kept][:, reproduction], 0)
+        reached = np.array([(p[:, None] * channel * d).sum(), *(weights @ entropies(t) for t in soft)])
+        if targets is None or (reached <= targets)[free].all():
+            break
+    rate, slopes = mutual_information(p, channel), np.full(len(reached), np.inf)
+    slopes[free] = found.slopes[int(reduced.exact) :]
+    if targets is None:
+        lower = found.lower - slopes @ (reached - least)
+    else:
+        lower = found.lower
+        over = [i for i in free if reached[i] > targets[i] > least[i]]
+        share = max(((reached[i] - targets[i]) / (reached[i] - least[i]) for i in over), default=0.0)
+        rate = (1 - share) * rate + share * entropies(p)
+    finite = np.isfinite(slopes)
+    rounding = EPSILON * (1 + entropies(p) + np.abs(slopes[finite] @ (reached - least)[finite]))
+    full = np.tile(weights, (len(inputs.source), 1))
+    full[reduced.kept] = channel
+    return Point(
+        LIFTED, float(rate), float(max(lower - rounding, 0)), Status.MAX_STEPS, float(reached[0]), reached[1:],
+        float(slopes[0]), slopes[1:], reproduction, soft, weights, full,
+    )  # fmt: skip
+
+
+def judged(point: Point, tol: float) -> Point:
+    """The point with its status: CONVERGED where the gap is within `tol`, relative to max(1, R)."""
+    status = Status.CONVERGED if point.gap <= tol * max(1, point.rate) else Status.MAX_STEPS
+    return replace(point, status=status)

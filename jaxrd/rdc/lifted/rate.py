@@ -1,0 +1,178 @@
+"""The lifted rate-distortion-classification function of a discrete source, with a global certificate."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxrd.errors import InputError
+from jaxrd.problem import Problem
+from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets, cell_budget, non_negative, per_label
+from jaxrd.rdc.lifted.assemble import assemble, atoms_of, judged
+from jaxrd.rdc.lifted.atoms import Atoms, Core, core
+from jaxrd.rdc.lifted.certificate import CELLS
+from jaxrd.rdc.lifted.columns import generate
+from jaxrd.rdc.point import LIFTED, Point, infeasible
+
+TOLERANCE = 1e-9
+SEARCHED = 2  # dimensions of the label simplices up to which the certificate is expected to close
+FEW = 5000  # cells where it is not,
+ROUGH = 1e-6  # and the accuracy in nats of the bound that needs no search
+
+
+def lifted_rate(
+    problem: Problem,
+    labels: Labels,
+    distortion: ArrayLike,
+    classification: ArrayLike,
+    *,
+    start: Point | None = None,
+    tol: float = TOLERANCE,
+    max_cells: int | None = None,
+    seed: int = 0,
+) -> Point:
+    """The lifted R(D, C), in which a decoder may emit a soft label beside the reproduction, certified.
+
+        R(D, C) = min I(X;U)  subject to  E_U min_xh E[Delta(X, xh) | U] <= D,  H(S_k|U) <= C_k for every label
+
+    It is an ordinary rate-distortion function with reproductions (xh, t), t a pmf over the labels: convex, with a
+    coding theorem and a converse for every code. Atoms are added until none improves the channel; the lower bound
+    H(X) + sum_x p_x u_x - ln max g - mu_D D - mu_C C holds for all atoms, by branch and bound over soft labels. Runs on
+    the host in float64. Up to three classes in all it closes; with more, `lower` is the best valid bound found.
+
+    Args:
+        problem: source (n,), distortion (n, m), +inf for forbidden pairs.
+        labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
+        distortion: D, in the unit of the problem's distortion; inf for no constraint.
+        classification: C, nats, inf for no constraint; for several labels one number each.
+        start: a point solved nearby, to begin from its atoms.
+        tol: certified gap at which to stop, nats, relative to max(1, R).
+        max_cells: cells that a search for the lower bound may look at; None: 300 000, or 5000 where the labels have
+            more than three classes in all and no such number is expected to be enough.
+        seed: of the starts of the search over soft labels where they have more than three classes in all.
+
+    Returns:
+        A `Point`; targets that no code meets: rate +inf, INFEASIBLE. MAX_STEPS where the gap is larger than `tol`.
+
+    Raises:
+        InputError: labels that are not a channel, shapes that do not match, a target that is NaN, a negative C.
+
+    Reference: [B] definition 1, corrected to be convex (a finite alphabet's H(S|Xh) is concave in the channel).
+
+    >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
+    >>> point = lifted_rate(problem, np.array([[0.9, 0.1], [0.1, 0.9]]), 0.2, 0.55)
+    >>> round(point.rate, 9), point.gap < 1e-9  # h(.3) - h(d_C), d_C = (h^-1(.55) - .1) / .8
+    (0.148954482, True)
+    """
+    inputs = as_inputs(problem, labels)
+    targets = as_targets(len(inputs.labels), distortion, classification)
+    reduced = core(inputs, targets)
+    if reduced is None:
+        return infeasible(LIFTED, len(inputs.source), len(inputs.labels))
+    begin = None if start is None else atoms_of(reduced, start)
+    free = np.zeros(len(reduced.budgets))
+    cells = _cells(reduced, max_cells)
+    found = generate(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
+    point = assemble(inputs, reduced, found, targets)
+    if point.gap > tol * max(1, point.rate) and found.slopes[1:].sum() > 1:
+        prices = _without_search(0, found.slopes)  # the distortion's slope is found anew
+        budgets = np.where(prices > 0, np.inf, reduced.budgets)
+        lower = generate(reduced, budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
+        lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
+        point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), targets)
+    return judged(point, tol)
+
+
+def lifted_solve(
+    problem: Problem,
+    labels: Labels,
+    distortion_slope: ArrayLike,
+    classification_slope: ArrayLike,
+    *,
+    start: Point | None = None,
+    tol: float = TOLERANCE,
+    max_cells: int | None = None,
+    seed: int = 0,
+) -> Point:
+    """One slope of the lifted function, min I(X;U) + mu_D E Delta + sum_k mu_k H(S_k|U), certified.
+
+    Args:
+        problem: source (n,), distortion (n, m), +inf for forbidden pairs.
+        labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
+        distortion_slope: mu_D >= 0, finite, nats per unit of distortion.
+        classification_slope: mu_C >= 0, finite; for several labels one each.
+        start: a point solved nearby, to begin from its atoms.
+        tol: certified gap at which to stop, nats, relative to max(1, R).
+        max_cells: cells that a search for the lower bound may look at; None: 300 000, or 5000 where the labels have
+            more than three classes in all and no such number is expected to be enough.
+        seed: of the starts of the search where the labels have more than three classes in all.
+
+    Returns:
+        A `Point` with lower <= R(distortion, classification) <= rate at the pair it reaches.
+
+    Raises:
+        InputError: labels that are not a channel, shapes that do not match, a slope that is negative or infinite.
+
+    >>> problem = Problem(np.array([0.5, 0.5]), 1 - np.eye(2))
+    >>> point = lifted_solve(problem, np.eye(2), 2.0, 0.0)
+    >>> round(point.distortion, 4), point.converged  # no price on the label: Blahut and Arimoto's point
+    (0.1192, True)
+    """
+    inputs = as_inputs(problem, labels)
+    slopes = as_slopes(len(inputs.labels), distortion_slope, classification_slope)
+    reduced = unconstrained(inputs)
+    begin = None if start is None else atoms_of(reduced, start)
+    return solve_priced(inputs, reduced, slopes, begin, tol, max_cells, seed)
+
+
+def as_slopes(labels: int, distortion_slope: ArrayLike, classification_slope: ArrayLike) -> np.ndarray:
+    """(mu_D, mu_1, ..., mu_K), shape (1 + K,).
+
+    Raises:
+        InputError: one is negative, infinite or no number.
+    """
+    classes = per_label("classification_slope", classification_slope, labels)
+    slopes = np.concatenate([[non_negative("distortion_slope", distortion_slope)], classes])
+    if np.isinf(slopes).any():
+        raise InputError("slopes must be finite; for the least distortion or loss, pass it to lifted_rate.")
+    return slopes
+
+
+def unconstrained(inputs: Inputs) -> Core:
+    """The problem without targets."""
+    reduced = core(inputs, np.full(1 + len(inputs.labels), np.inf))
+    assert reduced is not None
+    return reduced
+
+
+def solve_priced(
+    inputs: Inputs,
+    reduced: Core,
+    slopes: np.ndarray,
+    begin: Atoms | None,
+    tol: float,
+    max_cells: int | None,
+    seed: int,
+) -> Point:
+    """The certified point at checked slopes."""
+    cells = _cells(reduced, max_cells)
+    found = generate(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
+    point = assemble(inputs, reduced, found, None)
+    if point.gap > tol * max(1, point.rate) and slopes[1:].sum() > 1:
+        prices = _without_search(slopes[0], slopes)
+        lower = generate(reduced, reduced.budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
+        point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), None)
+    return judged(point, tol)
+
+
+def _cells(reduced: Core, max_cells: int | None) -> int:
+    """The budget of the search for a certificate as given; by default little where it is hopeless."""
+    if max_cells is not None:
+        return cell_budget(max_cells)
+    wide = sum(p.shape[1] - 1 for p in reduced.labels) > SEARCHED
+    return FEW if wide else CELLS
+
+
+def _without_search(distortion_slope: float, slopes: np.ndarray) -> np.ndarray:
+    """The labels' slopes scaled to sum to one, where g is concave and its bound exact: a valid bound of last resort."""
+    return np.append(distortion_slope, slopes[1:] / slopes[1:].sum())

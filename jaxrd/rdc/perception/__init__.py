@@ -1,0 +1,1 @@
+"""Rate, distortion and perception, certified by convex duality."""

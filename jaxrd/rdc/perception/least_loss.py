@@ -1,0 +1,102 @@
+"""The least expected loss of a program at unlimited rate, certified: what the rate's price leaves as it falls to zero.
+
+    min E loss(X, J)  over channels from source letters x to atoms j, under the bounds of a program, has the dual
+    max sum_x p_x min_j (loss_xj + e_xj) - lambda.bounds + sum_i (dual term of measure_i),
+
+a linear program but for the divergences among the measures; any dual point bounds from below.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from jaxrd.rdc.perception.convex import minimise
+from jaxrd.rdc.perception.least_rate import aim_of
+from jaxrd.rdc.perception.program import (
+    EXCEEDED,
+    Dual,
+    Program,
+    Slopes,
+    begin,
+    hopeless,
+    nonnegative,
+    prepare,
+    rounding,
+)
+from jaxrd.rdc.perception.repair import Primal, repaired
+from jaxrd.solution import Status
+
+
+class LeastLoss(NamedTuple):
+    """lower <= the least loss <= loss; the upper bound holds where the channel meets its bounds (CONVERGED)."""
+
+    loss: jax.Array
+    lower: jax.Array
+    primal: Primal
+    slopes: Slopes
+    steps: jax.Array
+    status: jax.Array
+
+
+@jax.jit
+def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
+    """Solve min E loss under the bounds of a program with one decoder, whose letters are the atoms.
+
+    Args:
+        program: see `jaxrd.rdc.perception.program`.
+        loss: finite, shape (n, m).
+        tol: certified gap, relative to the loss's range, that counts as CONVERGED.
+    """
+    program, loss, tol = jax.lax.stop_gradient((program, loss, tol))
+    ready = prepare(program)
+    p = program.source
+    above = loss - loss.min(1, keepdims=True)
+    scale = jnp.where(above.max() > 0, above.max(), 1)
+    above = above / scale
+
+    def cheapest(dual: Dual) -> jax.Array:
+        return (above + ready.excess(dual)).min(1)
+
+    def constraints(dual: Dual) -> jax.Array:
+        pairs = dual.shift[:, None] - above - ready.excess(dual)
+        return jnp.concatenate([pairs.ravel(), *ready.constraints(dual)])
+
+    def lower_bound(dual: Dual) -> jax.Array:
+        dual = nonnegative(dual)
+        dual = dual._replace(shift=cheapest(dual))
+        return ready.value(dual, True) - rounding(ready, dual)
+
+    start = begin(ready)
+    flat, unravel = ravel_pytree(start._replace(shift=cheapest(start) - 1))
+    found = minimise(
+        lambda x: -ready.value(unravel(x), False),
+        lambda x: constraints(unravel(x)),
+        lambda x: lower_bound(unravel(x)),
+        flat,
+        ceiling=1 + 1e-3 * tol,  # no loss is larger
+        aim=aim_of(p.dtype),
+    )
+    dual, pairs = unravel(found.x), above.size
+    joint = found.multipliers[:pairs].reshape(above.shape)
+    total = joint.sum(1, keepdims=True)
+    channel = jnp.where(total > 0, joint / jnp.where(total > 0, total, 1), 1 / above.shape[1])
+    primal = repaired(ready, channel, ready.couplings(dual, found.multipliers[pairs:]))
+    lower = jnp.maximum(lower_bound(unravel(found.highest)), 0)
+    reached = (p[:, None] * (primal.channel @ primal.moves[0]) * above).sum()
+    impossible = (lower > 1 + 1e-3 * tol) | hopeless(ready)
+    good = (reached - lower <= tol) & (primal.exceeded <= EXCEEDED)
+    status = jnp.where(good, Status.CONVERGED, Status.STALLED)
+    status = jnp.where(jnp.isfinite(reached) & jnp.isfinite(lower), status, Status.NONFINITE)
+    least = p @ loss.min(1)
+    return LeastLoss(
+        jnp.where(impossible, jnp.inf, least + scale * reached),
+        jnp.where(impossible, jnp.inf, least + scale * lower),
+        primal,
+        ready.slopes(dual),
+        found.steps,
+        jnp.where(impossible, Status.INFEASIBLE, status).astype(jnp.int32),
+    )

@@ -1,0 +1,100 @@
+"""The least rate of a program, certified: `convex.minimise` on its dual, a bound from below, a channel from above."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from jaxrd.information import entropy, mutual_information
+from jaxrd.rdc.perception.convex import minimise
+from jaxrd.rdc.perception.program import (
+    EXCEEDED,
+    Dual,
+    Prepared,
+    Program,
+    Slopes,
+    begin,
+    hopeless,
+    nonnegative,
+    prepare,
+    rounding,
+)
+from jaxrd.rdc.perception.repair import Primal, repaired
+from jaxrd.solution import Status
+
+
+class LeastRate(NamedTuple):
+    """lower <= R(bounds) <= rate, nats; the upper bound holds where the channel meets its bounds (CONVERGED)."""
+
+    rate: jax.Array
+    lower: jax.Array
+    primal: Primal
+    slopes: Slopes
+    dual: Dual
+    steps: jax.Array
+    status: jax.Array
+
+
+def lower_bound(ready: Prepared, dual: Dual) -> jax.Array:
+    """The bound on the rate that any dual point gives, less its rounding."""
+    dual = nonnegative(dual)
+    return ready.value(dual, True) - ready.atoms(dual).max() - rounding(ready, dual)
+
+
+def aim_of(dtype: jnp.dtype) -> float:
+    """The complementarity at which an iteration may stop: near the rounding of its sums."""
+    return 1e-14 if dtype == jnp.float64 else 1e-6
+
+
+@jax.jit
+def least_rate(program: Program, tol: jax.Array) -> LeastRate:
+    """Solve a program, min I(X; J) under its bounds.
+
+    The rate is differentiable in the program (envelope theorem); everything else is a constant.
+
+    Args:
+        program: see `jaxrd.rdc.perception.program`.
+        tol: certified gap, nats, relative to max(1, R), that counts as CONVERGED.
+    """
+    ready = prepare(jax.lax.stop_gradient(program))
+    p = ready.program.source
+    start = begin(ready)
+    start = start._replace(shift=start.shift - ready.atoms(start).max() - 1)
+    flat, unravel = ravel_pytree(start)
+
+    def constraints(prepared: Prepared, dual: Dual) -> jax.Array:
+        return jnp.concatenate([prepared.atoms(dual), *prepared.constraints(dual)])
+
+    found = minimise(
+        lambda x: -ready.value(unravel(x), False),
+        lambda x: constraints(ready, unravel(x)),
+        lambda x: lower_bound(ready, unravel(x)),
+        flat,
+        ceiling=entropy(p) + 1e-3 * tol,  # nothing needs more than the source's entropy
+        aim=aim_of(p.dtype),
+    )
+    dual = unravel(found.x)
+    lower = jnp.maximum(lower_bound(ready, unravel(found.highest)), 0)
+    atoms = ready.program.costs.shape[2]
+    channel = jax.nn.softmax(jnp.log(found.multipliers[:atoms]) - ready.excess(dual), axis=1)
+    primal = repaired(ready, channel, ready.couplings(dual, found.multipliers[atoms:]))
+
+    given = prepare(program)
+    lagrangian = given.value(dual, False) - found.multipliers @ constraints(given, dual)
+    rate = mutual_information(p, primal.channel)
+    impossible = (lower > entropy(p) + 1e-3 * tol) | hopeless(ready)
+    good = (rate - lower <= tol * jnp.maximum(1, rate)) & (primal.exceeded <= EXCEEDED)
+    status = jnp.where(good, Status.CONVERGED, Status.STALLED)
+    status = jnp.where(jnp.isfinite(rate) & jnp.isfinite(lower), status, Status.NONFINITE)
+    return LeastRate(
+        jnp.where(impossible, jnp.inf, rate + lagrangian - jax.lax.stop_gradient(lagrangian)),
+        jnp.where(impossible, jnp.inf, lower),
+        primal,
+        ready.slopes(dual),
+        dual,
+        found.steps,
+        jnp.where(impossible, Status.INFEASIBLE, status).astype(jnp.int32),
+    )

@@ -1,0 +1,234 @@
+"""The lifted R(D, P, C): the decoder may emit a soft label, and the reproductions must keep the law of the source.
+
+    R(D, P, C) = min I(X;U)  over atoms U = (Xh, T),  subject to
+        E d(X, Xh) <= D,  measure(p_X, p_Xh) <= P,  H(S_k|U) <= C_k
+
+The constraint on Xh adds its potential psi(xh) to what an atom costs, no more: column generation and the certificate
+over all soft labels stay those of the lifted R(D, C) (`jaxrd.rdc.lifted.columns`, `jaxrd.rdc.lifted.certificate`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxrd.problem import Problem
+from jaxrd.rdc.inputs import Labels, as_inputs, as_targets, cell_budget
+from jaxrd.rdc.lifted.atoms import EDGE, Atoms, Core, charges, core, least_targets, lossless, soft_clusters
+from jaxrd.rdc.lifted.certificate import CELLS, bound
+from jaxrd.rdc.lifted.pricing import Price, ascend, best_starts, new_atoms, price, starts
+from jaxrd.rdc.perception.least_rate import LeastRate, least_rate
+from jaxrd.rdc.perception.program import Decoder, Program, nonnegative, prepare
+from jaxrd.rdc.perception.rate import checked
+from jaxrd.rdc.point import LIFTED, Point, entropies, infeasible, mutual_information, posteriors
+from jaxrd.solution import Status
+
+ROUNDS = 40
+ATOMS = 64  # their number is filled up to a multiple of this: a program is compiled once a shape
+UNUSED = 1e-9  # weights below it are taken as zero between rounds
+CLOSE = 1e-2  # how far below 1 an unused atom's g may lie to be kept
+TRIED = 3  # starts of the grid a column ascends from
+DROPPED = 1e-13  # weight
+LEAST = -600.0  # the exponent of a term of g; a column without one would be no column
+
+
+class PerceptualLiftedPoint(NamedTuple):
+    """A point of the lifted R(D, P, C)."""
+
+    point: Point
+    """Rate, lower bound, status, distortion, classification, atoms and channel."""
+    perception: float
+    """The measure at the law of Xh; for a transport cost the cost of a coupling, which bounds it."""
+    perception_slope: float
+    """-dR/dP."""
+    decoder: np.ndarray
+    """P(xh|u), shape (atoms, m): each atom's reproduction but for a random share that meets the bound exactly."""
+
+
+def perceptual_lifted_rate(
+    problem: Problem,
+    labels: Labels,
+    distortion: ArrayLike,
+    perception: ArrayLike,
+    classification: ArrayLike,
+    *,
+    measure: Any = None,
+    tol: float = 1e-9,
+    max_cells: int = CELLS,
+    seed: int = 0,
+) -> PerceptualLiftedPoint:
+    """The lifted rate-distortion-perception-classification function R(D, P, C), certified.
+
+    Runs on the host in float64, whatever the x64 switch says. Up to three classes in all the certificate closes; with
+    more, `lower` is the best valid bound found.
+
+    Args:
+        problem: source (n,), distortion (n, m), finite.
+        labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
+        distortion: D, inf for no constraint.
+        perception: P, in the measure's unit, inf for no constraint.
+        classification: C, nats, inf for no constraint; for several labels one number each.
+        measure: of `jaxrd.rdc.perception.measures`; None: `TotalVariation()`.
+        tol: certified gap, nats, relative to max(1, R), at which to stop.
+        max_cells: cells that a search for the lower bound may look at.
+        seed: of the starts of the search over soft labels where they have more than three classes in all.
+
+    Returns:
+        A `PerceptualLiftedPoint`; targets that no code meets: rate +inf, INFEASIBLE. MAX_STEPS where the gap is larger
+        than `tol`.
+
+    Raises:
+        InputError: labels that are not a channel, shapes that do not match, a target that is NaN, a negative P or C.
+
+    Reference: Y. Wang et al., ITW 2024 ([B]'s [1]), in the lifted semantics, which makes it convex.
+
+    >>> problem, labels = Problem(np.array([0.7, 0.3]), 1 - np.eye(2)), np.array([[1.0, 0.0], [0.5, 0.5]])
+    >>> found = perceptual_lifted_rate(problem, labels, 0.2, 0.0, 0.3)
+    >>> round(found.point.rate, 6), found.point.gap < 1e-9
+    (0.289597, True)
+    """
+    inputs = as_inputs(problem, labels)
+    targets = as_targets(len(inputs.labels), distortion, classification)
+    reduced = core(inputs, np.full(len(targets), np.inf))
+    assert reduced is not None
+    budgets = targets - least_targets(inputs)
+    # JAX in float64 for the length of this call, as everything around it is numpy's float64.
+    with jax.enable_x64(True):
+        whole = Problem(inputs.source, inputs.distortion)
+        _, measure, bounds = checked(whole, measure, perception=perception)
+        if (budgets < -EDGE).any():
+            return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
+        task = _Task(reduced, np.maximum(budgets, 0), measure, bounds["perception"], jnp.asarray(inputs.source), tol)
+        found = _generate(task, cell_budget(max_cells), seed)
+    if found.impossible:
+        return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
+    return _point(inputs.source, inputs.distortion, inputs.labels, targets, task, found)
+
+
+class _Task(NamedTuple):
+    core: Core
+    budgets: np.ndarray  # (1 + labels,): allowed beyond lossless coding
+    measure: Any
+    perception: jax.Array
+    reference: jax.Array  # the source's whole pmf
+    tol: float
+
+
+class _Found(NamedTuple):
+    atoms: Atoms
+    solved: LeastRate
+    slopes: np.ndarray  # (1 + labels,)
+    lower: float
+    impossible: bool
+
+
+def _begin(reduced: Core, grid: np.ndarray) -> Atoms:
+    """Lossless coding, clusters of letters, and every reproduction with the prior label or with one of the grid."""
+    widths = [p.shape[1] for p in reduced.labels]
+    cuts = np.cumsum(widths)[:-1]
+    columns = reduced.excess.shape[1]
+    prior = tuple(np.tile(reduced.source @ p, (columns, 1)) for p in reduced.labels)
+    silent = (reduced.source @ reduced.excess).argmin()
+    soft = tuple(np.split(grid, cuts, axis=1)) if widths else ()
+    found = lossless(reduced).join(soft_clusters(reduced)).join(Atoms(np.arange(columns), prior))
+    return found.join(Atoms(np.full(len(grid), silent), soft))
+
+
+def _program(task: _Task, atoms: Atoms) -> Program:
+    """The program over some atoms, the last one repeated to fill up."""
+    padded = atoms.take(np.minimum(np.arange(-(-len(atoms.letter) // ATOMS) * ATOMS), len(atoms.letter) - 1))
+    costs = charges(task.core, padded)
+    decoder = Decoder(
+        jnp.asarray(padded.letter), jnp.asarray(task.core.excess[None]), jnp.asarray(task.budgets[:1]),
+        task.measure, task.perception, task.reference,
+    )  # fmt: skip
+    return Program(jnp.asarray(task.core.source), jnp.asarray(costs[1:]), jnp.asarray(task.budgets[1:]), (decoder,))
+
+
+@jax.jit
+def _dual_value(program: Program, solved: LeastRate) -> tuple[jax.Array, jax.Array]:
+    """The dual objective where no atom's g exceeds 1, and the potentials psi of the letters."""
+    ready, dual = prepare(program), nonnegative(solved.dual)
+    (decoder,) = program.decoders
+    return ready.value(dual, True), decoder.measure.potential(dual.decoders[0][1], decoder.reference)
+
+
+def _priced(task: _Task, solved: LeastRate, psi: np.ndarray) -> tuple[Price, np.ndarray]:
+    """g at the dual variables, and their slopes (1 + labels,)."""
+    slopes = np.maximum(np.concatenate([np.asarray(solved.slopes.decoders[0]), np.asarray(solved.slopes.costs)]), 0)
+    g = price(task.core, np.asarray(solved.dual.shift), slopes)
+    return g._replace(exponents=np.maximum(g.exponents - psi, LEAST), rounding=2 * g.rounding), slopes
+
+
+def _generate(task: _Task, max_cells: int, seed: int) -> _Found:
+    """Column generation: solve over some atoms, add those with g > 1, bound g over all once none are found."""
+    grid = starts(task.core, seed)
+    atoms, most, lower = _begin(task.core, grid), 4 * (len(task.core.source) + len(task.budgets)), -np.inf
+    ceiling = float(entropies(task.core.source)) + 1e-3 * task.tol
+    left = ROUNDS
+    while True:
+        left -= 1
+        program = _program(task, atoms)
+        solved = least_rate(program, jnp.asarray(task.tol))
+        value, psi = (np.asarray(a) for a in _dual_value(program, solved))
+        g, slopes = _priced(task, solved, psi)
+        count = len(atoms.letter)
+        weights = task.core.source @ np.asarray(solved.primal.channel)
+        used = weights[:count] > UNUSED
+        side_by_side = np.concatenate([np.zeros((count, 0)), *atoms.soft], 1)
+        letter, soft = best_starts(g, grid, TRIED)
+        letter, soft = np.concatenate([letter, atoms.letter[used]]), np.concatenate([soft, side_by_side[used]])
+        values, soft = ascend(g, letter, soft)
+        more = new_atoms(g, task.core, letter, soft, values, most)
+        gap = float(solved.rate) - (float(value) - np.log(values.max()))
+        if gap <= 0.5 * task.tol or not len(more.letter) or not left or float(value) > ceiling:
+            bounded = bound(g, letter, soft, tol=0.25 * task.tol, max_cells=max_cells)
+            lower = max(lower, float(value) - np.log(bounded.value))
+            if lower > ceiling:
+                return _Found(atoms, solved, slopes, lower, True)
+            if bounded.best <= values.max() * (1 + 0.25 * task.tol) or not left:
+                break
+            value, where = ascend(g, np.array([bounded.letter]), bounded.soft[None])
+            more = new_atoms(g, task.core, np.array([bounded.letter]), where, value, most)
+        levels = g.terms(atoms.letter, side_by_side).sum(1)
+        near = used | (levels > 1 - CLOSE)
+        near[: len(task.core.source)] = True
+        atoms = atoms.take(near).join(more)
+    return _Found(atoms, solved, slopes, lower, False)
+
+
+def _nowhere(letters: int, labels: int, reproductions: int) -> PerceptualLiftedPoint:
+    return PerceptualLiftedPoint(
+        infeasible(LIFTED, letters, labels), float("nan"), float("nan"), np.zeros((0, reproductions))
+    )
+
+
+def _point(source, distortion, labels, targets: np.ndarray, task: _Task, found: _Found) -> PerceptualLiftedPoint:
+    """The channel found, measured anew with each atom's posterior label."""
+    kept, p = task.core.kept, task.core.source
+    letter = np.append(found.atoms.letter, np.full(len(found.solved.primal.channel[0]), found.atoms.letter[-1]))
+    channel = np.asarray(found.solved.primal.channel)
+    letter = letter[: channel.shape[1]]
+    used = p @ channel > DROPPED
+    channel = channel[:, used] / channel[:, used].sum(1, keepdims=True)
+    reproduction, weights = task.core.reproduction[letter[used]], p @ channel
+    soft = posteriors(p, channel, tuple(a[kept] for a in labels))
+    decoder = np.asarray(found.solved.primal.moves[0])[reproduction]
+    joint = p[:, None] * channel
+    spent = float((joint @ decoder * distortion[kept]).sum())
+    losses = np.array([weights @ entropies(t) for t in soft])
+    rate = mutual_information(p, channel)
+    full = np.tile(weights, (len(source), 1))
+    full[kept] = channel
+    met = float(found.solved.primal.exceeded) <= 1e-10 and (losses <= targets[1:] + 1e-10).all()
+    good = met and rate - found.lower <= task.tol * max(1, rate)
+    point = Point(
+        LIFTED, rate, max(float(found.lower), 0.0), Status.CONVERGED if good else Status.MAX_STEPS, spent, losses,
+        float(found.slopes[0]), found.slopes[1:], reproduction, soft, weights, full,
+    )  # fmt: skip
+    slope = float(found.solved.slopes.perceptions[0])
+    return PerceptualLiftedPoint(point, float(found.solved.primal.perceptions[0]), slope, decoder)

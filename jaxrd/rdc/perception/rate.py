@@ -1,0 +1,292 @@
+"""Rate, distortion and perception of a discrete source: the law of the reproductions must stay near the source's.
+
+    R(D, P) = min I(X; Xh)  subject to  E d(X, Xh) <= D,  measure(p_X, p_Xh) <= P
+
+Convex for every measure here (total variation, W2^2 or any transport cost, Kullback-Leibler either way round), so a
+dual point certifies it. With a classifier given, its mean cross entropy is one more linear constraint (the semantics
+"fixed"); for soft labels emitted by the decoder see `jaxrd.rdc.perception.lifted`.
+
+Reference: Y. Blau and T. Michaeli, Rethinking lossy compression: the rate-distortion-perception tradeoff, ICML 2019;
+Y. Wang et al., Lossy compression with data, perception, and classification constraints, ITW 2024 ([B]'s [1]).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxrd._eager import is_traced, known
+from jaxrd._room import make_room
+from jaxrd.errors import InputError
+from jaxrd.information import mutual_information
+from jaxrd.problem import Problem, as_arrays, validate
+from jaxrd.pytree import register
+from jaxrd.rdc.perception.least_rate import LeastRate, least_rate
+from jaxrd.rdc.perception.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
+from jaxrd.rdc.perception.program import Decoder, Program
+from jaxrd.solution import Status
+
+UNCONSTRAINED = float("inf")
+MEASURES = (TotalVariation, Wasserstein, RelativeEntropy, ReverseRelativeEntropy)
+
+
+@register
+@dataclass(frozen=True)
+class PerceptualPoint:
+    """A point of a rate-distortion-perception function: lower <= R at the targets <= rate.
+
+    Args:
+        rate: of the channel, nats; +inf where no channel meets the targets.
+        lower: valid lower bound on R at the targets, nats.
+        distortion: E d(X, Xh) of the channel.
+        perception: the measure at its output law; for a transport cost the cost of a coupling, which bounds it.
+        classification: mean cross entropy of the classifier given, nats; NaN without one.
+        distortion_slope: -dR/dD >= 0.
+        perception_slope: -dR/dP >= 0.
+        classification_slope: -dR/dC >= 0.
+        channel: P(xh|x), shape (n, m).
+        steps: Newton steps.
+        status: a `Status` as int32: CONVERGED where rate - lower is within the tolerance and the channel meets the
+            targets (to 1e-10 of each one's range), STALLED where one of these fails, INFEASIBLE.
+    """
+
+    rate: jax.Array
+    lower: jax.Array
+    distortion: jax.Array
+    perception: jax.Array
+    classification: jax.Array
+    distortion_slope: jax.Array
+    perception_slope: jax.Array
+    classification_slope: jax.Array
+    channel: jax.Array
+    steps: jax.Array
+    status: jax.Array
+
+    @property
+    def gap(self) -> jax.Array:
+        """rate - lower, nats: the width of what is known; 0 where infeasible."""
+        return jnp.where(self.status == Status.INFEASIBLE, 0, jnp.maximum(self.rate - self.lower, 0))
+
+
+def perceptual_rate(
+    problem: Problem,
+    distortion: ArrayLike,
+    perception: ArrayLike,
+    *,
+    measure: Any = None,
+    tol: float | None = None,
+) -> PerceptualPoint:
+    """The rate-distortion-perception function R(D, P), certified.
+
+    Runs under jit and vmap (in D, P and the problem); the rate is differentiable in all of them (envelope theorem).
+
+    Args:
+        problem: source (n,), distortion (n, m), finite.
+        distortion: D, a scalar; inf for no constraint.
+        perception: P >= 0, a scalar, in the measure's unit; inf for no constraint. Zero, where it is known when the
+            function is traced, asks for equal laws whatever the measure.
+        measure: `TotalVariation()` (None), `Wasserstein(cost)`, `RelativeEntropy()` or `ReverseRelativeEntropy()`.
+        tol: certified gap, nats, relative to max(1, R), that counts as CONVERGED; None: 1e-9 in float64, 1e-4 in
+            float32.
+
+    Returns:
+        A `PerceptualPoint`; targets that no channel meets: rate +inf, INFEASIBLE.
+
+    Raises:
+        InputError: shapes that do not match, a source that is no pmf, a distortion that is not finite, a target that
+            is NaN, a negative P.
+
+    >>> bernoulli = Problem(jnp.array([0.7, 0.3]), 1 - jnp.eye(2))
+    >>> point = perceptual_rate(bernoulli, 0.2, 0.0)  # h(D) falls short of it: the output must stay Bernoulli(0.3)
+    >>> round(float(point.rate), 4)
+    0.1328
+    """
+    return _rate(problem, None, distortion, perception, UNCONSTRAINED, measure, tol)
+
+
+def perceptual_fixed_classifier_rate(
+    problem: Problem,
+    cross_entropy: ArrayLike,
+    distortion: ArrayLike,
+    perception: ArrayLike,
+    classification: ArrayLike,
+    *,
+    measure: Any = None,
+    tol: float | None = None,
+) -> PerceptualPoint:
+    """R(D, P, C) for a given classifier c: R(D, P) under one more constraint, E[-ln c(S|Xh)] <= C; certified.
+
+    Args:
+        problem: source (n,), distortion (n, m), finite.
+        cross_entropy: - sum_s P(s|x) ln c(s|xh), or any other loss of the classifier, finite, shape (n, m).
+        distortion: D, a scalar; inf for no constraint.
+        perception: P, a scalar; inf for no constraint.
+        classification: C >= 0, nats, a scalar; inf for no constraint.
+        measure: as in `perceptual_rate`.
+        tol: as in `perceptual_rate`.
+
+    Returns:
+        A `PerceptualPoint`; targets that no channel meets: rate +inf, INFEASIBLE.
+
+    Raises:
+        InputError: as `perceptual_rate`, and a cross entropy that is not finite or of another shape.
+
+    >>> problem = Problem(jnp.array([0.7, 0.3]), 1 - jnp.eye(2))
+    >>> loss = -jnp.log(jnp.array([[0.9, 0.1], [0.1, 0.9]]))
+    >>> round(float(perceptual_fixed_classifier_rate(problem, loss, 0.2, jnp.inf, 0.5).rate), 4)
+    0.1401
+    """
+    return _rate(problem, cross_entropy, distortion, perception, classification, measure, tol)
+
+
+def checked(
+    problem: Problem, measure: Any, *, square: bool = True, **targets: ArrayLike
+) -> tuple[Problem, Any, dict[str, jax.Array]]:
+    """The problem normalised, the measure to use and the targets in one dtype; values are checked where known.
+
+    Args:
+        problem: source (n,), distortion (n, m).
+        measure: None for total variation.
+        square: whether the measure will be used, and the alphabets must suit it.
+        targets: numbers by name, >= 0 but for the distortion, whose unit may be negative.
+
+    Raises:
+        InputError: quotes the offending value.
+    """
+    measure = TotalVariation() if measure is None else measure
+    if not isinstance(measure, MEASURES):
+        names = ", ".join(f"{one.__name__}({'cost' if one is Wasserstein else ''})" for one in MEASURES)
+        raise InputError(f"measure must be one of jaxrd.rdc's {names}; got {_quoted(measure)}.")
+    if not is_traced(problem):
+        make_room()
+        validate(problem)
+        if not np.isfinite(np.asarray(problem.distortion)[np.asarray(problem.source) > 0]).all():
+            raise InputError("distortion must be finite beside a perception constraint; got +inf. Pass a large cost.")
+    problem = as_arrays(problem)
+    source = jnp.asarray(problem.source)
+    distortion = masked(source, jnp.asarray(problem.distortion))
+    n, m = distortion.shape
+    dtype = source.dtype
+    if isinstance(measure, Wasserstein):
+        shape = jnp.shape(measure.cost)
+        if shape != (n, m):
+            raise InputError(f"the cost of Wasserstein must have shape {(n, m)}, as the distortion; got {shape}.")
+        cost = known(measure.cost)
+        if cost is not None and not (np.isfinite(cost) & (cost >= 0)).all():
+            raise InputError(f"the cost of Wasserstein must be finite and >= 0; got {cost.tolist()}.")
+        measure = Wasserstein(jnp.asarray(measure.cost, dtype))
+    elif square and n != m:
+        raise InputError(
+            f"{type(measure).__name__} compares laws on one alphabet; got {n} source and {m} reproduction letters. "
+            "Wasserstein(cost) compares any two."
+        )
+    found = {}
+    for name, target in targets.items():
+        if jnp.ndim(target) != 0:
+            raise InputError(f"{name} must be one number; got shape {jnp.shape(target)}. For many use jax.vmap.")
+        if not is_traced(target):
+            if np.isnan(float(target)):  # pyright: ignore
+                raise InputError(f"{name} must be one number; got {target!r}.")
+            if name != "distortion" and float(target) < 0:  # pyright: ignore
+                raise InputError(f"{name} must be >= 0; got {float(target):g}.")  # pyright: ignore
+        found[name] = jnp.asarray(target, dtype)
+    if _is_equality(measure, targets.get("perception", 1.0)):
+        measure = TotalVariation()
+    return Problem(source / source.sum(), distortion), measure, found
+
+
+def _is_equality(measure: Any, bound: ArrayLike) -> bool:
+    """Whether the bound asks for equal laws, which total variation states best."""
+    if is_traced(bound, measure) or float(bound) != 0:  # pyright: ignore
+        return False
+    if isinstance(measure, Wasserstein):
+        cost = np.asarray(measure.cost)
+        return cost.shape[0] == cost.shape[1] and bool(((cost > 0) == ~np.eye(len(cost), dtype=bool)).all())
+    return True
+
+
+def _quoted(value: Any) -> str:
+    return f"the class {value.__name__}, not one of it" if isinstance(value, type) else repr(value)
+
+
+def masked(source: jax.Array, matrix: jax.Array) -> jax.Array:
+    """The matrix with rows of zeros for letters of mass zero: nothing depends on them, and 0 * inf must not appear."""
+    return jnp.where(source[:, None] > 0, matrix, 0)
+
+
+def as_matrix(name: str, values: ArrayLike, problem: Problem) -> jax.Array:
+    """A finite matrix of the distortion's shape, its rows of mass zero `masked`.
+
+    Raises:
+        InputError: it is not.
+    """
+    source = jnp.asarray(problem.source)
+    matrix, shape = jnp.asarray(values, source.dtype), jnp.shape(problem.distortion)
+    if matrix.shape != shape:
+        raise InputError(f"{name} must have shape {shape}, as the distortion; got {matrix.shape}.")
+    if not is_traced(values, source):
+        kept = np.asarray(values)[np.asarray(source) > 0]
+        if not np.isfinite(kept).all():
+            raise InputError(f"{name} must be finite; got {float(kept[~np.isfinite(kept)][0])}.")
+    return masked(source, matrix)
+
+
+def tolerance(dtype: jnp.dtype, tol: float | None) -> jax.Array:
+    """The caller's tolerance; by default 1e-9 in float64, 1e-4 in float32."""
+    return jnp.asarray((1e-9 if dtype == jnp.float64 else 1e-4) if tol is None else tol, dtype)
+
+
+def _rate(
+    problem: Problem,
+    cross_entropy: ArrayLike | None,
+    distortion: ArrayLike,
+    perception: ArrayLike,
+    classification: ArrayLike,
+    measure: Any,
+    tol: float | None,
+) -> PerceptualPoint:
+    problem, measure, target = checked(
+        problem, measure, distortion=distortion, perception=perception, classification=classification
+    )
+    p, d = jnp.asarray(problem.source), jnp.asarray(problem.distortion)
+    n, m = d.shape
+    costs, bounds = [d], [target["distortion"]]
+    if cross_entropy is not None:
+        costs.append(as_matrix("cross_entropy", cross_entropy, problem))
+        bounds.append(target["classification"])
+    decoder = Decoder(jnp.arange(m), jnp.stack(costs), jnp.stack(bounds), measure, target["perception"], p)
+    program = Program(p, jnp.zeros((0, n, m), p.dtype), jnp.zeros(0, p.dtype), (decoder,))
+    return _point(p, least_rate(program, tolerance(p.dtype, tol)))
+
+
+def _point(source: jax.Array, found: LeastRate) -> PerceptualPoint:
+    """The only decoder's letters as the channel's output."""
+    (turn,), (spent,), (perception,) = found.primal.moves, found.primal.decoder_costs, found.primal.perceptions
+    (slopes,), (perception_slope,) = found.slopes.decoders, found.slopes.perceptions
+    possible = found.status != Status.INFEASIBLE
+    channel = found.primal.channel @ turn
+    # What the decoder does to its letters costs no rate, and may save some.
+    saved = jnp.maximum(mutual_information(source, found.primal.channel) - mutual_information(source, channel), 0)
+    nan = jnp.asarray(jnp.nan, source.dtype)
+
+    def where_possible(value):
+        return jnp.where(possible, value, nan)
+
+    return PerceptualPoint(
+        rate=found.rate - jnp.where(possible, jax.lax.stop_gradient(saved), 0),
+        lower=found.lower,
+        distortion=where_possible(spent[0]),
+        perception=where_possible(perception),
+        classification=where_possible(spent[1]) if spent.size > 1 else nan,
+        distortion_slope=where_possible(slopes[0]),
+        perception_slope=where_possible(perception_slope),
+        classification_slope=where_possible(slopes[1]) if spent.size > 1 else nan,
+        channel=where_possible(channel),
+        steps=found.steps,
+        status=found.status,
+    )

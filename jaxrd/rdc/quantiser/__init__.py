@@ -1,0 +1,1 @@
+"""Quantisers of one source letter at a time."""

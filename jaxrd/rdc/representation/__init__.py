@@ -1,0 +1,1 @@
+"""What a given representation can be decoded to, and universal representations."""

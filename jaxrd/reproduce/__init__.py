@@ -1,5 +1,0 @@
-"""Figures of the papers, recomputed: each a function to a `Reproduction`, its numbers beside its picture."""
-
-from jaxrd.reproduce.reproduction import Claim, Reproduction
-
-__all__ = ["Claim", "Reproduction"]

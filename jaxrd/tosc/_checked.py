@@ -1,0 +1,130 @@
+"""What functions of posteriors, labels and joints are given, checked on the host where it is known."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import numpy as np
+
+from jaxrd._eager import known, refuse_unless, refuse_weights
+from jaxrd.errors import InputError
+from jaxrd.tosc.joint import SparseJoint
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Given = dict[str, Any]
+Check = Callable[[Given], None]
+
+ROUNDING = 1e-3
+"""How far sums of probabilities, in half precision too, may be off."""
+
+
+def checked(*checks: Check) -> Callable[[Function], Function]:
+    """Let a function refuse, before it is compiled, known arguments that have no answer; traced ones pass.
+
+    Args:
+        checks: each is given the arguments by their names, and raises an `InputError`.
+    """
+
+    def guard(function: Any) -> Any:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()
+            for check in checks:
+                check(given.arguments)
+            return function(*args, **kwargs)
+
+        return call
+
+    return guard
+
+
+def a_matrix(name: str, what: str, *, most: float = np.inf, least: float = -np.inf) -> Check:
+    """Of shape (samples, classes), neither of them zero; entries from `least` to `most`, no NaN."""
+
+    def check(given: Given) -> None:
+        values = known(given[name])
+        if values is None:
+            return
+        if values.ndim != 2 or 0 in values.shape or values.dtype.kind not in "iufbV":
+            raise InputError(
+                f"{name} must be numbers of shape (samples, classes), none of them zero; got shape {values.shape}, "
+                f"{values.dtype}."
+            )
+        refuse_unless(lambda x: (x >= least) & (x <= most), name, values, what)
+
+    return check
+
+
+def some_labels(classes: Callable[[Given], int], name: str = "labels", of: str | None = None) -> Check:
+    """Integers below the number of classes, shape (samples,): as many as `of` has rows."""
+
+    def check(given: Given) -> None:
+        values, count = known(given[name]), classes(given)
+        if values is None:
+            return
+        rows = None if of is None else np.shape(given[of])[0]
+        if values.ndim != 1 or values.size == 0 or rows not in (None, len(values)):
+            wanted = "(samples,), at least one" if rows is None else f"({rows},)"
+            raise InputError(f"{name} must have shape {wanted}; got {values.shape}.")
+        if values.dtype.kind not in "iub" or values.min() < 0 or values.max() >= count:
+            raise InputError(
+                f"{name} must be integers in 0..{count - 1}; got {values.min()} to {values.max()} ({values.dtype})."
+            )
+
+    return check
+
+
+def some_weights(of: str) -> Check:
+    """None, or a weight >= 0 for every row of `of`: w stands for w / sum w."""
+
+    def check(given: Given) -> None:
+        weights, rows = given["weights"], np.shape(given[of])[0]
+        if weights is None:
+            return
+        if np.shape(weights) != (rows,):
+            raise InputError(f"weights must have shape ({rows},), one a sample; got {np.shape(weights)}.")
+        refuse_weights("weights", weights)
+
+    return check
+
+
+def a_joint(*, square: bool = True) -> Check:
+    """A joint pmf, shape (classes, classes), or (classes, n)."""
+
+    def check(given: Given) -> None:
+        if isinstance(given["joint"], SparseJoint):
+            return
+        values = known(given["joint"])
+        if values is None:
+            return
+        if values.ndim != 2 or 0 in values.shape or (square and values.shape[0] != values.shape[1]):
+            shape = "(classes, classes)" if square else "(classes, n)"
+            raise InputError(f"joint must have shape {shape}, none of them zero; got {values.shape}.")
+        refuse_weights("joint", values)
+        if abs(values.sum() - 1) > ROUNDING:
+            raise InputError(
+                f"joint must sum to 1; got {values.sum():.6g}. Pass joint / joint.sum() if that was meant."
+            )
+
+    return check
+
+
+def a_number(name: str, test: Callable[[np.ndarray], np.ndarray], what: str) -> Check:
+    """Numbers that pass an elementwise test."""
+    return lambda given: refuse_unless(test, name, given[name], what)
+
+
+def classes_of(name: str) -> Callable[[Given], int]:
+    """How many classes a matrix speaks of."""
+    return lambda given: np.shape(given[name])[-1]
+
+
+A_LOG_POSTERIOR = a_matrix("log_posterior", "ln of probabilities, <= 0", most=ROUNDING)
+TEMPERATURE = a_number("temperature", lambda t: (t > 0) & (t < np.inf), "a positive number")
+INVERSE_TEMPERATURE = a_number("inverse_temperature", lambda t: (t >= 0) & (t < np.inf), ">= 0 and finite")

@@ -1,0 +1,263 @@
+"""All the curves of paper [A] for one classifier, and their rates at chosen distortions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxrd._eager import refuse_unless, refuse_unless_whole
+from jaxrd._readable import readable
+from jaxrd._room import make_room
+from jaxrd.curve import Curve
+from jaxrd.errors import InputError
+from jaxrd.solution import Solution
+from jaxrd.tosc.calibration.reliability import Bin
+from jaxrd.tosc.curves import bounds
+from jaxrd.tosc.curves.bounds import Bound
+from jaxrd.tosc.curves.confusion import confusion_joint, landmarks
+from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
+from jaxrd.tosc.preparation import prepare
+
+CURVES = {
+    "oRD": "oracle lower bound",
+    "TMRD": "best if calibrated",
+    "iE&C": "decisions, label-aware coding",
+    "S&C": "send posterior sample",
+    "E&C": "compress decisions only",
+    "TS": "time-shared decisions",
+    "merge": "merge rare classes",
+}
+"""The curves by name, best to worst in the usual case, and what each means in three words."""
+
+
+@readable
+@dataclass(frozen=True)
+class Workings:
+    """What a second look at the same samples starts from.
+
+    Args:
+        outputs: the samples that gave the curves.
+        log_v: their ln v at the temperature, shape (samples, classes); None for hard decisions.
+        solved: the solutions behind iE&C and TMRD, a point of the curve each but for the first, silence.
+        places: one dict per distortion asked for: on which point of each curve its rate lies.
+    """
+
+    outputs: Outputs
+    log_v: jax.Array | None
+    solved: dict[str, Solution]
+    places: list[dict[str, bounds.Rate]]
+
+
+@readable
+@dataclass(frozen=True)
+class Limits:
+    """What `limits` found; rates in nats.
+
+    Args:
+        curves: a `Curve` by name; a curve that could not be computed is absent.
+        at: one dict per distortion asked for: `distortion`, and per curve the smallest rate (inf where the curve
+            does not reach it, None where the curve is absent; 0 from D_0 on, where always guessing the likeliest label
+            will do), with `TMRD_model` on model-believed distortion.
+        summary: samples, classes, landmarks, calibration.
+        workings: for `statistics`.
+        reliability: confidence against accuracy of the samples that gave the curves; empty for hard decisions.
+        warnings: what a reader should know before trusting a curve.
+    """
+
+    curves: dict[str, Curve]
+    at: list[dict[str, float | None]]
+    summary: dict[str, Any]
+    workings: Workings
+    reliability: tuple[Bin, ...] = ()
+    warnings: list[str] = field(default_factory=list)
+
+
+def _miscalibration(curve: Curve, samples: int) -> str | None:
+    """Words on believed against measured distortion, where they differ by more than the noise of the labels."""
+    believed, measured = np.asarray(curve.model_distortion), curve.distortion
+    # Of a mean of values in [0, 1]: an upper bound on its standard deviation, and one more label in any case.
+    noise = np.sqrt(np.maximum(believed * (1 - believed), 1 / samples) / samples)
+    off = measured - believed
+    told = off[np.abs(off) > 3 * noise]
+    if not told.size:
+        return None
+    worst = told[np.abs(told).argmax()]
+    return (
+        f"miscalibrated: the model believes itself {'better' if worst > 0 else 'worse'} than its labels show, by up to "
+        f"{abs(worst):.3f} in distortion; the label-measured points are what is achieved"
+    )
+
+
+def _default_targets(d_tm: float, d_0: float) -> list[float]:
+    """A few distortions of two decimals between deciding and guessing."""
+    if d_tm >= d_0:
+        return [min(float(np.ceil(100 * d_0)) / 100, 1.0)]
+    return sorted({round(d_tm + share * (d_0 - d_tm), 2) for share in (0.05, 0.25, 0.6)})
+
+
+def _beaten(rows: list[dict[str, float | None]]) -> str | None:
+    """Words on achievable curves below TMRD: with the true posterior and without end of samples there are none."""
+    for row in rows:
+        ours = row["TMRD"]
+        others = {name: rate for name in ("iE&C", "S&C", "E&C", "TS") if (rate := row[name]) is not None}
+        if ours is not None and others and min(others.values()) < ours - 1e-6:
+            name = min(others, key=lambda name: others[name])
+            return (
+                f"{name} lies below TMRD at D = {row['distortion']:.4g}: the posterior is off there, unless it is "
+                "noise (see --confidence), and TMRD on the label axis is one achievable scheme, no bound"
+            )
+    return None
+
+
+def _as_outputs(outputs: Outputs | ArrayLike, labels: ArrayLike | None) -> Outputs:
+    if isinstance(outputs, Outputs):
+        if labels is not None:
+            raise InputError("Outputs hold labels already; pass them without, or scores with labels.")
+        return outputs
+    shape = np.shape(outputs)
+    if labels is None or len(shape) not in (1, 2):
+        got = f"an array of shape {shape}" if shape else " ".join(repr(outputs).split())[:60]
+        raise InputError(
+            f"limits takes Outputs, or scores (samples, classes) or decisions (samples,) with labels; got {got}"
+            f"{' and no labels' if labels is None else ''}."
+        )
+    make = from_scores if len(shape) == 2 else from_decisions
+    return make(outputs, labels)  # pyright: ignore
+
+
+def _as_targets(at: Sequence[float] | None) -> list[float] | None:
+    if at is None:
+        return None
+    if isinstance(at, str) or np.ndim(at) != 1:
+        raise InputError(f"at must be a list of task distortions, such as at=[0.3]; got {at!r}.")
+    for d in at:
+        if not 0 <= d <= 1:
+            raise InputError(f"a task distortion must lie in [0, 1]; got {d:g}.")
+    return [float(d) for d in at]
+
+
+def limits(
+    outputs: Outputs | ArrayLike,
+    labels: ArrayLike | None = None,
+    *,
+    at: Sequence[float] | None = (),
+    temperature: float | None = None,
+    slopes: int = 32,
+    seed: int = 0,
+    tol: float | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Limits:
+    """Every curve of paper [A] for a classifier: few bits per sample a given accuracy costs, with certificates.
+
+    All are plug-in estimates from the samples; distortion is measured on the labels for every curve (TMRD reports
+    the model-believed one beside it). Without `temperature`, one half of the samples fits one and the other half gives
+    the curves (`split`).
+
+    Args:
+        outputs: labels with logits or decisions, from `from_scores`, `from_decisions` or `jaxrd.io.read_outputs`; or
+            what these two take, logits or probabilities (samples, classes) or decisions (samples,), with `labels`.
+        labels: true classes, integers, shape (samples,), where `outputs` are bare scores or decisions.
+        at: task distortions (1 - accuracy) at which every curve is solved for its smallest rate; None: a few between
+            that of the decisions and that of guessing.
+        temperature: fixes the temperature (1: as is), and then no sample is set aside.
+        slopes: points per curve.
+        seed: of the permutation.
+        tol: certified gap asked of iE&C and TMRD, nats; None: by dtype.
+        progress: called as progress(what, done, total) between batches.
+
+    Returns:
+        A `Limits`, rates in nats. Curves that need soft outputs are absent for hard decisions only.
+
+    Raises:
+        InputError: a distortion outside [0, 1], a temperature that is not positive or that decisions cannot use, fewer
+            than 2 slopes, or too few samples to split; scores or labels that cannot be used.
+
+    >>> found = limits(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), at=[0.25])
+    >>> round(found.at[0]["oRD"], 4)  # ln 2 - h(1/4)
+    0.1308
+    """
+    make_room()
+    asked, outputs = _as_targets(at), _as_outputs(outputs, labels)
+    if temperature is not None:
+        refuse_unless(lambda t: (t > 0) & (t < np.inf), "temperature", temperature, "a positive number")
+    if temperature is not None and outputs.logits is None:
+        raise InputError(f"temperature {temperature:g} has no effect: hard decisions have none. Pass scores.")
+    refuse_unless_whole("slopes", slopes, 2)
+
+    def tick(what: str) -> bounds.Tick:
+        return None if progress is None else partial(progress, what)
+
+    warnings: list[str] = []
+    total, log_v = len(outputs.labels), None
+    measures = ("ece", "nll", "brier")
+    calibration, table = dict.fromkeys(("temperature", *measures, *(f"{name}_before" for name in measures))), ()
+    if outputs.logits is not None:
+        outputs, log_v, calibration, table = prepare(outputs, temperature, seed, warnings)
+    samples, truth = len(outputs.labels), jnp.asarray(outputs.labels)
+    joint = confusion_joint(outputs.labels, outputs.decisions, outputs.classes)
+    d_tm, d_0, entropy = (float(x) for x in landmarks(joint))
+
+    found: dict[str, Bound | None] = {
+        "oRD": bounds.oracle(joint.sum(1), slopes),
+        "E&C": bounds.estimated(joint, slopes),
+        "iE&C": bounds.indirect(joint, slopes, tol=tol, tick=tick("iE&C")),
+        "TS": bounds.shared(joint, slopes),
+        "merge": bounds.merged(joint),
+    }
+    if log_v is None:
+        warnings.append("hard decisions only: S&C and TMRD need scores")
+    else:
+        found["S&C"] = bounds.sampled(joint, log_v, truth, slopes)
+        found["TMRD"] = aware = bounds.model_aware(log_v, truth, joint.sum(1), slopes, tol=tol, tick=tick("TMRD"))
+        if words := _miscalibration(aware.curve, samples):
+            warnings.append(words)
+    if found["TS"] is None:
+        warnings.append(
+            f"D_TM = {d_tm:.4g} is not below D_0 = {d_0:.4g}: always guessing one class does as well; TS is undefined"
+        )
+    if outputs.classes**2 > samples / 10:
+        warnings.append(
+            f"{outputs.classes}^2 confusion cells for {samples} samples: the plug-in iE&C is optimistic; cross-fitting "
+            "(--confidence) says by how much"
+        )
+
+    asks = {name: bound.smallest for name, bound in found.items() if bound is not None}
+    aware = found.get("TMRD")
+    if aware is not None and aware.smallest_believed is not None:
+        asks["TMRD_model"] = aware.smallest_believed
+    rows: list[dict[str, float | None]] = []
+    places: list[dict[str, bounds.Rate]] = []
+    targets = _default_targets(d_tm, d_0) if asked is None else asked
+    for i, d in enumerate(targets):
+        row: dict[str, float | None] = {"distortion": d} | dict.fromkeys((*CURVES, "TMRD_model"))
+        # The likeliest label costs nothing to say, wherever a curve itself may begin.
+        nothing = set() if d < d_0 - 1e-12 else set(CURVES)
+        answers = {name: bounds.Rate(0.0) if name in nothing else ask(d) for name, ask in asks.items()}
+        for name, answer in answers.items():
+            row[name] = answer.rate
+            if not answer.converged:
+                warnings.append(f"{name} at D = {d:.4g} did not converge: its rate is an upper bound")
+        rows.append(row)
+        places.append(answers)
+        if progress is not None:
+            progress("rates asked for", i + 1, len(targets))
+    if beaten := _beaten(rows):
+        warnings.append(beaten)
+    summary = {
+        "samples": samples,
+        "samples_total": total,
+        "classes": outputs.classes,
+        "task_model_distortion": d_tm,
+        "zero_rate_distortion": d_0,
+        "estimate_entropy_nats": entropy,
+    } | calibration
+    curves = {name: bound.curve for name in CURVES if (bound := found.get(name)) is not None}
+    solved = {name: bound.solved for name in curves if (bound := found[name]) is not None and bound.solved is not None}
+    return Limits(curves, rows, summary, Workings(outputs, log_v, solved, places), table, warnings)

@@ -1,0 +1,1 @@
+"""Is a confidence believable: temperature scaling and reliability."""

@@ -1,0 +1,1 @@
+"""How far the curves of `limits` may be from those of the population."""

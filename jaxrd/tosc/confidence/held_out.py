@@ -1,0 +1,163 @@
+"""Channels fitted on some samples and measured on others: achievable points, and cross-fitted curves."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from scipy.interpolate import PchipInterpolator
+
+from jaxrd._eager import refuse_unless_whole
+from jaxrd._sweep import sweep
+from jaxrd.curve import Curve, lower_convex_envelope
+from jaxrd.problem import Problem
+from jaxrd.solution import Solution, Status
+from jaxrd.solvers.certificate import prepare
+from jaxrd.tosc.curves.confusion import confusion_joint
+from jaxrd.tosc.curves.soft import model_aware_problem
+
+
+class HeldOut(NamedTuple):
+    """Fixed channels W with output laws q, one a slope, silence first, measured on samples that chose neither."""
+
+    slope: np.ndarray
+    """What the channels were made for, shape (k,); 0 for silence."""
+    rate: np.ndarray
+    """Mean KL(W(.|x) || q), nats: what channel simulation with q spends, at least I."""
+    distortion: np.ndarray
+    """Mean P(reproduction != label)."""
+    model_distortion: np.ndarray
+    """The same as the model believes it; for iE&C that of the samples it was fitted on."""
+    samples: int
+    """How many measured."""
+
+
+def halves(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of two random halves, each summing to one, zero on the other; shape (samples,) each."""
+    refuse_unless_whole("seed", seed, 0)
+    order = np.random.default_rng(seed).permutation(samples)
+    first, second = np.zeros(samples), np.zeros(samples)
+    first[order[: samples // 2]] = 1 / (samples // 2)
+    second[order[samples // 2 :]] = 1 / (samples - samples // 2)
+    return first, second
+
+
+@jax.jit
+def _measure(
+    problem: Problem, weights: jax.Array, right: jax.Array, slopes: jax.Array, reproductions: jax.Array
+) -> jax.Array:
+    """(rate, distortion, model distortion) of q's channels for other weights of the rows, shape (k, 3).
+
+    right: the weight of each row together with each label, shape (rows, classes).
+    """
+
+    def one(point):
+        slope, q = point
+        kernel = prepare(problem, slope).kernel
+        z = kernel.matvec(q)
+        channel = kernel.matrix * q / z[:, None]
+        model = (channel * problem.distortion).sum(1)
+        # ln W/q = -s d - ln Z: nothing to divide by.
+        divergence = slope * (kernel.minima[0] - model) - jnp.log(z)
+        return jnp.stack([weights @ divergence, 1 - (channel * right).sum(), weights @ model])
+
+    return jax.lax.map(one, (slopes, reproductions))
+
+
+def _with_silence(fitted: Solution, found: jax.Array, silence: tuple[float, float], samples: int) -> HeldOut:
+    columns = np.column_stack([fitted.slope, found])
+    return HeldOut(*np.vstack([(0, 0, *silence), columns]).T, samples=samples)
+
+
+def model_aware_held_out(
+    v: jax.Array, labels: np.ndarray, fit: np.ndarray, test: np.ndarray, slopes: ArrayLike, *, tol: float | None = None
+) -> HeldOut:
+    """TMRD's channels W ~ q_y exp(s v_y), q fitted to some samples, measured on others.
+
+    Args:
+        v: posteriors, shape (samples, classes).
+        labels: y, int, shape (samples,).
+        fit: weights of the samples that choose q, shape (samples,), as from `halves`.
+        test: weights of those that measure; equal where not zero.
+        slopes: s > 0, finite, shape (k,).
+        tol: certified gap asked, nats; None: by dtype.
+    """
+    fitted = sweep(model_aware_problem(v, fit), slopes, tol=tol)
+    problem, w = model_aware_problem(v), jnp.asarray(test, v.dtype)
+    right = w[:, None] * jax.nn.one_hot(labels, v.shape[1], dtype=v.dtype)
+    found = _measure(problem, w, right, fitted.slope, fitted.reproduction)
+    guess = int(np.asarray(fit @ v).argmax())
+    silence = 1 - float(test @ (labels == guess)), 1 - float(test @ np.asarray(v[:, guess]))
+    return _with_silence(fitted, found, silence, int((test > 0).sum()))
+
+
+def indirect_held_out(
+    labels: np.ndarray,
+    decisions: np.ndarray,
+    classes: int,
+    fit: np.ndarray,
+    test: np.ndarray,
+    slopes: ArrayLike,
+    *,
+    tol: float | None = None,
+) -> HeldOut:
+    """iE&C's channels W ~ q_y exp(s p(y|yt)), q and p(y|yt) fitted to some samples, measured on others.
+
+    For an estimate that the fitting samples lack p(y|yt) is their prior p(y).
+
+    Args:
+        labels: y, int, shape (samples,).
+        decisions: yt, the same.
+        classes: their number.
+        fit: weights of the samples that fit, shape (samples,).
+        test: weights of those that measure.
+        slopes: s > 0, finite, shape (k,).
+        tol: certified gap asked, nats; None: by dtype.
+    """
+    seen, held = (confusion_joint(labels, decisions, classes, w) for w in (fit, test))
+    estimate, prior = seen.sum(0), seen.sum(1)
+    posterior = jnp.where(estimate > 0, seen / jnp.where(estimate > 0, estimate, 1), prior[:, None])
+    problem = Problem(estimate, 1 - posterior.T)
+    fitted = sweep(problem, slopes, tol=tol)
+    found = _measure(problem, held.sum(0), held.T, fitted.slope, fitted.reproduction)
+    guess = int(prior.argmax())
+    silence = 1 - float(held.sum(1)[guess]), 1 - float(prior[guess])
+    return _with_silence(fitted, found, silence, int((test > 0).sum()))
+
+
+def averaged(first: HeldOut, second: HeldOut) -> Curve:
+    """The cross-fitted curve: each half's channels measured on the other, the two averaged (time sharing).
+
+    A plug-in is fitted to the very samples that measure it and lies low on average; this lies high, by what the fit of
+    half the samples lacks. The truth is between them, but for noise.
+    """
+    rate, d, model = ((a + b) / 2 for a, b in zip(first[1:4], second[1:4], strict=True))
+    nothing, achievable = np.full(len(rate), np.nan), np.full(len(rate), Status.ACHIEVABLE)
+    return Curve(d, rate, first.slope, nothing, achievable, model)
+
+
+def rate_between(curve: Curve, target: float) -> float:
+    """The rate of a falling curve at a distortion, interpolated on its lower envelope; inf below all of it.
+
+    >>> d = np.linspace(0, 1, 9)
+    >>> round(rate_between(Curve(d, (1 - d) ** 2, d, d, d), 0.7), 3)  # exactly 0.09; linear: 0.094
+    0.09
+    """
+    d, place = np.unique(curve.distortion, return_index=True)
+    envelope = np.asarray(lower_convex_envelope(curve.distortion, curve.rate))[place]
+    if target >= d[-1]:
+        return float(envelope[-1])
+    return np.inf if target < d[0] else max(float(PchipInterpolator(d, envelope)(target)), 0.0)
+
+
+def rate_of_envelope(distortion: np.ndarray, rate: np.ndarray, target: float) -> float:
+    """The least rate that time sharing of achievable points reaches at a distortion; inf below all of them.
+
+    >>> rate_of_envelope(np.array([0.0, 1.0]), np.array([2.0, 0.0]), 0.25)
+    1.5
+    """
+    value = float(lower_convex_envelope(np.append(distortion, target), np.append(rate, np.inf))[-1])
+    return np.inf if np.isnan(value) else max(value, 0.0)

@@ -1,0 +1,186 @@
+"""How far the curves of `limits` may be from those of the population the samples come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrd._eager import refuse_unless_whole
+from jaxrd._readable import readable
+from jaxrd._sweep import sweep
+from jaxrd.curve import Curve
+from jaxrd.errors import InputError
+from jaxrd.target import rate_at
+from jaxrd.tosc._limits import Limits
+from jaxrd.tosc.calibration.reliability import estimated_kappa
+from jaxrd.tosc.confidence import bands, held_out, resampling
+from jaxrd.tosc.confidence.bands import Excess, Progress, Uncertain
+from jaxrd.tosc.confidence.held_out import HeldOut
+from jaxrd.tosc.confidence.rigorous import Lines, Points, hoeffding, mcdiarmid
+from jaxrd.tosc.curves import bounds
+from jaxrd.tosc.curves.soft import model_aware_problem
+from jaxrd.tosc.estimate import risk_of
+
+REPLICATES = 400
+PRIOR_SLOPES = np.geomspace(0.5, 64, 24)
+"""Where the rigorous bounds are taken: chosen before any sample was seen, as they must be."""
+
+
+class Sandwich(NamedTuple):
+    """R_model(D + kappa) <= R_true(D) <= R_model(D - kappa), nats: plug-in, and the lower end with confidence."""
+
+    lower: float
+    upper: float
+    mcdiarmid_lower: float
+
+
+@readable
+@dataclass(frozen=True)
+class Statistics:
+    """What `statistics` found; rates in nats, NaN or None where there is nothing to say.
+
+    Args:
+        confidence: of every interval, at its own point. Of the rigorous bounds below and above each takes half the
+            risk, for all distortions at once.
+        replicates: of the bootstrap.
+        bands: by curve, an entry for each of its points, the rate at that point's distortion; `TMRD_model` over the
+            model-believed distortions of TMRD's points. None for the merge baseline: its points stand alone.
+        at: one dict per distortion asked for, by curve; None where the curve does not reach it.
+        excess: the same: achievable curves less TMRD, resampled together.
+        cross_fitted: TMRD and iE&C with channels measured on the half that did not fit them, both ways.
+        cross_fitted_at: their rates at the distortions asked for; inf where they do not reach so far.
+        oracle_lower: McDiarmid's bounds on oRD: no scheme whatever does better, whatever the model.
+        withdrawn: why a curve has no interval, by its name: too few samples for its classes, by what was measured.
+        sampled_bias: of S&C's plug-in at each of its points, by its formula.
+        lower: McDiarmid's bounds on the R(D) of the posteriors, over model-believed distortion.
+        upper_model: Hoeffding's on the same, from held-out samples.
+        upper: Hoeffding's over label-measured distortion: achieved whatever the calibration.
+        kappa: E max_y |P(y|v) - v_y|, as given or as estimated.
+        sandwich: at the distortions asked for, if kappa is what it is.
+    """
+
+    confidence: float
+    replicates: int
+    bands: dict[str, list[Uncertain | None]]
+    at: list[dict[str, Uncertain | None]]
+    excess: list[dict[str, Excess]]
+    cross_fitted: dict[str, Curve]
+    cross_fitted_at: list[dict[str, float]]
+    oracle_lower: Lines
+    withdrawn: dict[str, str] = field(default_factory=dict)
+    sampled_bias: np.ndarray | None = None
+    lower: Lines | None = None
+    upper_model: Points | None = None
+    upper: Points | None = None
+    kappa: float | None = None
+    sandwich: list[Sandwich] | None = None
+
+
+def _of_posteriors(
+    found: Limits, targets: list[float], folds: list[HeldOut], risk: float, kappa: float | None, tol: float | None
+) -> dict[str, Any]:
+    """What only a posterior allows: rigorous bounds on TMRD, S&C's bias, the sandwich."""
+    outputs, log_v = found.workings.outputs, found.workings.log_v
+    assert log_v is not None
+    problem = model_aware_problem(jnp.exp(log_v))
+    most = float(np.log(outputs.classes))
+    lower = mcdiarmid(sweep(problem, PRIOR_SLOPES, tol=tol), len(outputs.labels), risk / 2, most=most)
+    if kappa is None:
+        kappa = estimated_kappa(log_v, outputs.labels)
+
+    def sandwich(d: float) -> Sandwich:
+        above, below = (float(rate_at(problem, x, tol=tol).rate) for x in (d + kappa, d - kappa))
+        return Sandwich(above, below, lower.rate(d + kappa))
+
+    warm = found.curves["S&C"].parameters["inverse_temperature"]
+    biases = [float(resampling.plugin_bias(log_v, t)) if np.isfinite(t) else np.nan for t in warm]
+    return {
+        "sampled_bias": np.array(biases),
+        "lower": lower,
+        "upper_model": hoeffding(folds[0], risk / 2, believed=True, most=most),
+        "upper": hoeffding(folds[0], risk / 2, most=most),
+        "kappa": kappa,
+        "sandwich": [sandwich(d) for d in targets],
+    }
+
+
+def statistics(
+    found: Limits,
+    *,
+    confidence: float = 0.95,
+    kappa: float | None = None,
+    seed: int = 0,
+    tol: float | None = None,
+    progress: Progress = None,
+) -> Statistics:
+    """Intervals about the curves of `limits`, each by a method that is named, and cross-fitted TMRD and iE&C.
+
+    Everything is about the population at the temperature used: samples independent, none of them in the training or
+    the fit of the temperature. Bootstrap: 400 multinomial resamplings; closed forms are evaluated anew, solved curves
+    expanded about their optimum (`response`), nothing is solved again; oRD, whose maximum is flat, by inverting a test
+    (`inversion`). CLT: for curves with an influence function. Both are right for many samples, and withheld where the
+    classes are too many for the samples; McDiarmid's and Hoeffding's bounds are proofs at any number.
+
+    Args:
+        found: from `limits`.
+        confidence: in (0, 1).
+        kappa: E max_y |P(Y=y|V=v) - v_y|, how far the posterior is from the truth, in [0, 1]; None: estimated, which
+            no sample of labels can do without assumptions (`estimated_kappa`).
+        seed: of the resamplings and of the halves.
+        tol: certified gap asked of the solver, nats; None: by dtype. As in `limits`, lest it compile again.
+        progress: called as progress(what, done, total).
+
+    Raises:
+        InputError: a confidence outside (0, 1), a kappa outside [0, 1], or fewer than 4 samples.
+
+    >>> from jaxrd.tosc import from_decisions, limits
+    >>> y = np.arange(400) % 2
+    >>> found = statistics(limits(from_decisions(np.where(np.arange(400) % 5, y, 1 - y), y), at=[0.3])).at[0]["iE&C"]
+    >>> found.bootstrap.lower < found.rate < found.bootstrap.upper  # about 0.18 < 0.24 < 0.31
+    True
+    """
+    if not isinstance(found, Limits):
+        raise InputError(f"statistics takes what limits returned; got {type(found).__name__}.")
+    risk = risk_of(confidence)
+    if kappa is not None and found.workings.log_v is None:
+        raise InputError(f"kappa {kappa:g} has no effect: hard decisions have no posterior. Pass scores.")
+    if kappa is not None and not 0 <= kappa <= 1:
+        raise InputError(f"kappa must lie in [0, 1]; got {kappa:g}.")
+    refuse_unless_whole("seed", seed, 0)
+    outputs, log_v = found.workings.outputs, found.workings.log_v
+    samples, targets = len(outputs.labels), [float(row["distortion"] or 0) for row in found.at]
+    if samples < 4:
+        raise InputError(f"{samples} samples are too few for an interval; at least 4 are needed.")
+    withdrawn = bands.withdrawn(found)
+    respond = {name: f for name, f in bands.responses(found, REPLICATES, seed).items() if name not in withdrawn}
+    drawn = bands.along_curves(found, respond, risk, progress)
+    at, excess = bands.at_targets(found, respond, risk)
+    if "oRD" not in withdrawn:
+        drawn["oRD"], asked = bands.oracle(found, REPLICATES, risk, seed)
+        at = [{"oRD": first} | row for first, row in zip(asked, at, strict=True)]
+
+    first, second = held_out.halves(samples, seed)
+    occur, y, yt = bands.occurring(outputs)
+    folds = {
+        "iE&C": [
+            held_out.indirect_held_out(y, yt, len(occur), fit, test, PRIOR_SLOPES, tol=tol)
+            for fit, test in ((first, second), (second, first))
+        ]
+    }
+    more = {}
+    if log_v is not None:
+        folds["TMRD"] = [
+            held_out.model_aware_held_out(jnp.exp(log_v), outputs.labels, fit, test, PRIOR_SLOPES, tol=tol)
+            for fit, test in ((first, second), (second, first))
+        ]
+        more = _of_posteriors(found, targets, folds["TMRD"], risk, kappa, tol)
+    curves = {name: held_out.averaged(*both) for name, both in folds.items()}
+    rates = [{name: held_out.rate_between(curve, d) for name, curve in curves.items()} for d in targets]
+    prior = jnp.asarray(np.bincount(y) / samples)
+    oracle_lower = mcdiarmid(
+        bounds.oracle_at(prior, PRIOR_SLOPES), samples, risk / 2, most=float(np.log(outputs.classes))
+    )
+    return Statistics(confidence, REPLICATES, drawn, at, excess, curves, rates, oracle_lower, withdrawn, **more)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from jaxrd.curve import Curve, lower_convex_envelope
 from jaxrd.information import NATS_PER_BIT
-from jaxrd.solution import Status
+from jaxrd.solution import Status, has_failed
 
 # Okabe and Ito's colour-blind-safe palette; markers and dashes tell the curves apart without colour.
 STYLE = {
@@ -27,7 +27,6 @@ STYLE = {
     "TS": ("#999999", "None", (0, (1, 1.5))),
     "merge": ("#CC79A7", "v", "-"),
 }
-UNCONVERGED = (Status.MAX_STEPS, Status.STALLED, Status.NONFINITE, Status.INFEASIBLE)
 
 
 def _accuracy(distortion: Any) -> Any:
@@ -82,7 +81,7 @@ def limits_axes(
                     zorder=2,
                 )
                 envelopes = True
-        bad = np.isin(curve.status, UNCONVERGED) & np.isfinite(bits)
+        bad = has_failed(curve.status) & np.isfinite(bits)
         if bad.any():
             ax.plot(d[bad], bits[bad], "x", color="red", markersize=9, label=f"{name}: not converged", zorder=5)
     ax.axvline(task_model_distortion, color="0.35", linewidth=1, linestyle=(0, (6, 3)), zorder=1)
@@ -128,7 +127,7 @@ def curve_axes(ax: Axes, curve: Curve, *, label: str = "R(D)") -> Axes:
     d, bits = curve.distortion[order], curve.rate[order] / NATS_PER_BIT
     finite = np.isfinite(d) & np.isfinite(bits)
     ax.plot(d[finite], bits[finite], color="#0072B2", marker="o", markersize=4, linewidth=1.6, label=label)
-    bad = np.isin(curve.status[order], UNCONVERGED) & finite
+    bad = has_failed(curve.status[order]) & finite
     if bad.any():
         ax.plot(d[bad], bits[bad], "x", color="red", markersize=9, label="not converged")
     ax.set_xlabel("distortion")
@@ -165,8 +164,10 @@ def surface_axes(
     colours = ax.figure.colorbar(filled, ax=ax)
     colours.set_label("rate  [bits per sample]")
     grid_d, grid_c = np.meshgrid(distortion, loss, indexing="ij")
-    for kinds, marker, label in (((Status.ACHIEVABLE,), ".", "achieved"), (UNCONVERGED[:3], "x", "not certified")):
-        shown = np.isin(status, kinds) & np.isfinite(rate)
+    for of_kind, marker, label in (
+        (status == Status.ACHIEVABLE, ".", "achieved"), (has_failed(status), "x", "not certified")
+    ):  # fmt: skip
+        shown = of_kind & np.isfinite(rate)
         if shown.any():
             ax.plot(grid_d[shown], grid_c[shown], marker, color="#D55E00", markersize=5, label=label, clip_on=False)
     inside = [(d, c / NATS_PER_BIT) for d, c in asked if d <= distortion.max() and loss.min() <= c / NATS_PER_BIT]

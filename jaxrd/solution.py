@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 import jax
 import numpy as np
@@ -30,6 +31,33 @@ class Status(IntEnum):
     """A closed form."""
     ACHIEVABLE = 6
     """A point some code reaches; no lower bound is claimed."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether the point is known as well as was asked: CONVERGED or EXACT."""
+        return bool(has_converged(self))
+
+    @property
+    def failed(self) -> bool:
+        """Whether a solver did not do what was asked: MAX_STEPS, STALLED or NONFINITE.
+
+        INFEASIBLE is no failure: that no code exists is an answer. Nor is ACHIEVABLE: nothing was to be certified.
+        """
+        return bool(has_failed(self))
+
+
+def has_converged(status: Any) -> Any:
+    """`Status.converged` of each of an array of statuses."""
+    return (status == Status.CONVERGED) | (status == Status.EXACT)
+
+
+def has_failed(status: Any) -> Any:
+    """`Status.failed` of each of an array of statuses.
+
+    >>> has_failed(np.array([Status.CONVERGED, Status.STALLED, Status.INFEASIBLE]))
+    array([False,  True, False])
+    """
+    return (status == Status.MAX_STEPS) | (status == Status.STALLED) | (status == Status.NONFINITE)
 
 
 @register
@@ -67,7 +95,7 @@ class Solution:
     @property
     def converged(self) -> jax.Array:
         """Whether the gap is within the tolerance."""
-        return (self.status == Status.CONVERGED) | (self.status == Status.EXACT)
+        return has_converged(self.status)
 
     def curve(self) -> Curve:
         """The points as a `Curve` on the host."""

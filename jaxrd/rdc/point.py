@@ -58,7 +58,7 @@ class Point:
     @property
     def converged(self) -> bool:
         """Whether the gap is within the tolerance."""
-        return self.status in (Status.CONVERGED, Status.EXACT)
+        return self.status.converged
 
 
 @readable

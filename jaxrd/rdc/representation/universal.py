@@ -29,7 +29,7 @@ from jaxrd.rdc.perception.least_rate import least_rate
 from jaxrd.rdc.perception.program import Decoder, Program
 from jaxrd.rdc.perception.rate import as_matrix, checked, tolerance
 from jaxrd.rdc.point import FIXED, LIFTED, Point
-from jaxrd.solution import Status
+from jaxrd.solution import Status, has_converged
 
 MOST_ATOMS = 1024
 PERCEPTION = "perception"
@@ -257,7 +257,7 @@ def _joint(semantics: str, source: jax.Array, pairs: np.ndarray, letters: int, d
 
     together = solved(kept)
     each = [solved(pair[None]) for pair in pairs]
-    fine = all(int(one.status) == Status.CONVERGED for one in (together, *each))
+    fine = all(has_converged(int(one.status)) for one in (together, *each))
     rates, lowers = [float(one.rate) for one in each], [float(one.lower) for one in each]
     rate = np.inf if np.isinf(rates).any() else float(together.rate)
     return _universal(semantics, rate, float(together.lower), rates, lowers, _status(fine))
@@ -286,6 +286,6 @@ def universal_vector_gaussian_rate(
         raise InputError(f"distortion and classification must have one entry a pair; got {d.shape} and {c.shape}.")
     corner = vectors.rate_at(source, d.min(), c.min(), tol=tol)
     each = [vectors.rate_at(source, *pair, tol=tol) for pair in zip(d, c, strict=True)]
-    fine = all(int(point.status) == Status.CONVERGED for point in (corner, *each))
+    fine = all(has_converged(int(point.status)) for point in (corner, *each))
     rates, lowers = [float(point.rate) for point in each], [float(point.lower) for point in each]
     return _universal(LIFTED, float(corner.rate), float(corner.lower), rates, lowers, _status(fine))

@@ -15,7 +15,7 @@ from jaxrd.closed_form import categorical
 from jaxrd.critical import critical_slope
 from jaxrd.curve import Curve
 from jaxrd.problem import Problem
-from jaxrd.solution import Solution, Status
+from jaxrd.solution import Solution, Status, has_failed
 from jaxrd.solvers import solve
 from jaxrd.target import rate_at
 from jaxrd.tosc.curves.confusion import (
@@ -64,8 +64,7 @@ class Bound(NamedTuple):
 def _certified_at(problem: Problem, target: float, least: float, tol: float | None) -> Rate:
     """R(D) of a solved problem; a target within rounding (1e-12) below the least distortion counts as that one."""
     point = rate_at(problem, least if least - 1e-12 <= target < least else target, tol=tol)
-    converged = int(point.status) in (Status.CONVERGED, Status.EXACT, Status.INFEASIBLE)
-    return Rate(float(point.rate), float(point.slope), point.reproduction, converged)
+    return Rate(float(point.rate), float(point.slope), point.reproduction, not has_failed(int(point.status)))
 
 
 def slope_grid(classes: int, count: int, critical: float) -> np.ndarray:

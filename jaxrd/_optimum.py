@@ -212,5 +212,6 @@ def optimum(kind: str, problem: Problem, target: jax.Array, q: jax.Array, slope:
     start = jnp.where(used, end.q, 0), end.slope, jnp.asarray(jnp.inf, dtype)
     q, slope, change = jax.lax.fori_loop(0, POLISH, polish, start)
     violation = (terms(problem, slope, q).c - 1).max()
-    sound = (change <= 10 * eps**0.5) & (violation <= 100 * eps**0.75)
+    # In float32 a step of 4 sqrt(eps) still left derivatives off by .011 of their value.
+    sound = (change <= 2 * eps**0.5) & (violation <= 100 * eps**0.75)
     return jnp.where(sound, q, jnp.nan), jnp.where(sound, slope, jnp.nan)

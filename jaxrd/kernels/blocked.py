@@ -28,6 +28,7 @@ class CloudKernel:
     sound: jax.Array  # (n,) bool: no NaN, no -inf; what K holds in other rows means nothing, but is finite
     slopes: tuple[jax.Array]
     minima: tuple[jax.Array]  # (n,): min_y d
+    hidden: jax.Array  # (n,): the largest s (d - min_y d) that counts as a tie, nats
 
     @property
     def noise(self) -> float:
@@ -53,9 +54,8 @@ class CloudKernel:
         """The block of K and of d - min_y d of some rows, each (rows, m)."""
         cloud = self.cloud
         info = jnp.finfo(low.dtype)
-        excess = cloud.measure(x, jnp.asarray(cloud.reproduction)) - low[:, None]
-        tied = excess <= (4 + x.shape[1]) * info.eps * jnp.abs(low)[:, None]
-        excess = jnp.where(tied, 0, excess)
+        d = cloud.measure(x, jnp.asarray(cloud.reproduction))
+        excess = jnp.where(_ties(d, low, x.shape[1]), 0, d - low[:, None])
         k = jnp.exp(-jnp.clip(self.slopes[0], info.tiny, info.max) * excess)
         return jnp.where(excess >= 0, k, 0), excess
 
@@ -101,6 +101,11 @@ class CloudKernel:
         return (self._scan(add, jnp.zeros((), q.dtype), weights)[0],)
 
 
+def _ties(d: jax.Array, low: jax.Array, coordinates: int) -> jax.Array:
+    """Which pairs lie within rounding of the least of their row."""
+    return d - low[:, None] <= (4 + coordinates) * jnp.finfo(low.dtype).eps * jnp.abs(low)[:, None]
+
+
 def cloud_kernel(cloud: PointCloud, slope: jax.Array) -> CloudKernel:
     """Build the kernel: one pass over the pairs, for the row minima.
 
@@ -113,8 +118,10 @@ def cloud_kernel(cloud: PointCloud, slope: jax.Array) -> CloudKernel:
     def least(x):
         d = cloud.measure(x, y)
         # The sum, for XLA's minimum on CPU loses NaN on large arrays.
-        return jnp.where(jnp.isnan(d.sum(1)), jnp.nan, d.min(1))
+        low = jnp.where(jnp.isnan(d.sum(1)), jnp.nan, d.min(1))
+        return low, jnp.where(_ties(d, low, x.shape[1]), d - low[:, None], 0).max(1)
 
-    low = jax.lax.map(least, cloud.split(x)).reshape(-1)[: cloud.shape[0]]
+    low, tied = (a.reshape(-1)[: cloud.shape[0]] for a in jax.lax.map(least, cloud.split(x)))
     minima = jnp.where(jnp.isfinite(low), low, 0)
-    return CloudKernel(cloud, ~jnp.isposinf(low), low > -jnp.inf, (slope,), (minima,))
+    hidden = jnp.where(jnp.isfinite(slope) & jnp.isfinite(tied), slope * jnp.maximum(tied, 0), 0)
+    return CloudKernel(cloud, ~jnp.isposinf(low), low > -jnp.inf, (slope,), (minima,), hidden)

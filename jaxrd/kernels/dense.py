@@ -41,6 +41,7 @@ class DenseKernel:
     slopes: tuple[jax.Array, ...]  # one scalar per distortion
     distortions: tuple[jax.Array, ...]  # each (n, m)
     minima: tuple[jax.Array, ...]  # each (n,): min_y d
+    hidden: jax.Array  # (n,): the largest s (d - min_y d) that counts as a tie, nats
 
     @property
     def noise(self) -> float:
@@ -143,13 +144,17 @@ def _stacked(strips: Sequence[jax.Array]) -> jax.Array:
     return jnp.concatenate([jnp.pad(strip, ((0, 0), (0, m - strip.shape[1]))) for strip in strips])
 
 
-def _excess(d: jax.Array, low: jax.Array) -> jax.Array:
-    """d beyond the least of its row; pairs within rounding tie for it.
+def _ties(d: jax.Array, low: jax.Array) -> jax.Array:
+    """Which pairs lie within rounding of the least of their row.
 
     Inside a larger jit XLA may compute d anew for each use, rounded otherwise than where its least was found.
     """
-    excess = d - low[:, None]
-    return jnp.where(excess <= 4 * jnp.finfo(d.dtype).eps * jnp.abs(low)[:, None], 0, excess)
+    return d - low[:, None] <= 4 * jnp.finfo(d.dtype).eps * jnp.abs(low)[:, None]
+
+
+def _excess(d: jax.Array, low: jax.Array) -> jax.Array:
+    """d beyond the least of its row; zero for a tie."""
+    return jnp.where(_ties(d, low), 0, d - low[:, None])
 
 
 def _product(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -170,13 +175,14 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
     minima = tuple(jnp.where(jnp.isfinite(low), low, 0) for low in least)
     # 0 * inf on either side: no excess costs nothing at slope inf, a forbidden pair stays so at slope 0.
     info = jnp.finfo(distortions[0].dtype)
-    total = jnp.zeros((), info.dtype)
+    total, hidden = jnp.zeros((), info.dtype), jnp.zeros(minima[0].shape, info.dtype)
     for d, slope, low in zip(distortions, slopes, minima, strict=True):
         total += jnp.clip(slope, info.tiny, info.max) * _excess(d, low)
+        hidden += jnp.where(jnp.isfinite(slope), slope, 0) * jnp.where(_ties(d, low), d - low[:, None], 0).max(1)
     if len(distortions) > 1:  # each has a zero in every row, the sum need not
         shift = total.min(1)
         feasible &= ~jnp.isposinf(shift)
         total -= jnp.where(jnp.isfinite(shift), shift, 0)[:, None]
     # NaN and what lies below a minimum that is -inf: a letter of mass zero may hold them, and 0 * NaN would spread.
     matrix = jnp.where(total >= 0, jnp.exp(-total), 0)
-    return DenseKernel(matrix, feasible, sound, tuple(slopes), tuple(distortions), minima)
+    return DenseKernel(matrix, feasible, sound, tuple(slopes), tuple(distortions), minima, jnp.maximum(hidden, 0))

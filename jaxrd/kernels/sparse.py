@@ -25,6 +25,7 @@ class SparseKernel:
     sound: jax.Array  # (n,) bool: no NaN, no inf; other rows are taken as without discounts
     slopes: tuple[jax.Array]
     minima: tuple[jax.Array]  # (n,): min_y d
+    hidden: jax.Array  # (n,): zero, no pair counts as a tie that is none
     largest: jax.Array  # (n,): largest discount of a row
 
     @property
@@ -97,5 +98,6 @@ def sparse_kernel(distortion: SparseDiscount, slope: jax.Array) -> SparseKernel:
         sound,
         (slope,),
         (jnp.asarray(distortion.ceiling) - largest,),
+        jnp.zeros(n, discount.dtype),
         largest,
     )

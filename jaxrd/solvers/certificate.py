@@ -144,7 +144,9 @@ def certify(
     # I + s E d = F - KL(r||q); both sides without the row shift, so that a large offset of d cancels nothing.
     rate = jnp.maximum(e.objective - e.divergence - excess, 0)
     offset = jnp.where(jnp.isfinite(slope), slope * size, 0)
-    gap = jnp.maximum(e.gap, 0) + kernel.noise * eps * (1 + e.objective + excess + offset)
+    # A tie moves the exponents of its row by what it hides, and ln max c by as much where one row decides it.
+    ties = jnp.where(source > 0, kernel.hidden, 0).max()
+    gap = jnp.maximum(e.gap, 0) + ties + kernel.noise * eps * (1 + e.objective + excess + offset)
 
     # A large offset of d makes L large and its last digits too: they may not pass for convergence of the rate.
     allowed = jnp.minimum(tol * scale(e.objective + offset), jnp.maximum(tol, LOOSEST) * scale(e.objective))

@@ -61,6 +61,7 @@ GROUPS = {
             for test in (
                 "reference_values", "erokhin_reference", "bottleneck_reference", "ends", "lossless_ends",
                 "erokhin_by_slope", "inverse_and_vectorised", "gauss_markov_limits", "derivatives",
+                "derivative_at_the_least_distortion",
             )
         ]
         for name in (

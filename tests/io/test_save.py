@@ -30,6 +30,26 @@ def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def test_a_folder_of_a_file_s_name_is_left_alone(tmp_path):
+    """Whoever saves without check_target: it would be renamed aside, and deleted with what it was renamed into."""
+    (tmp_path / "x.csv").mkdir()
+    (tmp_path / "x.csv" / "mine").write_text("kept")
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        saved(tmp_path, "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+    assert (tmp_path / "x.csv" / "mine").read_text() == "kept"
+
+
+def test_one_file_is_replaced_in_one_step(tmp_path, monkeypatch):
+    """So that there is no moment without it."""
+    steps, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (steps.append(b), replace(a, b)))
+    for mark in (b"old", b"new"):
+        save_all(tmp_path, [("x.csv", mark)])
+    assert steps == [tmp_path / "x.csv"] * 2
+    assert content(tmp_path) == {"x.csv": b"new"}
+
+
 class TestOverwriting:
     @pytest.fixture
     def csv(self, tmp_path):

@@ -216,6 +216,23 @@ class TestCertificate:
         if sizes in ((2,), (3,)) or power <= 1:
             assert result.value <= max(result.best, values.max()) * (1 + 1e-5)
 
+    def test_above_one_a_tangent_bounds_nothing(self):
+        """Where M > 1 the price has several maxima, and the tangent at a lower one lies below the others."""
+        apart = 0
+        for seed in range(20):
+            g = np.random.default_rng(seed)
+            labels = g.dirichlet(np.full(3, 0.1), 5)
+            powers = 1.8 * labels
+            offset = -(powers * np.log(np.maximum(labels, 1e-300))).sum(1)
+            trial = Price(g.normal(0, 1, (5, 1)), powers, offset, labels, (3,), 1e-13, 1.8)
+            values, soft = ascend(trial, np.zeros(40, int), g.dirichlet(np.ones(3), 40))
+            lowest = int(values.argmin())
+            if values[lowest] < values.max() * (1 - 1e-3):
+                apart += 1
+                result = bound(trial, np.zeros(1, int), soft[[lowest]], tol=1e-6)
+                assert result.value >= values.max() * (1 - 1e-12)
+        assert apart > 5
+
     def test_ten_classes_are_never_called_certified_when_they_are_not(self):
         g = np.random.default_rng(0)
         x = g.standard_normal((24, 2))

@@ -51,6 +51,12 @@ class TestResampling:
         np.testing.assert_allclose(w.sum(1), 1)
         np.testing.assert_allclose((50 * w).var(), 1 - 1 / 50, rtol=0.05)
 
+    def test_a_class_ruled_out_adds_no_bias(self):
+        log_v = jnp.log(jnp.array([[0.9, 0.1], [0.2, 0.8]]))
+        masked = jnp.pad(log_v, ((0, 0), (0, 1)), constant_values=-jnp.inf)
+        np.testing.assert_allclose(resampling.plugin_bias(masked, 2.0), resampling.plugin_bias(log_v, 2.0), rtol=1e-14)
+        assert resampling.plugin_bias(log_v, 2.0) < -0.1
+
     def test_masses_are_the_joint_of_the_resampled(self, samples, weights):
         _, y, yt = samples
         joint, masses = joint_of(y, yt, 3, weights)

@@ -547,6 +547,14 @@ class TestLimits:
         np.testing.assert_allclose(line.rate, shared, rtol=1e-12, atol=1e-15)
         assert len(set(shared)) == len(shared) > 3
 
+    def test_estimates_are_compressed_from_their_own_largest_distortion(self):
+        """Of the estimates' marginal, not the labels': here 1/3 of one and 1/2 of the other are the likeliest."""
+        labels, estimates = np.array([0, 0, 1, 1, 2, 2]), np.array([2, 0, 1, 2, 2, 1])
+        found = tosc.limits(tosc.from_decisions(estimates, labels), slopes=4, at=[0.6])
+        shown = found.curves["E&C"].parameters["estimate_distortion"]
+        np.testing.assert_allclose([shown[0], shown[-1]], [1 / 2, 0], atol=1e-15)
+        assert found.curves["E&C"].rate[0] == 0
+
     def test_useless_classifier_has_no_time_sharing(self):
         found = tosc.limits(tosc.from_decisions(np.array([0, 0, 0, 1, 1, 1]), np.array([1, 1, 1, 1, 0, 0])), at=[0.3])
         assert "TS" not in found.curves

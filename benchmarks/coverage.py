@@ -71,6 +71,7 @@ def populations() -> list[Population]:
             (0.18, 0.22, 0.25, 0.3, 0.4),
         ),
         Population("400x10", rows, np.full(400, 1 / 400), 2000, 0.5, (0.35, 0.42, 0.5, 0.6, 0.75)),
+        Population("400x10, few", rows, np.full(400, 1 / 400), 500, 0.5, (0.35, 0.42, 0.5, 0.6, 0.75)),
     ]  # fmt: skip
 
 
@@ -167,8 +168,8 @@ def measure(population: Population, replicas: int, seed: int, *, slopes: int = 2
         for key, (holds, width) in result.items():
             held[key].append(holds)
             widths[key].append(width)
-        if sys.stderr.isatty():
-            print(f"\r{population.name} {i + 1}/{replicas}", end="", file=sys.stderr)
+        if i % 100 == 99:
+            print(f"{population.name}: {i + 1} of {replicas}", file=sys.stderr, flush=True)
     coverage = {}
     for key in sorted(held):
         rate, width = float(np.mean(held[key])), float(np.mean(widths[key]))

@@ -27,8 +27,8 @@ from scipy.optimize import brentq
 from jaxrd import Problem, rate_at, solve, tosc
 from jaxrd.closed_form import categorical
 from jaxrd.tosc.confidence.intervals import central_limit
-from jaxrd.tosc.confidence.response import model_aware
 from jaxrd.tosc.confidence.statistics import Statistics
+from jaxrd.tosc.curves import model_aware
 
 CONFIDENCE = 0.95
 EIGHT = np.array(
@@ -111,7 +111,7 @@ def lagrangian(population: Population, log_v: jax.Array, labels: np.ndarray) -> 
     v = jnp.exp(log_v)
     point = solve(tosc.model_aware_problem(v), population.slope)
     once = jnp.full((1, len(labels)), 1 / len(labels))
-    found = model_aware(v, jnp.asarray(labels), once, population.slope, point.reproduction)
+    found = model_aware.respond(v, jnp.asarray(labels), once, population.slope, point.reproduction)
     error = float(found.believed.deviation) / np.sqrt(len(labels))
     return float(point.rate + population.slope * point.distortion), error
 

@@ -24,9 +24,11 @@ from scipy.interpolate import PchipInterpolator
 
 from jaxrd import Problem, solve, sweep, tosc
 from jaxrd.closed_form import categorical
-from jaxrd.tosc.confidence import bands, resampling, response
+from jaxrd.tosc import resampling
+from jaxrd.tosc.confidence import bands
 from jaxrd.tosc.confidence.inversion import oracle_interval
 from jaxrd.tosc.confidence.statistics import REPLICATES
+from jaxrd.tosc.curves import estimated, indirect, model_aware, time_sharing
 
 RISK = 0.05
 SHARES = 0.3, 0.7  # of D_0, where oRD is asked
@@ -131,21 +133,21 @@ def intervals_of(v: np.ndarray, labels: np.ndarray, seed: int, names: tuple[str,
     d_tm, d_0, _ = tosc.landmarks(joint)
     at = tosc.estimate_and_compress(joint, AT["E&C"])
     found = {
-        "E&C": (float(at.distortion), resampling.estimated(joint, masses, AT["E&C"])),
-        "TS": (float(AT["TS"] * d_tm + (1 - AT["TS"]) * d_0), resampling.shared(joint, masses, AT["TS"])),
+        "E&C": (float(at.distortion), estimated.respond(joint, masses, AT["E&C"])),
+        "TS": (float(AT["TS"] * d_tm + (1 - AT["TS"]) * d_0), time_sharing.respond(joint, masses, AT["TS"])),
     }
     if "iE&C" in names:
         point = solve(tosc.indirect_problem(tosc.confusion_joint(y, yt, len(occur))), AT["iE&C"])
-        found["iE&C"] = float(point.distortion), response.indirect(joint, masses, AT["iE&C"], point.reproduction)
+        found["iE&C"] = float(point.distortion), indirect.respond(joint, masses, AT["iE&C"], point.reproduction)
     if "TMRD" in names:
         problem, weights, log_v = tosc.model_aware_problem(v), jnp.asarray(w), jnp.log(v)
         point = solve(problem, AT["TMRD"])
-        both = response.model_aware(jnp.asarray(v), jnp.asarray(labels), weights, AT["TMRD"], point.reproduction)
+        both = model_aware.respond(jnp.asarray(v), jnp.asarray(labels), weights, AT["TMRD"], point.reproduction)
         sampled = tosc.sample_and_communicate(log_v, labels, AT["S&C"])
         found |= {
             "TMRD": (float(tosc.label_distortion(problem, point, labels)), both.measured),
             "TMRD_model": (float(point.distortion), both.believed),
-            "S&C": (float(sampled.distortion), resampling.sampled(log_v, jnp.asarray(labels), weights, AT["S&C"])),
+            "S&C": (float(sampled.distortion), sampled.respond(log_v, jnp.asarray(labels), weights, AT["S&C"])),
         }
     return {name: (d, bands.uncertain(resampled, samples, RISK)) for name, (d, resampled) in found.items()}
 

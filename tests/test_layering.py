@@ -76,6 +76,7 @@ ALLOWED = {
         "_eager", "_room", "closed_form", "errors", "information", "problem", "pytree", "rdc.inputs",
         "rdc.lifted", "rdc.point", "solution",
     },
+    "tosc.resampling": {"solvers", "tosc.joint"},
     "rdc.inverse": {"_sweep", "problem", "rdc.inputs", "rdc.lifted", "rdc.point", "solution"},
     "rdc.literal": {
         "_threads", "problem", "rdc.alternating", "rdc.fixed", "rdc.inputs", "rdc.lifted", "rdc.point",
@@ -90,6 +91,7 @@ ALLOWED = {
     "tosc.curves": {
         "_readable", "_sweep", "channel", "closed_form", "critical", "curve", "distortion", "errors",
         "information", "problem", "solution", "solvers", "target", "tosc._checked", "tosc.joint",
+        "tosc.resampling",
     },
     "figures.rdc_fig3": {
         "curve", "datasets", "figures.reproduction", "information", "problem", "rdc.fixed", "rdc.inputs",
@@ -105,9 +107,9 @@ ALLOWED = {
     },
     "tosc.mixture": {"errors", "information", "tosc.curves"},
     "tosc.confidence": {
-        "_eager", "_readable", "_sweep", "closed_form", "curve", "errors", "information", "problem", "solution",
-        "solvers", "target", "tosc._limits", "tosc.calibration", "tosc.curves", "tosc.estimate", "tosc.joint",
-        "tosc.outputs",
+        "_eager", "_readable", "_sweep", "closed_form", "curve", "errors", "problem", "solution", "solvers",
+        "target", "tosc._limits", "tosc.calibration", "tosc.curves", "tosc.estimate", "tosc.joint",
+        "tosc.outputs", "tosc.resampling",
     },
     "tosc": {
         "errors", "tosc._limits", "tosc.calibration", "tosc.confidence", "tosc.curves", "tosc.estimate",

@@ -168,10 +168,10 @@ def _slope_for(accuracy: float, log_v: Any, labels: np.ndarray) -> float:
     import jax.numpy as jnp
 
     from jaxrd.errors import InputError
-    from jaxrd.tosc.curves import bounds
+    from jaxrd.tosc.curves import model_aware
 
     prior = jnp.asarray(np.bincount(labels, minlength=log_v.shape[1]) / len(labels))
-    found = bounds.model_aware(log_v, jnp.asarray(labels), prior, POINTS)
+    found = model_aware.draw(log_v, jnp.asarray(labels), prior, POINTS)
     place = found.smallest(1 - accuracy)
     if np.isinf(place.rate):
         raise InputError(

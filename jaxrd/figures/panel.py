@@ -20,7 +20,8 @@ from jaxrd.tosc import (
     log_posterior,
     sample_and_communicate,
 )
-from jaxrd.tosc.curves.bounds import Bound, estimated, indirect, model_aware, oracle, sampled
+from jaxrd.tosc.curves import estimated, indirect, model_aware, oracle, sampled
+from jaxrd.tosc.curves.drawing import Bound
 
 SCAN = np.geomspace(0.05, 300, 33)
 """Inverse temperatures, relative to the calibrated one, between which S&C is searched for crossings."""
@@ -107,15 +108,15 @@ def panel(
     joint = confusion_joint(outputs.labels, outputs.decisions, outputs.classes)
     d_tm, d_0, _ = (float(x) for x in landmarks(joint))
     bounds = {
-        "oRD": oracle(joint.sum(1), slopes),
-        "E&C": estimated(joint, slopes),
-        "iE&C": indirect(joint, slopes, tick=ticks("iE&C")),
+        "oRD": oracle.draw(joint.sum(1), slopes),
+        "E&C": estimated.draw(joint, slopes),
+        "iE&C": indirect.draw(joint, slopes, tick=ticks("iE&C")),
     }
     if outputs.logits is None:
         return Panel(outputs, joint, d_tm, d_0, bounds)
     labels = jnp.asarray(outputs.labels)
     temperature = float(fit_temperature(outputs.logits, labels))
     log_v = log_posterior(outputs.logits, temperature)
-    bounds["S&C"] = sampled(joint, log_v, labels, 2 * slopes)
-    bounds["TMRD"] = model_aware(log_v, labels, joint.sum(1), slopes, tick=ticks("TMRD"))
+    bounds["S&C"] = sampled.draw(joint, log_v, labels, 2 * slopes)
+    bounds["TMRD"] = model_aware.draw(log_v, labels, joint.sum(1), slopes, tick=ticks("TMRD"))
     return Panel(outputs, joint, d_tm, d_0, bounds, log_v, temperature)

@@ -8,26 +8,18 @@ from jaxrd.tosc.calibration.temperature import fit_temperature, log_posterior
 from jaxrd.tosc.confidence.statistics import Statistics, statistics
 from jaxrd.tosc.curves.compressed import CompressAndEstimate, compress_and_estimate, map_distortion
 from jaxrd.tosc.curves.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
-from jaxrd.tosc.curves.confusion import (
-    EstimateAndCompress,
-    Landmarks,
-    Merged,
-    confusion_joint,
-    estimate_and_compress,
-    indirect_problem,
-    landmarks,
-    merge_baseline,
-    merge_order,
-    time_sharing,
-)
+from jaxrd.tosc.curves.confusion import Landmarks, confusion_joint, landmarks
+from jaxrd.tosc.curves.estimated import EstimateAndCompress, estimate_and_compress
+from jaxrd.tosc.curves.indirect import indirect_problem
+from jaxrd.tosc.curves.merged import Merged, merge_baseline, merge_order
+from jaxrd.tosc.curves.model_aware import label_distortion, model_aware_problem
 from jaxrd.tosc.curves.parametric import smallest_rate
-from jaxrd.tosc.curves.soft import (
+from jaxrd.tosc.curves.sampled import (
     SampleAndCommunicate,
-    label_distortion,
-    model_aware_problem,
     sample_and_communicate,
     sample_and_communicate_in_blocks,
 )
+from jaxrd.tosc.curves.time_sharing import time_sharing
 from jaxrd.tosc.estimate import Estimate
 from jaxrd.tosc.identifiability.annotations import Annotations, RepeatedInputs, annotation_entropy, repeated_inputs
 from jaxrd.tosc.identifiability.fano import greatest_entropy, least_entropy, least_error

@@ -19,21 +19,14 @@ from jaxrd.curve import Curve
 from jaxrd.errors import InputError
 from jaxrd.solution import Solution
 from jaxrd.tosc.calibration.reliability import Bin
-from jaxrd.tosc.curves import bounds
-from jaxrd.tosc.curves.bounds import Bound
+from jaxrd.tosc.curves import EVERY, MODEL_AWARE, TIME_SHARING
 from jaxrd.tosc.curves.confusion import confusion_joint, landmarks
+from jaxrd.tosc.curves.definition import BELIEVED, Samples
+from jaxrd.tosc.curves.drawing import Bound, Rate
 from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
 from jaxrd.tosc.preparation import prepare
 
-CURVES = {
-    "oRD": "oracle lower bound",
-    "TMRD": "best if calibrated",
-    "iE&C": "decisions, label-aware coding",
-    "S&C": "send posterior sample",
-    "E&C": "compress decisions only",
-    "TS": "time-shared decisions",
-    "merge": "merge rare classes",
-}
+CURVES = {curve.name: curve.meaning for curve in EVERY}
 """The curves by name, best to worst in the usual case, and what each means in three words."""
 
 
@@ -52,7 +45,7 @@ class Workings:
     outputs: Outputs
     log_v: jax.Array | None
     solved: dict[str, Solution]
-    places: list[dict[str, bounds.Rate]]
+    places: list[dict[str, Rate]]
 
 
 @readable
@@ -105,13 +98,14 @@ def _default_targets(d_tm: float, d_0: float) -> list[float]:
 def _beaten(rows: list[dict[str, float | None]]) -> str | None:
     """Words on achievable curves below TMRD: with the true posterior and without end of samples there are none."""
     for row in rows:
-        ours = row["TMRD"]
-        others = {name: rate for name in ("iE&C", "S&C", "E&C", "TS") if (rate := row[name]) is not None}
+        ours = row[MODEL_AWARE.name]
+        others = {curve.name: rate for curve in EVERY if curve.achievable and (rate := row[curve.name]) is not None}
         if ours is not None and others and min(others.values()) < ours - 1e-6:
             name = min(others, key=lambda name: others[name])
             return (
-                f"{name} lies below TMRD at D = {row['distortion']:.4g}: the posterior is off there, unless it is "
-                "noise (see --confidence), and TMRD on the label axis is one achievable scheme, no bound"
+                f"{name} lies below {MODEL_AWARE.name} at D = {row['distortion']:.4g}: the posterior is off there, "
+                f"unless it is noise (see --confidence), and {MODEL_AWARE.name} on the label axis is one achievable "
+                "scheme, no bound"
             )
     return None
 
@@ -191,9 +185,6 @@ def limits(
         raise InputError(f"temperature {temperature:g} has no effect: hard decisions have none. Pass scores.")
     refuse_unless_whole("slopes", slopes, 2)
 
-    def tick(what: str) -> bounds.Tick:
-        return None if progress is None else partial(progress, what)
-
     warnings: list[str] = []
     total, log_v = len(outputs.labels), None
     measures = ("ece", "nll", "brier")
@@ -204,23 +195,21 @@ def limits(
     joint = confusion_joint(outputs.labels, outputs.decisions, outputs.classes)
     d_tm, d_0, entropy = (float(x) for x in landmarks(joint))
 
-    found: dict[str, Bound | None] = {
-        "oRD": bounds.oracle(joint.sum(1), slopes),
-        "E&C": bounds.estimated(joint, slopes),
-        "iE&C": bounds.indirect(joint, slopes, tol=tol, tick=tick("iE&C")),
-        "TS": bounds.shared(joint, slopes),
-        "merge": bounds.merged(joint),
-    }
+    drawn: dict[str, Bound] = {}
+    given = Samples(joint, truth, log_v)
+    for curve in EVERY:
+        if log_v is not None or not curve.needs_posterior:
+            bound = curve.draw(given, slopes, tol, None if progress is None else partial(progress, curve.name))
+            drawn |= {} if bound is None else {curve.name: bound}
     if log_v is None:
-        warnings.append("hard decisions only: S&C and TMRD need scores")
-    else:
-        found["S&C"] = bounds.sampled(joint, log_v, truth, slopes)
-        found["TMRD"] = aware = bounds.model_aware(log_v, truth, joint.sum(1), slopes, tol=tol, tick=tick("TMRD"))
-        if words := _miscalibration(aware.curve, samples):
-            warnings.append(words)
-    if found["TS"] is None:
+        absent = " and ".join(sorted(curve.name for curve in EVERY if curve.needs_posterior))
+        warnings.append(f"hard decisions only: {absent} need scores")
+    elif words := _miscalibration(drawn[MODEL_AWARE.name].curve, samples):
+        warnings.append(words)
+    if TIME_SHARING.name not in drawn:
         warnings.append(
-            f"D_TM = {d_tm:.4g} is not below D_0 = {d_0:.4g}: always guessing one class does as well; TS is undefined"
+            f"D_TM = {d_tm:.4g} is not below D_0 = {d_0:.4g}: always guessing one class does as well; "
+            f"{TIME_SHARING.name} is undefined"
         )
     if outputs.classes**2 > samples / 10:
         warnings.append(
@@ -228,18 +217,17 @@ def limits(
             "(--confidence) says by how much"
         )
 
-    asks = {name: bound.smallest for name, bound in found.items() if bound is not None}
-    aware = found.get("TMRD")
-    if aware is not None and aware.smallest_believed is not None:
-        asks["TMRD_model"] = aware.smallest_believed
+    asks = {name: bound.smallest for name, bound in drawn.items()}
+    asks |= {name + BELIEVED: ask for name, bound in drawn.items() if (ask := bound.smallest_believed) is not None}
+    axes = [curve.name for curve in EVERY] + [curve.name + BELIEVED for curve in EVERY if curve.believed]
     rows: list[dict[str, float | None]] = []
-    places: list[dict[str, bounds.Rate]] = []
+    places: list[dict[str, Rate]] = []
     targets = _default_targets(d_tm, d_0) if asked is None else asked
     for i, d in enumerate(targets):
-        row: dict[str, float | None] = {"distortion": d} | dict.fromkeys((*CURVES, "TMRD_model"))
+        row: dict[str, float | None] = {"distortion": d} | dict.fromkeys(axes)
         # The likeliest label costs nothing to say, wherever a curve itself may begin.
         nothing = set() if d < d_0 - 1e-12 else set(CURVES)
-        answers = {name: bounds.Rate(0.0) if name in nothing else ask(d) for name, ask in asks.items()}
+        answers = {name: Rate(0.0) if name in nothing else ask(d) for name, ask in asks.items()}
         for name, answer in answers.items():
             row[name] = answer.rate
             if not answer.converged:
@@ -258,6 +246,6 @@ def limits(
         "zero_rate_distortion": d_0,
         "estimate_entropy_nats": entropy,
     } | calibration
-    curves = {name: bound.curve for name in CURVES if (bound := found.get(name)) is not None}
-    solved = {name: bound.solved for name in curves if (bound := found[name]) is not None and bound.solved is not None}
+    curves = {name: bound.curve for name, bound in drawn.items()}
+    solved = {name: bound.solved for name, bound in drawn.items() if bound.solved is not None}
     return Limits(curves, rows, summary, Workings(outputs, log_v, solved, places), table, warnings)

@@ -26,7 +26,7 @@ from jaxrd.figures.tosc_fig4.compute import coded_merges, tosc_fig4
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io import read_outputs
 from jaxrd.io.codec import CodecPoints
-from jaxrd.tosc.curves.bounds import indirect
+from jaxrd.tosc.curves import indirect
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ class TestHeldOut:
         outputs = self.noisy_decisions(150)
         joint = tosc.confusion_joint(outputs.labels, outputs.decisions, 10)
         found = held_out_indirect(outputs, slopes=EIGHT)
-        plug_in = chords(indirect(joint, 31).curve)
+        plug_in = chords(indirect.draw(joint, 31).curve)
         inner = (found.distortion > 0.4) & (found.distortion < 0.8)
         assert inner.sum() >= 3
         assert (found.rate[inner] > plug_in(found.distortion[inner])).all()

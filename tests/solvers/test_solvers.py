@@ -20,6 +20,7 @@ from jaxrd import (
     interior_point,
     optimal_channel,
     solve,
+    sweep,
     working_set,
 )
 from jaxrd.distortion import PointCloud
@@ -63,6 +64,16 @@ def test_cifar_outputs(data, monkeypatch):
     on_device = jax.tree.map(jnp.asarray, problem)
     for slope in (*EXTREME, *grid[::6]):
         assert_certified(problem, slope, interior_point(on_device, jnp.asarray(slope)))
+
+
+def test_iterations_stay_few():
+    """684 and at most 16 a slope, 375 and 9, when this was written: what does not stop in time, or steps too short,
+    still converges."""
+    for name, most, in_all in (("P1-200", 17, 720), ("P2-100", 10, 400)):
+        problem, grid = problems.named(name)
+        steps = np.asarray(sweep(problem, grid).steps)
+        assert steps.max() <= most
+        assert steps.sum() <= in_all
 
 
 def test_stall_of_the_idle_count():

@@ -17,6 +17,8 @@ from jaxrd.cli.app import run
 from jaxrd.cli.confidence_report import confidence_figure, report
 from jaxrd.tosc.confidence import bands, held_out
 from jaxrd.tosc.confidence.statistics import PRIOR_SLOPES
+from jaxrd.tosc.curves import ESTIMATED, EVERY, MODEL_AWARE, ORACLE
+from jaxrd.tosc.curves.oracle import oracle_at
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 # By its path: a package of that name measures which lines tests reach, and may be loaded.
@@ -106,7 +108,7 @@ class TestStatistics:
         prior = np.bincount(labels) / 150
         for lines, curve in (
             (found.lower, sweep(tosc.model_aware_problem(posteriors), PRIOR_SLOPES)),
-            (found.oracle_lower, tosc.bounds.oracle_at(prior, PRIOR_SLOPES)),
+            (found.oracle_lower, oracle_at(prior, PRIOR_SLOPES)),
         ):
             dual = curve.rate + PRIOR_SLOPES * curve.distortion - curve.gap
             reach = np.sqrt(np.log(24 / 0.025) / (2 * 150))
@@ -161,12 +163,12 @@ class TestStatistics:
         """No interval is given where coverage was not measured, and a sentence says so."""
         assert bands.withdrawn(limits) == {}
         with monkeypatch.context() as context:
-            context.setattr(bands, "MEASURED", dict.fromkeys(bands.MEASURED, 2) | {"oRD": 3})
+            context.setattr(bands, "EVERY", [replace(c, most_classes=2 + (c is ORACLE)) for c in EVERY])
             assert set(bands.withdrawn(limits)) == SOFT - {"oRD"}
         few = replace(limits, workings=replace(limits.workings, outputs=limits.workings.outputs.take(np.arange(24))))
         assert set(bands.withdrawn(few)) == SOFT  # 8 samples a class
-        for name in ("TMRD", "TMRD_model", "oRD"):
-            monkeypatch.setitem(bands.LEAST_SAMPLES, name, 51)
+        fewer = [replace(c, least_samples=51) if c in (ORACLE, MODEL_AWARE) else c for c in EVERY]
+        monkeypatch.setattr(bands, "EVERY", fewer)
         found = tosc.statistics(limits)
         assert set(found.withdrawn) == {"TMRD", "TMRD_model", "oRD"}
         assert set(found.bands) == set(found.at[0]) == SOFT - set(found.withdrawn)
@@ -236,7 +238,7 @@ class TestStatistics:
     def test_silence_has_no_band_though_its_rate_is_rounding(self, limits):
         curve = limits.curves["E&C"]
         rounded = replace(curve, rate=np.append(2e-16, curve.rate[1:]))
-        drawn_by = bands._parameters("E&C", rounded, 1.0)
+        drawn_by = bands._parameters(ESTIMATED, rounded)
         np.testing.assert_array_equal(np.isnan(drawn_by), np.append(True, curve.rate[1:] == 0))
 
 
@@ -370,12 +372,14 @@ class TestCoverage:
         """No interval that is given misses more often than noise explains; oRD's never lie above the maximum."""
         document = json.loads((BENCHMARKS / "results" / "coverage_classes.json").read_text())
         assert {row["classes"] for row in document["oRD"]} == {2, 10, 100, 1000}
+        defined = {curve.name: curve for curve in EVERY}
+        defined |= {"TMRD_model": defined["TMRD"]}
         given = [
             row
             for row in document["oRD"] + document["curves"]
             if (name := row.get("curve", "oRD")) != "iE&C"
-            and row["samples"] >= bands.LEAST_SAMPLES[name] * row["classes"]
-            and row["classes"] <= bands.MEASURED[name]
+            and row["samples"] >= defined[name].least_samples * row["classes"]
+            and row["classes"] <= defined[name].most_classes
         ]
         assert {row["classes"] for row in given if "curve" in row} == {10}
         assert {row["classes"] for row in given if "curve" not in row} == {2, 10, 100}

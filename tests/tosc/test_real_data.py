@@ -1,5 +1,7 @@
 """Real classifiers: the values of theory.md and of the paper's setting (needs JAXRD_DATA)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from jaxrd import Status, tosc
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io import read_outputs
 from jaxrd.tosc.confidence import bands, held_out
+from jaxrd.tosc.curves import EVERY
 
 
 def bits(row):
@@ -36,7 +39,7 @@ def test_cifar_100_with_confidence(data, monkeypatch):
     outputs, _ = read_outputs(data / "classifiers" / "cifar100_vgg19_bn_logits.npz")
     limits = tosc.limits(outputs, slopes=4, at=[0.4, 0.57, 0.75])
     assert bands.withdrawn(limits)["TMRD"] == "100 classes: how often it holds is measured up to 10 only"
-    monkeypatch.setattr(bands, "MEASURED", dict.fromkeys(bands.MEASURED, 100))
+    monkeypatch.setattr(bands, "EVERY", [replace(curve, most_classes=100) for curve in EVERY])
     found = tosc.statistics(limits)
     for row, at, excess, crossed in zip(limits.at, found.at, found.excess, found.cross_fitted_at, strict=True):
         assert set(excess) == {"S&C", "E&C", "TS"}

@@ -12,8 +12,11 @@ from strategies import generators
 from jaxrd import Problem, optimal_channel, rate_at, solve, sweep, tosc
 from jaxrd.closed_form import categorical
 from jaxrd.curve import Curve
-from jaxrd.tosc.confidence import held_out, intervals, inversion, resampling, response
+from jaxrd.tosc import resampling
+from jaxrd.tosc.confidence import held_out, intervals, inversion
 from jaxrd.tosc.confidence.rigorous import hoeffding, mcdiarmid
+from jaxrd.tosc.curves import estimated, indirect, model_aware, sampled, time_sharing
+from jaxrd.tosc.curves.sampled import plugin_bias
 
 
 def drawn(seed=0, n=600, k=3, concentration=0.4):
@@ -54,8 +57,8 @@ class TestResampling:
     def test_a_class_ruled_out_adds_no_bias(self):
         log_v = jnp.log(jnp.array([[0.9, 0.1], [0.2, 0.8]]))
         masked = jnp.pad(log_v, ((0, 0), (0, 1)), constant_values=-jnp.inf)
-        np.testing.assert_allclose(resampling.plugin_bias(masked, 2.0), resampling.plugin_bias(log_v, 2.0), rtol=1e-14)
-        assert resampling.plugin_bias(log_v, 2.0) < -0.1
+        np.testing.assert_allclose(plugin_bias(masked, 2.0), plugin_bias(log_v, 2.0), rtol=1e-14)
+        assert plugin_bias(log_v, 2.0) < -0.1
 
     def test_masses_are_the_joint_of_the_resampled(self, samples, weights):
         _, y, yt = samples
@@ -73,15 +76,15 @@ class TestResampling:
         log_v = jnp.log(v)
         joint, masses = joint_of(y, yt, 3, weights)
         if name == "E&C":
-            found = resampling.estimated(joint, jnp.asarray(masses), 0.2)
+            found = estimated.respond(joint, jnp.asarray(masses), 0.2)
             target = float(tosc.estimate_and_compress(joint, 0.2).distortion)
         elif name == "S&C":
-            found = resampling.sampled(log_v, jnp.asarray(y), weights, 2.0)
+            found = sampled.respond(log_v, jnp.asarray(y), weights, 2.0)
             target = float(tosc.sample_and_communicate(log_v, y, 2.0).distortion)
         else:
             d_tm, d_0, _ = tosc.landmarks(joint)
             target = float(0.6 * d_tm + 0.4 * d_0)
-            found = resampling.shared(joint, jnp.asarray(masses), 0.6)
+            found = time_sharing.respond(joint, jnp.asarray(masses), 0.6)
             np.testing.assert_allclose(found.rate, tosc.time_sharing(joint, target), rtol=1e-12)
         exact = []
         for i in range(8):
@@ -107,7 +110,7 @@ class TestResampling:
             return (1 - t) ** 2 + 3 * w, t + w
 
         others = jnp.array([0.1, -0.2, 0.3])
-        found = resampling._along(point, jnp.asarray(0.0), others, jnp.asarray(0.4))
+        found = resampling.along(point, jnp.asarray(0.0), others, jnp.asarray(0.4))
         np.testing.assert_allclose(found.replicates, (0.6 + others) ** 2 + 3 * others, rtol=1e-12)
         assert float(found.rate) == pytest.approx(0.36)
 
@@ -116,7 +119,7 @@ class TestResampling:
         w = np.asarray(jax.nn.softmax(1.5 * jnp.log(v), axis=1))
         q = w.mean(0)
         chi2 = ((w - q) ** 2 / q).sum(1).mean()
-        np.testing.assert_allclose(resampling.plugin_bias(jnp.log(v), 1.5), -chi2 / (2 * N), rtol=1e-10)
+        np.testing.assert_allclose(plugin_bias(jnp.log(v), 1.5), -chi2 / (2 * N), rtol=1e-10)
 
     def test_a_rising_curve_has_no_slope(self):
         found = [
@@ -203,7 +206,7 @@ class TestResponse:
         weights = jnp.asarray(resampling.resampled_weights(N, 400, 1))
         problem = tosc.model_aware_problem(v)
         point = solve(problem, slope)
-        found = response.model_aware(v, y, weights, slope, point.reproduction).believed
+        found = model_aware.respond(v, y, weights, slope, point.reproduction).believed
         np.testing.assert_allclose(found.rate, point.rate, atol=1e-9)
         exact = np.array([rate_at(Problem(w, 1 - v), point.distortion).rate for w in weights[:5]])
         off = np.asarray(found.replicates[:5]) - exact
@@ -214,7 +217,7 @@ class TestResponse:
         v, y, _ = samples
         problem = tosc.model_aware_problem(v)
         point = solve(problem, slope)
-        found = response.model_aware(v, jnp.asarray(y), weights, slope, point.reproduction).measured
+        found = model_aware.respond(v, jnp.asarray(y), weights, slope, point.reproduction).measured
         target = float(tosc.label_distortion(problem, point, y))
         off = []
         for i in range(6):
@@ -232,7 +235,7 @@ class TestResponse:
         v, y, _ = samples
         slope = 5.0
         q = solve(tosc.model_aware_problem(v), slope).reproduction
-        found = response.model_aware(v, jnp.asarray(y), weights, slope, q)
+        found = model_aware.respond(v, jnp.asarray(y), weights, slope, q)
 
         def point(w, s):
             problem = Problem(w, 1 - v)
@@ -252,7 +255,7 @@ class TestResponse:
         v, y, _ = samples
         point = solve(tosc.model_aware_problem(v), 4.0)
         assert (np.asarray(point.reproduction) > 1e-3).all()
-        found = response.model_aware(v, jnp.asarray(y), weights, 4.0, point.reproduction).believed
+        found = model_aware.respond(v, jnp.asarray(y), weights, 4.0, point.reproduction).believed
         # R*(D) = max_s L*(s) - s D: the maximum adds (D* - D)^2 / 2|D'|, which is left out again
         log_partition = -jnp.log(jnp.exp(-4.0 * (1 - v)) @ point.reproduction)
         slopes = jnp.array([3.99, 4.01])
@@ -269,7 +272,7 @@ class TestResponse:
         joint, masses = joint_of(y, yt, 3, weights)
         problem = tosc.indirect_problem(tosc.confusion_joint(y, yt, 3))
         point = solve(problem, slope)
-        found = response.indirect(joint, jnp.asarray(masses), slope, point.reproduction)
+        found = indirect.respond(joint, jnp.asarray(masses), slope, point.reproduction)
         np.testing.assert_allclose(found.rate, point.rate, atol=1e-9)
         spread = float(np.std(found.replicates))
         for i in range(8):
@@ -285,7 +288,7 @@ class TestResponse:
         weights = jnp.asarray(resampling.resampled_weights(60, 400, 1))
         joint, masses = joint_of(y, yt, 3, weights)
         point = solve(tosc.indirect_problem(tosc.confusion_joint(y, yt, 3)), 6.0)
-        found = np.asarray(response.indirect(joint, jnp.asarray(masses), 6.0, point.reproduction).replicates)
+        found = np.asarray(indirect.respond(joint, jnp.asarray(masses), 6.0, point.reproduction).replicates)
         again = [solve(tosc.indirect_problem(tosc.confusion_joint(y, yt, 3, w)), 6.0) for w in weights[:16]]
         above = found[:16] - [float(s.rate + 6 * (s.distortion - point.distortion)) for s in again]
         assert above.min() > -1e-9
@@ -297,7 +300,7 @@ class TestResponse:
         joint, masses = joint_of(y, yt, 3, weights)
         slope = 5.0
         point = solve(tosc.indirect_problem(tosc.confusion_joint(y, yt, 3)), slope)
-        found = response.indirect(joint, jnp.asarray(masses), slope, point.reproduction)
+        found = indirect.respond(joint, jnp.asarray(masses), slope, point.reproduction)
 
         @jax.jit
         def lagrangian(mass):
@@ -310,9 +313,9 @@ class TestResponse:
     def test_float32(self, samples, weights):
         v, y, _ = samples
         point = solve(tosc.model_aware_problem(v), 4.0)
-        wide = response.model_aware(v, jnp.asarray(y), weights, 4.0, point.reproduction)
+        wide = model_aware.respond(v, jnp.asarray(y), weights, 4.0, point.reproduction)
         with jax.enable_x64(False):
-            narrow = response.model_aware(
+            narrow = model_aware.respond(
                 *(jnp.asarray(np.asarray(a), d) for a, d in ((v, "float32"), (y, "int32"), (weights, "float32"))),
                 4.0,
                 jnp.asarray(np.asarray(point.reproduction), "float32"),
@@ -326,8 +329,8 @@ class TestResponse:
         v, y, _ = samples
         slopes = jnp.array([3.0, 6.0])
         q = jnp.stack([solve(tosc.model_aware_problem(v), s).reproduction for s in slopes])
-        both = jax.vmap(lambda s, q: response.model_aware(v, jnp.asarray(y), weights, s, q))(slopes, q)
-        one = response.model_aware(v, jnp.asarray(y), weights, 6.0, q[1])
+        both = jax.vmap(lambda s, q: model_aware.respond(v, jnp.asarray(y), weights, s, q))(slopes, q)
+        one = model_aware.respond(v, jnp.asarray(y), weights, 6.0, q[1])
         np.testing.assert_allclose(both.measured.replicates[1], one.measured.replicates, rtol=1e-9)
 
 
@@ -374,7 +377,7 @@ class TestReference:
         point = solve(tosc.model_aware_problem(v), 4.0)
         assert float(point.rate + 4 * point.distortion) == pytest.approx(1.2090393926, abs=1e-4)
         once = jnp.full((1, len(v)), 1 / len(v))
-        found = response.model_aware(v, jnp.zeros(len(v), int), once, 4.0, point.reproduction).believed
+        found = model_aware.respond(v, jnp.zeros(len(v), int), once, 4.0, point.reproduction).believed
         clt = intervals.central_limit(1.0, float(found.deviation) / np.sqrt(500), 0.05)
         assert clt.upper - clt.lower == pytest.approx(0.0779353, rel=0.01)
         one = jax.tree.map(lambda a: a[None], point)
@@ -398,7 +401,7 @@ class TestReference:
     def test_bias_of_sample_and_communicate(self):
         # SC_plugin_bias: N 100, I 0.3368308203, predicted -.0027520025, mean plug-in .3340260958 (se .000113)
         v = mixture(N // 2)
-        predicted = float(resampling.plugin_bias(jnp.log(v), 1.0)) * len(v) / 100
+        predicted = float(plugin_bias(jnp.log(v), 1.0)) * len(v) / 100
         assert predicted == pytest.approx(-0.0027520025, rel=1e-3)
         exact = float(tosc.sample_and_communicate(jnp.log(v), jnp.zeros(len(v), int), 1.0).rate)
         assert exact == pytest.approx(0.3368308203, abs=1e-5)

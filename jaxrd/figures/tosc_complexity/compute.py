@@ -15,7 +15,7 @@ from jaxrd.figures.tosc_complexity.cuts import MEBIBYTE, PRINTED, Cut, conventio
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.plots import STYLE
 from jaxrd.tosc import Outputs, confusion_joint, landmarks
-from jaxrd.tosc.curves.bounds import estimated, indirect, oracle
+from jaxrd.tosc.curves import estimated, indirect, oracle
 
 CLASSES = 1000
 ACCURACIES = (0.5, 0.6, 0.7)
@@ -48,7 +48,11 @@ def rates(outputs: Outputs | None) -> Rates:
         return Rates({"oRD": np.asarray(categorical.rate(even, np.array(d))) / NATS_PER_BIT})
     joint = confusion_joint(outputs.labels, outputs.decisions, outputs.classes)
     d_tm, _, entropy = (float(x) for x in landmarks(joint))
-    bounds = {"oRD": oracle(joint.sum(1), 2), "iE&C": indirect(joint, 2, tol=TOLERANCE), "E&C": estimated(joint, 2)}
+    bounds = {
+        "oRD": oracle.draw(joint.sum(1), 2),
+        "iE&C": indirect.draw(joint, 2, tol=TOLERANCE),
+        "E&C": estimated.draw(joint, 2),
+    }
     found = {name: np.array([bound.smallest(x).rate for x in d]) / NATS_PER_BIT for name, bound in bounds.items()}
     return Rates(found, entropy / NATS_PER_BIT, 1 - d_tm)
 

@@ -26,8 +26,8 @@ from jaxrd.problem import Problem
 from jaxrd.solution import Status
 from jaxrd.solvers import blahut_arimoto, solve
 from jaxrd.tosc import landmarks, map_distortion, mixture, smallest_rate
-from jaxrd.tosc.curves import bounds
-from jaxrd.tosc.curves.bounds import Bound
+from jaxrd.tosc.curves import estimated, indirect, oracle
+from jaxrd.tosc.curves.drawing import Bound
 from jaxrd.tosc.mixture import GaussianMixture
 
 LETTERS, MARGIN = 145, 5.0  # of the discretised source, [-a - 5, a + 5]: a step of 1/12 at a = 1
@@ -165,13 +165,13 @@ def tosc_fig1(prior: float = 0.5, separation: float = 1.0, *, tick: Any = None) 
             f"{d_0:.6g}, deciding with {d_tm:.6g}. Move the modes apart or the prior towards 0.5."
         )
 
-    coded, aware = bounds.estimated(joint, 64), bounds.indirect(joint, 32)
+    coded, aware = estimated.draw(joint, 64), indirect.draw(joint, 32)
     fine, few = _slope_grids(model)
     compressed = jax.device_get(_compressed(model, np.concatenate([fine, few])))
     reference = jax.tree.map(lambda x: x[len(fine) :], compressed)
     exact = _compressed_curve(fine, jax.tree.map(lambda x: x[: len(fine)], compressed), d_0)
     curves = {
-        "oRD": bounds.oracle(joint.sum(1), 64).curve,
+        "oRD": oracle.draw(joint.sum(1), 64).curve,
         "iRD": _indirect_curve(model),
         "iE&C": aware.curve,
         "E&C": coded.curve,

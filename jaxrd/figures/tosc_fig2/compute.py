@@ -33,7 +33,10 @@ from jaxrd.tosc import (
     smallest_rate,
     time_sharing,
 )
-from jaxrd.tosc.curves import bounds
+from jaxrd.tosc.curves import estimated, merged, oracle
+from jaxrd.tosc.curves.drawing import slope_grid
+from jaxrd.tosc.curves.indirect import draw as draw_indirect
+from jaxrd.tosc.curves.time_sharing import draw as draw_time_sharing
 
 PRIOR = (0.36, 0.32, 0.25, 0.07)
 CENTRES, WIDTHS = (1.5, 5.0, 8.5, 12.5), (1.3, 1.5, 1.5, 1.3)
@@ -77,7 +80,7 @@ def example() -> Example:
 
 def _certified(problem: Problem, tick: Any) -> Curve:
     critical = float(critical_slope(problem))
-    grid = bounds.slope_grid(problem.distortion.shape[1], 48, critical)
+    grid = slope_grid(problem.distortion.shape[1], 48, critical)
     return sweep(problem, np.concatenate([[critical], grid, [np.inf]]), progress=tick).curve()
 
 
@@ -139,11 +142,11 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
     compressed = sweep(observed, slopes, progress=tell("C&E"))
     label = jax.lax.map(lambda point: map_distortion(joint, optimal_channel(observed, point)), compressed)
 
-    coded, label_aware = bounds.estimated(decided, 64), bounds.indirect(decided, 48)
-    merged, shared = bounds.merged(decided), bounds.shared(decided, 32)
+    coded, label_aware = estimated.draw(decided, 64), draw_indirect(decided, 48)
+    baseline, shared = merged.draw(decided), draw_time_sharing(decided, 32)
     assert shared is not None  # D_TM < D_0 here
     curves = {
-        "oRD": bounds.oracle(joint.sum(1), 64).curve,
+        "oRD": oracle.draw(joint.sum(1), 64).curve,
         "iRD": _certified(indirect, tell("iRD")),
         "TMRD": _certified(aware, tell("TMRD")),
         "iE&C": label_aware.curve,
@@ -151,7 +154,7 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
         "E&C": coded.curve,
         "C&E": _points(label, compressed.rate, squared_error=np.asarray(compressed.distortion)),
         "TS": shared.curve,
-        "merge": merged.curve,
+        "merge": baseline.curve,
     }
 
     def sample_at(u):
@@ -163,7 +166,7 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
         return float(point.distortion), float(point.rate)
 
     smallest = {
-        "oRD": lambda d: bounds.oracle(joint.sum(1), 2).smallest(d).rate,
+        "oRD": lambda d: oracle.draw(joint.sum(1), 2).smallest(d).rate,
         "iRD": lambda d: float(rate_at(indirect, d).rate),
         "TMRD": lambda d: float(rate_at(aware, d).rate),
         "iE&C": lambda d: label_aware.smallest(d).rate,
@@ -173,7 +176,7 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
             slopes[:-1], np.asarray(label)[:-1], np.asarray(compressed.rate)[:-1], compress_at, d
         ),
         "TS": lambda d: float(time_sharing(decided, d)),
-        "merge": lambda d: merged.smallest(d).rate,
+        "merge": lambda d: baseline.smallest(d).rate,
     }
     rows = compare(list(AT), smallest)
 

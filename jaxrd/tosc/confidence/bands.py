@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.curve import Curve
 from jaxrd.tosc._limits import Limits
-from jaxrd.tosc.confidence import intervals, inversion, resampling, response
+from jaxrd.tosc.confidence import intervals, inversion
 from jaxrd.tosc.confidence.intervals import Interval
-from jaxrd.tosc.confidence.resampling import Resampled
-from jaxrd.tosc.curves.bounds import STEEPEST
+from jaxrd.tosc.curves import EVERY, MODEL_AWARE, ORACLE
+from jaxrd.tosc.curves.definition import BELIEVED, Definition, Resampling
 from jaxrd.tosc.joint import sparse_joint
 from jaxrd.tosc.outputs import Outputs
-
-ACHIEVABLE = ("iE&C", "S&C", "E&C", "TS")
-
-LEAST_SAMPLES = {"oRD": 50, "TMRD": 50, "TMRD_model": 50, "S&C": 50, "E&C": 50, "TS": 50, "iE&C": 15}
-"""Samples a class (iE&C: a cell of the confusion that occurs) from which on intervals are given; measured, see
-benchmarks/README.md, coverage."""
-
-MEASURED = {"oRD": 100, "TMRD": 10, "TMRD_model": 10, "S&C": 10, "E&C": 10, "TS": 10, "iE&C": 10}
-"""Classes up to which coverage was measured with 500 replicas or more, where there are `LEAST_SAMPLES`."""
+from jaxrd.tosc.resampling import Resampled, resampled_masses, resampled_weights
 
 Progress = Callable[[str, int, int], None] | None
-Responses = dict[str, Callable[[float, Any], dict[str, Resampled]]]
-"""By curve: (its parameter, the reproduction law there) -> its rate and replicates, by axis."""
 
 
 class Uncertain(NamedTuple):
@@ -55,28 +45,25 @@ def occurring(outputs: Outputs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return occur, np.searchsorted(occur, outputs.labels), np.searchsorted(occur, outputs.decisions)
 
 
-def responses(found: Limits, replicates: int, seed: int) -> Responses:
-    """How the curves of `limits` answer to resampling; one draw of weights for all, so that they can be compared."""
+def resampling(found: Limits, replicates: int, seed: int) -> Resampling:
+    """The samples of `limits` under other weights."""
     outputs, log_v = found.workings.outputs, found.workings.log_v
-    weights = resampling.resampled_weights(len(outputs.labels), replicates, seed)
+    weights = resampled_weights(len(outputs.labels), replicates, seed)
     occur, y, yt = occurring(outputs)
     joint = sparse_joint(y, yt, len(occur))
-    masses = jnp.asarray(resampling.resampled_masses(joint, y, yt, weights), joint.dtype)
-    by_name: Responses = {
-        "E&C": lambda d_hat, _: {"E&C": resampling.estimated(joint, masses, d_hat)},
-        "TS": lambda share, _: {"TS": resampling.shared(joint, masses, share)},
-        "iE&C": lambda slope, q: {"iE&C": response.indirect(joint, masses, slope, jnp.asarray(q)[occur])},
-    }
-    if log_v is not None:
-        v, labels, w = jnp.exp(log_v), jnp.asarray(outputs.labels), jnp.asarray(weights, log_v.dtype)
+    masses = jnp.asarray(resampled_masses(joint, y, yt, weights), joint.dtype)
+    own = None if log_v is None else jnp.asarray(weights, log_v.dtype)
+    return Resampling(occur, joint, masses, jnp.asarray(outputs.labels), log_v, own)
 
-        def aware(slope, q):
-            both = response.model_aware(v, labels, w, slope, q)
-            return {"TMRD": both.measured, "TMRD_model": both.believed}
 
-        by_name["S&C"] = lambda t, _: {"S&C": resampling.sampled(log_v, labels, w, t)}
-        by_name["TMRD"] = by_name["TMRD_model"] = aware
-    return {name: f for name, f in by_name.items() if _curve_of(name) in found.curves}
+def responding(found: Limits) -> list[Definition]:
+    """The curves of `limits` that have bands by resampling."""
+    return [curve for curve in EVERY if curve.respond is not None and curve.name in found.curves]
+
+
+def _axes(curve: Definition) -> list[str]:
+    """What a curve is called over the label's distortion and over the one that the model believes."""
+    return [curve.name, *([curve.name + BELIEVED] if curve.believed else [])]
 
 
 def withdrawn(found: Limits) -> dict[str, str]:
@@ -86,22 +73,27 @@ def withdrawn(found: Limits) -> dict[str, str]:
     samples, classes = len(y), len(np.unique(y))
     cells = len(np.unique(yt * (y.max() + 1) + y))
     reasons = {}
-    for name in ("oRD", *ACHIEVABLE, "TMRD", "TMRD_model"):
-        many, what = (cells, "cells of the confusion") if name == "iE&C" else (classes, "classes")
-        least = LEAST_SAMPLES[name]
+    for curve in EVERY:
+        if curve.respond is None and curve.name != ORACLE.name:
+            continue
+        many, what = (cells, "cells of the confusion") if curve.by_cell else (classes, "classes")
+        least, most = curve.least_samples, curve.most_classes
         if samples < least * many:
-            reasons[name] = f"{many} {what} for {samples} samples: fewer than {least} samples each"
-        elif classes > MEASURED[name]:
-            reasons[name] = f"{classes} classes: how often it holds is measured up to {MEASURED[name]} only"
+            words = f"{many} {what} for {samples} samples: fewer than {least} samples each"
+        elif classes > most:
+            words = f"{classes} classes: how often it holds is measured up to {most} only"
+        else:
+            continue
+        reasons |= dict.fromkeys(_axes(curve), words)
     return reasons
 
 
 def oracle(found: Limits, replicates: int, risk: float, seed: int) -> tuple[list[Uncertain | None], ...]:
     """The `Uncertain` of oRD at each point of its curve, and at each distortion asked for; None where it is zero."""
     counts, classes = np.bincount(found.workings.outputs.labels), found.workings.outputs.classes
-    curve, asked = found.curves["oRD"], [float(row["distortion"] or 0) for row in found.at]
+    curve, asked = found.curves[ORACLE.name], [float(row["distortion"] or 0) for row in found.at]
     d = np.concatenate([curve.distortion, asked])
-    rate = np.concatenate([curve.rate, [float(row["oRD"] or 0) for row in found.at]])
+    rate = np.concatenate([curve.rate, [float(row[ORACLE.name] or 0) for row in found.at]])
     inside = inversion.oracle_interval(counts[counts > 0], d, most=classes, risk=risk, replicates=replicates, seed=seed)
     none = Interval(np.nan, np.nan)
     every = [
@@ -111,20 +103,11 @@ def oracle(found: Limits, replicates: int, risk: float, seed: int) -> tuple[list
     return every[: len(curve.rate)], every[len(curve.rate) :]
 
 
-def _curve_of(name: str) -> str:
-    return name.removesuffix("_model")
-
-
-def _parameters(name: str, curve: Curve, entropy: float) -> np.ndarray:
+def _parameters(curve: Definition, drawn: Curve) -> np.ndarray:
     """What each point of a curve is drawn by; NaN where it has no band: at silence, and at all but hard decisions."""
-    if name == "TS":
-        drawn_by = curve.rate / entropy
-    elif name == "E&C":
-        drawn_by = curve.parameters["estimate_distortion"]
-    else:
-        drawn_by = curve.parameters["inverse_temperature"] if name == "S&C" else curve.slope
-        drawn_by = np.where((drawn_by > 0) & (drawn_by <= STEEPEST), drawn_by, np.nan)
-    return np.where((curve.rate > 0) & (np.arange(len(drawn_by)) > 0), drawn_by, np.nan)
+    assert curve.parameter is not None
+    kept = (drawn.rate > 0) & (np.arange(len(drawn.rate)) > 0)
+    return np.where(kept, curve.parameter(drawn), np.nan)
 
 
 def uncertain(found: Resampled, samples: int, risk: float, most: float = np.inf) -> Uncertain:
@@ -136,21 +119,21 @@ def uncertain(found: Resampled, samples: int, risk: float, most: float = np.inf)
 
 
 def along_curves(
-    found: Limits, respond: Responses, risk: float, progress: Progress = None
+    found: Limits, curves: list[Definition], weighed: Resampling, risk: float, progress: Progress = None
 ) -> dict[str, list[Uncertain | None]]:
-    """An `Uncertain` for each point of each curve, None where there is none; TMRD on either axis."""
-    entropy, samples = found.summary["estimate_entropy_nats"], len(found.workings.outputs.labels)
-    most = np.log(found.workings.outputs.classes)
-    parameters = {name: _parameters(name, found.curves[name], entropy) for name in respond if name in found.curves}
+    """An `Uncertain` for each point of each curve, None where there is none; over either distortion."""
+    samples, most = len(found.workings.outputs.labels), np.log(found.workings.outputs.classes)
+    parameters = {curve.name: _parameters(curve, found.curves[curve.name]) for curve in curves}
     bands: dict[str, list[Uncertain | None]] = {
-        name: [None] * len(found.curves[_curve_of(name)].rate) for name in respond
+        axis: [None] * len(found.curves[curve.name].rate) for curve in curves for axis in _axes(curve)
     }
     done, total = 0, sum(int(np.isfinite(p).sum()) for p in parameters.values())
-    for name, drawn_by in parameters.items():
-        solved = found.workings.solved.get(name)
+    for curve in curves:
+        assert curve.respond is not None
+        drawn_by, solved = parameters[curve.name], found.workings.solved.get(curve.name)
         for i in np.flatnonzero(np.isfinite(drawn_by)):
             q = None if solved is None else solved.reproduction[i - 1]
-            for axis, resampled in respond[name](float(drawn_by[i]), q).items():
+            for axis, resampled in curve.respond(weighed, float(drawn_by[i]), q).items():
                 bands[axis][i] = uncertain(resampled, samples, risk, most)
             done += 1
             if progress is not None:
@@ -159,24 +142,23 @@ def along_curves(
 
 
 def at_targets(
-    found: Limits, respond: Responses, risk: float
+    found: Limits, curves: list[Definition], weighed: Resampling, risk: float
 ) -> tuple[list[dict[str, Uncertain | None]], list[dict[str, Excess]]]:
     """At each distortion asked for: an `Uncertain` by curve, None where it does not reach it or spends nothing; and
     the `Excess` of each achievable curve."""
     samples, at, excess = len(found.workings.outputs.labels), [], []
     most = np.log(found.workings.outputs.classes)
+    responds = {axis: curve.respond for curve in curves for axis in _axes(curve)}
     for places in found.workings.places:
         resampled: dict[str, Resampled] = {}
-        for name, place in places.items():
-            reached = name in respond and 0 < place.rate < np.inf and np.isfinite(place.parameter)
-            if reached and place.parameter > 0:
-                resampled[name] = respond[name](place.parameter, place.reproduction)[name]
-        at.append({n: uncertain(resampled[n], samples, risk, most) if n in resampled else None for n in respond})
-        excess.append(
-            {name: _excess(resampled[name], resampled["TMRD"], risk) for name in ACHIEVABLE if name in resampled}
-            if "TMRD" in resampled
-            else {}
-        )
+        for axis, place in places.items():
+            respond = responds.get(axis)
+            if respond is not None and 0 < place.rate < np.inf and 0 < place.parameter < np.inf:
+                resampled[axis] = respond(weighed, place.parameter, place.reproduction)[axis]
+        at.append({n: uncertain(resampled[n], samples, risk, most) if n in resampled else None for n in responds})
+        ours = resampled.get(MODEL_AWARE.name)
+        others = [curve.name for curve in curves if curve.achievable and curve.name in resampled]
+        excess.append({} if ours is None else {name: _excess(resampled[name], ours, risk) for name in others})
     return at, excess
 
 

@@ -17,7 +17,7 @@ from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.certificate import prepare
 from jaxrd.tosc.curves.confusion import confusion_joint
-from jaxrd.tosc.curves.soft import model_aware_problem
+from jaxrd.tosc.curves.model_aware import model_aware_problem
 
 
 class HeldOut(NamedTuple):

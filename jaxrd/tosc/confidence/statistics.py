@@ -16,12 +16,14 @@ from jaxrd.errors import InputError
 from jaxrd.target import rate_at
 from jaxrd.tosc._limits import Limits
 from jaxrd.tosc.calibration.reliability import estimated_kappa
-from jaxrd.tosc.confidence import bands, held_out, resampling
+from jaxrd.tosc.confidence import bands, held_out
 from jaxrd.tosc.confidence.bands import Excess, Progress, Uncertain
 from jaxrd.tosc.confidence.held_out import HeldOut
 from jaxrd.tosc.confidence.rigorous import Lines, Points, hoeffding, mcdiarmid
-from jaxrd.tosc.curves import bounds
-from jaxrd.tosc.curves.soft import model_aware_problem
+from jaxrd.tosc.curves import INDIRECT, MODEL_AWARE, ORACLE, SAMPLED
+from jaxrd.tosc.curves.model_aware import model_aware_problem
+from jaxrd.tosc.curves.oracle import oracle_at
+from jaxrd.tosc.curves.sampled import plugin_bias
 from jaxrd.tosc.estimate import risk_of
 
 REPLICATES = 400
@@ -95,8 +97,8 @@ def _of_posteriors(
         above, below = (float(rate_at(problem, x, tol=tol).rate) for x in (d + kappa, d - kappa))
         return Sandwich(above, below, lower.rate(d + kappa))
 
-    warm = found.curves["S&C"].parameters["inverse_temperature"]
-    biases = [float(resampling.plugin_bias(log_v, t)) if np.isfinite(t) else np.nan for t in warm]
+    warm = found.curves[SAMPLED.name].parameters["inverse_temperature"]
+    biases = [float(plugin_bias(log_v, t)) if np.isfinite(t) else np.nan for t in warm]
     return {
         "sampled_bias": np.array(biases),
         "lower": lower,
@@ -120,9 +122,9 @@ def statistics(
 
     Everything is about the population at the temperature used: samples independent, none of them in the training or
     the fit of the temperature. Bootstrap: 400 multinomial resamplings; closed forms are evaluated anew, solved curves
-    expanded about their optimum (`response`), nothing is solved again; oRD, whose maximum is flat, by inverting a test
-    (`inversion`). CLT: for curves with an influence function. Both are right for many samples, and withheld where the
-    classes are too many for the samples; McDiarmid's and Hoeffding's bounds are proofs at any number.
+    expanded about their optimum (`resampling`), nothing is solved again; oRD, whose maximum is flat, by inverting a
+    test (`inversion`). CLT: for curves with an influence function. Both are right for many samples, and withheld where
+    the classes are too many for the samples; McDiarmid's and Hoeffding's bounds are proofs at any number.
 
     Args:
         found: from `limits`.
@@ -155,32 +157,31 @@ def statistics(
     if samples < 4:
         raise InputError(f"{samples} samples are too few for an interval; at least 4 are needed.")
     withdrawn = bands.withdrawn(found)
-    respond = {name: f for name, f in bands.responses(found, REPLICATES, seed).items() if name not in withdrawn}
-    drawn = bands.along_curves(found, respond, risk, progress)
-    at, excess = bands.at_targets(found, respond, risk)
-    if "oRD" not in withdrawn:
-        drawn["oRD"], asked = bands.oracle(found, REPLICATES, risk, seed)
-        at = [{"oRD": first} | row for first, row in zip(asked, at, strict=True)]
+    curves = [curve for curve in bands.responding(found) if curve.name not in withdrawn]
+    weighed = bands.resampling(found, REPLICATES, seed)
+    drawn = bands.along_curves(found, curves, weighed, risk, progress)
+    at, excess = bands.at_targets(found, curves, weighed, risk)
+    if ORACLE.name not in withdrawn:
+        drawn[ORACLE.name], asked = bands.oracle(found, REPLICATES, risk, seed)
+        at = [{ORACLE.name: first} | row for first, row in zip(asked, at, strict=True)]
 
     first, second = held_out.halves(samples, seed)
     occur, y, yt = bands.occurring(outputs)
     folds = {
-        "iE&C": [
+        INDIRECT.name: [
             held_out.indirect_held_out(y, yt, len(occur), fit, test, PRIOR_SLOPES, tol=tol)
             for fit, test in ((first, second), (second, first))
         ]
     }
     more = {}
     if log_v is not None:
-        folds["TMRD"] = [
+        folds[MODEL_AWARE.name] = [
             held_out.model_aware_held_out(jnp.exp(log_v), outputs.labels, fit, test, PRIOR_SLOPES, tol=tol)
             for fit, test in ((first, second), (second, first))
         ]
-        more = _of_posteriors(found, targets, folds["TMRD"], risk, kappa, tol)
-    curves = {name: held_out.averaged(*both) for name, both in folds.items()}
-    rates = [{name: held_out.rate_between(curve, d) for name, curve in curves.items()} for d in targets]
+        more = _of_posteriors(found, targets, folds[MODEL_AWARE.name], risk, kappa, tol)
+    crossed = {name: held_out.averaged(*both) for name, both in folds.items()}
+    rates = [{name: held_out.rate_between(curve, d) for name, curve in crossed.items()} for d in targets]
     prior = jnp.asarray(np.bincount(y) / samples)
-    oracle_lower = mcdiarmid(
-        bounds.oracle_at(prior, PRIOR_SLOPES), samples, risk / 2, most=float(np.log(outputs.classes))
-    )
-    return Statistics(confidence, REPLICATES, drawn, at, excess, curves, rates, oracle_lower, withdrawn, **more)
+    oracle_lower = mcdiarmid(oracle_at(prior, PRIOR_SLOPES), samples, risk / 2, most=float(np.log(outputs.classes)))
+    return Statistics(confidence, REPLICATES, drawn, at, excess, crossed, rates, oracle_lower, withdrawn, **more)

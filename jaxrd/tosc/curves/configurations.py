@@ -8,7 +8,7 @@ from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
 from jaxrd.tosc._checked import INVERSE_TEMPERATURE, a_number, checked
-from jaxrd.tosc.curves.soft import SampleAndCommunicate
+from jaxrd.tosc.curves.sampled import SampleAndCommunicate
 
 
 @jax.jit

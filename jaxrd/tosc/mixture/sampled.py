@@ -6,7 +6,7 @@ import jax
 from jax.scipy.special import logit
 from jax.typing import ArrayLike
 
-from jaxrd.tosc.curves.soft import SampleAndCommunicate
+from jaxrd.tosc.curves.sampled import SampleAndCommunicate
 from jaxrd.tosc.mixture.logistic import logistic
 from jaxrd.tosc.mixture.source import GaussianMixture, floats
 

@@ -1,9 +1,9 @@
-"""Bounds that use the whole posterior: TMRD and sample-and-communicate."""
+"""S&C: a sample of the posterior, sharpened or flattened, sent by channel simulation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,59 +12,29 @@ from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
 from jaxrd._readable import readable
-from jaxrd.channel import optimal_channel
 from jaxrd.errors import InputError
-from jaxrd.information import normalised
-from jaxrd.problem import Problem
-from jaxrd.solution import Solution
+from jaxrd.information import entropy, normalised
 from jaxrd.tosc._checked import (
     A_LOG_POSTERIOR,
     INVERSE_TEMPERATURE,
-    ROUNDING,
-    a_matrix,
     checked,
     classes_of,
     some_labels,
     some_weights,
 )
-
-
-@checked(
-    a_matrix("posterior", "probabilities, in [0, 1]", least=-ROUNDING, most=1 + ROUNDING), some_weights("posterior")
+from jaxrd.tosc.curves.confusion import landmarks
+from jaxrd.tosc.curves.definition import Definition, Resampling, Samples
+from jaxrd.tosc.curves.drawing import (
+    Bound,
+    Rate,
+    Tick,
+    achievable,
+    margins,
+    positive_and_finite,
+    saturation,
 )
-def model_aware_problem(posterior: ArrayLike, weights: ArrayLike | None = None) -> Problem:
-    """TMRD: the direct problem whose letters are the samples' posteriors, d_hat(v, yh) = 1 - v_yh ([A], eq. (20)).
-
-    [A] calls it intractable; with N posterior rows it has n = N and m = classes. Its distortion is the one the
-    model believes; `label_distortion` measures the real one.
-
-    Args:
-        posterior: v, shape (samples, classes), rows summing to one.
-        weights: of the samples, taken as w / sum w; None: equal.
-    """
-    v = jnp.asarray(posterior)
-    n = v.shape[0]
-    w = jnp.full(n, 1 / n, v.dtype) if weights is None else jnp.asarray(weights, v.dtype)
-    return Problem(w, 1 - v)
-
-
-def _classes(given: dict) -> int:
-    return given["problem"].distortion.shape[1]
-
-
-@checked(some_labels(_classes))
-@jax.jit
-def label_distortion(problem: Problem, solution: Solution, labels: ArrayLike) -> jax.Array:
-    """P(reproduction != label) of the optimal channel, 1 - sum_i w_i W(y_i | v_i): whatever the calibration.
-
-    Args:
-        problem: a `model_aware_problem`.
-        solution: one point of it.
-        labels: y, int, shape (samples,).
-    """
-    channel = optimal_channel(problem, solution)
-    right = jnp.take_along_axis(channel, jnp.asarray(labels)[:, None], 1)[:, 0]
-    return 1 - jnp.asarray(problem.source) @ right
+from jaxrd.tosc.curves.parametric import smallest_point
+from jaxrd.tosc.resampling import Resampled, along
 
 
 @readable
@@ -195,3 +165,96 @@ def sample_and_communicate_in_blocks(
         raise InputError(f"the first pass saw {total} samples, the second {seen}: pass a function, not an iterator.")
     divergence, right, believed = sums / total
     return SampleAndCommunicate(jnp.maximum(divergence, 0), 1 - right, 1 - believed)
+
+
+@jax.jit
+def _sampled_at(log_v: jax.Array, labels: jax.Array, u: jax.Array) -> SampleAndCommunicate:
+    return sample_and_communicate(log_v, labels, u / (1 - u))
+
+
+def draw(joint: jax.Array, log_v: jax.Array, labels: jax.Array, count: int) -> Bound:
+    """S&C: over inverse temperatures t = u / (1 - u), u in [0, 1]; at u = 1 the decisions themselves, lossless."""
+    even = np.linspace(0, 1, max(count, 16) + 2)[:-1]
+    steep = saturation(margins(log_v), even[-1] / (1 - even[-1]))
+    u = np.concatenate([even, steep / (1 + steep), [1.0]])
+    points = [jax.device_get(_sampled_at(log_v, labels, x)) for x in u[:-1]]
+    d_tm, _, entropy = (float(x) for x in landmarks(joint))
+    believed_end = 1 - float(jnp.exp(log_v.max(1)).mean())
+    rate, d, believed = (np.array(a, float) for a in zip(*points, (entropy, d_tm, believed_end), strict=True))
+    with np.errstate(divide="ignore"):
+        temperatures = u / (1 - u)
+    curve = achievable(d, rate, model_distortion=believed, parameters={"inverse_temperature": temperatures})
+
+    def one(x: float) -> tuple[float, float]:
+        if x >= 1:
+            return d_tm, entropy
+        p = _sampled_at(log_v, labels, x)
+        return float(p.distortion), float(p.rate)
+
+    def smallest(target: float) -> Rate:
+        least, place = smallest_point(u, d, rate, one, target)
+        return Rate(least, place / (1 - place) if place < 1 else np.inf)
+
+    return Bound(curve, smallest)
+
+
+@jax.jit
+def respond(log_v: jax.Array, labels: jax.Array, weights: jax.Array, inverse_temperature: ArrayLike) -> Resampled:
+    """S&C at the label distortion that an inverse temperature leads to.
+
+    Args:
+        log_v: ln v, shape (samples, classes).
+        labels: y, int, shape (samples,).
+        weights: `resampled_weights`, shape (replicates, samples).
+        inverse_temperature: t >= 0, finite, a scalar.
+    """
+    n = log_v.shape[0]
+
+    def point(weights, t):
+        # I = H(q) - E H(W): linear in the weights but for H(q), so that replicates share one product of matrices.
+        log_w = log_softmax(t * log_v, axis=1)
+        channel = jnp.exp(log_w)
+        right = jnp.take_along_axis(channel, labels[:, None], 1)[:, 0]
+        return entropy(weights @ channel) - weights @ entropy(channel, axis=1), 1 - weights @ right
+
+    return along(point, jnp.full(n, 1 / n, log_v.dtype), weights, jnp.asarray(inverse_temperature, log_v.dtype))
+
+
+@jax.jit
+def plugin_bias(log_v: jax.Array, inverse_temperature: ArrayLike) -> jax.Array:
+    """The bias of S&C's plug-in rate to first order, - chi2 / 2N, chi2 = mean_i sum_y (W(y|x_i) - q_y)^2 / q_y; nats.
+
+    Args:
+        log_v: ln v, shape (samples, classes).
+        inverse_temperature: t >= 0, finite, a scalar.
+
+    >>> round(float(plugin_bias(jnp.log(jnp.array([[0.9, 0.1], [0.1, 0.9]])), 1.0)), 4)  # - 0.64 / 4
+    -0.16
+    """
+    channel = jax.nn.softmax(jnp.asarray(inverse_temperature) * log_v, axis=1)
+    q = channel.mean(0)
+    chi2 = ((channel**2).mean(0) / jnp.where(q > 0, q, 1)).sum() - 1
+    return -jnp.maximum(chi2, 0) / (2 * log_v.shape[0])
+
+
+def _draw(samples: Samples, count: int, tol: float | None, tick: Tick) -> Bound:
+    assert samples.log_v is not None
+    return draw(samples.joint, samples.log_v, samples.labels, count)
+
+
+def _respond(resampling: Resampling, inverse_temperature: float, _: Any) -> dict[str, Resampled]:
+    assert resampling.log_v is not None
+    assert resampling.weights is not None
+    return {SAMPLED.name: respond(resampling.log_v, resampling.labels, resampling.weights, inverse_temperature)}
+
+
+SAMPLED = Definition(
+    name="S&C",
+    meaning="send posterior sample",
+    file="sc",
+    draw=_draw,
+    needs_posterior=True,
+    achievable=True,
+    respond=_respond,
+    parameter=lambda curve: positive_and_finite(curve.parameters["inverse_temperature"]),
+)

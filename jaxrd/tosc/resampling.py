@@ -1,23 +1,33 @@
-"""Rates at a fixed distortion for other weights of the same samples: the bootstrap of what has a formula."""
+"""Other weights of the same samples: how a rate at a fixed distortion answers to them, with no solver run again.
+
+A curve that has a formula is computed anew, and followed back to its distortion (`along`). A solved point is expanded.
+At the optimal q of a slope s, with A_iy = K_iy / z_i and c = E A (c_y = 1 where q_y > 0), weights w* move c to
+c* = w* A and q by G^-1 (c* - c), G = K' diag(p/z^2) K (`inverse_newton`), and
+
+    L*(s) = sum_i w*_i (-ln Z_i) - 1/2 (c* - c)' G^-1 (c* - c) + third order:
+
+the envelope theorem makes the first order a mere reweighting, one Newton step with the old matrix gives the second (and
+with it the bias of the plug-in, E L_N - L = - (letters in use - 1) / 2N). R*(D) = max_s L*(s) - s D, likewise.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.nn import log_softmax
-from jax.typing import ArrayLike
 
-from jaxrd.information import entropy
-from jaxrd.tosc.curves.confusion import estimate_and_compress, landmarks
+from jaxrd.solvers.certificate import Prepared, ratio
 from jaxrd.tosc.joint import SparseJoint
 
 BATCH = 100
 """Replicates computed side by side: what they take is this often the size of a joint."""
+
+
+RIDGE = 1e4  # in rounding units of the Newton matrix, whose largest eigenvalue is one
+
 
 Point = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 """(weights, parameter) -> (rate, distortion) of a curve."""
@@ -60,7 +70,7 @@ def steepness(rise: jax.Array, run: jax.Array) -> jax.Array:
     return jnp.where(value >= 0, value, jnp.nan)
 
 
-def _along(point: Point, now: jax.Array, others: jax.Array, parameter: jax.Array) -> Resampled:
+def along(point: Point, now: jax.Array, others: jax.Array, parameter: jax.Array) -> Resampled:
     """R*(D) = R*(t) - R' (D*(t) - D) + R''/2 (D*(t) - D)^2: along the curve back to the distortion D of t.
 
     R' and R'' are derivatives in D, of the samples as they are. What this leaves out is of order 1/N, where the band
@@ -79,65 +89,12 @@ def _along(point: Point, now: jax.Array, others: jax.Array, parameter: jax.Array
     return Resampled(rate, replicates, jnp.full_like(rate, jnp.nan))
 
 
-@jax.jit
-def shared(joint: SparseJoint, masses: jax.Array, share: ArrayLike) -> Resampled:
-    """TS at the distortion where the estimate is sent a fraction `share` of the time."""
-
-    def point(mass):
-        d_tm, d_0, h = landmarks(replace(joint, mass=mass))
-        return share * h, share * d_tm + (1 - share) * d_0
-
-    d_tm, d_0, h = landmarks(joint)
-    rate, d = point(joint.mass)
-    rates, distortions = jax.lax.map(point, masses, batch_size=BATCH)
-    return Resampled(rate, rates + steepness(h, d_0 - d_tm) * (distortions - d), jnp.full_like(rate, jnp.nan))
-
-
-@jax.jit
-def estimated(joint: SparseJoint, masses: jax.Array, estimate_distortion: ArrayLike) -> Resampled:
-    """E&C at the label distortion that D_hat leads to."""
-
-    def point(mass, d_hat):
-        found = estimate_and_compress(replace(joint, mass=mass), d_hat)
-        return found.rate, found.distortion
-
-    return _along(point, joint.mass, masses, jnp.asarray(estimate_distortion, joint.dtype))
-
-
-@jax.jit
-def sampled(log_v: jax.Array, labels: jax.Array, weights: jax.Array, inverse_temperature: ArrayLike) -> Resampled:
-    """S&C at the label distortion that an inverse temperature leads to.
-
-    Args:
-        log_v: ln v, shape (samples, classes).
-        labels: y, int, shape (samples,).
-        weights: `resampled_weights`, shape (replicates, samples).
-        inverse_temperature: t >= 0, finite, a scalar.
-    """
-    n = log_v.shape[0]
-
-    def point(weights, t):
-        # I = H(q) - E H(W): linear in the weights but for H(q), so that replicates share one product of matrices.
-        log_w = log_softmax(t * log_v, axis=1)
-        channel = jnp.exp(log_w)
-        right = jnp.take_along_axis(channel, labels[:, None], 1)[:, 0]
-        return entropy(weights @ channel) - weights @ entropy(channel, axis=1), 1 - weights @ right
-
-    return _along(point, jnp.full(n, 1 / n, log_v.dtype), weights, jnp.asarray(inverse_temperature, log_v.dtype))
-
-
-@jax.jit
-def plugin_bias(log_v: jax.Array, inverse_temperature: ArrayLike) -> jax.Array:
-    """The bias of S&C's plug-in rate to first order, - chi2 / 2N, chi2 = mean_i sum_y (W(y|x_i) - q_y)^2 / q_y; nats.
-
-    Args:
-        log_v: ln v, shape (samples, classes).
-        inverse_temperature: t >= 0, finite, a scalar.
-
-    >>> round(float(plugin_bias(jnp.log(jnp.array([[0.9, 0.1], [0.1, 0.9]])), 1.0)), 4)  # - 0.64 / 4
-    -0.16
-    """
-    channel = jax.nn.softmax(jnp.asarray(inverse_temperature) * log_v, axis=1)
-    q = channel.mean(0)
-    chi2 = ((channel**2).mean(0) / jnp.where(q > 0, q, 1)).sum() - 1
-    return -jnp.maximum(chi2, 0) / (2 * log_v.shape[0])
+def inverse_newton(prepared: Prepared, q: jax.Array) -> jax.Array:
+    """(K' diag(p/z^2) K + diag(slack/q))^-1, slack = 1 - c: G^-1 on the letters in use, next to 0 elsewhere."""
+    kernel, source = prepared.kernel, prepared.source
+    z, c = kernel.sums(source, q)
+    root = jnp.sqrt(q)
+    matrix = jnp.tril(kernel.gram(ratio(source, z) / jnp.where(source > 0, z, 1), root, q.dtype))
+    matrix = matrix + jnp.tril(matrix, -1).T
+    slack = jnp.maximum(1 - c, 0) + RIDGE * jnp.finfo(q.dtype).eps
+    return root[:, None] * jnp.linalg.inv(matrix + jnp.diag(slack)) * root

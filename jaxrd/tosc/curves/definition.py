@@ -1,0 +1,87 @@
+"""What a curve of paper [A] is to `limits` and to `statistics`: one `Definition` each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxrd.curve import Curve
+from jaxrd.tosc.curves.drawing import (
+    Bound,
+    Tick,
+)
+from jaxrd.tosc.joint import SparseJoint
+from jaxrd.tosc.resampling import Resampled
+
+
+class Samples(NamedTuple):
+    """What the curves are drawn from."""
+
+    joint: jax.Array
+    """Of label and decision, shape (classes, classes)."""
+    labels: jax.Array
+    """y, int, shape (samples,)."""
+    log_v: jax.Array | None
+    """ln of the posteriors, shape (samples, classes); None for hard decisions."""
+
+
+class Resampling(NamedTuple):
+    """The same samples under other weights; one draw for all curves, so that they can be compared."""
+
+    occur: np.ndarray
+    """The classes that occur: the others change nothing."""
+    joint: SparseJoint
+    """Of label and decision, numbered among those that occur."""
+    masses: jax.Array
+    """Of its pairs, shape (replicates, pairs)."""
+    labels: jax.Array
+    """y, int, shape (samples,)."""
+    log_v: jax.Array | None
+    """ln of the posteriors, shape (samples, classes); None for hard decisions."""
+    weights: jax.Array | None
+    """Of the samples, shape (replicates, samples); None for hard decisions."""
+
+
+Respond = Callable[[Resampling, float, Any], dict[str, Resampled]]
+"""(the samples, a point's parameter, the reproduction law there) -> its rate and replicates, by axis."""
+
+
+BELIEVED = "_model"
+"""Ends the name of a curve over the distortion that the model believes."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A curve: what it is called, how it is drawn and how it answers to other weights.
+
+    Args:
+        name: as in tables, files and figures.
+        meaning: in three words.
+        file: stem of its own file.
+        draw: the curve of some samples by a number of points, a tolerance and a progress; None where it is undefined.
+        needs_posterior: whether hard decisions are not enough.
+        achievable: whether a scheme reaches it: then its excess over TMRD is of interest.
+        respond: see `Respond`; None where it has no bands by resampling.
+        parameter: what each point of the curve is drawn by, NaN where it has no band.
+        believed: whether it has another axis, the distortion that the model believes.
+        least_samples: a class (or cell) from which on intervals are given; measured, see benchmarks/README.md.
+        most_classes: up to which coverage was measured with 500 replicas or more, where there are `least_samples`.
+        by_cell: whether `least_samples` counts those of a cell of the confusion that occurs, not of a class.
+    """
+
+    name: str
+    meaning: str
+    file: str
+    draw: Callable[[Samples, int, float | None, Tick], Bound | None]
+    needs_posterior: bool = False
+    achievable: bool = False
+    respond: Respond | None = None
+    parameter: Callable[[Curve], np.ndarray] | None = None
+    believed: bool = False
+    least_samples: int = 50
+    most_classes: int = 10
+    by_cell: bool = False

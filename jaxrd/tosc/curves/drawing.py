@@ -1,0 +1,124 @@
+"""What the curves share: their grids, their points, and how a drawn curve is asked for a rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrd._sweep import sweep
+from jaxrd.critical import critical_slope
+from jaxrd.curve import Curve
+from jaxrd.problem import Problem
+from jaxrd.solution import Solution, Status, has_failed
+from jaxrd.target import rate_at
+
+STEEPEST = 300.0  # nats per unit: here a drawn curve has reached its least distortion, but for the last samples
+
+
+SATURATED = 1e6  # where the exponentials of all but nearly tied posteriors have; beyond, s D rounds at 1e-9
+
+
+PER_DECADE = 6  # points per decade on the way there: label-measured distortion may dip below D_TM before it ends there
+
+
+Tick = Callable[[int, int], None] | None
+
+
+class Rate(NamedTuple):
+    """A rate at a distortion, nats; inf where the curve does not reach it."""
+
+    rate: float
+    parameter: float = np.nan
+    """Where on the curve that is, in the parameter it is drawn by: a slope, an inverse temperature, a distortion."""
+    reproduction: jax.Array | None = None
+    """The reproduction law there, shape (classes,), where the curve was solved for."""
+    converged: bool = True
+    """False where a solver behind it did not reach its tolerance: then the rate is an upper bound."""
+
+
+class Bound(NamedTuple):
+    """A curve and how to ask it for a rate; nats."""
+
+    curve: Curve
+    smallest: Callable[[float], Rate]
+    """Smallest rate of the raw curve with label-measured distortion <= D."""
+    smallest_believed: Callable[[float], Rate] | None = None
+    """The same on model-believed distortion, where that differs."""
+    solved: Solution | None = None
+    """The solutions behind the curve, where it was solved for: all its points but the first, silence."""
+
+
+def certified_at(problem: Problem, target: float, least: float, tol: float | None) -> Rate:
+    """R(D) of a solved problem; a target within rounding (1e-12) below the least distortion counts as that one."""
+    point = rate_at(problem, least if least - 1e-12 <= target < least else target, tol=tol)
+    return Rate(float(point.rate), float(point.slope), point.reproduction, not has_failed(int(point.status)))
+
+
+def slope_grid(classes: int, count: int, critical: float) -> np.ndarray:
+    """`count` slopes for a Hamming-like distortion, rising: half even in distortion, half towards the least one.
+
+    A uniform M-ary source has D = (M-1) / (M-1 + e^s), which spaces the first half. Slopes below `critical` would
+    all give the zero-rate point: they are moved up to just above it.
+    """
+    if classes == 1:  # nothing to choose from: every slope gives the same point
+        return np.geomspace(1, STEEPEST, count)
+    tail = max(count // 2, 1)
+    body = np.linspace(1 - 1 / classes, 0, count - tail + 2)[1:-1]
+    slopes = np.maximum(np.log(classes - 1) + np.log1p(-body) - np.log(body), 1e-3)
+    steep = np.geomspace(max(slopes.max(initial=1.0), 1.0), STEEPEST, tail + 1)[1:]
+    grid = np.concatenate([slopes, steep])
+    low = 1.0001 * critical
+    idle = grid <= low
+    if idle.any() and not idle.all():
+        grid[idle] = np.geomspace(low, grid[~idle][0], int(idle.sum()) + 1)[:-1]
+    return grid
+
+
+def saturation(margins: jax.Array, start: float) -> np.ndarray:
+    """Inverse temperatures or slopes from `start` to where the smallest margin between the two best saturates."""
+    positive = np.asarray(margins)
+    positive = positive[positive > 0]
+    end = min(40 / positive.min(), SATURATED) if positive.size else start
+    decades = max(np.log10(max(end, start) / start), 0)
+    return np.geomspace(start, max(end, start), int(np.ceil(PER_DECADE * decades)) + 1)[1:]
+
+
+def margins(scores: jax.Array) -> jax.Array:
+    """How far the best score of each sample lies above its second, shape (samples,)."""
+    best, second = jnp.moveaxis(jax.lax.top_k(scores, 2)[0], 1, 0)
+    return best - second
+
+
+def achievable(distortion: np.ndarray, rate: np.ndarray, **more: Any) -> Curve:
+    """Points that a scheme reaches, with no lower bound."""
+    nan = np.full(len(rate), np.nan)
+    return Curve(distortion, rate, nan, nan, np.full(len(rate), Status.ACHIEVABLE), **more)
+
+
+def exact(distortion: np.ndarray, rate: np.ndarray, slope: np.ndarray, **more: Any) -> Curve:
+    """Points of a closed form."""
+    return Curve(distortion, rate, slope, np.zeros(len(rate)), np.full(len(rate), Status.EXACT), **more)
+
+
+def solve_grid(
+    problem: Problem, count: int, tol: float | None, tick: Tick, beyond: np.ndarray | tuple = ()
+) -> tuple[Solution, Curve]:
+    """The swept problem, and its curve with the exact zero-rate point in front; slopes `beyond` the grid, then inf."""
+    critical = float(critical_slope(problem))
+    grid = np.concatenate([slope_grid(problem.distortion.shape[1], count, critical), beyond, [np.inf]])
+    solved = sweep(problem, grid, tol=tol, progress=tick)
+    curve = solved.curve()
+    silence = float((np.asarray(problem.source) @ np.asarray(problem.distortion)).min())
+    front = (silence, 0.0, critical, 0.0, Status.EXACT)
+    rest = (curve.distortion, curve.rate, curve.slope, curve.gap, curve.status)
+    d, rate, slope, gap, status = (np.concatenate([[a], b]) for a, b in zip(front, rest, strict=True))
+    return solved, Curve(d, rate, slope, gap, status)
+
+
+def positive_and_finite(parameter: np.ndarray) -> np.ndarray:
+    """The parameters of a curve that have a band; NaN for the others: silence, and all but hard decisions."""
+    return np.where((parameter > 0) & (parameter <= STEEPEST), parameter, np.nan)

@@ -1,0 +1,116 @@
+"""E&C: the decision compressed for its own sake."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxrd._readable import readable
+from jaxrd.closed_form import categorical
+from jaxrd.tosc._checked import (
+    a_joint,
+    checked,
+)
+from jaxrd.tosc.curves.confusion import likeliest
+from jaxrd.tosc.curves.definition import Definition
+from jaxrd.tosc.curves.drawing import (
+    Bound,
+    Rate,
+    exact,
+)
+from jaxrd.tosc.curves.parametric import smallest_point
+from jaxrd.tosc.joint import SparseJoint, as_joint
+from jaxrd.tosc.resampling import Resampled, along
+
+SCAN = 512  # grid on which E&C, which costs next to nothing, is searched for its smallest rate
+
+
+@readable
+class EstimateAndCompress(NamedTuple):
+    """Points of E&C: what the compressor sees, and what the label does."""
+
+    rate: jax.Array
+    """nats."""
+    distortion: jax.Array
+    """D_Y = P(reproduction != label)."""
+    estimate_distortion: jax.Array
+    """D_hat = P(reproduction != estimate), the constraint of the compressor."""
+
+
+@checked(a_joint())
+@jax.jit
+def estimate_and_compress(joint: ArrayLike | SparseJoint, estimate_distortion: ArrayLike) -> EstimateAndCompress:
+    """E&C: the estimate compressed for its own sake (eRD), measured on the label ([A] eq. (12)-(14)).
+
+    The rate is R_Yt(D_hat) in closed form (Erokhin), and exact; D_Y comes from the optimal channel. At the
+    zero-rate end, where several estimates tie as likeliest, the one best for the label is sent.
+
+    Args:
+        joint: J[y, yt], shape (classes, classes).
+        estimate_distortion: D_hat, any shape (one at a time, by `lax.map`, where classes are very many).
+
+    >>> point = estimate_and_compress(jnp.eye(2) / 2, 0.1)
+    >>> round(float(point.distortion), 6)
+    0.1
+    """
+    j, d = as_joint(joint), jnp.asarray(estimate_distortion)
+    estimate, prior = j.sum(0), j.sum(1)
+    rate = categorical.rate(estimate, d)
+    q = categorical.reproduction(estimate, d)
+    shrink = jnp.exp(-categorical.slope(estimate, d))[..., None]
+    # W(yh|yt) = q_yh e^{-s [yh != yt]} / z_yt; the label is right with probability sum J(yh, yt) W(yh|yt).
+    z = shrink + (1 - shrink) * q
+    right = shrink * (q @ j) + (1 - shrink) * j.diagonal() * q
+    distortion = 1 - jnp.where(z == 0, 0, right / jnp.where(z == 0, 1, z)).sum(-1)
+    silent = 1 - jnp.where(likeliest(estimate), prior, 0).max()
+    distortion = jnp.where(d >= 1 - estimate.max(), silent, distortion)
+    return EstimateAndCompress(rate, distortion, d)
+
+
+@jax.jit
+def _estimated_at(joint: jax.Array, grid: jax.Array) -> EstimateAndCompress:
+    return jax.lax.map(lambda d: estimate_and_compress(joint, d), grid)  # a row at a time: memory classes^2
+
+
+def draw(joint: jax.Array, count: int) -> Bound:
+    """E&C: exact in the compressor's own distortion, drawn over the label's."""
+    largest = 1 - float(joint.sum(0).max())
+    shown = np.linspace(largest, 0, count + 2)
+    point = jax.device_get(_estimated_at(joint, shown))
+    slope = np.asarray(categorical.slope(joint.sum(0), shown))
+    curve = exact(point.distortion, point.rate, slope, parameters={"estimate_distortion": shown})
+    scan = np.linspace(0, largest, SCAN)
+    fine = jax.device_get(_estimated_at(joint, scan))
+
+    def one(d: float) -> tuple[float, float]:
+        p = estimate_and_compress(joint, jnp.asarray(d, joint.dtype))
+        return float(p.distortion), float(p.rate)
+
+    return Bound(curve, lambda target: Rate(*smallest_point(scan, fine.distortion, fine.rate, one, target)))
+
+
+@jax.jit
+def respond(joint: SparseJoint, masses: jax.Array, estimate_distortion: ArrayLike) -> Resampled:
+    """E&C at the label distortion that D_hat leads to."""
+
+    def point(mass, d_hat):
+        found = estimate_and_compress(replace(joint, mass=mass), d_hat)
+        return found.rate, found.distortion
+
+    return along(point, joint.mass, masses, jnp.asarray(estimate_distortion, joint.dtype))
+
+
+ESTIMATED = Definition(
+    name="E&C",
+    meaning="compress decisions only",
+    file="ec",
+    draw=lambda samples, count, tol, tick: draw(samples.joint, count),
+    achievable=True,
+    respond=lambda resampling, d, _: {ESTIMATED.name: respond(resampling.joint, resampling.masses, d)},
+    parameter=lambda curve: curve.parameters["estimate_distortion"],
+)

@@ -1,0 +1,141 @@
+"""iE&C: the decision compressed for the sake of the label."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxrd.distortion import SparseDiscount
+from jaxrd.problem import Problem
+from jaxrd.solvers.certificate import evaluate, prepare
+from jaxrd.tosc._checked import (
+    a_joint,
+    checked,
+)
+from jaxrd.tosc.curves.definition import Definition, Resampling
+from jaxrd.tosc.curves.drawing import (
+    Bound,
+    Rate,
+    Tick,
+    certified_at,
+    positive_and_finite,
+    solve_grid,
+)
+from jaxrd.tosc.joint import SparseJoint, as_joint
+from jaxrd.tosc.resampling import BATCH, Resampled, inverse_newton
+
+NEWTON_STEPS = 4  # of a resampled iE&C, whose few samples a cell are no small perturbation
+
+
+ENTRANTS = 0.03  # share of a uniform letter that unused letters count for there: a resampling may use them
+
+
+@checked(a_joint())
+@jax.jit
+def indirect_problem(joint: ArrayLike | SparseJoint) -> Problem:
+    """iE&C: the estimate compressed for the label's sake, d_hat(yt, yh) = 1 - p(y = yh | yt) ([A] eq. (17)-(19)).
+
+    Solve it with `sweep`; its distortion is that of the label. Estimates that never occur have mass zero.
+
+    Args:
+        joint: J[y, yt], shape (classes, classes). Of a sparse one the problem is a `SparseDiscount`, for
+            `blahut_arimoto`.
+    """
+    j = as_joint(joint)
+    estimate = j.sum(0)
+    occurs = estimate > 0
+    if isinstance(j, SparseJoint):
+        saved = j.mass / jnp.where(occurs, estimate, 1)[j.decisions]
+        return Problem(estimate, SparseDiscount(jnp.ones((), j.dtype), j.decisions, j.labels, saved, j.shape))
+    posterior = jnp.where(occurs, j / jnp.where(occurs, estimate, 1), 0)
+    return Problem(estimate, 1 - posterior.T)
+
+
+def draw(joint: jax.Array, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
+    """iE&C: certified; its distortion is the label's by construction.
+
+    Estimates that never occur have no mass, and labels that never occur are as bad for every estimate as a
+    reproduction can be: neither changes the curve, and leaving them out keeps large alphabets small.
+    """
+    whole = indirect_problem(joint)
+    rows, labels = (np.flatnonzero(np.asarray(joint.sum(axis))) for axis in (0, 1))
+    problem = Problem(whole.source[rows], whole.distortion[np.ix_(rows, labels)])
+    solved, curve = solve_grid(problem, count, tol, tick)
+
+    def everywhere(q: jax.Array) -> jax.Array:
+        return jnp.zeros((*q.shape[:-1], len(joint)), q.dtype).at[..., labels].set(q)
+
+    def smallest(target: float) -> Rate:
+        found = certified_at(problem, target, curve.distortion[-1], tol)
+        return found._replace(reproduction=everywhere(jnp.asarray(found.reproduction)))
+
+    return Bound(curve, smallest, solved=replace(solved, reproduction=everywhere(solved.reproduction)))
+
+
+@jax.jit
+def respond(joint: SparseJoint, masses: jax.Array, slope: ArrayLike, reproduction: jax.Array) -> Resampled:
+    """iE&C at the distortion that a slope leads to.
+
+    Source and distortion 1 - p(y|yt) both move, the latter far where a cell holds few samples: each resampling has its
+    own kernel, and L* is the least objective met in a few steps with the old Newton matrix (an upper bound on it). The
+    influence of a sample (y, yt) is -ln Z_yt + s (E_W[p(.|yt)] - W(y|yt)).
+
+    Args:
+        joint: of label and estimate.
+        masses: `resampled_masses`, shape (replicates, pairs).
+        slope: s > 0, finite, a scalar.
+        reproduction: the optimal q there, shape (classes,).
+    """
+    sparse = indirect_problem(joint)
+    problem = Problem(sparse.source, sparse.distortion.dense())
+    slope, q = jnp.asarray(slope, joint.dtype), jnp.asarray(reproduction, joint.dtype)
+    prepared = prepare(problem, slope)
+    kernel, source = prepared.kernel, prepared.source
+    z = kernel.matvec(q)
+    channel = kernel.matrix * q / z[:, None]
+    loss = (channel * problem.distortion).sum(1)
+    log_partition = slope * kernel.minima[0] - jnp.log(z)
+    distortion = source @ loss
+    inverse = inverse_newton(prepared, jnp.maximum(q, ENTRANTS / q.size))
+
+    def replicate(mass):
+        own = prepare(indirect_problem(replace(joint, mass=mass)), slope)
+
+        def step(state, _):
+            q, least = state
+            e = evaluate(own.kernel, own.source, q)
+            moved = jnp.maximum(q + inverse @ (e.c - 1), jnp.finfo(q.dtype).tiny)
+            return (moved / moved.sum(), jnp.minimum(least, e.objective)), None
+
+        start = q, jnp.asarray(jnp.inf, q.dtype)
+        least = jax.lax.scan(step, start, length=NEWTON_STEPS + 1)[0][1]
+        return least + slope * (own.source @ own.kernel.minima[0] - distortion)
+
+    replicates = jax.lax.map(replicate, masses, batch_size=BATCH)
+    influence = log_partition[joint.decisions] + slope * (1 - loss[joint.decisions])
+    influence = influence - slope * channel[joint.decisions, joint.labels]
+    mean = joint.mass @ influence
+    return Resampled(mean - slope * distortion, replicates, jnp.sqrt(joint.mass @ (influence - mean) ** 2))
+
+
+def _respond(resampling: Resampling, slope: float, reproduction: Any) -> dict[str, Resampled]:
+    q = jnp.asarray(reproduction)[resampling.occur]
+    return {INDIRECT.name: respond(resampling.joint, resampling.masses, slope, q)}
+
+
+INDIRECT = Definition(
+    name="iE&C",
+    meaning="decisions, label-aware coding",
+    file="iec",
+    draw=lambda samples, count, tol, tick: draw(samples.joint, count, tol=tol, tick=tick),
+    achievable=True,
+    respond=_respond,
+    parameter=lambda curve: positive_and_finite(curve.slope),
+    least_samples=15,
+    by_cell=True,
+)

@@ -1,0 +1,211 @@
+"""TMRD: the rate-distortion function of the posteriors, the best there is for a calibrated model."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxrd.channel import optimal_channel
+from jaxrd.problem import Problem
+from jaxrd.solution import Solution
+from jaxrd.solvers import solve
+from jaxrd.solvers.certificate import prepare
+from jaxrd.tosc._checked import (
+    ROUNDING,
+    a_matrix,
+    checked,
+    some_labels,
+    some_weights,
+)
+from jaxrd.tosc.curves.definition import BELIEVED, Definition, Resampling, Samples
+from jaxrd.tosc.curves.drawing import (
+    STEEPEST,
+    Bound,
+    Rate,
+    Tick,
+    certified_at,
+    margins,
+    positive_and_finite,
+    saturation,
+    solve_grid,
+)
+from jaxrd.tosc.curves.parametric import smallest_point
+from jaxrd.tosc.resampling import Resampled, inverse_newton, steepness
+
+
+@checked(
+    a_matrix("posterior", "probabilities, in [0, 1]", least=-ROUNDING, most=1 + ROUNDING), some_weights("posterior")
+)
+def model_aware_problem(posterior: ArrayLike, weights: ArrayLike | None = None) -> Problem:
+    """TMRD: the direct problem whose letters are the samples' posteriors, d_hat(v, yh) = 1 - v_yh ([A], eq. (20)).
+
+    [A] calls it intractable; with N posterior rows it has n = N and m = classes. Its distortion is the one the
+    model believes; `label_distortion` measures the real one.
+
+    Args:
+        posterior: v, shape (samples, classes), rows summing to one.
+        weights: of the samples, taken as w / sum w; None: equal.
+    """
+    v = jnp.asarray(posterior)
+    n = v.shape[0]
+    w = jnp.full(n, 1 / n, v.dtype) if weights is None else jnp.asarray(weights, v.dtype)
+    return Problem(w, 1 - v)
+
+
+def _classes(given: dict) -> int:
+    return given["problem"].distortion.shape[1]
+
+
+@checked(some_labels(_classes))
+@jax.jit
+def label_distortion(problem: Problem, solution: Solution, labels: ArrayLike) -> jax.Array:
+    """P(reproduction != label) of the optimal channel, 1 - sum_i w_i W(y_i | v_i): whatever the calibration.
+
+    Args:
+        problem: a `model_aware_problem`.
+        solution: one point of it.
+        labels: y, int, shape (samples,).
+    """
+    channel = optimal_channel(problem, solution)
+    right = jnp.take_along_axis(channel, jnp.asarray(labels)[:, None], 1)[:, 0]
+    return 1 - jnp.asarray(problem.source) @ right
+
+
+@jax.jit
+def _measured(problem: Problem, points: Solution, labels: jax.Array) -> jax.Array:
+    return jax.lax.map(lambda point: label_distortion(problem, point, labels), points)
+
+
+def draw(
+    log_v: jax.Array, labels: jax.Array, prior: jax.Array, count: int, *, tol: float | None = None, tick: Tick = None
+) -> Bound:
+    """TMRD: certified in model-believed distortion, drawn over the label-measured one."""
+    v = jnp.exp(log_v)
+    problem = model_aware_problem(v)
+    solved, curve = solve_grid(problem, count, tol, tick, saturation(margins(v), STEEPEST))
+    measured = _measured(problem, solved, labels)
+    guess = int(np.asarray(problem.source @ jnp.asarray(problem.distortion)).argmin())
+    curve = curve.with_distortion(np.concatenate([[1 - float(prior[guess])], np.asarray(measured)]))
+    # u = s / (1 + s) in [0, 1] brackets slopes up to inf.
+    u = np.where(np.isinf(curve.slope), 1, curve.slope / (1 + np.where(np.isinf(curve.slope), 0, curve.slope)))
+    u[0] = min(u[0], u[1])  # the critical slope may be inf: then no slope buys anything
+
+    doubtful: list[bool] = []
+
+    def smallest(target: float) -> Rate:
+        doubtful.clear()
+        rate, place = smallest_point(u, curve.distortion, curve.rate, one, target)
+        slope, converged = place / (1 - place) if place < 1 else np.inf, not any(doubtful)
+        return Rate(rate, slope, solve(problem, slope, tol=tol).reproduction, converged)
+
+    def one(x: float) -> tuple[float, float]:
+        if x <= u[0]:  # silence; a solver there may return any mixture of tied reproductions
+            return float(curve.distortion[0]), 0.0
+        point = solve(problem, x / (1 - x) if x < 1 else np.inf, tol=tol)
+        doubtful.append(not bool(point.converged))
+        return float(label_distortion(problem, point, labels)), float(point.rate)
+
+    least = float(np.asarray(curve.model_distortion)[-1])
+    return Bound(curve, smallest, lambda target: certified_at(problem, target, least, tol), solved)
+
+
+class ModelAware(NamedTuple):
+    """TMRD at a slope, on either axis."""
+
+    believed: Resampled
+    """R at the distortion the model believes: the rate-distortion function of the posteriors."""
+    measured: Resampled
+    """The rate at the distortion that the labels measure for the optimal channels."""
+
+
+@jax.jit
+def respond(
+    v: jax.Array, labels: jax.Array, weights: jax.Array, slope: ArrayLike, reproduction: jax.Array
+) -> ModelAware:
+    """TMRD at the two distortions that a slope leads to.
+
+    psi_i = -ln Z_i is the influence of a sample on L(s) and (both extrema being flat) on R(D). The label-measured curve
+    R = I(s), D = D_Y(s) has psi_i - s phi_i + kappa chi_i, where phi and chi are the influences on the believed and the
+    measured distortion of the optimal channel, q's own move included, and kappa = -(dI/ds) / (dD_Y/ds) = s D'/D_Y'.
+    Its curvature is taken to be (kappa/s) / |D_Y'|, which it is while kappa/s does not change (1 if calibrated).
+
+    Args:
+        v: posteriors, shape (samples, classes).
+        labels: y, int, shape (samples,).
+        weights: `resampled_weights`, shape (replicates, samples).
+        slope: s > 0, finite, a scalar.
+        reproduction: the optimal q there, shape (classes,).
+    """
+    problem = model_aware_problem(v)
+    slope, q = jnp.asarray(slope, v.dtype), jnp.asarray(reproduction, v.dtype)
+    prepared = prepare(problem, slope)
+    kernel, source = prepared.kernel, prepared.source
+    z, c = kernel.sums(source, q)
+    share = kernel.matrix / z[:, None]
+    channel = share * q
+    log_partition = slope * kernel.minima[0] - jnp.log(z)
+    inverse = inverse_newton(prepared, q)
+    believed = 1 - v
+    push = source @ (share * (believed - (channel * believed).sum(1, keepdims=True)))  # dD/dq, and -dc/ds
+
+    def loss(d):
+        """A distortion of the channel: its mean, slope in s, influences, and what moves it beside the weights."""
+        mean = (channel * d).sum(1)
+        pull = inverse @ (source @ (share * (d - mean[:, None])))
+        run = -(source @ ((channel * d * believed).sum(1) - mean * (channel * believed).sum(1))) - pull @ push
+        return source @ mean, run, mean + share @ pull, mean, pull
+
+    model, model_run, model_influence, model_mean, model_pull = loss(believed)
+    label, label_run, label_influence, label_mean, label_pull = loss(
+        1 - jax.nn.one_hot(labels, v.shape[1], dtype=v.dtype)
+    )
+    kappa = steepness(-slope * model_run, -label_run)
+    lagrangian = source @ log_partition
+    rate = lagrangian - slope * model
+
+    def bend(ratio, run):
+        return jnp.where(run < 0, ratio / jnp.where(run < 0, -run, 1), 0)
+
+    def replicate(w):
+        moved = w @ share - c
+        found = w @ log_partition - 0.5 * moved @ inverse @ moved
+        by_model = w @ model_mean + moved @ model_pull - model
+        by_label = w @ label_mean + moved @ label_pull - label
+        believed = found - slope * model + 0.5 * bend(1.0, model_run) * by_model**2  # the maximum over s
+        along = kappa * by_label + 0.5 * bend(kappa / slope, label_run) * by_label**2
+        return believed, found - slope * (model + by_model) + along
+
+    at_believed, at_measured = jax.vmap(replicate)(weights)
+    at_measured_influence = log_partition - slope * model_influence + kappa * label_influence
+    return ModelAware(
+        Resampled(rate, at_believed, log_partition.std()),
+        Resampled(rate, at_measured, at_measured_influence.std()),
+    )
+
+
+def _respond(resampling: Resampling, slope: float, reproduction: Any) -> dict[str, Resampled]:
+    assert resampling.log_v is not None
+    assert resampling.weights is not None
+    both = respond(jnp.exp(resampling.log_v), resampling.labels, resampling.weights, slope, reproduction)
+    return {MODEL_AWARE.name: both.measured, MODEL_AWARE.name + BELIEVED: both.believed}
+
+
+def _draw(samples: Samples, count: int, tol: float | None, tick: Tick) -> Bound:
+    assert samples.log_v is not None
+    return draw(samples.log_v, samples.labels, samples.joint.sum(1), count, tol=tol, tick=tick)
+
+
+MODEL_AWARE = Definition(
+    name="TMRD",
+    meaning="best if calibrated",
+    file="tmrd",
+    draw=_draw,
+    needs_posterior=True,
+    respond=_respond,
+    parameter=lambda curve: positive_and_finite(curve.slope),
+    believed=True,
+)

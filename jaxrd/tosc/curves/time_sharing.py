@@ -1,0 +1,84 @@
+"""TS: the decision sent some of the time, and nothing otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxrd.tosc._checked import (
+    a_joint,
+    checked,
+)
+from jaxrd.tosc.curves.confusion import landmarks
+from jaxrd.tosc.curves.definition import Definition
+from jaxrd.tosc.curves.drawing import (
+    Bound,
+    Rate,
+    achievable,
+)
+from jaxrd.tosc.joint import SparseJoint
+from jaxrd.tosc.resampling import BATCH, Resampled, steepness
+
+
+@checked(a_joint())
+@jax.jit
+def time_sharing(joint: ArrayLike | SparseJoint, distortion: ArrayLike) -> jax.Array:
+    """TS: R = (D_0 - D) / (D_0 - D_TM) H(Yt) for D_TM <= D <= D_0, nats ([A] eq. (22)).
+
+    The estimate is sent losslessly a fraction of the time, and nothing otherwise. 0 for D > D_0, +inf for
+    D < D_TM; NaN where D_TM >= D_0, for then it is undefined.
+
+    >>> round(float(time_sharing(jnp.eye(2) / 2, 0.25)), 6)
+    0.346574
+    """
+    d = jnp.asarray(distortion)
+    d_tm, d_0, h = landmarks(joint)
+    # D_TM itself comes rounded: a target typed as D_TM must not miss it by an ulp.
+    reach = d_tm - 8 * jnp.finfo(h.dtype).eps
+    value = jnp.clip((d_0 - d) / jnp.where(d_0 > d_tm, d_0 - d_tm, 1), 0, 1) * h
+    value = jnp.where(d < reach, jnp.inf, value)
+    return jnp.where(d_tm < d_0, value, jnp.nan)
+
+
+def draw(joint: jax.Array, count: int) -> Bound | None:
+    """TS: the line of time sharing, drawn by the fraction; None where D_TM >= D_0 leaves it undefined."""
+    d_tm, d_0, entropy = (float(x) for x in landmarks(joint))
+    if d_tm >= d_0:
+        return None
+    d = np.linspace(d_0, d_tm, count)
+    curve = achievable(d, (d_0 - d) / (d_0 - d_tm) * entropy)
+
+    def smallest(target: float) -> Rate:
+        rate = float(time_sharing(joint, target))
+        return Rate(rate, rate / entropy)
+
+    return Bound(curve, smallest)
+
+
+@jax.jit
+def respond(joint: SparseJoint, masses: jax.Array, share: ArrayLike) -> Resampled:
+    """TS at the distortion where the estimate is sent a fraction `share` of the time."""
+
+    def point(mass):
+        d_tm, d_0, h = landmarks(replace(joint, mass=mass))
+        return share * h, share * d_tm + (1 - share) * d_0
+
+    d_tm, d_0, h = landmarks(joint)
+    rate, d = point(joint.mass)
+    rates, distortions = jax.lax.map(point, masses, batch_size=BATCH)
+    return Resampled(rate, rates + steepness(h, d_0 - d_tm) * (distortions - d), jnp.full_like(rate, jnp.nan))
+
+
+TIME_SHARING = Definition(
+    name="TS",
+    meaning="time-shared decisions",
+    file="ts",
+    draw=lambda samples, count, tol, tick: draw(samples.joint, count),
+    achievable=True,
+    respond=lambda resampling, share, _: {TIME_SHARING.name: respond(resampling.joint, resampling.masses, share)},
+    parameter=lambda curve: curve.rate / curve.rate.max(),  # it ends at H(decision), where the share is one
+)

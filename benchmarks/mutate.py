@@ -71,11 +71,20 @@ GROUPS = {
     },
     "statistics": {
         "jaxrd/tosc/confidence/bands.py": _CONFIDENCE,
-        "jaxrd/tosc/curves/bounds.py": ["tosc/test_tosc.py::TestLimits", "tosc/test_tosc.py::TestDips"],
         "jaxrd/tosc/confidence/held_out.py": ["tosc/test_statistics.py::TestHeldOut"],
         "jaxrd/tosc/confidence/intervals.py": ["tosc/test_statistics.py::TestIntervals"],
-        "jaxrd/tosc/confidence/resampling.py": ["tosc/test_statistics.py::TestResampling"],
-        "jaxrd/tosc/confidence/response.py": ["tosc/test_statistics.py::TestResponse"],
+        "jaxrd/tosc/resampling.py": [
+            "tosc/test_statistics.py::TestResampling", "tosc/test_statistics.py::TestResponse"
+        ],
+        **{
+            f"jaxrd/tosc/curves/{name}.py": [
+                "tosc/test_tosc.py::TestLimits", "tosc/test_tosc.py::TestDips",
+                "tosc/test_statistics.py::TestResampling", "tosc/test_statistics.py::TestResponse",
+            ]
+            for name in (
+                "drawing", "estimated", "indirect", "merged", "model_aware", "oracle", "sampled", "time_sharing",
+            )
+        },
         "jaxrd/tosc/confidence/rigorous.py": ["tosc/test_statistics.py::TestRigorous"],
         "jaxrd/tosc/confidence/statistics.py": _CONFIDENCE,
     },

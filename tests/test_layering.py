@@ -120,7 +120,6 @@ ALLOWED = {
         "figures", "information", "io", "neural", "plots", "problem", "rdc", "solution", "solvers", "target",
         "tosc",
     },
-    "figures.held_out": {"_sweep", "channel", "curve", "information", "problem", "solution", "tosc"},
     "figures.identifiability": {"datasets", "figures.reproduction", "information", "neural", "plots", "tosc"},
     "figures.panel": {"curve", "figures.comparison", "tosc", "tosc.curves"},
     "figures.tosc_complexity": {"closed_form", "figures.reproduction", "information", "plots", "tosc", "tosc.curves"},
@@ -133,8 +132,8 @@ ALLOWED = {
         "information", "io", "plots", "problem", "solution", "target", "tosc", "tosc.curves",
     },
     "figures.tosc_fig3": {
-        "closed_form", "figures.classifiers", "figures.comparison", "figures.held_out", "figures.panel",
-        "figures.reproduction", "information", "io", "plots",
+        "closed_form", "curve", "figures.classifiers", "figures.comparison", "figures.panel",
+        "figures.reproduction", "information", "io", "plots", "tosc", "tosc.confidence",
     },
     "figures.tosc_fig4": {
         "figures.comparison", "figures.entropy_coding", "figures.panel", "figures.reproduction", "information",

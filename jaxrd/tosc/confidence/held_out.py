@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -106,7 +107,9 @@ def indirect_held_out(
 ) -> HeldOut:
     """iE&C's channels W ~ q_y exp(s p(y|yt)), q and p(y|yt) fitted to some samples, measured on others.
 
-    For an estimate that the fitting samples lack p(y|yt) is their prior p(y).
+    For an estimate that the fitting samples lack p(y|yt) is their prior p(y): the channel and q, and with them what a
+    sample costs, KL(W(.|yt) || q), are fixed before any measuring sample is seen. To send such an estimate as it is
+    would cost +inf where q lacks it, and to take the measured output law for q would let the measuring samples choose.
 
     Args:
         labels: y, int, shape (samples,).
@@ -137,6 +140,29 @@ def averaged(first: HeldOut, second: HeldOut) -> Curve:
     rate, d, model = ((a + b) / 2 for a, b in zip(first[1:4], second[1:4], strict=True))
     nothing, achievable = np.full(len(rate), np.nan), np.full(len(rate), Status.ACHIEVABLE)
     return Curve(d, rate, first.slope, nothing, achievable, model)
+
+
+def indirect_cross_fitted(
+    labels: np.ndarray,
+    decisions: np.ndarray,
+    classes: int,
+    slopes: ArrayLike,
+    *,
+    splits: int = 1,
+    seed: int = 0,
+    tol: float | None = None,
+) -> Curve:
+    """iE&C `averaged` over the two halves of each split, and over the splits; arguments as for `indirect_held_out`."""
+    curves = []
+    for split in range(splits):
+        first, second = halves(len(labels), seed + split)
+        both = (
+            indirect_held_out(labels, decisions, classes, fit, test, slopes, tol=tol)
+            for fit, test in ((first, second), (second, first))
+        )
+        curves.append(averaged(*both))
+    rate, d, model = np.mean([(c.rate, c.distortion, c.model_distortion) for c in curves], axis=0)
+    return replace(curves[0], rate=rate, distortion=d, model_distortion=model)
 
 
 def rate_between(curve: Curve, target: float) -> float:

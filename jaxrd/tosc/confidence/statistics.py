@@ -165,22 +165,17 @@ def statistics(
         drawn[ORACLE.name], asked = bands.oracle(found, REPLICATES, risk, seed)
         at = [{ORACLE.name: first} | row for first, row in zip(asked, at, strict=True)]
 
-    first, second = held_out.halves(samples, seed)
     occur, y, yt = bands.occurring(outputs)
-    folds = {
-        INDIRECT.name: [
-            held_out.indirect_held_out(y, yt, len(occur), fit, test, PRIOR_SLOPES, tol=tol)
-            for fit, test in ((first, second), (second, first))
-        ]
-    }
+    crossed = {INDIRECT.name: held_out.indirect_cross_fitted(y, yt, len(occur), PRIOR_SLOPES, seed=seed, tol=tol)}
     more = {}
     if log_v is not None:
-        folds[MODEL_AWARE.name] = [
+        first, second = held_out.halves(samples, seed)
+        folds = [
             held_out.model_aware_held_out(jnp.exp(log_v), outputs.labels, fit, test, PRIOR_SLOPES, tol=tol)
             for fit, test in ((first, second), (second, first))
         ]
-        more = _of_posteriors(found, targets, folds[MODEL_AWARE.name], risk, kappa, tol)
-    crossed = {name: held_out.averaged(*both) for name, both in folds.items()}
+        crossed[MODEL_AWARE.name] = held_out.averaged(*folds)
+        more = _of_posteriors(found, targets, folds, risk, kappa, tol)
     rates = [{name: held_out.rate_between(curve, d) for name, curve in crossed.items()} for d in targets]
     prior = jnp.asarray(np.bincount(y) / samples)
     oracle_lower = mcdiarmid(oracle_at(prior, PRIOR_SLOPES), samples, risk / 2, most=float(np.log(outputs.classes)))

@@ -21,7 +21,6 @@ app = typer.Typer(
     name="jaxrd",
     help="Rate-distortion curves computed with certificates.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("limits")(limits_command)

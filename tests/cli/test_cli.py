@@ -1,5 +1,6 @@
 """The command line as a user meets it: results, bad input, interruption."""
 
+import ast
 import csv
 import json
 import os
@@ -587,6 +588,15 @@ def test_sweep_names_what_it_does_not_use(tmp_path, capsys):
     assert json.loads((tmp_path / "o" / "sweep.json").read_text())["notes"] == ["not used: 'cost', 'weights'"]
 
 
+def test_the_code_of_the_verbs_stays_thin():
+    """One name of a type that typing cannot say, and no function over 60 lines."""
+    trees = [ast.parse(path.read_text()) for path in Path(cache.__file__).parent.glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    assert sum(isinstance(node, ast.Name) and node.id == "Any" for node in nodes) <= 1
+    lengths = {node.name: node.end_lineno - node.lineno + 1 for node in nodes if isinstance(node, ast.FunctionDef)}
+    assert not {name: length for name, length in lengths.items() if length > 60}
+
+
 def test_version(capsys):
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("jaxrd 0.")
@@ -607,9 +617,11 @@ def test_an_interrupt_while_writing_waits(tmp_path, monkeypatch):
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["a", "b"]
 
 
-def test_the_shell_can_complete(capsys):
+def test_help_and_the_completion_of_the_shell(capsys):
     assert run(["--help"]) == 0
-    assert "--install-completion" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "--install-completion" in shown
+    assert "Exit codes: 0, all is done" in shown
     script = "import sys\nfrom jaxrd.cli import main\nsys.argv = ['jaxrd']\nmain()\n"
     asked = {"_JAXRD_COMPLETE": "complete_bash", "COMP_WORDS": "jaxrd li", "COMP_CWORD": "1"}
     done = subprocess.run([sys.executable, "-c", script], env=os.environ | asked, capture_output=True, text=True)

@@ -115,6 +115,9 @@ ALLOWED = {
         "errors", "tosc._limits", "tosc.calibration", "tosc.confidence", "tosc.curves", "tosc.estimate",
         "tosc.identifiability", "tosc.joint", "tosc.mixture", "tosc.outputs",
     },
+    "documents": {
+        "coding", "curve", "information", "io", "neural", "rdc", "solution", "tosc", "tosc.confidence",
+    },
     "__init__": {
         "_sweep", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends", "errors",
         "figures", "information", "io", "neural", "plots", "problem", "rdc", "solution", "solvers", "target",
@@ -140,11 +143,11 @@ ALLOWED = {
         "io", "plots", "tosc",
     },
     "cli": {
-        "_files", "_sweep", "coding", "critical", "curve", "datasets", "errors", "figures.classifiers",
-        "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4", "figures.rdc_fig6",
-        "figures.tosc_complexity", "figures.tosc_fig1", "figures.tosc_fig2", "figures.tosc_fig3",
-        "figures.tosc_fig4", "information", "io", "neural", "plots", "problem", "rdc", "rdc.inputs",
-        "rdc.point", "solution", "tosc", "tosc.confidence", "tosc.curves",
+        "_files", "_sweep", "coding", "critical", "curve", "datasets", "documents", "errors",
+        "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
+        "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
+        "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "information", "io", "neural", "plots",
+        "problem", "rdc", "rdc.inputs", "rdc.point", "solution", "tosc", "tosc.confidence", "tosc.curves",
     },
     "__main__": {"cli"},
 }  # fmt: skip

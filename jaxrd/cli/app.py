@@ -20,8 +20,9 @@ from jaxrd.errors import InputError
 app = typer.Typer(
     name="jaxrd",
     help="Rate-distortion curves computed with certificates.",
+    epilog="Exit codes: 0, all is done; 1, the results are saved, but a solver failed at a point: see its status; 2, "
+    "the input cannot be used, nothing was written; 130, interrupted.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("limits")(limits_command)

@@ -1,16 +1,22 @@
 """`jaxrd codec`: images through a trained code into a stream, and back."""
 
+from __future__ import annotations
+
 import hashlib
-import io
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
-from jaxrd._files import read_bytes
-from jaxrd.cli.common import console, headed, progress_bar, provenance, set_precision, timed, write
+from jaxrd.cli.common import Tick, headed, print_line, set_precision
+from jaxrd.cli.run import Result, Target, refuse_unless_ends, run, run_decoder
 from jaxrd.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxrd.documents.codec import Images
+    from jaxrd.neural.codec import Model
 
 app = typer.Typer(
     help="Images through a trained code: a stream of counted bits, and the reproductions out of it.",
@@ -22,17 +28,14 @@ ModelFile = Annotated[
 ]
 
 
-def _read_model(path: Path) -> Any:
+def _read_model(path: Path) -> Model:
     try:
         from jaxrd.neural import model_file
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed, and the networks need it: pip install flax optax orbax-checkpoint."
         ) from error
-    try:
-        return model_file.read(path)
-    except model_file.ModelError as error:
-        raise InputError(str(error)) from error
+    return model_file.read(path)
 
 
 @app.command("encode")
@@ -49,59 +52,50 @@ def encode_command(
     ),
 ) -> None:
     """Images into a stream: one message each, range-coded by the frequencies of the model's training."""
-    dtype = set_precision(True)
-    from jaxrd.io.images import read_images
-    from jaxrd.io.save import check_target
-
-    if out.suffix != ".jrc":
-        raise InputError(f"--out must be a name that ends in .jrc; got {out}.")
+    refuse_unless_ends(out, ".jrc")
     if seed is not None and not 0 <= seed < 1 << 32:
         raise InputError(f"--seed must lie in [0, 2^32); got {seed}.")
 
-    beside = out.with_suffix(".json").name
-    check_target(out.parent, [out.name], (images, model), document=beside)
-    with timed() as clock:
-        pixels, sha256 = read_images(images)
-        trained = _read_model(model)
-        if seed is not None and not trained.code.dither:
-            raise InputError(f"--seed {seed} has no effect: the code of {model.name} has no dither.")
-        seed = seed or 0
-        from jaxrd.neural.codec import coded_bits, pack, quantise, reproduce, unpack
+    def compute(tick: Tick) -> Result:
+        found, sha256 = _sent(images, model, seed, tick)
+        files = [(out.name, found.stream)]
+        return Result(found.document, lambda _: files, lambda _: _report(found), sha256)
 
-        with progress_bar() as tick:
-            messages = quantise(trained, pixels, seed=seed, progress=lambda *done: tick("encode", *done))
-            stream = pack(trained, messages, seed=seed)
-            sent, _ = unpack(trained, stream)
-            if not np.array_equal(sent, messages):
-                raise AssertionError("the stream does not decode to what was sent")
-            found = reproduce(trained, sent, seed=seed, progress=lambda *done: tick("decode", *done))
-        meta = provenance(dtype=dtype, sha256=sha256, seed=seed, clock=clock, tolerance=0.0)
+    target = Target(out.parent, out.with_suffix(".json").name, [out.name], (images, model))
+    run(compute, target, seed=seed or 0, float32=True, tolerance=0.0)
 
-    code, count = trained.code, len(pixels)
-    shares = np.bincount(messages) / count
-    shares = shares[shares > 0]
-    payload = round(coded_bits(stream) * count / 8)
-    document = {
-        "schema": "jaxrd.codec-encode/1", "name": images.name, "meta": meta,
-        "model": trained.digest().hex(), "dimensions": code.dimensions, "levels": code.levels, "dither": code.dither,
-        "seed": seed, "images": count,
-        "header_bytes": len(stream) - payload, "payload_bytes": payload,
-        "payload_bits_per_image": coded_bits(stream),
-        "rate_bits": code.dimensions * float(np.log2(code.levels)),
-        "entropy_bits": float(-(shares * np.log2(shares)).sum()),  # plug-in, of the messages
-        "mse": float(np.mean((found.reshape(count, -1) / np.float32(255) - pixels) ** 2, dtype=float)),  # a pixel
-        "sha256": hashlib.sha256(found.tobytes()).hexdigest(),  # of the reproductions here; meta has that of the input
-    }  # fmt: skip
-    written = write(out.parent, [(out.name, stream)], (beside, document))
-    letters = f"{code.levels}^{code.dimensions} messages"
+
+def _sent(file: Path, model: Path, seed: int | None, tick: Tick) -> tuple[Images, str]:
+    """The images that a file holds, encoded and decoded again, and the SHA-256 of the file."""
+    from jaxrd.io.images import read_images
+
+    pixels, sha256 = read_images(file)
+    trained = _read_model(model)
+    if seed is not None and not trained.code.dither:
+        raise InputError(f"--seed {seed} has no effect: the code of {model.name} has no dither.")
+    seed = seed or 0
+    from jaxrd.documents.codec import Images
+    from jaxrd.neural.codec import pack, quantise, reproduce, unpack
+
+    messages = quantise(trained, pixels, seed=seed, progress=partial(tick, "encode"))
+    stream = pack(trained, messages, seed=seed)
+    sent, _ = unpack(trained, stream)
+    if not np.array_equal(sent, messages):
+        raise AssertionError("the stream does not decode to what was sent")
+    found = reproduce(trained, sent, seed=seed, progress=partial(tick, "decode"))
+    return Images(file.name, trained, pixels, messages, stream, found, seed), sha256
+
+
+def _report(found: Images) -> None:
+    code = found.model.code
+    model, letters = found.model.digest().hex(), f"{code.levels}^{code.dimensions} messages"
     for line in (
-        headed(images.name, f": {count} images by model {document['model']}, one of {letters} each"),
-        f"payload {coded_bits(stream):.4f} bits an image, and {document['header_bytes']} bytes of header",
-        f"h log2 L {document['rate_bits']:.4f}, entropy of the messages {document['entropy_bits']:.4f} (plug-in)",
-        f"MSE {document['mse']:.4f} a pixel; SHA-256 of the reproductions {document['sha256']}",
-        "wrote " + ", ".join(str(path) for path in written),
+        headed(found.name, f": {found.count} images by model {model}, one of {letters} each"),
+        f"payload {found.payload_bits:.4f} bits an image, and {found.header_bytes} bytes of header",
+        f"h log2 L {found.rate_bits:.4f}, entropy of the messages {found.entropy_bits:.4f} (plug-in)",
+        f"MSE {found.mse:.4f} a pixel; SHA-256 of the reproductions {found.sha256}",
     ):
-        console.print(line, soft_wrap=True, highlight=False)
+        print_line(line)
 
 
 @app.command("decode")
@@ -116,23 +110,14 @@ def decode_command(
     on another, float32 sums may differ in their last bit and a pixel by one of 255.
     """
     set_precision(True)
-    from jaxrd.io.save import check_target
 
-    if out.suffix != ".npy":
-        raise InputError(f"--out must be a name that ends in .npy; got {out}.")
-    check_target(out.parent, [out.name], (file, model))
-    stream = read_bytes(file)
-    trained = _read_model(model)
-    from jaxrd.errors import StreamError
-    from jaxrd.neural.codec import decompress
+    def decode(stream: bytes, tick: Tick) -> np.ndarray:
+        trained = _read_model(model)
+        from jaxrd.neural.codec import decompress
 
-    try:
-        with progress_bar() as tick:
-            images = decompress(trained, stream, progress=lambda *done: tick("decode", *done))
-    except StreamError as error:
-        raise InputError(f"{file}: {error}") from error
-    content = io.BytesIO()
-    np.save(content, images)
-    (written,) = write(out.parent, [(out.name, content.getvalue())])
-    sha256 = hashlib.sha256(images.tobytes()).hexdigest()
-    console.print(f"wrote {written}: {len(images)} images, SHA-256 {sha256}", soft_wrap=True, highlight=False)
+        return decompress(trained, stream, progress=partial(tick, "decode"))
+
+    def words(images: np.ndarray) -> str:
+        return f"{len(images)} images, SHA-256 {hashlib.sha256(images.tobytes()).hexdigest()}"
+
+    run_decoder(file, out, decode, words, reads=[model])

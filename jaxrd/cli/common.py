@@ -1,46 +1,43 @@
 """What the verbs share: precision, timing, progress, provenance."""
 
+from __future__ import annotations
+
 import platform
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TypedDict
 
 import jax
 import numpy as np
-import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 import jaxrd
 from jaxrd.cli import interrupts
-from jaxrd.errors import InputError
 
 # No markup: names of files and columns may hold brackets.
 console = Console(markup=False)
 errors = Console(stderr=True, markup=False)
-FILES = (
-    "outputs: .npz, .npy with --labels, a folder, .csv, .tsv, .parquet, .json, .jsonl, .h5, .mat, .safetensors or .pt; "
-    "none: the example"
-)
-# How a file of outputs is read, where its names and rows leave a doubt.
-Scores = Annotated[
-    str | None,
-    typer.Option(
-        help="the array or columns of the scores: a name, a list a,b,c in the order of the classes, or 'prob_*', "
-        "quoted, in numeric order"
-    ),
-]
-LabelColumn = Annotated[str | None, typer.Option(help="the array or column of the labels, in FILE or in --labels")]
-Probabilities = Annotated[
-    bool | None,
-    typer.Option("--probabilities/--logits", help="what the scores are; rows of probabilities are renormalised"),
-]
-FirstLabel = Annotated[int | None, typer.Option(help="the number of the first class in the labels, 0 or 1", min=0)]
+
+Tick = Callable[[str, int, int], None]
+"""Called as tick(what, done, total) between steps of the work."""
+
+
+class Meta(TypedDict):
+    """The `meta` of a result file: where, when and with what versions it was computed."""
+
+    versions: dict[str, str]
+    device: str
+    dtype: str
+    tolerance: float
+    sha256: str | None
+    seed: int | None
+    seconds: dict[str, float]
 
 
 def headed(head: str, text: str) -> Text:
@@ -48,25 +45,19 @@ def headed(head: str, text: str) -> Text:
     return Text.assemble((head, "bold"), text)
 
 
-def need_file(file: Path | None, **options: Any) -> None:
-    """Refuse options that say how FILE is read where the example is used instead.
-
-    Raises:
-        InputError: names the first option that was given.
-    """
-    if "probabilities" in options and options["probabilities"] is False:
-        options = {"logits" if name == "probabilities" else name: value for name, value in options.items()}
-    for name, value in options.items() if file is None else ():
-        if value is not None and (value is not False or name == "logits"):
-            verb = "are" if name in ("labels", "scores", "logits", "probabilities") else "is"
-            raise InputError(f"--{name.replace('_', '-')} {verb} for a FILE of outputs; none was named.")
+def print_line(line: str | Text, *, style: str | None = None) -> None:
+    """Print one line as it is: neither wrapped nor coloured by what its words look like."""
+    console.print(line, style=style, soft_wrap=True, highlight=False)
 
 
-UNSAFE_PICKLE = "read pickles too: they can run any code, so only from where you trust"
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what a reader should know of the input, a line each."""
+    for note in notes:
+        print_line(f"note: {note}", style="dim")
 
 
 def write(
-    folder: Path, files: Iterable[tuple[str, bytes]], document: tuple[str, Mapping[str, Any]] | None = None
+    folder: Path, files: Iterable[tuple[str, bytes]], document: tuple[str, Mapping[str, object]] | None = None
 ) -> list[Path]:
     """Save the results; from then on Ctrl-C only cuts the report short: it may no longer say that nothing was written.
 
@@ -78,13 +69,6 @@ def write(
     by_hand = signal.getsignal(signal.SIGINT) is interrupts.leave  # elsewhere it is not ours to change
     with undisturbed(interrupts.leave_results if by_hand else None):
         return save_all(folder, files, document)
-
-
-def reach(rate: float | None) -> str:
-    """Why a rate is null in a file, in a word: JSON has no infinity."""
-    if rate is None or np.isnan(rate):
-        return "not computed"
-    return "beyond" if np.isinf(rate) else "reached"
 
 
 def set_precision(float32: bool) -> str:
@@ -123,13 +107,13 @@ def timed() -> Iterator[Clock]:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Any]:
+def progress_bar() -> Iterator[Tick]:
     """A bar on stderr that appears once a run takes over two seconds; yields tick(name, done, total)."""
     bar = Progress(
         TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.completed}/{task.total}"),
         TimeElapsedColumn(), console=errors, transient=True,
     )  # fmt: skip
-    tasks: dict[str, Any] = {}
+    tasks: dict[str, TaskID] = {}
     began = time.perf_counter()
 
     def tick(name: str, done: int, total: int) -> None:
@@ -146,7 +130,7 @@ def progress_bar() -> Iterator[Any]:
             bar.stop()
 
 
-def provenance(*, dtype: str, sha256: str | None, seed: int | None, clock: Clock, tolerance: float) -> dict[str, Any]:
+def provenance(*, dtype: str, sha256: str | None, seed: int | None, clock: Clock, tolerance: float) -> Meta:
     """The `meta` of a result file."""
     device = jax.devices()[0]
     return {

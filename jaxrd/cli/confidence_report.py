@@ -1,7 +1,8 @@
 """What `jaxrd limits --confidence` shows: bands in the figure, a table, sentences."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,14 +10,14 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from jaxrd import plots
-from jaxrd.cli.common import console
-from jaxrd.cli.confidence import band_columns
+from jaxrd.cli.common import console, print_line
+from jaxrd.documents.confidence import band_columns
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.tosc import Limits, Statistics
 from jaxrd.tosc.confidence.intervals import Interval
 
 
-def confidence_figure(found: Statistics, limits: Limits, draw_curves: Callable[[Axes], Any]) -> Figure:
+def confidence_figure(found: Statistics, limits: Limits, draw_curves: Callable[[Axes], object]) -> Figure:
     """The curves with bands and bounds; what the model believes has a panel of its own, over its own distortion.
 
     Args:
@@ -55,7 +56,7 @@ def confidence_figure(found: Statistics, limits: Limits, draw_curves: Callable[[
     return figure
 
 
-def _band(ax: Axes, distortion: Any, columns: dict[str, np.ndarray], top: float, percent: str) -> None:
+def _band(ax: Axes, distortion: np.ndarray, columns: dict[str, np.ndarray], top: float, percent: str) -> None:
     if "clt_lower_bits" in columns:
         lower, upper = columns["clt_lower_bits"], np.minimum(columns["clt_upper_bits"], top)
         plots.band(ax, distortion, lower, upper, colour=plots.STYLE["TMRD"][0], label=f"TMRD, {percent} (CLT)")
@@ -102,7 +103,7 @@ def report(found: Statistics, limits: Limits) -> None:
             table.add_row("", "Hoeffding", *(f"<= {_bits(found.upper_model.at(d))}" for d in distortions))
     console.print(table)
     for line in _sentences(found, distortions, percent):
-        console.print(line, soft_wrap=True, highlight=False)
+        print_line(line)
 
 
 def _sentences(found: Statistics, distortions: list[float], percent: str) -> Iterator[str]:

@@ -1,13 +1,16 @@
 """`jaxrd decode`: the decisions out of a stream, and nothing but the stream."""
 
-import io
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
-from jaxrd.cli.common import console, write
+from jaxrd.cli.common import Tick
+from jaxrd.cli.run import run_decoder
+from jaxrd.errors import InputError, StreamError
 
 
 def decode_command(
@@ -15,20 +18,13 @@ def decode_command(
     out: Annotated[Path, typer.Option(help="the decisions, int32, one a sample")] = Path("decisions.npy"),
 ) -> None:
     """The decisions that a stream holds, bit for bit; a damaged stream is refused."""
-    from jaxrd._files import read_bytes
-    from jaxrd.coding import decode
-    from jaxrd.errors import InputError
-    from jaxrd.io.save import check_target
+    run_decoder(file, out, _decisions, lambda decisions: f"{len(decisions)} decisions")
 
-    if out.suffix != ".npy":
-        raise InputError(f"--out must be a name that ends in .npy; got {out}.")
-    check_target(out.parent, [out.name], [file])
-    stream = read_bytes(file)
+
+def _decisions(stream: bytes, _: Tick) -> np.ndarray:
+    from jaxrd.coding import decode
+
     try:
-        decisions = decode(stream)
+        return decode(stream)
     except InputError as error:
-        raise InputError(f"{file}: {error}") from None
-    content = io.BytesIO()
-    np.save(content, decisions)
-    (written,) = write(out.parent, [(out.name, content.getvalue())])
-    console.print(f"wrote {written}: {len(decisions)} decisions", soft_wrap=True, highlight=False)
+        raise StreamError(str(error)) from None

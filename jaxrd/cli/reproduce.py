@@ -1,28 +1,30 @@
 """`jaxrd reproduce`: a figure of the papers recomputed, its numbers and claims beside it."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from jaxrd.cli.common import (
-    UNSAFE_PICKLE,
-    FirstLabel,
-    LabelColumn,
-    Probabilities,
-    Scores,
-    errors,
-    need_file,
-)
-from jaxrd.cli.finish import finish
+from jaxrd.cli.common import Tick, errors, headed, print_line, print_notes
+from jaxrd.cli.outputs import FirstLabel, LabelColumn, Labels, Probabilities, Reading, Scores, UnsafePickle
+from jaxrd.cli.run import Result, Target, run
 from jaxrd.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxrd.datasets import Split
+    from jaxrd.figures.reproduction import Reproduction
 
 
 class _Figures(TyperGroup):
     """Commands that are figures: an unknown one is told which there are."""
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+    # Any: the class of the context is not public; it was click's, and is now a copy of it inside typer.
+    def resolve_command(self, ctx: Any, args: list[str]):
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             raise InputError(f"no figure {args[0]!r}; there are: {', '.join(self.list_commands(ctx))}.")
         return super().resolve_command(ctx, args)
@@ -43,12 +45,49 @@ Data = Annotated[
 ]
 
 
-def _mnist(data: Path | None) -> Any:
+def _reproduce(
+    name: str,
+    compute: Callable[[Tick], Reproduction],
+    out: Path,
+    *,
+    reads: Iterable[Path | None] = (),
+    sha256: str | None = None,
+    seed: int | None = None,
+    float32: bool = False,
+) -> None:
+    """Run the verb of a figure; its document says itself which points failed, so that none is a failure of the verb.
+
+    Args:
+        name: of the figure.
+        compute: called with tick(what, done, total).
+        out: the folder.
+        reads: the files that are read.
+        sha256: of the data read, if any.
+        seed: of what is random, if anything is.
+        float32: for networks.
+    """
+
+    def computed(tick: Tick) -> Result:
+        found = compute(tick)
+        return Result(found.document, lambda _: found.beside(), lambda _: _report(found), sha256)
+
+    target = Target(out, f"{name}.json", [f"{name}.{kind}" for kind in ("csv", "png", "pdf")], reads)
+    run(computed, target, seed=seed, float32=float32)
+
+
+def _report(found: Reproduction) -> None:
+    """The paper's claims, each with what was found."""
+    for claim in found.claims:
+        print_line(headed("paper", f"  {claim.paper}"))
+        print_line(headed("found", f"  {claim.found}"))
+    print_notes(found.notes)
+
+
+def _mnist(data: Path | None) -> tuple[Split, Split]:
     """MNIST (train, test), or one line that says what is missing."""
     import os
 
     from jaxrd import datasets
-    from jaxrd.errors import InputError
 
     try:
         return datasets.mnist(data or os.environ.get("JAXRD_DATA") or datasets.download_mnist())
@@ -71,8 +110,6 @@ def identifiability_command(
     """Corrupted MNIST: what is known of H(Y|X), and which bounds move ([A], appendix)."""
     import hashlib
 
-    from jaxrd.errors import InputError
-
     train, test = _mnist(data)
     try:
         from jaxrd.figures.identifiability.compute import CORRUPTIONS, identifiability
@@ -80,14 +117,14 @@ def identifiability_command(
         raise InputError(
             f"{error.name} is not installed, and the classifier needs it: pip install flax optax orbax-checkpoint."
         ) from error
-    options: dict[str, Any] = {}
+    compute = identifiability
     if quick:
         train, test = (type(split)(split.images[:n], split.labels[:n]) for split, n in ((train, 6000), (test, 1000)))
         few = [c._replace(strengths=c.strengths[1::2]) for c in CORRUPTIONS]
-        options = {"accuracies": (0.7,), "corruptions": few, "slopes": 4}
+        compute = partial(identifiability, accuracies=(0.7,), corruptions=few, slopes=4)
     sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
-    finish(
-        "identifiability", lambda tick: identifiability(train, test, progress=tick, **options), out, reads=_idx(data),
+    _reproduce(
+        "identifiability", lambda tick: compute(train, test, progress=tick), out, reads=_idx(data),
         sha256=sha256,
     )  # fmt: skip
 
@@ -100,24 +137,24 @@ def tosc_fig1_command(
 ) -> None:
     """Figure 1 of [A]: the Gaussian mixture; density, iRD, E&C, iE&C, oRD and C&E."""
 
-    def compute(tick: Any) -> Any:
+    def compute(tick: Tick) -> Reproduction:
         from jaxrd.figures.tosc_fig1.compute import tosc_fig1
 
         return tosc_fig1(prior, separation, tick=tick)
 
-    finish("tosc-fig1", compute, out)
+    _reproduce("tosc-fig1", compute, out)
 
 
 @app.command("tosc-fig2")
 def tosc_fig2_command(out: Out = Path("reproduced")) -> None:
     """Figure 2 of [A]: the order of all bounds, computed on a small example."""
 
-    def compute(tick: Any) -> Any:
+    def compute(tick: Tick) -> Reproduction:
         from jaxrd.figures.tosc_fig2.compute import tosc_fig2
 
         return tosc_fig2(tick=tick)
 
-    finish("tosc-fig2", compute, out)
+    _reproduce("tosc-fig2", compute, out)
 
 
 Classifiers = Annotated[Path | None, typer.Option(help="folder that holds classifiers/ (default: $JAXRD_DATA)")]
@@ -132,7 +169,7 @@ def tosc_fig3_command(out: Out = Path("reproduced"), data: Classifiers = None) -
 
     there, _ = elsewhere(data)
     reads = [one.path for one in embedded() + there]
-    finish("tosc-fig3", lambda tick: tosc_fig3(data, tick=tick), out, reads=reads, sha256=digest(*reads))
+    _reproduce("tosc-fig3", lambda tick: tosc_fig3(data, tick=tick), out, reads=reads, sha256=digest(*reads))
 
 
 @app.command("tosc-fig4")
@@ -140,12 +177,12 @@ def tosc_fig4_command(
     file: Annotated[
         Path | None, typer.Argument(help="outputs of your own; none: ImageNet's where they lie, else the example's")
     ] = None,
-    labels: Annotated[Path | None, typer.Option(help="file of labels, where FILE has none")] = None,
+    labels: Labels = None,
     scores: Scores = None,
     label_column: LabelColumn = None,
     probabilities: Probabilities = None,
     first_label: FirstLabel = None,
-    unsafe_pickle: Annotated[bool, typer.Option("--unsafe-pickle", help=UNSAFE_PICKLE)] = False,
+    unsafe_pickle: UnsafePickle = False,
     codec: Annotated[
         list[Path] | None,
         typer.Option(help="measured points: CompressAI .json, CompressAI-Vision summary.csv, a plain .csv; repeatable"),
@@ -157,14 +194,12 @@ def tosc_fig4_command(
     """Accuracy against bits per pixel: bounds, the merge baseline as range-coded bytes, and codecs of yours."""
     from jaxrd.figures.classifiers import Classifier, elsewhere, embedded
     from jaxrd.figures.tosc_fig4.compute import tosc_fig4
-    from jaxrd.io import read_codec, read_outputs
+    from jaxrd.io import read_codec
 
     if pixels is not None and pixels < 1:
         raise InputError(f"--pixels must be at least 1; got {pixels}.")
-    need_file(
-        file, labels=labels, scores=scores, label_column=label_column, probabilities=probabilities,
-        first_label=first_label, unsafe_pickle=unsafe_pickle,
-    )  # fmt: skip
+    reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle)
+    reading.refuse_without(file)
     notes = []
     if file is None:
         there, notes = elsewhere(data, ["imagenet"])
@@ -179,11 +214,8 @@ def tosc_fig4_command(
         chosen = Classifier(file.stem, file.name, file, pixels)
     count = pixels or chosen.pixels
     codecs = [points for path in codec or [] for points in read_codec(path, count)]
-    outputs, sha256 = read_outputs(
-        chosen.path, labels, scores=scores, label_column=label_column, probabilities=probabilities,
-        first_label=first_label, unsafe_pickle=unsafe_pickle,
-    )  # fmt: skip
-    finish(
+    outputs, sha256 = reading.read(chosen.path)
+    _reproduce(
         "tosc-fig4", lambda tick: tosc_fig4(outputs, chosen.title, count, codecs=codecs, notes=notes, tick=tick), out,
         reads=(chosen.path, labels, *(codec or [])), sha256=sha256,
     )  # fmt: skip
@@ -198,10 +230,10 @@ def tosc_complexity_command(out: Out = Path("reproduced"), data: Classifiers = N
 
     there, notes = elsewhere(data, ["imagenet"])
     if not there:
-        finish("tosc-complexity", lambda _: tosc_complexity(None, "1000 equally likely labels", notes=notes), out)
+        _reproduce("tosc-complexity", lambda _: tosc_complexity(None, "1000 equally likely labels", notes=notes), out)
         return
     outputs, sha256 = read_outputs(there[0].path)
-    finish(
+    _reproduce(
         "tosc-complexity", lambda _: tosc_complexity(outputs, there[0].title), out, reads=[there[0].path],
         sha256=sha256,
     )  # fmt: skip
@@ -213,25 +245,25 @@ def rdc_fig3_command(out: Out = Path("reproduced")) -> None:
     from jaxrd.datasets import embedded_path
     from jaxrd.io.read import digest
 
-    def compute(tick: Any) -> Any:
+    def compute(tick: Tick) -> Reproduction:
         from jaxrd.figures.rdc_fig3.compute import digits, rdc_fig3
 
         return rdc_fig3(*digits(), tick=tick)
 
-    finish("rdc-fig3", compute, out, sha256=digest(embedded_path("rdc_digits.npz")), seed=0)
+    _reproduce("rdc-fig3", compute, out, sha256=digest(embedded_path("rdc_digits.npz")), seed=0)
 
 
 @app.command("rdc-fig4")
 def rdc_fig4_command(out: Out = Path("reproduced")) -> None:
     """Figure 4 of [B]: a Gaussian source's distortion against classification loss, corrected and as printed."""
 
-    def compute(tick: Any) -> Any:
+    def compute(tick: Tick) -> Reproduction:
         from jaxrd.figures.rdc_fig4.compute import rdc_fig4
 
         tick("rdc-fig4", 0, 1)
         return rdc_fig4()
 
-    finish("rdc-fig4", compute, out)
+    _reproduce("rdc-fig4", compute, out)
 
 
 @app.command("rdc-fig6")
@@ -257,11 +289,11 @@ def rdc_fig6_command(
         ) from error
     sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
 
-    def compute(tick: Any) -> Any:
+    def compute(tick: Tick) -> Reproduction:
         def say(line: str) -> None:
             errors.print(line, style="dim", soft_wrap=True, highlight=False)
 
         plan = QUICK if quick else FULL
         return rdc_fig6(train, test, out / "rdc-fig6.runs", sha256=sha256, plan=plan, tick=tick, say=say)
 
-    finish("rdc-fig6", compute, out, reads=_idx(data), sha256=sha256, seed=0, float32=True)
+    _reproduce("rdc-fig6", compute, out, reads=_idx(data), sha256=sha256, seed=0, float32=True)

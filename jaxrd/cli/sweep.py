@@ -1,14 +1,24 @@
 """`jaxrd sweep`: a source and a distortion in, the certified rate-distortion curve out."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 from rich.table import Table
 
-from jaxrd.cli.common import console, errors, headed, progress_bar, provenance, set_precision, timed, write
+from jaxrd.cli.common import Tick, console, headed, print_line, print_notes
+from jaxrd.cli.run import COARSE, TOLERANCE, Result, Target, run
+from jaxrd.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxrd.curve import Curve
+    from jaxrd.documents.sweep import Swept
+    from jaxrd.problem import Problem
 
 
 def sweep_command(
@@ -24,89 +34,89 @@ def sweep_command(
     ] = False,
 ) -> None:
     """The rate-distortion curve of any discrete source and distortion, certified point by point."""
-    dtype = set_precision(float32)
-    import jax
-
-    from jaxrd import Problem, plots, rate_at, sweep
-    from jaxrd.cli.sampling import sample, shown
-    from jaxrd.critical import critical_slope
-    from jaxrd.errors import InputError
-    from jaxrd.information import NATS_PER_BIT
-    from jaxrd.io import csv_rows
-    from jaxrd.io.read import PROBLEM_KEYS, load_problem, not_used
-    from jaxrd.io.save import check_target
-    from jaxrd.io.write import columns
-    from jaxrd.solution import Status
-
     if slopes < 2:
         raise InputError(f"--slopes must be at least 2; got {slopes}.")
     for d in at or []:
         if not np.isfinite(d):
             raise InputError(f"--at must be a finite distortion; got {d:g}.")
-    check_target(out, ["sweep.csv", *([] if no_plot else ["sweep.png"])], [file], document="sweep.json")
-    with timed() as clock:
-        given, found, sha256 = load_problem(file)
-        notes = not_used(found, PROBLEM_KEYS)
-        problem: Problem = jax.tree.map(lambda a: jax.numpy.asarray(a, dtype), given)
-        distortion = np.asarray(given.distortion)
-        critical = float(critical_slope(problem))
-        most = np.inf if high is None else high  # at inf the least distortion, which no finite slope need reach
-        least = min(critical, most) if low is None else low
-        if not most > 0 or high == np.inf or (low is not None and not 0 < low < most):
-            raise InputError(f"--low and --high must satisfy 0 < low < high; got {least:g} and {most:g}.")
-        tolerance = 1e-5 if float32 else 1e-9
-        with progress_bar() as tick:
-            progress = partial(tick, "R(D)")
-            if low is not None and high is not None:
-                curve = sweep(problem, np.geomspace(low, high, slopes), progress=progress).curve()
-            else:
-                curve = sample(problem, slopes, low, most, tol=tolerance, progress=progress)
-            points = [rate_at(problem, d) for d in at or []]
-        meta = provenance(dtype=dtype, sha256=sha256, seed=None, clock=clock, tolerance=tolerance)
+    tolerance = COARSE if float32 else TOLERANCE
 
-    table_of = {"R(D)": columns(curve, accuracy=False)}
-    rows = [
-        {"distortion": d, "rate_bits": float(p.rate) / NATS_PER_BIT, "gap_bits": float(p.gap) / NATS_PER_BIT,
-         "status": Status(int(p.status)).name}
-        for d, p in zip(at or [], points, strict=True)
-    ]  # fmt: skip
-    document = {
-        "schema": "jaxrd.sweep/1", "name": file.name, "meta": meta,
-        "summary": {"source_letters": distortion.shape[0], "reproduction_letters": distortion.shape[1],
-                    "critical_slope": critical},
-        "curves": table_of, "at": rows, "notes": list(notes),
-    }  # fmt: skip
-    files = [("sweep.csv", csv_rows(table_of))]
+    def compute(tick: Tick) -> Result:
+        found, ends, sha256 = _swept(file, at or [], slopes, (low, high), tolerance, tick)
+        return Result(
+            found.document, lambda _: _files(found, no_plot), lambda _: _report(found, ends), sha256,
+            "not converged at some slopes, see status" if found.failed else None,
+        )  # fmt: skip
+
+    names = ["sweep.csv", *([] if no_plot else ["sweep.png"])]
+    run(compute, Target(out, "sweep.json", names, [file]), float32=float32, tolerance=tolerance)
+
+
+def _swept(
+    file: Path, at: list[float], slopes: int, asked: tuple[float | None, float | None], tolerance: float, tick: Tick
+) -> tuple[Swept, tuple[float, float], str]:
+    """The curve of the problem that a file holds, its least and largest slope, and the SHA-256 of the file."""
+    import jax
+
+    from jaxrd import rate_at
+    from jaxrd.critical import critical_slope
+    from jaxrd.documents.sweep import Swept
+    from jaxrd.io.read import PROBLEM_KEYS, load_problem, not_used
+
+    given, held, sha256 = load_problem(file)
+    problem: Problem = jax.tree.map(lambda a: jax.numpy.asarray(a, float), given)
+    critical = float(critical_slope(problem))
+    low, high = asked
+    most = np.inf if high is None else high  # at inf the least distortion, which no finite slope need reach
+    least = min(critical, most) if low is None else low
+    if not most > 0 or high == np.inf or (low is not None and not 0 < low < most):
+        raise InputError(f"--low and --high must satisfy 0 < low < high; got {least:g} and {most:g}.")
+    curve = _curve(problem, slopes, low, most, tolerance, partial(tick, "R(D)"))
+    points = [(d, rate_at(problem, d)) for d in at]
+    n, m = np.asarray(given.distortion).shape
+    return Swept(file.name, (n, m), critical, curve, points, not_used(held, PROBLEM_KEYS)), (least, most), sha256
+
+
+def _curve(
+    problem: Problem, slopes: int, low: float | None, most: float, tol: float, progress: Callable[[int, int], None]
+) -> Curve:
+    """Slopes evenly on a log scale between two that were asked for; else close together where the curve bends."""
+    from jaxrd import sweep
+    from jaxrd.cli.sampling import sample
+
+    if low is not None and np.isfinite(most):
+        return sweep(problem, np.geomspace(low, most, slopes), progress=progress).curve()
+    return sample(problem, slopes, low, most, tol=tol, progress=progress)
+
+
+def _files(found: Swept, no_plot: bool) -> Iterator[tuple[str, bytes]]:
+    from jaxrd import plots
+    from jaxrd.cli.sampling import shown
+    from jaxrd.io import csv_rows
+
+    yield "sweep.csv", csv_rows(found.tables)
     if not no_plot:
         figure, ax = plots.new_figure()
-        plots.curve_axes(ax, curve, label=f"R(D), gap at most {curve.gap.max():.1e} nat")
-        ax.set_title(plots.literal(file.name), fontsize=11)
-        if np.isfinite(right := shown(curve)):
+        plots.curve_axes(ax, found.curve, label=f"R(D), gap at most {found.curve.gap.max():.1e} nat")
+        ax.set_title(plots.literal(found.name), fontsize=11)
+        if np.isfinite(right := shown(found.curve)):
             ax.set_xlim(right=right)
-        files.append(("sweep.png", plots.png(figure)))
-    written = write(out, files, ("sweep.json", document))
+        yield "sweep.png", plots.png(figure)
 
-    converged = int(np.isin(curve.status, (Status.CONVERGED, Status.EXACT)).sum())
-    console.print(
-        headed(
-            file.name,
-            f": {distortion.shape[0]} x {distortion.shape[1]}, {len(curve.rate)} points of slopes "
-            f"{least:.3g}..{most:.3g}, {converged} converged, largest gap {curve.gap.max():.1e} nat",
-        ),
-        highlight=False,
-        soft_wrap=True,
-    )
-    for note in notes:
-        console.print(f"note: {note}", style="dim", soft_wrap=True, highlight=False)
-    if rows:
+
+def _report(found: Swept, ends: tuple[float, float]) -> None:
+    from jaxrd.solution import has_converged
+
+    (n, m), (least, most), curve = found.letters, ends, found.curve
+    text = f": {n} x {m}, {len(curve.rate)} points of slopes {least:.3g}..{most:.3g}, "
+    text += f"{has_converged(curve.status).sum()} converged, largest gap {curve.gap.max():.1e} nat"
+    print_line(headed(found.name, text))
+    print_notes(found.notes)
+    if found.rows:
         table = Table()
         for head in ("distortion", "rate [bits]", "gap [bits]", "status"):
             table.add_column(head, justify="right")
-        for r in rows:
+        for r in found.rows:
             rate = "beyond" if np.isinf(r["rate_bits"]) else f"{r['rate_bits']:.6f}"
             table.add_row(f"{r['distortion']:.6g}", rate, f"{r['gap_bits']:.1e}", r["status"])
         console.print(table)
-    console.print("wrote " + ", ".join(str(path) for path in written), soft_wrap=True, highlight=False)
-    if converged < len(curve.rate) or any(r["status"] in ("MAX_STEPS", "STALLED", "NONFINITE") for r in rows):
-        errors.print("jaxrd: not converged at some slopes, see status", highlight=False)
-        raise typer.Exit(1)

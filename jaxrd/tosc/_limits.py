@@ -71,6 +71,14 @@ class Limits:
     reliability: tuple[Bin, ...] = ()
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def unconverged(self) -> list[tuple[str, float]]:
+        """Curves, each with a distortion asked for, whose rate there is an upper bound only: a solver failed."""
+        places = zip(self.at, self.workings.places, strict=True)
+        return [
+            (name, float(row["distortion"] or 0)) for row, at in places for name, r in at.items() if not r.converged
+        ]
+
 
 def _miscalibration(curve: Curve, samples: int) -> str | None:
     """Words on believed against measured distortion, where they differ by more than the noise of the labels."""

@@ -1,5 +1,6 @@
 """The command line as a user meets it: results, bad input, interruption."""
 
+import ast
 import csv
 import json
 import os
@@ -146,12 +147,24 @@ class TestLimits:
         states = curve.status.copy()
         states[2] = Status[status]
         loose = replace(found, curves=found.curves | {"iE&C": replace(curve, status=states)})
+        places = [{name: rate._replace(converged=name != "iE&C") for name, rate in found.workings.places[0].items()}]
+        upper = replace(found, workings=replace(found.workings, places=places))
+        assert (found.unconverged, upper.unconverged) == ([], [("iE&C", 0.4)])
         said = replace(found, warnings=["iE&C at D = 0.4 did not converge: its rate is an upper bound"])
-        for result, code in ((found, 0), (loose, 1), (said, 1)):
+        for result, code in ((found, 0), (loose, 1), (upper, 1), (said, 0)):
             monkeypatch.setattr("jaxrd.tosc.limits", lambda *args, result=result, **options: result)
             assert run(args) == code
             assert ("not converged at some slopes, see status: iE&C" in capsys.readouterr().err) == bool(code)
         assert load(tmp_path / "o")["at"][0]["iE&C"] == pytest.approx(found.at[0]["iE&C"] / np.log(2), rel=1e-12)
+
+    def test_that_no_code_exists_is_an_answer(self, tmp_path, monkeypatch, capsys):
+        labels = np.arange(60) % 3
+        found = tosc.limits(np.where(np.arange(60) % 5, labels, 0), labels, at=[0.4], slopes=4)
+        np.savez(tmp_path / "x.npz", predictions=np.where(np.arange(60) % 5, labels, 0), labels=labels)
+        none = {name: replace(c, status=np.full(len(c.rate), Status.INFEASIBLE)) for name, c in found.curves.items()}
+        monkeypatch.setattr("jaxrd.tosc.limits", lambda *args, **options: replace(found, curves=none))
+        assert run(["limits", str(tmp_path / "x.npz"), "--no-plot", "--out", str(tmp_path / "o")]) == 0
+        assert not capsys.readouterr().err
 
     def test_hard_decisions(self, tmp_path, capsys):
         g = np.random.default_rng(0)
@@ -336,6 +349,16 @@ class TestSweep:
         for options, dtype in (([], "float64"), (["--float32"], "float32")):
             assert run([*args, *options]) == 2
             assert f"held in {dtype}" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("status", list(Status))
+    def test_exit_code(self, tmp_path, monkeypatch, status, capsys):
+        np.savez(tmp_path / "p.npz", source=[0.5, 0.5], distortion=1 - np.eye(2))
+        args = ["sweep", str(tmp_path / "p.npz"), "--at", "0.1", "--slopes", "3", "--no-plot"]
+        given = SimpleNamespace(rate=np.inf, gap=0.0, status=status)
+        monkeypatch.setattr("jaxrd.rate_at", lambda problem, d: given)
+        assert run([*args, "--out", str(tmp_path / "o")]) == status.failed
+        assert ("jaxrd: not converged at some slopes, see status" in capsys.readouterr().err) == status.failed
+        assert json.loads((tmp_path / "o" / "sweep.json").read_text())["at"][0]["status"] == status.name
 
     def test_forbidden_pairs(self, tmp_path):
         d = np.array([[0, np.inf, 1], [np.inf, 0, 1.0]])
@@ -565,6 +588,15 @@ def test_sweep_names_what_it_does_not_use(tmp_path, capsys):
     assert json.loads((tmp_path / "o" / "sweep.json").read_text())["notes"] == ["not used: 'cost', 'weights'"]
 
 
+def test_the_code_of_the_verbs_stays_thin():
+    """One name of a type that typing cannot say, and no function over 60 lines."""
+    trees = [ast.parse(path.read_text()) for path in Path(cache.__file__).parent.glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    assert sum(isinstance(node, ast.Name) and node.id == "Any" for node in nodes) <= 1
+    lengths = {node.name: node.end_lineno - node.lineno + 1 for node in nodes if isinstance(node, ast.FunctionDef)}
+    assert not {name: length for name, length in lengths.items() if length > 60}
+
+
 def test_version(capsys):
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("jaxrd 0.")
@@ -583,6 +615,17 @@ def test_an_interrupt_while_writing_waits(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         save_all(tmp_path / "o", [("a", b"1"), ("b", b"2")])
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == ["a", "b"]
+
+
+def test_help_and_the_completion_of_the_shell(capsys):
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--install-completion" in shown
+    assert "Exit codes: 0, all is done" in shown
+    script = "import sys\nfrom jaxrd.cli import main\nsys.argv = ['jaxrd']\nmain()\n"
+    asked = {"_JAXRD_COMPLETE": "complete_bash", "COMP_WORDS": "jaxrd li", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=os.environ | asked, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "limits", "")
 
 
 def test_help_names_every_option(capsys):

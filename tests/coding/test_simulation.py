@@ -5,6 +5,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -15,7 +16,8 @@ from scipy.special import entr, rel_entr, zeta
 from scipy.stats import chi2
 from strategies import generators
 
-from jaxrd import optimal_channel, solve
+import jaxrd
+from jaxrd import Status, optimal_channel, solve
 from jaxrd.cli.app import run
 from jaxrd.coding import (
     decode,
@@ -558,6 +560,13 @@ class TestCommands:
             found = json.loads((tmp_path / "x.json").read_text())
             assert found["mutual_information_bits"] == pytest.approx(float(rate) / NATS_PER_BIT, abs=1e-9)
             assert found["distortion_expected"] == pytest.approx(float(distortion), abs=1e-9)
+
+    def test_a_channel_that_did_not_converge_ends_with_1(self, file, tmp_path, monkeypatch, capsys):
+        real = jaxrd.solve
+        monkeypatch.setattr(jaxrd, "solve", lambda *args: replace(real(*args), status=Status.STALLED))
+        assert run(["encode", str(file), "--slope", "3", "--out", str(tmp_path / "x.jrd")]) == 1
+        assert json.loads((tmp_path / "x.json").read_text())["status"] == "STALLED"
+        assert "TMRD at slope 3 did not converge (STALLED)" in capsys.readouterr().err
 
     def test_silence(self, file, tmp_path):
         assert run(["encode", str(file), "--slope", "0.001", "--out", str(tmp_path / "x.jrd")]) == 0

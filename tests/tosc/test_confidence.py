@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from jaxrd import sweep, tosc
-from jaxrd.cli import confidence as written
 from jaxrd.cli.app import run
 from jaxrd.cli.confidence_report import confidence_figure, report
+from jaxrd.documents import confidence as written
 from jaxrd.tosc.confidence import bands, held_out
 from jaxrd.tosc.confidence.statistics import PRIOR_SLOPES
 from jaxrd.tosc.curves import ESTIMATED, EVERY, MODEL_AWARE, ORACLE

@@ -1,14 +1,17 @@
 """What `jaxrd limits --confidence` writes beside the plug-in."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from jaxrd.cli.common import reach
-from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
-from jaxrd.io.write import columns
+from jaxrd.io.write import columns, reach
 from jaxrd.tosc import Limits, Statistics
+from jaxrd.tosc.confidence.bands import Uncertain
+from jaxrd.tosc.confidence.intervals import Interval
 
 GRID = 64  # distortions at which the rigorous bounds are written
 METHODS = {
@@ -28,27 +31,12 @@ METHODS = {
 }  # fmt: skip
 
 
-def check_options(confidence: float | None, kappa: float | None) -> None:
-    """Refuse options that cannot be, before any work.
-
-    Raises:
-        InputError: quotes the value.
-    """
-    if confidence is not None and not 0 < confidence < 1:
-        percent = f" Write {confidence / 100:g} for {confidence:g} %." if 1 < confidence < 100 else ""
-        raise InputError(f"--confidence must lie in (0, 1); got {confidence:g}.{percent}")
-    if kappa is not None and confidence is None:
-        raise InputError("--kappa needs --confidence.")
-    if kappa is not None and not 0 <= kappa <= 1:
-        raise InputError(f"--kappa must lie in [0, 1]; got {kappa:g}.")
-
-
-def _ends(name: str, interval: Any) -> dict[str, float]:
+def _ends(name: str, interval: Interval) -> dict[str, float]:
     lower, upper = (x / NATS_PER_BIT for x in interval)
     return {f"{name}_lower_bits": lower, f"{name}_upper_bits": upper}
 
 
-def _entry(uncertain: Any) -> dict[str, float] | None:
+def _entry(uncertain: Uncertain | None) -> dict[str, float] | None:
     if uncertain is None:
         return None
     entry = {"rate_bits": uncertain.rate / NATS_PER_BIT, "bias_bits": uncertain.bias / NATS_PER_BIT}
@@ -56,7 +44,7 @@ def _entry(uncertain: Any) -> dict[str, float] | None:
     return entry | (_ends("clt", uncertain.clt) if np.isfinite(uncertain.clt.lower) else {})
 
 
-def _word(found: Statistics, name: str, rate: float | None, uncertain: Any) -> str:
+def _word(found: Statistics, name: str, rate: float | None, uncertain: Uncertain | None) -> str:
     """Why there is no interval, in a few words; "interval" where there is one."""
     if uncertain is not None:
         return "interval" if np.isfinite(uncertain.bootstrap.lower) else "none found"
@@ -85,9 +73,9 @@ def band_columns(found: Statistics, name: str) -> dict[str, np.ndarray]:
     return more
 
 
-def _proved(found: Statistics) -> dict[str, Any]:
+def _proved(found: Statistics) -> dict[str, Callable[[float], float]]:
     """The rigorous bounds by the names they are written under, each a function of the distortion, nats."""
-    bounds = {"oRD_mcdiarmid_lower_bits": found.oracle_lower.rate}
+    bounds: dict[str, Callable[[float], float]] = {"oRD_mcdiarmid_lower_bits": found.oracle_lower.rate}
     if found.lower is not None and found.upper is not None and found.upper_model is not None:
         bounds |= {
             "TMRD_model_mcdiarmid_lower_bits": found.lower.rate,
@@ -116,8 +104,8 @@ def objects(found: Statistics, limits: Limits, *, seed: int, given: bool) -> dic
             name: {"excess_bits": excess.rate / NATS_PER_BIT} | _ends("bootstrap", excess.bootstrap)
             for name, excess in found.excess[i].items()
         }
-        entry["rigorous"] = {name: bound(d) / NATS_PER_BIT for name, bound in _proved(found).items()}
-        entry["rigorous"]["status"] = {name: reach(rate) for name, rate in entry["rigorous"].items()}
+        bits = {name: bound(d) / NATS_PER_BIT for name, bound in _proved(found).items()}
+        entry["rigorous"] = bits | {"status": {name: reach(rate) for name, rate in bits.items()}}
         if found.sandwich:
             entry["sandwich"] = {f"{key}_bits": x / NATS_PER_BIT for key, x in found.sandwich[i]._asdict().items()}
         rows.append(entry)

@@ -1,0 +1,104 @@
+"""What `jaxrd limits` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from jaxrd.documents import confidence
+from jaxrd.information import NATS_PER_BIT
+from jaxrd.io.write import columns, compressai, reach
+from jaxrd.solution import has_failed
+from jaxrd.tosc import CURVES, Limits, Statistics
+
+RESULTS = {
+    "oRD": "ord.json", "TMRD": "tmrd.json", "iE&C": "iec.json", "S&C": "sc.json", "E&C": "ec.json", "TS": "ts.json",
+    "merge": "merge.json",
+}  # fmt: skip
+"""The file in CompressAI's shape of each curve."""
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """The limits of a classifier, with confidence where it was asked for.
+
+    Args:
+        name: of the outputs.
+        found: the limits, nats.
+        stats: their confidence, if it was asked for.
+        notes: what was assumed about the outputs.
+        pixels: of a sample; None: no bits per pixel.
+        seed: of the split and of the resamplings.
+        kappa_given: whether kappa came from the user.
+    """
+
+    name: str
+    found: Limits
+    stats: Statistics | None
+    notes: Sequence[str]
+    pixels: int | None
+    seed: int
+    kappa_given: bool
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict per distortion asked for: rates in bits, and in `status` a word on each."""
+        rows: list[dict[str, Any]] = [
+            {key: v if key == "distortion" or v is None else v / NATS_PER_BIT for key, v in row.items()}
+            for row in self.found.at
+        ]
+        for row in rows:
+            row["status"] = {key: reach(v) for key, v in row.items() if key != "distortion"}
+        return rows
+
+    @cached_property
+    def curves(self) -> dict[str, dict[str, Any]]:
+        """The columns of every curve, bits; with the intervals where there are any."""
+        curves = {key: columns(c, pixels=self.pixels) for key, c in self.found.curves.items()}
+        if (stats := self.stats) is None:
+            return curves
+        return {key: c | confidence.band_columns(stats, key) for key, c in curves.items()}
+
+    @property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """The columns of limits.csv by curve: the cross-fitted ones come last."""
+        crossed = {} if self.stats is None else self.stats.cross_fitted
+        return self.curves | {f"{key} cross-fitted": columns(c, pixels=self.pixels) for key, c in crossed.items()}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader should know before trusting a curve."""
+        if self.stats is None:
+            return list(self.found.warnings)
+        words = confidence.optimism(self.stats, self.found)
+        return [*self.found.warnings, *([words] if words else []), *confidence.withheld(self.stats)]
+
+    @property
+    def failed(self) -> list[str]:
+        """Where a solver failed: curves, and rates at a distortion asked for."""
+        curves = [name for name, curve in self.found.curves.items() if has_failed(curve.status).any()]
+        return curves + [f"{name} at D = {d:.4g}" for name, d in self.found.unconverged]
+
+    def document(self, meta: Mapping[str, object]) -> dict[str, object]:
+        """What limits.json holds; `meta` says where, when and with what versions it was computed."""
+        summary: dict[str, Any] = dict(self.found.summary)
+        summary["estimate_entropy_bits"] = summary.pop("estimate_entropy_nats") / NATS_PER_BIT
+        document = {
+            "schema": "jaxrd.limits/1", "name": self.name,
+            "meta": {**meta, "pixels": self.pixels, "estimator": "plug-in"},
+            "summary": summary, "curves": {name: self.curves.get(name) for name in CURVES}, "at": self.rows,
+            "reliability": [bin._asdict() for bin in self.found.reliability], "notes": list(self.notes),
+            "warnings": self.warnings,
+        }  # fmt: skip
+        if self.stats is None:
+            return document
+        return document | confidence.objects(self.stats, self.found, seed=self.seed, given=self.kappa_given)
+
+    def compressai_files(self, meta: Mapping[str, object]) -> list[tuple[str, bytes]]:
+        """A file in CompressAI's shape of each curve; none where no pixels were given."""
+        return [] if self.pixels is None else [
+            (RESULTS[key], compressai(f"{self.name} {key}", f"{CURVES[key]}; top1 is a fraction", c, meta))
+            for key, c in self.curves.items()
+        ]  # fmt: skip

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from decimal import Context, Decimal
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import ArrayLike
 
-from jaxrd._files import is_panic
+from jaxrd.coding.range_coder import PRECISION, Decoder, Encoder
 from jaxrd.errors import InputError
 
 LARGEST = (1 << 48) - 1
@@ -24,7 +22,6 @@ LARGEST = (1 << 48) - 1
 FRACTION = 16
 """An exponent is stored as nI + 1 in units of 2^-16 bit."""
 BUCKETS = 8 * 44 + 15  # through 2^48
-PRECISION = 24  # bits of constriction's frequencies
 PIECE = 16  # bits of a place coded at once
 EXACT = Context(prec=34)  # a context of our own: a user's may round otherwise
 
@@ -72,9 +69,9 @@ def frequencies(exponent: int) -> np.ndarray:
     return np.array(counts, np.int64)
 
 
-def _model(exponent: int) -> Any:
-    # constriction adds one to every weight after scaling to a sum of 2^24 - BUCKETS: these pass through unrounded.
-    return stream.model.Categorical((frequencies(exponent) - 1).astype(np.float64), perfect=False)
+def _weights(exponent: int) -> np.ndarray:
+    # The range coder adds one to every weight after scaling to a sum of 2^24 - BUCKETS: these pass unrounded.
+    return (frequencies(exponent) - 1).astype(np.float64)
 
 
 def _pieces(width: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -109,12 +106,12 @@ def encode_indices(index: ArrayLike, exponent: int) -> bytes:
     if ((index < 1) | (index > LARGEST)).any():
         raise InputError(f"an index must lie in 1..{LARGEST}; got {index.min()}..{index.max()}.")
     bucket, width, place = _bucket(index)
-    coder = stream.queue.RangeEncoder()
-    coder.encode(bucket.astype(np.int32), _model(exponent))
+    encoder = Encoder()
+    encoder.letters(bucket, _weights(exponent))
     for which, shift, values in _pieces(width):
         piece = (place[which] >> shift) & (values.astype(np.int64) - 1)
-        coder.encode(piece.astype(np.int32), stream.model.Uniform(), values)
-    return coder.get_compressed().astype("<u4").tobytes()
+        encoder.numbers(piece, values)
+    return encoder.payload()
 
 
 def decode_indices(payload: bytes, count: int, exponent: int) -> np.ndarray:
@@ -123,17 +120,8 @@ def decode_indices(payload: bytes, count: int, exponent: int) -> np.ndarray:
     Raises:
         InputError: the payload is no such code.
     """
-    if len(payload) % 4:
-        raise InputError(f"a payload is words of 4 bytes; got {len(payload)} bytes.")
-    coder = stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
-    try:
-        bucket = coder.decode(_model(exponent), count).astype(np.int64)
-        index, width = bucket_ends(bucket)
-        for which, shift, values in _pieces(width):
-            piece = coder.decode(stream.model.Uniform(), values).astype(np.int64)
-            index[which] += piece << shift
-    except BaseException as error:
-        if not isinstance(error, AssertionError) and not is_panic(error):  # for data that its model cannot have made
-            raise
-        raise InputError(f"the payload cannot be decoded: {error}") from None
+    decoder = Decoder(payload)
+    index, width = bucket_ends(decoder.letters(count, _weights(exponent)).astype(np.int64))
+    for which, shift, values in _pieces(width):
+        index[which] += decoder.numbers(values).astype(np.int64) << shift
     return index

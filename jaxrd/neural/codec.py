@@ -12,14 +12,14 @@ import hashlib
 import struct
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd._files import is_panic
+from jaxrd.coding import framing
+from jaxrd.coding.range_coder import Decoder, Encoder
 from jaxrd.errors import InputError, StreamError
 from jaxrd.neural.evaluate import transmit
 from jaxrd.neural.quantizer import codes, nearest_messages
@@ -36,11 +36,6 @@ Progress = Callable[[int, int], object]
 
 def _silent(done: int, total: int) -> None:
     pass
-
-
-def _coding() -> Any:
-    # Its stream coders are made by an extension module, of which a type checker sees nothing.
-    return import_module("constriction").stream
 
 
 class Model(NamedTuple):
@@ -67,9 +62,9 @@ class Model(NamedTuple):
         """Of the messages; one never seen in training costs bits, not the stream."""
         return (self.frequencies + 0.5) / (self.frequencies + 0.5).sum()
 
-    def entropy_model(self) -> Any:
-        """Of the range coder."""
-        return _coding().model.Categorical(self.shares().astype(np.float32), perfect=False)
+    def weights(self) -> np.ndarray:
+        """The law of the messages for the range coder; that it is float32 is part of the format."""
+        return self.shares().astype(np.float32)
 
     def most_images(self, words: int) -> int:
         """How many images so many words of 32 bits can hold, if each is the likeliest: twice, for rounded shares."""
@@ -167,12 +162,10 @@ def pack(model: Model, messages: np.ndarray, *, seed: int = 0) -> bytes:
     """
     if len(messages) > MOST_IMAGES:
         raise InputError(f"a stream holds at most {MOST_IMAGES} images; got {len(messages)}. Encode them in parts.")
-    coder = _coding().queue.RangeEncoder()
-    coder.encode(np.asarray(messages, np.int32), model.entropy_model())
-    words = coder.get_compressed()
-    head = _HEADER.pack(MAGIC, model.digest(), seed, len(messages), len(words))
-    body = head + words.astype("<u4").tobytes()
-    return body + hashlib.sha256(body).digest()
+    encoder = Encoder()
+    encoder.letters(np.asarray(messages), model.weights())
+    payload = encoder.payload()
+    return framing.pack(_HEADER.pack(MAGIC, model.digest(), seed, len(messages), len(payload) // 4), payload)
 
 
 def unpack(model: Model, stream: bytes) -> tuple[np.ndarray, int]:
@@ -187,9 +180,10 @@ def unpack(model: Model, stream: bytes) -> tuple[np.ndarray, int]:
     """
     if not stream.startswith(MAGIC):
         raise StreamError(f"no stream of this codec: it begins with {stream[:6].hex()}, not {MAGIC.hex()}.")
-    body, checksum = stream[:-32], stream[-32:]
-    if len(stream) < _HEADER.size + 32 or hashlib.sha256(body).digest() != checksum:
-        raise StreamError(f"the stream is damaged: its {len(stream)} bytes do not have the checksum they end with.")
+    damaged = StreamError(f"the stream is damaged: its {len(stream)} bytes do not have the checksum they end with.")
+    body = framing.unpack(stream, damaged)
+    if len(body) < _HEADER.size:
+        raise damaged
     _, digest, seed, count, size = _HEADER.unpack_from(body)
     if digest != model.digest():
         raise StreamError(
@@ -197,12 +191,9 @@ def unpack(model: Model, stream: bytes) -> tuple[np.ndarray, int]:
         )
     if len(body) != _HEADER.size + 4 * size or count > model.most_images(size):
         raise StreamError("the header of this stream contradicts its length, though its checksum matches.")
-    words = np.frombuffer(body, "<u4", count=size, offset=_HEADER.size).astype(np.uint32)
     try:
-        return _coding().queue.RangeDecoder(words).decode(model.entropy_model(), count), seed
-    except BaseException as error:
-        if not isinstance(error, AssertionError) and not is_panic(error):  # the range coder's words for it
-            raise
+        return Decoder(body[_HEADER.size :]).letters(count, model.weights()), seed
+    except InputError as error:
         raise StreamError("the words of this stream are none of its model's, though its checksum matches.") from error
 
 

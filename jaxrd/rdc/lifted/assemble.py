@@ -1,4 +1,4 @@
-"""From column generation's atoms to a `Point`: merged, measured, judged."""
+"""From the atoms of an optimum to a `Point`: merged, measured, judged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxrd.rdc.inputs import Inputs
 from jaxrd.rdc.lifted.atoms import Atoms, Core, least_targets
-from jaxrd.rdc.lifted.columns import Generated
+from jaxrd.rdc.lifted.optimum import Optimum
 from jaxrd.rdc.point import LIFTED, Point, entropies, mutual_information, posteriors
 from jaxrd.solution import Status
 
@@ -25,7 +25,7 @@ def atoms_of(reduced: Core, start: Point) -> Atoms:
     return Atoms((10.0 * other + far).argmin(1), tuple(free))
 
 
-def _merged(reduced: Core, found: Generated, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _merged(reduced: Core, found: Optimum, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The channel with atoms of equal reproduction and soft labels merged, and each one's best reproduction.
 
     Args:
@@ -47,7 +47,7 @@ def _merged(reduced: Core, found: Generated, matters: np.ndarray | None) -> tupl
     return channel, (joint.T @ np.where(np.isfinite(reduced.excess), reduced.excess, 1e300)).argmin(1)
 
 
-def assemble(inputs: Inputs, reduced: Core, found: Generated, targets: np.ndarray | None) -> Point:
+def assemble(inputs: Inputs, reduced: Core, found: Optimum, targets: np.ndarray | None) -> Point:
     """The channel merged and measured; where it overdraws a target by rounding, mixed with lossless coding."""
     p, least = reduced.source, least_targets(inputs)
     labels = tuple(a[reduced.kept] for a in inputs.labels)

@@ -23,6 +23,11 @@ class Atoms(NamedTuple):
     letter: np.ndarray  # (atoms,) int: columns of Core.excess
     soft: tuple[np.ndarray, ...]  # each (atoms, classes_k)
 
+    @property
+    def side_by_side(self) -> np.ndarray:
+        """The soft labels of all labels in one matrix, shape (atoms, classes)."""
+        return np.concatenate([np.zeros((len(self.letter), 0)), *self.soft], 1)
+
     def take(self, index: np.ndarray) -> Atoms:
         """Some of them."""
         return Atoms(self.letter[index], tuple(t[index] for t in self.soft))

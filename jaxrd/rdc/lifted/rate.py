@@ -11,7 +11,7 @@ from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets, cell_budget,
 from jaxrd.rdc.lifted.assemble import assemble, atoms_of, judged
 from jaxrd.rdc.lifted.atoms import Atoms, Core, core
 from jaxrd.rdc.lifted.certificate import CELLS
-from jaxrd.rdc.lifted.columns import generate
+from jaxrd.rdc.lifted.optimum import optimise
 from jaxrd.rdc.point import LIFTED, Point, infeasible
 
 TOLERANCE = 1e-9
@@ -72,12 +72,12 @@ def lifted_rate(
     begin = None if start is None else atoms_of(reduced, start)
     free = np.zeros(len(reduced.budgets))
     cells = _cells(reduced, max_cells)
-    found = generate(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
+    found = optimise(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, found, targets)
     if point.gap > tol * max(1, point.rate) and found.slopes[1:].sum() > 1:
         prices = _without_search(0, found.slopes)  # the distortion's slope is found anew
         budgets = np.where(prices > 0, np.inf, reduced.budgets)
-        lower = generate(reduced, budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
+        lower = optimise(reduced, budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
         lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
         point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), targets)
     return judged(point, tol)
@@ -156,11 +156,11 @@ def solve_priced(
 ) -> Point:
     """The certified point at checked slopes."""
     cells = _cells(reduced, max_cells)
-    found = generate(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
+    found = optimise(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, found, None)
     if point.gap > tol * max(1, point.rate) and slopes[1:].sum() > 1:
         prices = _without_search(slopes[0], slopes)
-        lower = generate(reduced, reduced.budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
+        lower = optimise(reduced, reduced.budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
         point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), None)
     return judged(point, tol)
 

@@ -16,8 +16,7 @@ import numpy as np
 from jaxrd._files import read_bytes
 from jaxrd.errors import InputError
 from jaxrd.neural.checkpoint import finished
-from jaxrd.neural.losses import Weights
-from jaxrd.neural.train import Code, Logits, State
+from jaxrd.neural.train import Objective, State
 
 NAME = "run.json"
 VERSION = 1
@@ -37,23 +36,20 @@ def _digest(tree: Any) -> str:
     return total.hexdigest()
 
 
-def described(
-    code: Code, legs: Sequence[Any], logits: Logits, state: State, images: jax.Array, labels: jax.Array,
-    weights: Weights,
-) -> dict[str, Any]:  # fmt: skip
+def described(objective: Objective, legs: Sequence[Any], state: State) -> dict[str, Any]:
     """All that decides the result of `run.train`, by name: digests, and the classifier's logits on a few images.
 
     How members are trained side by side (`over`) is left out: it changes no more than rounding.
     """
     return {
         "version": VERSION,
-        "code": repr(code),
+        "code": repr(objective.code),
         "legs": repr(tuple(legs)),
         "state": _digest(state._replace(key=jax.random.key_data(state.key))._asdict()),
-        "images": _digest(images),
-        "labels": _digest(labels),
-        "weights": _digest(jax.tree.map(np.float32, weights._asdict())),
-        "logits": np.asarray(logits(jnp.asarray(images[:ASKED])), float).tolist(),
+        "images": _digest(objective.images),
+        "labels": _digest(objective.labels),
+        "weights": _digest(jax.tree.map(np.float32, objective.weights._asdict())),
+        "logits": np.asarray(objective.logits(jnp.asarray(objective.images[:ASKED])), float).tolist(),
     }
 
 

@@ -23,7 +23,7 @@ FIXED = struct.Struct("<4sQIHIII32s")
 LONGEST_BLOCK = (1 << 16) - 1
 MOST_SAMPLES = 1 << 26
 """Decisions that a stream may hold: a block of a channel that says nothing costs next to no bits, however long."""
-INDICES_A_BYTE = 16  # an index costs over half a bit whatever the exponent: more are no stream of ours
+_INDICES_A_BYTE = 16  # an index costs over half a bit whatever the exponent: more are no stream of ours
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def unpack(stream: bytes) -> tuple[Header, bytes]:
     header = Header(seed, samples, block, exponent, law, decisions)
     if (
         len(law) != letters or len(payload) != size or law.sum() != TOTAL or exponent < 1 << FRACTION
-        or block == 0 or not 1 <= samples <= MOST_SAMPLES or header.blocks > INDICES_A_BYTE * size
+        or block == 0 or not 1 <= samples <= MOST_SAMPLES or header.blocks > _INDICES_A_BYTE * size
     ):  # fmt: skip
         raise InputError("the header of this stream contradicts itself, though its checksum matches.")
     return header, payload

@@ -6,7 +6,7 @@ import hashlib
 
 from jaxrd.errors import InputError
 
-CHECKSUM = 32
+_CHECKSUM = 32
 """Bytes of the checksum at the end."""
 
 
@@ -33,7 +33,7 @@ def unpack(stream: bytes, refusal: InputError) -> bytes:
     Traceback (most recent call last):
     jaxrd.errors.InputError: damaged
     """
-    body, checksum = stream[:-CHECKSUM], stream[-CHECKSUM:]
+    body, checksum = stream[:-_CHECKSUM], stream[-_CHECKSUM:]
     if hashlib.sha256(body).digest() != checksum:
         raise refusal
     return body

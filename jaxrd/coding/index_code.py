@@ -22,8 +22,8 @@ LARGEST = (1 << 48) - 1
 FRACTION = 16
 """An exponent is stored as nI + 1 in units of 2^-16 bit."""
 BUCKETS = 8 * 44 + 15  # through 2^48
-PIECE = 16  # bits of a place coded at once
-EXACT = Context(prec=34)  # a context of our own: a user's may round otherwise
+_PIECE = 16  # bits of a place coded at once
+_EXACT = Context(prec=34)  # a context of our own: a user's may round otherwise
 
 
 def _bucket(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -49,22 +49,22 @@ def frequencies(exponent: int) -> np.ndarray:
     >>> len(table), int(table.sum()) == 2**24, round(float(table[0]) / 2**24, 3)
     (367, True, 0.608)
     """
-    slow, half = EXACT.divide(1 << FRACTION, exponent), Decimal("0.5")  # z - 1
+    slow, half = _EXACT.divide(1 << FRACTION, exponent), Decimal("0.5")  # z - 1
 
     def power(base: Decimal, to: Decimal) -> Decimal:
-        return EXACT.exp(EXACT.multiply(to, EXACT.ln(base)))
+        return _EXACT.exp(_EXACT.multiply(to, _EXACT.ln(base)))
 
     first = bucket_ends(np.arange(BUCKETS + 1))[0].tolist()
-    tails = [power(EXACT.subtract(j, half), EXACT.minus(slow)) for j in map(Decimal, first)]
+    tails = [power(_EXACT.subtract(j, half), _EXACT.minus(slow)) for j in map(Decimal, first)]
     masses = [
-        power(Decimal(j), EXACT.subtract(-1, slow)) if j < 16 else EXACT.divide(EXACT.subtract(tail, rest), slow)
+        power(Decimal(j), _EXACT.subtract(-1, slow)) if j < 16 else _EXACT.divide(_EXACT.subtract(tail, rest), slow)
         for j, tail, rest in zip(first, tails, tails[1:], strict=False)
     ]
     total = Decimal(0)
     for mass in masses:
-        total = EXACT.add(total, mass)
+        total = _EXACT.add(total, mass)
     free = (1 << PRECISION) - BUCKETS
-    counts = [1 + int(EXACT.divide(EXACT.multiply(mass, free), total)) for mass in masses]
+    counts = [1 + int(_EXACT.divide(_EXACT.multiply(mass, free), total)) for mass in masses]
     counts[0] += (1 << PRECISION) - sum(counts)
     return np.array(counts, np.int64)
 
@@ -77,9 +77,9 @@ def _weights(exponent: int) -> np.ndarray:
 def _pieces(width: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """How places of so many bits are cut: for each round which of them, from which bit on, and how many values."""
     rounds = []
-    for shift in range(0, int(width.max(initial=0)), PIECE):
+    for shift in range(0, int(width.max(initial=0)), _PIECE):
         which = np.flatnonzero(width > shift)
-        rounds.append((which, np.int64(shift), (1 << np.minimum(width[which] - shift, PIECE)).astype(np.int32)))
+        rounds.append((which, np.int64(shift), (1 << np.minimum(width[which] - shift, _PIECE)).astype(np.int32)))
     return rounds
 
 

@@ -29,9 +29,9 @@ MAGIC = b"JRDC1\n"
 _HEADER = struct.Struct("<6s8sIII")  # magic, model, seed, images, words
 BATCH = 1000
 """Images that a compiled step takes at a time."""
-MOST_IMAGES = 1 << 20
+_MOST_IMAGES = 1 << 20
 """Images that a stream may hold."""
-Progress = Callable[[int, int], object]
+_Progress = Callable[[int, int], object]
 
 
 def _silent(done: int, total: int) -> None:
@@ -69,7 +69,7 @@ class Model(NamedTuple):
     def most_images(self, words: int) -> int:
         """How many images so many words of 32 bits can hold, if each is the likeliest: twice, for rounded shares."""
         least = -np.log2(self.shares().max() - 2.0**-24)
-        return int(min(2 * 32 * (words + 2) / max(least, 2.0**-24), MOST_IMAGES))
+        return int(min(2 * 32 * (words + 2) / max(least, 2.0**-24), _MOST_IMAGES))
 
 
 def fitted(code: Code, parameters: Parameters, images: np.ndarray, *, batch: int = 1000) -> Model:
@@ -107,7 +107,7 @@ def _pixels(code: Code, parameters: Parameters, messages: jax.Array, u: jax.Arra
     return jnp.round(255 * jnp.clip(made, 0, 1)).astype(jnp.uint8)
 
 
-def _by_batches(step: Any, model: Model, rows: np.ndarray, seed: int, progress: Progress) -> np.ndarray:
+def _by_batches(step: Any, model: Model, rows: np.ndarray, seed: int, progress: _Progress) -> np.ndarray:
     """`step` on equal, padded batches, in float32 whatever the caller computes in: both sides must round alike."""
     # Accelerators multiply float32 in fewer bits unless told, which shows in the pixels.
     u = _dithers(model.code, seed, len(rows))
@@ -122,7 +122,7 @@ def _by_batches(step: Any, model: Model, rows: np.ndarray, seed: int, progress: 
     return np.concatenate(parts)
 
 
-def quantise(model: Model, images: np.ndarray, *, seed: int = 0, progress: Progress = _silent) -> np.ndarray:
+def quantise(model: Model, images: np.ndarray, *, seed: int = 0, progress: _Progress = _silent) -> np.ndarray:
     """The message of each image: int32 in [0, L^h), shape (count,).
 
     Args:
@@ -134,7 +134,7 @@ def quantise(model: Model, images: np.ndarray, *, seed: int = 0, progress: Progr
     return _by_batches(_nearest, model, np.asarray(images, np.float32), seed, progress).astype(np.int32)
 
 
-def reproduce(model: Model, messages: np.ndarray, *, seed: int = 0, progress: Progress = _silent) -> np.ndarray:
+def reproduce(model: Model, messages: np.ndarray, *, seed: int = 0, progress: _Progress = _silent) -> np.ndarray:
     """The images that messages stand for: uint8 of shape (count, 28, 28).
 
     Args:
@@ -160,8 +160,8 @@ def pack(model: Model, messages: np.ndarray, *, seed: int = 0) -> bytes:
     Raises:
         InputError: more images than a stream holds.
     """
-    if len(messages) > MOST_IMAGES:
-        raise InputError(f"a stream holds at most {MOST_IMAGES} images; got {len(messages)}. Encode them in parts.")
+    if len(messages) > _MOST_IMAGES:
+        raise InputError(f"a stream holds at most {_MOST_IMAGES} images; got {len(messages)}. Encode them in parts.")
     encoder = Encoder()
     encoder.letters(np.asarray(messages), model.weights())
     payload = encoder.payload()
@@ -208,7 +208,7 @@ def compress(model: Model, images: np.ndarray, *, seed: int = 0) -> bytes:
     return pack(model, quantise(model, images, seed=seed), seed=seed)
 
 
-def decompress(model: Model, stream: bytes, *, progress: Progress = _silent) -> np.ndarray:
+def decompress(model: Model, stream: bytes, *, progress: _Progress = _silent) -> np.ndarray:
     """The images of a stream: uint8 of shape (count, 28, 28).
 
     Args:

@@ -19,7 +19,7 @@ from jaxrd.neural.losses import Terms, Weights
 from jaxrd.neural.run_file import claim, described
 from jaxrd.neural.train import Objective, Stage, State, epoch, need_critic, restarted
 
-CRITIC_RATE = 2e-4
+_CRITIC_RATE = 2e-4
 
 
 def _alone(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,11 +52,11 @@ class Leg:
     stage: Stage
     epochs: int
     rate: float = 1e-3
-    critic_rate: float = CRITIC_RATE
+    critic_rate: float = _CRITIC_RATE
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if self.critic_rate != CRITIC_RATE and not self.stage.adversarial:
+        if self.critic_rate != _CRITIC_RATE and not self.stage.adversarial:
             raise InputError(f"critic_rate {self.critic_rate:g} has no effect: this stage has no critic.")
         if self.epochs < 0 or not (self.rate > 0 and self.critic_rate > 0):
             raise InputError(

@@ -121,7 +121,7 @@ class State(NamedTuple):
 
 
 @cache
-def graphs(code: Code) -> dict[str, Any]:
+def _graphs(code: Code) -> dict[str, Any]:
     """The static halves of encoder, decoder and critic, to merge with their parameters."""
     return {name: nnx.split(nnx.eval_shape(make))[0] for name, make in _makers(code, jax.random.key(0)).items()}
 
@@ -162,17 +162,17 @@ def universal(code: Code, state: State, seed: int) -> State:
 
 def decode(code: Code, parameters: Parameters, latent: jax.Array) -> jax.Array:
     """Images of latent vectors, shape (count, h) -> (count, 784)."""
-    return nnx.merge(graphs(code)["decoder"], parameters["decoder"])(latent)
+    return nnx.merge(_graphs(code)["decoder"], parameters["decoder"])(latent)
 
 
 def encode(code: Code, parameters: Parameters, images: jax.Array) -> jax.Array:
     """Latent vectors of images before dither and quantiser, shape (batch, 784) -> (batch, h)."""
-    return nnx.merge(graphs(code)["encoder"], parameters["encoder"])(images)
+    return nnx.merge(_graphs(code)["encoder"], parameters["encoder"])(images)
 
 
 def criticise(code: Code, parameters: Parameters, images: jax.Array) -> jax.Array:
     """Scores of the critic, shape (batch, 784) -> (batch,)."""
-    return nnx.merge(graphs(code)["critic"], parameters["critic"])(images)
+    return nnx.merge(_graphs(code)["critic"], parameters["critic"])(images)
 
 
 def need_critic(stages: Sequence[Stage], weights: Weights) -> None:

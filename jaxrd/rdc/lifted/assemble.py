@@ -12,9 +12,9 @@ from jaxrd.rdc.lifted.optimum import Optimum
 from jaxrd.rdc.point import LIFTED, Point, entropies, mutual_information, posteriors
 from jaxrd.solution import Status
 
-MERGED = 1e-5  # atoms of one reproduction are the same where no sqrt(t) differs by more
-DROPPED = 1e-12  # probability, whatever the letter
-EPSILON = 32 * np.finfo(float).eps
+_MERGED = 1e-5  # atoms of one reproduction are the same where no sqrt(t) differs by more
+_DROPPED = 1e-12  # probability, whatever the letter
+_EPSILON = 32 * np.finfo(float).eps
 
 
 def atoms_of(reduced: Core, start: Point) -> Atoms:
@@ -37,10 +37,10 @@ def _merged(reduced: Core, found: Optimum, matters: np.ndarray | None) -> tuple[
     if matters is not None:
         keys = [np.zeros((len(atoms.letter), 1))] + [atoms.letter[:, None]] * bool(matters[0])
         # In sqrt(t): near a face small differences matter.
-        keys += [np.round(np.sqrt(t) / MERGED) for t, m in zip(atoms.soft, matters[1:], strict=True) if m]
+        keys += [np.round(np.sqrt(t) / _MERGED) for t, m in zip(atoms.soft, matters[1:], strict=True) if m]
         _, of = np.unique(np.concatenate(keys, 1), axis=0, return_inverse=True)
         channel = channel @ (of.reshape(-1, 1) == np.arange(of.max() + 1))
-    channel = channel[:, channel.max(0) > DROPPED]
+    channel = channel[:, channel.max(0) > _DROPPED]
     channel = channel / channel.sum(1, keepdims=True)
     joint = reduced.source[:, None] * channel
     # A pair that is forbidden may still carry mass that has underflowed in all but name.
@@ -72,7 +72,7 @@ def assemble(inputs: Inputs, reduced: Core, found: Optimum, targets: np.ndarray 
         share = max(((reached[i] - targets[i]) / (reached[i] - least[i]) for i in over), default=0.0)
         rate = (1 - share) * rate + share * entropies(p)
     finite = np.isfinite(slopes)
-    rounding = EPSILON * (1 + entropies(p) + np.abs(slopes[finite] @ (reached - least)[finite]))
+    rounding = _EPSILON * (1 + entropies(p) + np.abs(slopes[finite] @ (reached - least)[finite]))
     full = np.tile(weights, (len(inputs.source), 1))
     full[reduced.kept] = channel
     return Point(

@@ -42,8 +42,8 @@ ALLOWED = {
     "kernels": {"distortion", "pytree"},
     "plots": {"curve", "information", "solution"},
     "problem": {"_eager", "distortion", "errors", "pytree"},
-    "rdc.gaussian": {"_eager", "closed_form", "errors", "pytree", "solution"},
     "rdc.point": {"_readable", "pytree", "solution"},
+    "rdc.gaussian": {"_eager", "closed_form", "errors", "pytree", "rdc.point", "solution"},
     "tosc._checked": {"_eager", "errors", "tosc.joint"},
     "_optimum": {"problem"},
     "channel": {"errors", "information", "kernels", "problem", "solution"},
@@ -143,7 +143,7 @@ ALLOWED = {
         "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4", "figures.rdc_fig6",
         "figures.tosc_complexity", "figures.tosc_fig1", "figures.tosc_fig2", "figures.tosc_fig3",
         "figures.tosc_fig4", "information", "io", "neural", "plots", "problem", "rdc", "rdc.inputs",
-        "rdc.point", "solution", "tosc", "tosc.confidence", "tosc.curves",
+        "rdc.point", "rdc.representation", "solution", "tosc", "tosc.confidence", "tosc.curves",
     },
     "__main__": {"cli"},
 }  # fmt: skip

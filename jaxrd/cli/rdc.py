@@ -167,7 +167,8 @@ def _solver(given: Any, semantics: str, seed: int) -> tuple[Callable[..., Any], 
 def _universal(
     problem: Any, target: Any, semantics: str, solver: Callable[..., Any], theta: list[tuple[float, float]]
 ) -> dict[str, Any]:
-    from jaxrd.rdc import universal_bounds, universal_fixed_classifier_rate, universal_lifted_rate
+    from jaxrd.rdc import universal_fixed_classifier_rate, universal_lifted_rate
+    from jaxrd.rdc.representation.universal import universal_bounds
 
     certified = {"lifted": universal_lifted_rate, "fixed": universal_fixed_classifier_rate}
     together = certified.get(semantics, partial(universal_bounds, solver=solver))

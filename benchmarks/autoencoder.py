@@ -27,7 +27,7 @@ from jaxrd.neural.evaluate import evaluate
 from jaxrd.neural.losses import Terms, Weights
 from jaxrd.neural.quantizer import codes
 from jaxrd.neural.run import Leg, train
-from jaxrd.neural.train import Code, Stage, State, initial, universal
+from jaxrd.neural.train import Code, Objective, Stage, State, initial, universal
 
 
 def vectors(split: datasets.Split) -> tuple[np.ndarray, np.ndarray]:
@@ -98,9 +98,8 @@ def main() -> None:
         values = "  ".join(f"{name} {float(value):.5f}" for name, value in terms._asdict().items())
         print(f"leg {leg} epoch {i + 1:2d}/{legs[leg].epochs}  {values}  {perf_counter() - clock:.0f} s", flush=True)
 
-    state, history = train(
-        code, legs, logits, state, jnp.asarray(images), jnp.asarray(labels), weights, folder=args.run, report=report
-    )
+    objective = Objective(code, logits, jnp.asarray(images), jnp.asarray(labels), weights)
+    state, history = train(objective, legs, state, folder=args.run, report=report)
     found: dict[str, Any] = evaluate(code, state.parameters, logits, *test)
     found["coded_bits"] = coded_bits(compress(fitted(code, state.parameters, images), test[0]))
     options = {k: v.name if isinstance(v, Path) else v for k, v in vars(args).items() if k not in ("data", "run")}

@@ -12,7 +12,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -50,7 +49,7 @@ def time_jax(lineage: bool) -> dict[str, float]:
 
     from jaxrd.neural import classifier
     from jaxrd.neural.losses import Weights
-    from jaxrd.neural.train import Code, Stage, epoch, initial, step
+    from jaxrd.neural.train import Code, Objective, Stage, epoch, initial, step
 
     graph, params = nnx.split(classifier.load())
 
@@ -68,16 +67,16 @@ def time_jax(lineage: bool) -> dict[str, float]:
         return {"step_ms": taken, "gflops_a_step": gflops}
     code = Code()
     state, weights, rates = initial(code, 0), Weights(1.0, 0.01, 0.001), jnp.full((SCANNED, 2), 1e-4)
+    batch, whole = Objective(code, logits, *few, weights), Objective(code, logits, images, labels, weights)
     stages = {"": Stage(), "generator_": Stage(adversarial=False), "universal_": Stage(("decoder",))}
     found = {}
     for name, stage in stages.items():
-        one = jax.jit(partial(step, code, stage, logits))
-        many = jax.jit(partial(epoch, code, stage, logits))
+        one, many = (jax.jit(f, static_argnums=1) for f in (step, epoch))
         found[f"{name}step_ms"] = milliseconds(
-            lambda one=one: jax.block_until_ready(one(state, *few, weights, rates[0])), REPEATS
+            lambda one=one, stage=stage: jax.block_until_ready(one(batch, stage, state, rates[0])), REPEATS
         )
         found[f"{name}scanned_step_ms"] = (
-            milliseconds(lambda many=many: jax.block_until_ready(many(state, images, labels, weights, rates)), 3)
+            milliseconds(lambda many=many, stage=stage: jax.block_until_ready(many(whole, stage, state, rates)), 3)
             / SCANNED
         )
     return found

@@ -43,15 +43,14 @@ from jaxrd.rdc import (
     cross_entropies,
     fixed_classifier_rate,
     lifted_rate,
-    lifted_region,
-    literal_boundary,
     literal_rate,
     time_shared_rate,
-    time_shared_region,
     universal_lifted_rate,
-    universal_vector_gaussian_rate,
 )
 from jaxrd.rdc.gaussian import vector as vector_gaussian
+from jaxrd.rdc.representation.literal import literal_boundary
+from jaxrd.rdc.representation.region import lifted_region, time_shared_region
+from jaxrd.rdc.representation.universal import universal_vector_gaussian_rate
 
 jax.config.update("jax_enable_x64", True)
 SMALL = os.environ.get("JAXRD_NOTEBOOK_SMALL", "") not in ("", "0")

@@ -88,7 +88,7 @@ class TestPrints:
         assert "\n  status=CONVERGED,\n" in repr(point)
         curve = dataclasses.replace(point, status=jnp.array([0, 0, 3], jnp.int32))
         assert "status=int32[3] 2 CONVERGED, 1 NONFINITE," in repr(curve)
-        assert repr(rdc.TotalVariation()) == "TotalVariation()"
+        assert repr(rdc.measures.TotalVariation()) == "TotalVariation()"
 
     def test_tracers(self):
         seen = []
@@ -105,6 +105,10 @@ class TestPrints:
 
 
 POINT = jaxrd.Solution(*[jnp.zeros(())] * 7)
+
+
+def test_rdc_has_few_names():
+    assert len(rdc.__all__) <= 25
 
 
 @pytest.mark.parametrize("function", public(lambda value: callable(value) and not isinstance(value, type)))
@@ -144,11 +148,12 @@ MISTAKES = {
     "a name to invert": (lambda: rdc.least_distortion(COIN, np.eye(2), 1, 1, solver="literal"), "got 'literal'"),
     "a name for a measure": (
         lambda: rdc.perceptual_rate(COIN, 0.1, 0.1, measure="W2"),
-        "measure must be one of jaxrd.rdc's TotalVariation(), Wasserstein(cost), RelativeEntropy(), "
+        "measure must be one of jaxrd.rdc.measures' TotalVariation(), Wasserstein(cost), RelativeEntropy(), "
         "ReverseRelativeEntropy(); got 'W2'.",
     ),
     "a measure's class": (
-        lambda: rdc.perceptual_rate(COIN, 0.1, 0.1, measure=rdc.TotalVariation), "got the class TotalVariation, not",
+        lambda: rdc.perceptual_rate(COIN, 0.1, 0.1, measure=rdc.measures.TotalVariation),
+        "got the class TotalVariation, not",
     ),
     "many slopes": (lambda: jaxrd.solve(COIN, [1.0, 2.0]), "one scalar at a time; got shape (2,)"),
     "many distortions": (lambda: jaxrd.rate_at(COIN, [0.1, 0.2]), "one scalar at a time; got shape (2,)"),

@@ -164,7 +164,8 @@ def _solver(given: Labelled, semantics: str, seed: int) -> _Solver:
 
 
 def _universal(problem: Problem, semantics: str, solver: _Solver, pairs: list[Pair]) -> Universal:
-    from jaxrd.rdc import universal_bounds, universal_fixed_classifier_rate, universal_lifted_rate
+    from jaxrd.rdc import universal_fixed_classifier_rate, universal_lifted_rate
+    from jaxrd.rdc.representation.universal import universal_bounds
 
     certified = {"lifted": universal_lifted_rate, "fixed": universal_fixed_classifier_rate}
     together = certified.get(semantics, partial(universal_bounds, solver=solver.solve))

@@ -17,7 +17,7 @@ from jaxrd.coding.poisson import TOTAL, Simulation, as_channel, expected_candida
 from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 
-MOST_CANDIDATES = 1e9
+_MOST_CANDIDATES = 1e9
 """Expected candidates beyond which `encode` refuses: under a minute of a CPU core."""
 
 
@@ -46,7 +46,7 @@ def encode(
     *,
     block: int = 1,
     seed: int = 0,
-    most_candidates: float = MOST_CANDIDATES,
+    most_candidates: float = _MOST_CANDIDATES,
     progress: Callable[[int, int], None] | None = None,
 ) -> Encoded:
     """Simulate a channel and code what was sent: bytes from which `decode` makes one draw Y ~ W(.|x) a sample.

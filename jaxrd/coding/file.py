@@ -13,17 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jaxrd.coding import framing
 from jaxrd.coding.index_code import FRACTION
 from jaxrd.coding.poisson import TOTAL
 from jaxrd.errors import InputError
 
 MAGIC = b"JRD1"
 FIXED = struct.Struct("<4sQIHIII32s")
-CHECKSUM = 32
 LONGEST_BLOCK = (1 << 16) - 1
 MOST_SAMPLES = 1 << 26
 """Decisions that a stream may hold: a block of a channel that says nothing costs next to no bits, however long."""
-INDICES_A_BYTE = 16  # an index costs over half a bit whatever the exponent: more are no stream of ours
+_INDICES_A_BYTE = 16  # an index costs over half a bit whatever the exponent: more are no stream of ours
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ def pack(header: Header, payload: bytes) -> bytes:
     fixed = FIXED.pack(
         MAGIC, header.seed, header.samples, header.block, header.exponent, len(header.law), len(payload), header.digest
     )
-    body = fixed + header.law.astype("<u4").tobytes() + payload
-    return body + hashlib.sha256(body).digest()
+    return framing.pack(fixed + header.law.astype("<u4").tobytes(), payload)
 
 
 def unpack(stream: bytes) -> tuple[Header, bytes]:
@@ -72,9 +71,8 @@ def unpack(stream: bytes) -> tuple[Header, bytes]:
     Raises:
         InputError: the checksum does not match, or what it protects is no stream of this version.
     """
-    body, checksum = stream[:-CHECKSUM], stream[-CHECKSUM:]
-    if hashlib.sha256(body).digest() != checksum:
-        raise InputError("the checksum does not match: this is no .jrd stream, or it is damaged or cut short.")
+    refusal = InputError("the checksum does not match: this is no .jrd stream, or it is damaged or cut short.")
+    body = framing.unpack(stream, refusal)
     if body[:4] != MAGIC or len(body) < FIXED.size:
         raise InputError(f"this stream begins with {body[:4]!r}, not {MAGIC!r}: another version wrote it.")
     _, seed, samples, block, exponent, letters, size, decisions = FIXED.unpack_from(body)
@@ -83,7 +81,7 @@ def unpack(stream: bytes) -> tuple[Header, bytes]:
     header = Header(seed, samples, block, exponent, law, decisions)
     if (
         len(law) != letters or len(payload) != size or law.sum() != TOTAL or exponent < 1 << FRACTION
-        or block == 0 or not 1 <= samples <= MOST_SAMPLES or header.blocks > INDICES_A_BYTE * size
+        or block == 0 or not 1 <= samples <= MOST_SAMPLES or header.blocks > _INDICES_A_BYTE * size
     ):  # fmt: skip
         raise InputError("the header of this stream contradicts itself, though its checksum matches.")
     return header, payload

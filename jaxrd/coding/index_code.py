@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from decimal import Context, Decimal
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import ArrayLike
 
-from jaxrd._files import is_panic
+from jaxrd.coding.range_coder import PRECISION, Decoder, Encoder
 from jaxrd.errors import InputError
 
 LARGEST = (1 << 48) - 1
@@ -24,9 +22,8 @@ LARGEST = (1 << 48) - 1
 FRACTION = 16
 """An exponent is stored as nI + 1 in units of 2^-16 bit."""
 BUCKETS = 8 * 44 + 15  # through 2^48
-PRECISION = 24  # bits of constriction's frequencies
-PIECE = 16  # bits of a place coded at once
-EXACT = Context(prec=34)  # a context of our own: a user's may round otherwise
+_PIECE = 16  # bits of a place coded at once
+_EXACT = Context(prec=34)  # a context of our own: a user's may round otherwise
 
 
 def _bucket(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -52,37 +49,37 @@ def frequencies(exponent: int) -> np.ndarray:
     >>> len(table), int(table.sum()) == 2**24, round(float(table[0]) / 2**24, 3)
     (367, True, 0.608)
     """
-    slow, half = EXACT.divide(1 << FRACTION, exponent), Decimal("0.5")  # z - 1
+    slow, half = _EXACT.divide(1 << FRACTION, exponent), Decimal("0.5")  # z - 1
 
     def power(base: Decimal, to: Decimal) -> Decimal:
-        return EXACT.exp(EXACT.multiply(to, EXACT.ln(base)))
+        return _EXACT.exp(_EXACT.multiply(to, _EXACT.ln(base)))
 
     first = bucket_ends(np.arange(BUCKETS + 1))[0].tolist()
-    tails = [power(EXACT.subtract(j, half), EXACT.minus(slow)) for j in map(Decimal, first)]
+    tails = [power(_EXACT.subtract(j, half), _EXACT.minus(slow)) for j in map(Decimal, first)]
     masses = [
-        power(Decimal(j), EXACT.subtract(-1, slow)) if j < 16 else EXACT.divide(EXACT.subtract(tail, rest), slow)
+        power(Decimal(j), _EXACT.subtract(-1, slow)) if j < 16 else _EXACT.divide(_EXACT.subtract(tail, rest), slow)
         for j, tail, rest in zip(first, tails, tails[1:], strict=False)
     ]
     total = Decimal(0)
     for mass in masses:
-        total = EXACT.add(total, mass)
+        total = _EXACT.add(total, mass)
     free = (1 << PRECISION) - BUCKETS
-    counts = [1 + int(EXACT.divide(EXACT.multiply(mass, free), total)) for mass in masses]
+    counts = [1 + int(_EXACT.divide(_EXACT.multiply(mass, free), total)) for mass in masses]
     counts[0] += (1 << PRECISION) - sum(counts)
     return np.array(counts, np.int64)
 
 
-def _model(exponent: int) -> Any:
-    # constriction adds one to every weight after scaling to a sum of 2^24 - BUCKETS: these pass through unrounded.
-    return stream.model.Categorical((frequencies(exponent) - 1).astype(np.float64), perfect=False)
+def _weights(exponent: int) -> np.ndarray:
+    # The range coder adds one to every weight after scaling to a sum of 2^24 - BUCKETS: these pass unrounded.
+    return (frequencies(exponent) - 1).astype(np.float64)
 
 
 def _pieces(width: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """How places of so many bits are cut: for each round which of them, from which bit on, and how many values."""
     rounds = []
-    for shift in range(0, int(width.max(initial=0)), PIECE):
+    for shift in range(0, int(width.max(initial=0)), _PIECE):
         which = np.flatnonzero(width > shift)
-        rounds.append((which, np.int64(shift), (1 << np.minimum(width[which] - shift, PIECE)).astype(np.int32)))
+        rounds.append((which, np.int64(shift), (1 << np.minimum(width[which] - shift, _PIECE)).astype(np.int32)))
     return rounds
 
 
@@ -109,12 +106,12 @@ def encode_indices(index: ArrayLike, exponent: int) -> bytes:
     if ((index < 1) | (index > LARGEST)).any():
         raise InputError(f"an index must lie in 1..{LARGEST}; got {index.min()}..{index.max()}.")
     bucket, width, place = _bucket(index)
-    coder = stream.queue.RangeEncoder()
-    coder.encode(bucket.astype(np.int32), _model(exponent))
+    encoder = Encoder()
+    encoder.letters(bucket, _weights(exponent))
     for which, shift, values in _pieces(width):
         piece = (place[which] >> shift) & (values.astype(np.int64) - 1)
-        coder.encode(piece.astype(np.int32), stream.model.Uniform(), values)
-    return coder.get_compressed().astype("<u4").tobytes()
+        encoder.numbers(piece, values)
+    return encoder.payload()
 
 
 def decode_indices(payload: bytes, count: int, exponent: int) -> np.ndarray:
@@ -123,17 +120,8 @@ def decode_indices(payload: bytes, count: int, exponent: int) -> np.ndarray:
     Raises:
         InputError: the payload is no such code.
     """
-    if len(payload) % 4:
-        raise InputError(f"a payload is words of 4 bytes; got {len(payload)} bytes.")
-    coder = stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
-    try:
-        bucket = coder.decode(_model(exponent), count).astype(np.int64)
-        index, width = bucket_ends(bucket)
-        for which, shift, values in _pieces(width):
-            piece = coder.decode(stream.model.Uniform(), values).astype(np.int64)
-            index[which] += piece << shift
-    except BaseException as error:
-        if not isinstance(error, AssertionError) and not is_panic(error):  # for data that its model cannot have made
-            raise
-        raise InputError(f"the payload cannot be decoded: {error}") from None
+    decoder = Decoder(payload)
+    index, width = bucket_ends(decoder.letters(count, _weights(exponent)).astype(np.int64))
+    for which, shift, values in _pieces(width):
+        index[which] += decoder.numbers(values).astype(np.int64) << shift
     return index

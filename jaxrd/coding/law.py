@@ -12,7 +12,7 @@ from jaxrd.coding.poisson import as_channel
 from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 
-DRAWS = 1024
+_DRAWS = 1024
 
 
 def _law(law: ArrayLike) -> np.ndarray:
@@ -93,8 +93,8 @@ def index_entropy(channel: ArrayLike, law: ArrayLike, reproduction: ArrayLike, *
     if block == 1:
         letters, weights = np.arange(len(q))[:, None], q
     else:
-        letters = np.random.default_rng(0).choice(len(q), (DRAWS, block), p=q)
-        weights = np.full(DRAWS, 1 / DRAWS)
+        letters = np.random.default_rng(0).choice(len(q), (_DRAWS, block), p=q)
+        weights = np.full(_DRAWS, 1 / _DRAWS)
     sent = np.take_along_axis(ratio, np.asarray(reproduction)[:, None], 1)[:, 0]
     excess = []
     for start in range(0, len(ratio), block):

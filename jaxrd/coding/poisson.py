@@ -17,10 +17,10 @@ from jaxrd.errors import InputError
 
 TOTAL = 1 << 31
 """Counts of a quantised output law sum to this."""
-CELL = 1 << 15  # of the counts: a table over this many counts at a time spares nearly all binary searches
+_CELL = 1 << 15  # of the counts: a table over this many counts at a time spares nearly all binary searches
 FEWEST, MOST = 256, 1 << 14  # candidates drawn at once: fewer cost calls, more leave the cache
-TIMES = 1 << 255  # counter at which a block's arrival times begin; its candidates' words begin at 0
-WORDS = 8  # of 32 bits to one step of the counter: 256 bits
+_TIMES = 1 << 255  # counter at which a block's arrival times begin; its candidates' words begin at 0
+_WORDS = 8  # of 32 bits to one step of the counter: 256 bits
 
 
 @readable
@@ -50,8 +50,8 @@ class _Table(NamedTuple):
 
 def _table(law: np.ndarray) -> _Table:
     edges = np.cumsum(law, dtype=np.int64)
-    first = np.arange(0, TOTAL, CELL)
-    low, high = (np.searchsorted(edges, at, side="right") for at in (first, first + CELL - 1))
+    first = np.arange(0, TOTAL, _CELL)
+    low, high = (np.searchsorted(edges, at, side="right") for at in (first, first + _CELL - 1))
     return _Table(edges, np.where(low == high, low, -1))
 
 
@@ -101,8 +101,8 @@ def quantised_law(channel: ArrayLike) -> np.ndarray:
     [0.75, 0.25, 0.0]
     """
     mean = as_channel(channel).mean(0)
-    if len(mean) > CELL:
-        raise InputError(f"at most {CELL} reproductions can be coded; got {len(mean)}.")
+    if len(mean) > _CELL:
+        raise InputError(f"at most {_CELL} reproductions can be coded; got {len(mean)}.")
     counts = np.where(mean > 0, np.maximum(np.floor(mean * TOTAL), 1), 0).astype(np.int64)
     counts[mean.argmax()] += TOTAL - counts.sum()
     return counts
@@ -203,7 +203,7 @@ def simulate(
     indices, reproduction, candidates = np.zeros(len(starts), np.int64), np.zeros(len(w), np.int32), 0
     for b, start in enumerate(starts):
         ratios = w[start : start + block] * inverse
-        times = np.random.Generator(_generator(seed, b, TIMES))
+        times = np.random.Generator(_generator(seed, b, _TIMES))
         indices[b], letters, early = _search(ratios, table, _generator(seed, b, 0), times)
         reproduction[start : start + block] = letters
         candidates += early
@@ -248,7 +248,7 @@ def reproduce(indices: ArrayLike, law: np.ndarray, *, samples: int, block: int =
         words = []
         for b, j in enumerate(indices[first : first + chunk].tolist(), first):
             length = min(block, samples - b * block)
-            step, skip = divmod((j - 1) * length, WORDS)
+            step, skip = divmod((j - 1) * length, _WORDS)
             words.append(_words(_generator(seed, b, step), skip + length + (skip + length) % 2)[skip : skip + length])
         letters = table.letters(np.concatenate(words))
         found[first * block : first * block + len(letters)] = letters

@@ -5,8 +5,9 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import ArrayLike
+
+from jaxrd.coding.range_coder import Decoder, Encoder
 
 
 def range_coded(symbols: ArrayLike, pmf: ArrayLike) -> bytes:
@@ -22,10 +23,9 @@ def range_coded(symbols: ArrayLike, pmf: ArrayLike) -> bytes:
     letters, p = _letters(pmf)
     if len(letters) == 1:
         return b""
-    index = np.searchsorted(letters, np.asarray(symbols)).astype(np.int32)
-    coder = stream.queue.RangeEncoder()
-    coder.encode(index, stream.model.Categorical(p, perfect=False))
-    return coder.get_compressed().tobytes()
+    encoder = Encoder()
+    encoder.letters(np.searchsorted(letters, np.asarray(symbols)), p)
+    return encoder.payload()
 
 
 def range_decoded(payload: bytes, count: int, pmf: ArrayLike) -> np.ndarray:
@@ -39,8 +39,7 @@ def range_decoded(payload: bytes, count: int, pmf: ArrayLike) -> np.ndarray:
     letters, p = _letters(pmf)
     if len(letters) == 1:
         return np.full(count, letters[0])
-    coder = stream.queue.RangeDecoder(np.frombuffer(payload, np.uint32))
-    return letters[coder.decode(stream.model.Categorical(p, perfect=False), count)]
+    return letters[Decoder(payload).letters(count, p)]
 
 
 def _letters(pmf: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

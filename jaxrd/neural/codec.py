@@ -12,14 +12,14 @@ import hashlib
 import struct
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd._files import is_panic
+from jaxrd.coding import framing
+from jaxrd.coding.range_coder import Decoder, Encoder
 from jaxrd.errors import InputError, StreamError
 from jaxrd.neural.evaluate import transmit
 from jaxrd.neural.quantizer import codes, nearest_messages
@@ -29,18 +29,13 @@ MAGIC = b"JRDC1\n"
 _HEADER = struct.Struct("<6s8sIII")  # magic, model, seed, images, words
 BATCH = 1000
 """Images that a compiled step takes at a time."""
-MOST_IMAGES = 1 << 20
+_MOST_IMAGES = 1 << 20
 """Images that a stream may hold."""
-Progress = Callable[[int, int], object]
+_Progress = Callable[[int, int], object]
 
 
 def _silent(done: int, total: int) -> None:
     pass
-
-
-def _coding() -> Any:
-    # Its stream coders are made by an extension module, of which a type checker sees nothing.
-    return import_module("constriction").stream
 
 
 class Model(NamedTuple):
@@ -67,14 +62,14 @@ class Model(NamedTuple):
         """Of the messages; one never seen in training costs bits, not the stream."""
         return (self.frequencies + 0.5) / (self.frequencies + 0.5).sum()
 
-    def entropy_model(self) -> Any:
-        """Of the range coder."""
-        return _coding().model.Categorical(self.shares().astype(np.float32), perfect=False)
+    def weights(self) -> np.ndarray:
+        """The law of the messages for the range coder; that it is float32 is part of the format."""
+        return self.shares().astype(np.float32)
 
     def most_images(self, words: int) -> int:
         """How many images so many words of 32 bits can hold, if each is the likeliest: twice, for rounded shares."""
         least = -np.log2(self.shares().max() - 2.0**-24)
-        return int(min(2 * 32 * (words + 2) / max(least, 2.0**-24), MOST_IMAGES))
+        return int(min(2 * 32 * (words + 2) / max(least, 2.0**-24), _MOST_IMAGES))
 
 
 def fitted(code: Code, parameters: Parameters, images: np.ndarray, *, batch: int = 1000) -> Model:
@@ -112,7 +107,7 @@ def _pixels(code: Code, parameters: Parameters, messages: jax.Array, u: jax.Arra
     return jnp.round(255 * jnp.clip(made, 0, 1)).astype(jnp.uint8)
 
 
-def _by_batches(step: Any, model: Model, rows: np.ndarray, seed: int, progress: Progress) -> np.ndarray:
+def _by_batches(step: Any, model: Model, rows: np.ndarray, seed: int, progress: _Progress) -> np.ndarray:
     """`step` on equal, padded batches, in float32 whatever the caller computes in: both sides must round alike."""
     # Accelerators multiply float32 in fewer bits unless told, which shows in the pixels.
     u = _dithers(model.code, seed, len(rows))
@@ -127,7 +122,7 @@ def _by_batches(step: Any, model: Model, rows: np.ndarray, seed: int, progress: 
     return np.concatenate(parts)
 
 
-def quantise(model: Model, images: np.ndarray, *, seed: int = 0, progress: Progress = _silent) -> np.ndarray:
+def quantise(model: Model, images: np.ndarray, *, seed: int = 0, progress: _Progress = _silent) -> np.ndarray:
     """The message of each image: int32 in [0, L^h), shape (count,).
 
     Args:
@@ -139,7 +134,7 @@ def quantise(model: Model, images: np.ndarray, *, seed: int = 0, progress: Progr
     return _by_batches(_nearest, model, np.asarray(images, np.float32), seed, progress).astype(np.int32)
 
 
-def reproduce(model: Model, messages: np.ndarray, *, seed: int = 0, progress: Progress = _silent) -> np.ndarray:
+def reproduce(model: Model, messages: np.ndarray, *, seed: int = 0, progress: _Progress = _silent) -> np.ndarray:
     """The images that messages stand for: uint8 of shape (count, 28, 28).
 
     Args:
@@ -165,14 +160,12 @@ def pack(model: Model, messages: np.ndarray, *, seed: int = 0) -> bytes:
     Raises:
         InputError: more images than a stream holds.
     """
-    if len(messages) > MOST_IMAGES:
-        raise InputError(f"a stream holds at most {MOST_IMAGES} images; got {len(messages)}. Encode them in parts.")
-    coder = _coding().queue.RangeEncoder()
-    coder.encode(np.asarray(messages, np.int32), model.entropy_model())
-    words = coder.get_compressed()
-    head = _HEADER.pack(MAGIC, model.digest(), seed, len(messages), len(words))
-    body = head + words.astype("<u4").tobytes()
-    return body + hashlib.sha256(body).digest()
+    if len(messages) > _MOST_IMAGES:
+        raise InputError(f"a stream holds at most {_MOST_IMAGES} images; got {len(messages)}. Encode them in parts.")
+    encoder = Encoder()
+    encoder.letters(np.asarray(messages), model.weights())
+    payload = encoder.payload()
+    return framing.pack(_HEADER.pack(MAGIC, model.digest(), seed, len(messages), len(payload) // 4), payload)
 
 
 def unpack(model: Model, stream: bytes) -> tuple[np.ndarray, int]:
@@ -187,9 +180,10 @@ def unpack(model: Model, stream: bytes) -> tuple[np.ndarray, int]:
     """
     if not stream.startswith(MAGIC):
         raise StreamError(f"no stream of this codec: it begins with {stream[:6].hex()}, not {MAGIC.hex()}.")
-    body, checksum = stream[:-32], stream[-32:]
-    if len(stream) < _HEADER.size + 32 or hashlib.sha256(body).digest() != checksum:
-        raise StreamError(f"the stream is damaged: its {len(stream)} bytes do not have the checksum they end with.")
+    damaged = StreamError(f"the stream is damaged: its {len(stream)} bytes do not have the checksum they end with.")
+    body = framing.unpack(stream, damaged)
+    if len(body) < _HEADER.size:
+        raise damaged
     _, digest, seed, count, size = _HEADER.unpack_from(body)
     if digest != model.digest():
         raise StreamError(
@@ -197,12 +191,9 @@ def unpack(model: Model, stream: bytes) -> tuple[np.ndarray, int]:
         )
     if len(body) != _HEADER.size + 4 * size or count > model.most_images(size):
         raise StreamError("the header of this stream contradicts its length, though its checksum matches.")
-    words = np.frombuffer(body, "<u4", count=size, offset=_HEADER.size).astype(np.uint32)
     try:
-        return _coding().queue.RangeDecoder(words).decode(model.entropy_model(), count), seed
-    except BaseException as error:
-        if not isinstance(error, AssertionError) and not is_panic(error):  # the range coder's words for it
-            raise
+        return Decoder(body[_HEADER.size :]).letters(count, model.weights()), seed
+    except InputError as error:
         raise StreamError("the words of this stream are none of its model's, though its checksum matches.") from error
 
 
@@ -217,7 +208,7 @@ def compress(model: Model, images: np.ndarray, *, seed: int = 0) -> bytes:
     return pack(model, quantise(model, images, seed=seed), seed=seed)
 
 
-def decompress(model: Model, stream: bytes, *, progress: Progress = _silent) -> np.ndarray:
+def decompress(model: Model, stream: bytes, *, progress: _Progress = _silent) -> np.ndarray:
     """The images of a stream: uint8 of shape (count, 28, 28).
 
     Args:

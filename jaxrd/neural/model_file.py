@@ -16,11 +16,11 @@ from jaxrd.errors import ModelError
 from jaxrd.neural.codec import Model
 from jaxrd.neural.train import Code, initial
 
-PARTS = ("encoder", "decoder")
+_PARTS = ("encoder", "decoder")
 
 
 def _named(parameters: dict[str, Any]) -> dict[str, np.ndarray]:
-    leaves = jax.tree_util.tree_leaves_with_path({part: parameters[part] for part in PARTS})
+    leaves = jax.tree_util.tree_leaves_with_path({part: parameters[part] for part in _PARTS})
     return {".".join(str(k.key) for k in path): np.asarray(leaf) for path, leaf in leaves}
 
 
@@ -50,7 +50,7 @@ def read(path: Path) -> Model:
         with np.load(content, allow_pickle=False) as archive:
             held = {name: archive[name] for name in archive.files}
         code = _code(json.loads(str(held["code"])), held["frequencies"])
-        like = jax.eval_shape(lambda: {part: initial(code, 0).parameters[part] for part in PARTS})
+        like = jax.eval_shape(lambda: {part: initial(code, 0).parameters[part] for part in _PARTS})
         parameters = jax.tree_util.tree_map_with_path(
             lambda way, leaf: held[".".join(str(k.key) for k in way)].reshape(leaf.shape), like
         )

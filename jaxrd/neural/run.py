@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,31 +17,22 @@ from jaxrd.neural.checkpoint import latest, save
 from jaxrd.neural.family import Over
 from jaxrd.neural.losses import Terms, Weights
 from jaxrd.neural.run_file import claim, described
-from jaxrd.neural.train import Code, Logits, Stage, State, epoch, need_critic, restarted
+from jaxrd.neural.train import Objective, Stage, State, epoch, need_critic, restarted
 
-CRITIC_RATE = 2e-4
+_CRITIC_RATE = 2e-4
 
 
 def _alone(f: Callable[..., Any]) -> Callable[..., Any]:
     return f
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _epoch(
-    over: Over,
-    code: Code,
-    stage: Stage,
-    logits: Logits,
-    state: State,
-    images: jax.Array,
-    labels: jax.Array,
-    weights: Weights,
-    rates: jax.Array,
-) -> tuple[State, Terms]:
-    def one(own: tuple[State, Weights], images: jax.Array, labels: jax.Array, rates: jax.Array) -> tuple[State, Terms]:
-        return epoch(code, stage, logits, own[0], images, labels, own[1], rates)
+@partial(jax.jit, static_argnums=(0, 2))
+def _epoch(over: Over, objective: Objective, stage: Stage, state: State, rates: jax.Array) -> tuple[State, Terms]:
+    def one(own: tuple[State, Weights], shared: Objective, rates: jax.Array) -> tuple[State, Terms]:
+        state, weights = own
+        return epoch(replace(shared, weights=weights), stage, state, rates)
 
-    return over(one)((state, weights), images, labels, rates)
+    return over(one)((state, objective.weights), objective, rates)
 
 
 @dataclass(frozen=True)
@@ -61,11 +52,11 @@ class Leg:
     stage: Stage
     epochs: int
     rate: float = 1e-3
-    critic_rate: float = CRITIC_RATE
+    critic_rate: float = _CRITIC_RATE
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if self.critic_rate != CRITIC_RATE and not self.stage.adversarial:
+        if self.critic_rate != _CRITIC_RATE and not self.stage.adversarial:
             raise InputError(f"critic_rate {self.critic_rate:g} has no effect: this stage has no critic.")
         if self.epochs < 0 or not (self.rate > 0 and self.critic_rate > 0):
             raise InputError(
@@ -80,13 +71,9 @@ class Leg:
 
 
 def train(
-    code: Code,
+    objective: Objective,
     legs: Sequence[Leg],
-    logits: Logits,
     state: State,
-    images: jax.Array,
-    labels: jax.Array,
-    weights: Weights,
     *,
     over: Over = _alone,
     folder: Path | None = None,
@@ -99,13 +86,9 @@ def train(
     (`run_file`): a run that differs in any of it is refused, not continued.
 
     Args:
-        code: what encoder and decoder agree on.
+        objective: of the run; its weight of the Wasserstein term counts in the legs that have a critic.
         legs: one after the other, each with a fresh optimiser.
-        logits: the fixed classifier.
         state: to begin from; where the folder holds a later one that began from this one, it goes on from there.
-        images: shape (count, 784).
-        labels: integers, shape (count,).
-        weights: of the loss; that of the Wasserstein term counts in the legs that have a critic.
         over: of a family, whose state and weights have a leading axis: `family.at_once`, `in_turn` or `by_backend`.
         folder: for checkpoints; of this run alone.
         report: called with leg, epoch and the epoch's mean terms.
@@ -117,24 +100,25 @@ def train(
         InputError: images and labels of different numbers, fewer images than a batch, a Wasserstein weight where no leg
             has a critic, a folder that holds another run (says in what it differs).
     """
-    if len(images) != len(labels):
-        raise InputError(f"images and labels must be as many; got {len(images)} and {len(labels)}.")
-    if large := [leg.stage.batch for leg in legs if leg.stage.batch > len(images)]:
-        raise InputError(f"a batch of {large[0]} is more than the {len(images)} images: nothing would be trained.")
-    need_critic([leg.stage for leg in legs], weights)
+    images = len(objective.images)
+    if images != len(objective.labels):
+        raise InputError(f"images and labels must be as many; got {images} and {len(objective.labels)}.")
+    if large := [leg.stage.batch for leg in legs if leg.stage.batch > images]:
+        raise InputError(f"a batch of {large[0]} is more than the {images} images: nothing would be trained.")
+    need_critic([leg.stage for leg in legs], objective.weights)
     if folder is not None:
-        claim(folder, described(code, legs, logits, state, images, labels, weights))
+        claim(folder, described(objective, legs, state))
     history: list[dict[str, Any]] = []
     if folder is not None and (saved := latest(folder, state)) is not None:
         state, history = saved
     done = len(history)
     first = 0
     for number, leg in enumerate(legs):
-        rates = leg.rates(len(images) // leg.stage.batch)
+        rates = leg.rates(images // leg.stage.batch)
         for i in range(max(done - first, 0), leg.epochs):
             if i == 0:
                 state = over(restarted)(state)
-            state, terms = _epoch(over, code, leg.stage, logits, state, images, labels, weights, rates[i])
+            state, terms = _epoch(over, objective, leg.stage, state, rates[i])
             named = {name: np.asarray(value).tolist() for name, value in terms._asdict().items()}
             history.append({"leg": number, "epoch": i, **named})
             if folder is not None:

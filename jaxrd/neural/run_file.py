@@ -16,15 +16,14 @@ import numpy as np
 from jaxrd._files import read_bytes
 from jaxrd.errors import InputError
 from jaxrd.neural.checkpoint import finished
-from jaxrd.neural.losses import Weights
-from jaxrd.neural.train import Code, Logits, State
+from jaxrd.neural.train import Objective, State
 
 NAME = "run.json"
-VERSION = 1
+_VERSION = 1
 """Of a step of training: raised when the same input begins to give another result."""
-ASKED = 8
+_ASKED = 8
 """Images whose logits stand for the classifier, a function without a name of its own."""
-AGREEMENT = 1e-2
+_AGREEMENT = 1e-2
 """How far its logits may differ, relative to the largest: a device that multiplies in fewer bits is no other one."""
 
 
@@ -37,23 +36,20 @@ def _digest(tree: Any) -> str:
     return total.hexdigest()
 
 
-def described(
-    code: Code, legs: Sequence[Any], logits: Logits, state: State, images: jax.Array, labels: jax.Array,
-    weights: Weights,
-) -> dict[str, Any]:  # fmt: skip
+def described(objective: Objective, legs: Sequence[Any], state: State) -> dict[str, Any]:
     """All that decides the result of `run.train`, by name: digests, and the classifier's logits on a few images.
 
     How members are trained side by side (`over`) is left out: it changes no more than rounding.
     """
     return {
-        "version": VERSION,
-        "code": repr(code),
+        "version": _VERSION,
+        "code": repr(objective.code),
         "legs": repr(tuple(legs)),
         "state": _digest(state._replace(key=jax.random.key_data(state.key))._asdict()),
-        "images": _digest(images),
-        "labels": _digest(labels),
-        "weights": _digest(jax.tree.map(np.float32, weights._asdict())),
-        "logits": np.asarray(logits(jnp.asarray(images[:ASKED])), float).tolist(),
+        "images": _digest(objective.images),
+        "labels": _digest(objective.labels),
+        "weights": _digest(jax.tree.map(np.float32, objective.weights._asdict())),
+        "logits": np.asarray(objective.logits(jnp.asarray(objective.images[:_ASKED])), float).tolist(),
     }
 
 
@@ -98,4 +94,4 @@ def _same(name: str, held: Any, value: Any) -> bool:
         one, other = np.asarray(held, float), np.asarray(value, float)
     except (ValueError, TypeError, OverflowError):  # somebody's numbers
         return False
-    return one.shape == other.shape and bool(np.abs(one - other).max() <= AGREEMENT * max(1, np.abs(other).max()))
+    return one.shape == other.shape and bool(np.abs(one - other).max() <= _AGREEMENT * max(1, np.abs(other).max()))

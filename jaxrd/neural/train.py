@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from jaxrd.errors import InputError
 from jaxrd.neural.losses import Terms, Weights, critic_loss, free_energy, letter_terms, mean_terms
 from jaxrd.neural.networks import Critic, Decoder, Encoder
 from jaxrd.neural.quantizer import codes, dither, soft_messages, straight_through
+from jaxrd.pytree import register
 
 ADAM = optax.scale_by_adam(b1=0.5, b2=0.9)
 """The optimiser of all parts, as in the papers; the rate is multiplied in by the step."""
@@ -87,6 +88,30 @@ class Stage:
             raise InputError(f"shift must be >= 0 and batch >= 1; got {self.shift} and {self.batch}.")
 
 
+@register
+@dataclass(frozen=True)
+class Objective:
+    """What training makes small: the loss (16) of a code on labelled images, as a fixed classifier sees them.
+
+    Args:
+        code: what encoder and decoder agree on (static).
+        logits: the fixed classifier (static).
+        images: shape (count, 784), in [0, 1].
+        labels: integers, shape (count,).
+        weights: of the loss's terms; of a family, with a leading axis.
+    """
+
+    code: Code = field(metadata={"static": True})
+    logits: Logits = field(metadata={"static": True})
+    images: jax.Array
+    labels: jax.Array
+    weights: Weights
+
+    def batch(self, index: jax.Array) -> Objective:
+        """The same on some of the images."""
+        return replace(self, images=self.images[index], labels=self.labels[index])
+
+
 class State(NamedTuple):
     """All that a step changes."""
 
@@ -96,7 +121,7 @@ class State(NamedTuple):
 
 
 @cache
-def graphs(code: Code) -> dict[str, Any]:
+def _graphs(code: Code) -> dict[str, Any]:
     """The static halves of encoder, decoder and critic, to merge with their parameters."""
     return {name: nnx.split(nnx.eval_shape(make))[0] for name, make in _makers(code, jax.random.key(0)).items()}
 
@@ -137,17 +162,17 @@ def universal(code: Code, state: State, seed: int) -> State:
 
 def decode(code: Code, parameters: Parameters, latent: jax.Array) -> jax.Array:
     """Images of latent vectors, shape (count, h) -> (count, 784)."""
-    return nnx.merge(graphs(code)["decoder"], parameters["decoder"])(latent)
+    return nnx.merge(_graphs(code)["decoder"], parameters["decoder"])(latent)
 
 
 def encode(code: Code, parameters: Parameters, images: jax.Array) -> jax.Array:
     """Latent vectors of images before dither and quantiser, shape (batch, 784) -> (batch, h)."""
-    return nnx.merge(graphs(code)["encoder"], parameters["encoder"])(images)
+    return nnx.merge(_graphs(code)["encoder"], parameters["encoder"])(images)
 
 
 def criticise(code: Code, parameters: Parameters, images: jax.Array) -> jax.Array:
     """Scores of the critic, shape (batch, 784) -> (batch,)."""
-    return nnx.merge(graphs(code)["critic"], parameters["critic"])(images)
+    return nnx.merge(_graphs(code)["critic"], parameters["critic"])(images)
 
 
 def need_critic(stages: Sequence[Stage], weights: Weights) -> None:
@@ -180,29 +205,16 @@ def _descend(state: State, gradients: Parameters, rate: jax.Array) -> State:
     return state._replace(parameters=parameters, moments=moments)
 
 
-def step(
-    code: Code,
-    stage: Stage,
-    logits: Logits,
-    state: State,
-    images: jax.Array,
-    labels: jax.Array,
-    weights: Weights,
-    rates: jax.Array,
-) -> tuple[State, Terms]:
+def step(objective: Objective, stage: Stage, state: State, rates: jax.Array) -> tuple[State, Terms]:
     """One step of encoder and decoder on (16), or of what `stage` trains, then one of the critic.
 
     All L^h messages are decoded once a batch, shifted by the batch's dither, rather than each image's own: fewer
     decoder passes than images, and an encoder gradient that knows what every other message would have cost.
 
     Args:
-        code: static.
-        stage: static.
-        logits: the fixed classifier.
+        objective: on the images of one batch.
+        stage: what is trained; static under jit.
         state: before.
-        images: shape (batch, 784), in [0, 1].
-        labels: shape (batch,).
-        weights: of the loss.
         rates: learning rates of the generator and of the critic, shape (2,).
 
     Returns:
@@ -211,9 +223,10 @@ def step(
     Raises:
         InputError: a Wasserstein weight, where it is no tracer, without a critic.
     """
+    code, weights = objective.code, objective.weights
     need_critic([stage], weights)
     key, dither_key, shift_key, critic_key = jax.random.split(state.key, 4)
-    x = moved(shift_key, images, stage.shift) if stage.shift else images
+    x = moved(shift_key, objective.images, stage.shift) if stage.shift else objective.images
     u = dither(dither_key, code.dimensions, code.levels, code.dither)
     frozen = state.parameters
 
@@ -222,7 +235,7 @@ def step(
         latent = encode(code, parameters, x) + u
         r = decode(code, parameters, codes(code.dimensions, code.levels) - u)
         scores = criticise(code, frozen, r) if stage.adversarial else jnp.zeros(len(r))
-        terms = letter_terms(x, labels, r, logits(r), scores)
+        terms = letter_terms(x, objective.labels, r, objective.logits(r), scores)
         shares = straight_through(latent, code.levels, code.sharpness)
         means = mean_terms(shares, terms)
         loss = means.total(weights)
@@ -248,30 +261,25 @@ def step(
     return state, means
 
 
-def epoch(
-    code: Code,
-    stage: Stage,
-    logits: Logits,
-    state: State,
-    images: jax.Array,
-    labels: jax.Array,
-    weights: Weights,
-    rates: jax.Array,
-) -> tuple[State, Terms]:
+def epoch(objective: Objective, stage: Stage, state: State, rates: jax.Array) -> tuple[State, Terms]:
     """Steps through all images once in random order, as one `lax.scan`; what a batch does not fill is left out.
 
     Args:
+        objective: on all images.
+        stage: what is trained; static under jit.
+        state: before.
         rates: learning rates of every step, shape (steps, 2), steps = images // batch.
 
     Returns:
         The state, and the mean terms of the loss.
     """
     key, order_key = jax.random.split(state.key)
-    order = jax.random.permutation(order_key, len(images))[: len(rates) * stage.batch].reshape(len(rates), stage.batch)
+    order = jax.random.permutation(order_key, len(objective.images))
+    order = order[: len(rates) * stage.batch].reshape(len(rates), stage.batch)
 
     def one(state: State, inputs: tuple[jax.Array, jax.Array]) -> tuple[State, Terms]:
         index, rate = inputs
-        return step(code, stage, logits, state, images[index], labels[index], weights, rate)
+        return step(objective.batch(index), stage, state, rate)
 
     state, terms = jax.lax.scan(one, state._replace(key=key), (order, rates))
     return state, jax.tree.map(jnp.mean, terms)

@@ -13,8 +13,8 @@ from jaxrd._sweep import refuse_names
 from jaxrd.problem import Problem
 from jaxrd.rdc.inverse import Solver
 from jaxrd.rdc.lifted.rate import lifted_rate
-from jaxrd.rdc.point import Point
-from jaxrd.solution import Status
+from jaxrd.rdc.point import Point, width
+from jaxrd.solution import Status, has_converged
 
 
 @readable
@@ -32,8 +32,13 @@ class Surface(NamedTuple):
 
     @property
     def gap(self) -> np.ndarray:
-        """rate - lower, zero where both are infinite; shape (a, b)."""
-        return np.where(np.isposinf(self.lower), 0, self.rate - np.where(np.isposinf(self.lower), 0, self.lower))
+        """rate - lower, nats; 0 where infeasible; shape (a, b)."""
+        return width(self.rate, self.lower)
+
+    @property
+    def converged(self) -> np.ndarray:
+        """Whether the gap is within the tolerance, shape (a, b)."""
+        return has_converged(self.status)
 
 
 def surface(

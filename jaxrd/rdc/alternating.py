@@ -13,8 +13,8 @@ from jax.scipy.special import xlogy
 from jaxrd.rdc.inputs import Inputs
 from jaxrd.rdc.point import entropies
 
-STEPS = 2000
-STILL = 64  # rounding units of the Lagrangian: a step that gains less is the last
+_STEPS = 2000
+_STILL = 64  # rounding units of the Lagrangian: a step that gains less is the last
 
 
 class Lanes(NamedTuple):
@@ -28,7 +28,7 @@ class Lanes(NamedTuple):
 def _alternate(source, excess, labels, slopes, channels, *, max_steps: int):
     allowed = jnp.isfinite(excess)
     excess = jnp.where(allowed, excess, 0)
-    still = STILL * jnp.finfo(source.dtype).eps
+    still = _STILL * jnp.finfo(source.dtype).eps
 
     def one(mu, channel):
         def charge(channel):
@@ -62,7 +62,7 @@ def _alternate(source, excess, labels, slopes, channels, *, max_steps: int):
 
 
 def alternate(
-    inputs: Inputs, reproduction: np.ndarray, slopes: np.ndarray, channels: np.ndarray, *, max_steps: int = STEPS
+    inputs: Inputs, reproduction: np.ndarray, slopes: np.ndarray, channels: np.ndarray, *, max_steps: int = _STEPS
 ) -> Lanes:
     """P(u|x) ~ P(u) exp(-mu_D Delta(x, xh_u) - sum_k mu_k KL(P(S_k|x) || t_u)), then t_u the label's posterior given u.
 

@@ -17,8 +17,8 @@ from jaxrd.rdc.master import channel_of, exponent_of, master
 from jaxrd.rdc.point import FIXED, Point, entropies, infeasible, mutual_information
 from jaxrd.solution import Status
 
-EPSILON = 32 * np.finfo(float).eps
-BEYOND = 1e-9  # nats above H(X), which no feasible problem needs
+_EPSILON = 32 * np.finfo(float).eps
+_BEYOND = 1e-9  # nats above H(X), which no feasible problem needs
 
 
 class Linear(NamedTuple):
@@ -105,8 +105,8 @@ def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linea
     exponent = exponent_of(cost[:, usable], charges, dual.slopes)
     level = (p[:, None] * np.exp(dual.potential[:, None] - exponent)).sum(0).max()
     lower = float(p @ dual.potential - np.log(level) - dual.slopes @ budgets)
-    lower -= EPSILON * (1 + np.abs(dual.potential).max() + dual.slopes @ budgets)
-    if lower > entropies(p) + BEYOND:
+    lower -= _EPSILON * (1 + np.abs(dual.potential).max() + dual.slopes @ budgets)
+    if lower > entropies(p) + _BEYOND:
         return nowhere
     channel = np.zeros((len(source), d.shape[2]))
     inner = channel_of(p, exponent, dual.weights)

@@ -12,7 +12,7 @@ from jaxrd._room import make_room
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem, validate
 
-ROW_SUM_TOLERANCE = 1e-6
+_ROW_SUM_TOLERANCE = 1e-6
 
 Labels = ArrayLike | Sequence[ArrayLike]
 """P(S|X), shape (n, classes); or one such channel for each of several labels S_1, ..., S_K."""
@@ -65,7 +65,7 @@ def _channel(values: ArrayLike, source: np.ndarray) -> np.ndarray:
         raise InputError(f"labels must be finite and >= 0; got {channel[x, s]:g} for letter {x}, class {s}.")
     sums = channel.sum(1, keepdims=True)
     off = np.abs(sums[:, 0] - 1)
-    if off.max() > ROW_SUM_TOLERANCE:
+    if off.max() > _ROW_SUM_TOLERANCE:
         raise InputError(f"labels must sum to 1 in each row; row {off.argmax()} sums to {sums[off.argmax(), 0]:.6g}.")
     return channel / sums
 
@@ -84,7 +84,7 @@ def per_label(name: str, value: ArrayLike, count: int) -> np.ndarray:
     return values
 
 
-def number(name: str, value: ArrayLike) -> float:
+def _number(name: str, value: ArrayLike) -> float:
     """A number, inf allowed.
 
     Raises:
@@ -105,7 +105,7 @@ def non_negative(name: str, value: ArrayLike) -> float:
     Raises:
         InputError: quotes it.
     """
-    found = number(name, value)
+    found = _number(name, value)
     if found < 0:
         raise InputError(f"{name} must be >= 0; got {found:g}.")
     return found
@@ -131,4 +131,4 @@ def as_targets(labels: int, distortion: ArrayLike, classification: ArrayLike) ->
         InputError: quotes a D that is no number, a C that is negative or no number.
     """
     targets = per_label("classification", classification, labels)
-    return np.concatenate([[number("distortion", distortion)], targets])
+    return np.concatenate([[_number("distortion", distortion)], targets])

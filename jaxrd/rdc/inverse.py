@@ -17,9 +17,9 @@ from jaxrd.solution import Status
 Solver = Callable[..., Point]
 """(problem, labels, distortion, classification, *, start) -> Point: `lifted_rate` and its like."""
 
-SOLVES = 60
-TOLERANCE = 1e-9
-NARROW = 4  # width at which to stop, in units of the rate's accuracy over the slope
+_SOLVES = 60
+_TOLERANCE = 1e-9
+_NARROW = 4  # width at which to stop, in units of the rate's accuracy over the slope
 
 
 def least_distortion(
@@ -111,7 +111,7 @@ def least_classification(
 
 def _least(at, reached, slope, rate: float, floor: float | None) -> Least:
     """Bracket the target at which the rate passes R; tangents choose where to look, the bounds alone decide."""
-    enough = rate + TOLERANCE * max(1, rate)
+    enough = rate + _TOLERANCE * max(1, rate)
     top = at(np.inf, None)
     if top.status == Status.INFEASIBLE or top.lower > enough:
         return Least(np.inf, np.inf, Status.INFEASIBLE, top.semantics, top)
@@ -124,13 +124,13 @@ def _least(at, reached, slope, rate: float, floor: float | None) -> Least:
             return Least(floor, floor, Status.CONVERGED, top.semantics, finest)
         point = finest if np.isfinite(finest.rate) else top
     target, left, width, solves = high, low, 0.0, 0
-    while solves < SOLVES:
+    while solves < _SOLVES:
         s = slope(point)
         usable = np.isfinite(s) and s > 0 and np.isfinite(point.rate)
         # A convex rate falls no less steeply where it passes R than on average up to here, whatever its slope beyond.
         steep = max(s, (rate - point.rate) / max(target - left, 1e-300)) if usable else np.inf
-        margin = TOLERANCE * max(1, rate) / steep
-        width = max(NARROW * margin, 1e-12 * (1 + abs(high)))
+        margin = _TOLERANCE * max(1, rate) / steep
+        width = max(_NARROW * margin, 1e-12 * (1 + abs(high)))
         if high - left <= width:
             break
         # A little beyond where the tangent meets R, so that the bracket closes from both sides.
@@ -144,7 +144,7 @@ def _least(at, reached, slope, rate: float, floor: float | None) -> Least:
         else:
             left = target
             low = target if point.lower > rate else low
-    if solves == SOLVES:
+    if solves == _SOLVES:
         status = Status.MAX_STEPS
     else:  # only a bound certifies that no smaller target would do
         status = Status.CONVERGED if high - low <= 2 * width else Status.ACHIEVABLE

@@ -15,14 +15,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
-OPENING = 3  # Blahut-Arimoto steps before
-FLOOR = 1e-14  # of the slacks: below it they are rounding of c
-TINY = 1e-30  # of the multipliers
-CENTRE = 1e-3  # least product of a slack and its multiplier, relative to their mean
-PATIENCE = 12  # steps without progress before giving up
-REACH = 2.0  # by how much a step may change a multiplier, relative to max(1, itself)
-GOOD = 1e-10  # accuracy at which the eager manner is not followed by the careful one
-MARGIN = 1e-12  # by which budgets are tightened: what rounding may overdraw
+_OPENING = 3  # Blahut-Arimoto steps before
+_FLOOR = 1e-14  # of the slacks: below it they are rounding of c
+_TINY = 1e-30  # of the multipliers
+_CENTRE = 1e-3  # least product of a slack and its multiplier, relative to their mean
+_PATIENCE = 12  # steps without progress before giving up
+_REACH = 2.0  # by how much a step may change a multiplier, relative to max(1, itself)
+_GOOD = 1e-10  # accuracy at which the eager manner is not followed by the careful one
+_MARGIN = 1e-12  # by which budgets are tightened: what rounding may overdraw
 
 # LAPACK itself: for matrices this small the checks of scipy's cho_factor would take as long as the work.
 _potrf, _potrs = get_lapack_funcs(("potrf", "potrs"), dtype=np.float64)
@@ -43,7 +43,7 @@ class _Manner(NamedTuple):
     keep: float  # share of the way to the boundary a step may go
 
 
-EAGER, CAREFUL = _Manner(True, 0.1, 0.95), _Manner(False, 0.3, 0.8)
+_EAGER, _CAREFUL = _Manner(True, 0.1, 0.95), _Manner(False, 0.3, 0.8)
 
 
 class _Problem(NamedTuple):
@@ -81,7 +81,7 @@ def _state(problem: _Problem, q, slack, mu, eta) -> _State:
 def _begin(problem: _Problem) -> _State:
     atoms, k = problem.cost.shape[1], len(problem.budgets)
     q, mu = np.full(atoms, 1 / atoms), np.ones(k)
-    for _ in range(OPENING):
+    for _ in range(_OPENING):
         q = q * _state(problem, q, q, mu, mu).c
     q = np.maximum(q, 1e-12)
     state = _state(problem, q / q.sum(), q, mu, mu)
@@ -152,13 +152,13 @@ def _advance(problem: _Problem, state: _State, manner: _Manner) -> _State:
         dq, ds, dmu, de = step(manner.aim * state.gap / count, manner.aim * state.gap / count)
     keep = max(0.995, 1 - state.gap) if state.gap < 1e-3 else manner.keep
     a = min(_longest(q, dq, keep), _longest(mu, dmu, keep))
-    a = min(a, REACH / max(float((np.abs(dmu) / np.maximum(mu, 1)).max(initial=0)), 1e-300))
+    a = min(a, _REACH / max(float((np.abs(dmu) / np.maximum(mu, 1)).max(initial=0)), 1e-300))
     b = min(_longest(slack, ds, keep), _longest(eta, de, keep))
-    slack = np.maximum(slack + b * ds, FLOOR)
+    slack = np.maximum(slack + b * ds, _FLOOR)
     # A weight that has fallen far below what its slack allows is raised: the next step needs both.
     mean = float((q + a * dq) @ slack) / len(q)
-    q = np.maximum(np.maximum(q + a * dq, CENTRE * mean / np.maximum(slack, np.sqrt(mean))), TINY)
-    return _state(problem, q, slack, np.maximum(mu + a * dmu, TINY), np.maximum(eta + b * de, TINY))
+    q = np.maximum(np.maximum(q + a * dq, _CENTRE * mean / np.maximum(slack, np.sqrt(mean))), _TINY)
+    return _state(problem, q, slack, np.maximum(mu + a * dmu, _TINY), np.maximum(eta + b * de, _TINY))
 
 
 def _follow(problem: _Problem, manner: _Manner, ceiling: float, tol: float, max_steps: int) -> _State:
@@ -174,7 +174,7 @@ def _follow(problem: _Problem, manner: _Manner, ceiling: float, tol: float, max_
             return state
         idle = 0 if state.gap < 0.9 * least_gap or state.error < 0.9 * least_error else idle + 1
         least_gap, least_error = min(state.gap, least_gap), min(state.error, least_error)
-        if idle > PATIENCE or not np.isfinite(worst):
+        if idle > _PATIENCE or not np.isfinite(worst):
             break
         try:
             state = _advance(problem, state, manner)
@@ -210,12 +210,12 @@ def master(
     silent = np.tensordot(charges, source, (1, 0))[:, ~forbidden.any(0)].min(1, initial=np.inf)
     scale = np.where(np.isfinite(silent) & (silent > 0), silent, charges.max((1, 2), initial=0))
     scale = np.maximum(np.maximum(scale, budgets), np.finfo(float).tiny)
-    tightened = np.maximum(budgets / scale - MARGIN, 0.99 * budgets / scale)
+    tightened = np.maximum(budgets / scale - _MARGIN, 0.99 * budgets / scale)
     problem = _Problem(source, np.where(forbidden, np.inf, cost), charges / scale[:, None, None], tightened)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a step that fails is left where it is
-        state = _follow(problem, EAGER, ceiling, tol, max_steps)
-        if max(state.gap, state.error) > GOOD:
-            other = _follow(problem, CAREFUL, ceiling, tol, max_steps)
+        state = _follow(problem, _EAGER, ceiling, tol, max_steps)
+        if max(state.gap, state.error) > _GOOD:
+            other = _follow(problem, _CAREFUL, ceiling, tol, max_steps)
             state = min(state, other, key=lambda s: max(s.gap, s.error))
     return Dual(state.potential, state.mu / scale, state.q, max(state.gap, state.error))
 

@@ -1,10 +1,17 @@
-"""What the discrete RDC functions return: a point with its bounds, and the semantics it belongs to."""
+"""What the discrete RDC functions return: a point with its bounds, and the semantics it belongs to.
+
+Every computed point of `jaxrd.rdc` has `rate` (`value` where the rate is given and something else is least), a valid
+lower bound `lower` on it, `status`, and the properties `gap` and `converged`. Where no code meets the targets, rate
+and lower are +inf, the gap is 0, and the status is INFEASIBLE: an answer, neither converged nor failed.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrd._readable import readable
@@ -12,6 +19,24 @@ from jaxrd.pytree import register
 from jaxrd.solution import Status
 
 LIFTED, LITERAL, TIME_SHARED, FIXED = "lifted", "literal", "time-shared", "fixed"
+
+
+def width(value: Any, lower: Any) -> Any:
+    """The gap between a value and its lower bound: 0 where both are +inf, and +inf where one is NaN; elementwise.
+
+    >>> width(1.5, 1.0), width(np.inf, np.inf), width(np.nan, 0.0)
+    (0.5, 0.0, inf)
+    """
+    if isinstance(value, jax.Array):
+        return _width(jnp, value, lower)
+    gap = _width(np, value, lower)
+    return gap if gap.shape else float(gap)
+
+
+def _width(xp: Any, value: Any, lower: Any) -> Any:
+    infeasible = xp.isposinf(lower) & (value == lower)
+    gap = value - xp.where(infeasible, 0.0, lower)
+    return xp.where(infeasible, 0.0, xp.where(xp.isnan(gap), xp.inf, gap))
 
 
 @register
@@ -52,8 +77,8 @@ class Point:
 
     @property
     def gap(self) -> float:
-        """rate - lower, nats: the width of what is known."""
-        return 0.0 if np.isinf(self.lower) and self.rate == self.lower else self.rate - self.lower
+        """rate - lower, nats: the width of what is known; 0 where infeasible."""
+        return width(self.rate, self.lower)
 
     @property
     def converged(self) -> bool:
@@ -73,8 +98,13 @@ class Least(NamedTuple):
 
     @property
     def gap(self) -> float:
-        """value - lower."""
-        return 0.0 if np.isinf(self.lower) and self.value == self.lower else self.value - self.lower
+        """value - lower; 0 where infeasible."""
+        return width(self.value, self.lower)
+
+    @property
+    def converged(self) -> bool:
+        """Whether `value` is known as well as was asked."""
+        return self.status.converged
 
 
 def infeasible(semantics: str, letters: int, labels: int) -> Point:

@@ -14,7 +14,7 @@ import jaxrd
 from jaxrd.neural import codec, family, model_file
 from jaxrd.neural.losses import Weights
 from jaxrd.neural.run import Leg, train
-from jaxrd.neural.train import Stage, initial
+from jaxrd.neural.train import Objective, Stage, initial
 
 # Nearly all of their time is compiling, and legs of one stage share it.
 LEGS = [Leg(Stage(batch=8), 1, 1e-3), Leg(Stage(batch=8), 2, 5e-4)]
@@ -33,7 +33,8 @@ def run(over, folder=None, report=lambda *_: None, legs=LEGS):
     images, labels = batch(n=20)
     states = family.stacked([initial(CODE, seed) for seed in (5, 6)])
     weights = family.weights(PAIRS if any(leg.stage.adversarial for leg in legs) else [(0.0, 0.0), (0.01, 0.0)])
-    return train(CODE, legs, logits, states, images, labels, weights, over=over, folder=folder, report=report)
+    objective = Objective(CODE, logits, images, labels, weights)
+    return train(objective, legs, states, over=over, folder=folder, report=report)
 
 
 def leaves(found):
@@ -49,7 +50,7 @@ def test_a_member_is_a_run_of_its_own(together):
     images, labels = batch(n=20)
     cross_entropy, wasserstein = PAIRS[1]
     weights = Weights(*(np.float32(w) for w in (1, cross_entropy, wasserstein)))
-    alone = train(CODE, LEGS, logits, initial(CODE, 6), images, labels, weights)
+    alone = train(Objective(CODE, logits, images, labels, weights), LEGS, initial(CODE, 6))
     for a, b in zip(leaves(together), leaves(alone), strict=True):
         np.testing.assert_allclose(a[1], b, atol=2e-5)
     for a, b in zip(together[1], alone[1], strict=True):

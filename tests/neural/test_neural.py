@@ -17,7 +17,7 @@ from jaxrd.neural import losses, quantizer, train, warm
 from jaxrd.neural.evaluate import evaluate, transmit
 from jaxrd.neural.losses import Weights
 from jaxrd.neural.sliced import sliced_w2
-from jaxrd.neural.train import ADAM, Code, Stage, decode, encode, initial, moved, step
+from jaxrd.neural.train import ADAM, Code, Objective, Stage, decode, encode, initial, moved, step
 
 
 @contextmanager
@@ -143,7 +143,9 @@ class TestLosses:
 class TestStep:
     def stepped(self, state, stage, weights):
         x, y = batch()
-        run = jax.jit(lambda state, weights: step(CODE, stage, logits, state, x, y, weights, jnp.full(2, 1e-3)))
+        run = jax.jit(
+            lambda state, weights: step(Objective(CODE, logits, x, y, weights), stage, state, jnp.full(2, 1e-3))
+        )
         return run(state, weights)
 
     def changed(self, before, after):
@@ -177,9 +179,8 @@ class TestStep:
         parts = {name: jnp.asarray(part, jnp.float32) for name, part in parts.items()}
         before = train.restarted(train.State(parts, {}, jax.random.key(4)))
         code, (x, y) = Code(dither=1.0), batch()
-        run = jax.jit(
-            lambda state: step(code, Stage(), logits, state, x, y, Weights(1.0, 0.01, 0.01), jnp.full(2, 1e-3))
-        )
+        objective = Objective(code, logits, x, y, Weights(1.0, 0.01, 0.01))
+        run = jax.jit(lambda state: step(objective, Stage(), state, jnp.full(2, 1e-3)))
         after, terms = run(before)
 
         _, dither_key, _, critic_key = jax.random.split(before.key, 4)
@@ -202,8 +203,9 @@ class TestStep:
 
     def test_a_weight_without_a_critic_is_refused(self, state):
         x, y = batch()
+        objective = Objective(CODE, logits, x, y, Weights(wasserstein=5.0))
         with pytest.raises(InputError, match="a Wasserstein weight of 5 has no effect without a critic"):
-            step(CODE, Stage(adversarial=False), logits, state, x, y, Weights(wasserstein=5.0), jnp.full(2, 1e-3))
+            step(objective, Stage(adversarial=False), state, jnp.full(2, 1e-3))
 
     def test_the_encoder_learns_a_codebook(self, state):
         x, y = batch()
@@ -213,7 +215,7 @@ class TestStep:
         @jax.jit
         def run(state):
             def one(state, _):
-                return step(CODE, stage, logits, state, x, y, weights, jnp.full(2, 2e-3))
+                return step(Objective(CODE, logits, x, y, weights), stage, state, jnp.full(2, 2e-3))
 
             return jax.lax.scan(one, state, None, length=60)[1]
 

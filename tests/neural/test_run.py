@@ -18,7 +18,7 @@ from jaxrd.neural import family
 from jaxrd.neural.checkpoint import latest, save
 from jaxrd.neural.losses import Weights
 from jaxrd.neural.run import Leg, train
-from jaxrd.neural.train import Code, Stage, initial, universal
+from jaxrd.neural.train import Code, Objective, Stage, initial, universal
 
 LEGS = [Leg(Stage(), 2, 1e-3), Leg(Stage(), 2, 5e-4)]
 
@@ -32,7 +32,9 @@ def run(folder=None, report=lambda *_: None, **other):
         "code": CODE, "legs": LEGS, "logits": logits, "state": initial(CODE, 5), "images": images, "labels": labels,
         "weights": WEIGHTS,
     }  # fmt: skip
-    return train(**(given | other), folder=folder, report=report)
+    given |= other
+    objective = Objective(**{name: given.pop(name) for name in ("code", "logits", "images", "labels", "weights")})
+    return train(objective, **given, folder=folder, report=report)
 
 
 def assert_same(found, expected):

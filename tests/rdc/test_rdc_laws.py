@@ -13,13 +13,13 @@ from jaxrd.rdc import (
     fixed_classifier_rate,
     least_classification,
     lifted_rate,
-    literal_boundary,
-    time_shared_region,
     universal_fixed_classifier_rate,
     universal_lifted_rate,
 )
 from jaxrd.rdc.master import master
 from jaxrd.rdc.point import entropies
+from jaxrd.rdc.representation.literal import literal_boundary
+from jaxrd.rdc.representation.region import time_shared_region
 from jaxrd.solution import Status
 
 INF = np.inf

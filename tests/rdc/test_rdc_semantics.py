@@ -14,11 +14,9 @@ from jaxrd.errors import InputError
 from jaxrd.rdc import (
     cross_entropies,
     fixed_classifier_rate,
-    fixed_classifier_region,
     least_classification,
     least_distortion,
     lifted_rate,
-    lifted_region,
     literal_rate,
     surface,
     time_shared_rate,
@@ -26,6 +24,7 @@ from jaxrd.rdc import (
 )
 from jaxrd.rdc.fixed import linear
 from jaxrd.rdc.point import entropies
+from jaxrd.rdc.representation.region import fixed_classifier_region, lifted_region
 
 COIN = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
 Z_CHANNEL = np.array([[1.0, 0.0], [0.5, 0.5]])

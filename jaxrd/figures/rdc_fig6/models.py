@@ -23,7 +23,7 @@ from jaxrd.neural.family import Over
 from jaxrd.neural.losses import Terms
 from jaxrd.neural.quantizer import codes
 from jaxrd.neural.run import train
-from jaxrd.neural.train import Logits, Parameters, State, initial, universal
+from jaxrd.neural.train import Logits, Objective, Parameters, State, initial, universal
 from jaxrd.rdc.quantiser import frontier, one_shot
 
 Tick = Callable[[str, int, int], None]
@@ -204,18 +204,9 @@ def _trained(job: Job, group: Group, beginning: Callable[[], State]) -> Trained:
                 f"CE {ce.min():.3f} to {ce.max():.3f} nat  {perf_counter() - clock:.0f} s"
             )
 
-        state, history = train(
-            job.plan.code,
-            group.legs,
-            job.logits,
-            state,
-            job.train.images,
-            job.train.labels,
-            family.weights([(m.weight, m.wasserstein) for m in group.members]),
-            over=_over(job, group),
-            folder=folder,
-            report=report,
-        )
+        weights = family.weights([(m.weight, m.wasserstein) for m in group.members])
+        objective = Objective(job.plan.code, job.logits, job.train.images, job.train.labels, weights)
+        state, history = train(objective, group.legs, state, over=_over(job, group), folder=folder, report=report)
         # On one device, as plain arrays: what follows treats the members one by one.
         measured = _measured(job, group.members, jax.device_get(state.parameters))
         rows, shown = [row for row, _ in measured], np.stack([images for _, images in measured])

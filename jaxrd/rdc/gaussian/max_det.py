@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 STEPS = 100
-LADDER = 12  # step lengths tried at once: 1, 1/4, ..., 4^-11
+_LADDER = 12  # step lengths tried at once: 1, 1/4, ..., 4^-11
 
 
 class Whitened(NamedTuple):
@@ -48,7 +48,7 @@ class Evaluation(NamedTuple):
     used: jax.Array  # (2,): its tr Q and a'Qa
 
 
-def evaluate(theta: jax.Array, white: Whitened) -> Evaluation:
+def _evaluate(theta: jax.Array, white: Whitened) -> Evaluation:
     """The dual with its derivatives, and the feasible primal beside it."""
     _, singular, right = jnp.linalg.svd(_factor(theta, white), full_matrices=False)
     m, vectors = singular**2, right.T
@@ -74,7 +74,7 @@ def ascend(white: Whitened, tol: jax.Array) -> tuple[jax.Array, Evaluation, jax.
     """Maximise the concave dual over the box by projected Newton steps, until the gap is within `tol`."""
     eps = jnp.finfo(tol.dtype).eps
     dimensions = white.along.size
-    lengths = 4.0 ** -jnp.arange(LADDER).astype(tol.dtype)
+    lengths = 4.0 ** -jnp.arange(_LADDER).astype(tol.dtype)
 
     def unfinished(state):
         _, now, step, idle = state
@@ -96,7 +96,7 @@ def ascend(white: Whitened, tol: jax.Array) -> tuple[jax.Array, Evaluation, jax.
         value = jax.vmap(lambda y: _dual(y * white.scale, white))(tried)
         # The longest of the best: near the optimum rounding hides what a step gains, though not in the gap.
         x_next = tried[jnp.argmax(value >= jnp.nanmax(value) - 32 * eps * (dimensions + jnp.abs(now.dual)))]
-        after = evaluate(x_next * white.scale, white)
+        after = _evaluate(x_next * white.scale, white)
         better = after.rate - after.dual < now.rate - now.dual
         rises = after.dual > now.dual
         chosen = jax.tree.map(lambda a, b: jnp.where(rises | better, a, b), (x_next, after), (x, now))
@@ -104,6 +104,6 @@ def ascend(white: Whitened, tol: jax.Array) -> tuple[jax.Array, Evaluation, jax.
 
     start = jnp.full(2, 0.5, tol.dtype)
     x, now, steps, _ = jax.lax.while_loop(
-        unfinished, climb, (start, evaluate(start * white.scale, white), jnp.int32(0), jnp.int32(0))
+        unfinished, climb, (start, _evaluate(start * white.scale, white), jnp.int32(0), jnp.int32(0))
     )
     return x * white.scale, now, steps

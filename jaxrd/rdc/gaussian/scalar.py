@@ -237,7 +237,7 @@ def rate_penalty(
 ) -> jax.Array:
     """What universality costs, A(Theta) = R(Theta) - sup R(D, C): zero; NaN where a pair is infeasible.
 
-    Arguments as `universal_rate`. For a vector source it need not be zero: see `vector_gaussian`.
+    Arguments as `universal_rate`. For a vector source it need not be zero: see `jaxrd.rdc.gaussian.vector`.
 
     Reference: [B] definition 4, Theorem 3.
 

@@ -26,9 +26,10 @@ from jaxrd._eager import is_traced
 from jaxrd.errors import InputError
 from jaxrd.pytree import register
 from jaxrd.rdc.gaussian.max_det import STEPS, Whitened, ascend
-from jaxrd.solution import Status
+from jaxrd.rdc.point import width
+from jaxrd.solution import Status, has_converged
 
-HALVINGS = 60
+_HALVINGS = 60
 
 
 @register
@@ -50,11 +51,11 @@ class VectorSource:
 @register
 @dataclass(frozen=True)
 class VectorPoint:
-    """A point with its certificate: rate - gap <= R(D, C) <= rate among Gaussian test channels.
+    """A point with its certificate: lower <= R(D, C) <= rate among Gaussian test channels.
 
     Args:
         rate: 1/2 ln(|Sigma| / |Q|), nats; +inf where no code meets both constraints.
-        gap: certified distance to the optimum, nats.
+        lower: valid lower bound on R(D, C), nats.
         distortion: tr Q <= D.
         classification: h(S|U) of Q, nats, <= C.
         error_covariance: Q, shape (d, d).
@@ -65,7 +66,7 @@ class VectorPoint:
     """
 
     rate: jax.Array
-    gap: jax.Array
+    lower: jax.Array
     distortion: jax.Array
     classification: jax.Array
     error_covariance: jax.Array
@@ -75,9 +76,14 @@ class VectorPoint:
     status: jax.Array
 
     @property
-    def lower(self) -> jax.Array:
-        """The certified lower bound, nats."""
-        return self.rate - self.gap
+    def gap(self) -> jax.Array:
+        """rate - lower, nats: certified distance to the optimum; 0 where infeasible, +inf where NONFINITE."""
+        return width(self.rate, self.lower)
+
+    @property
+    def converged(self) -> jax.Array:
+        """Whether the gap is within the tolerance."""
+        return has_converged(self.status)
 
 
 def _inputs(source: VectorSource, *targets: ArrayLike) -> tuple[VectorSource, list[jax.Array]]:
@@ -150,7 +156,7 @@ def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPo
 
     return VectorPoint(
         rate=jnp.where(sane & ~feasible, jnp.inf, where_found(rate)),
-        gap=jnp.where(sane, jnp.where(feasible, gap, 0), jnp.inf),
+        lower=jnp.where(sane, jnp.where(feasible, jax.lax.stop_gradient(rate) - gap, jnp.inf), -jnp.inf),
         distortion=where_found(found.used[0]),
         classification=where_found(0.5 * (jnp.log(2 * jnp.pi * label_variance) + 1)),
         error_covariance=where_found(q),
@@ -266,14 +272,13 @@ def _least(source: VectorSource, allowed: jax.Array, rate: jax.Array, tol: jax.A
         return jnp.where(affordable, low, middle), jnp.where(affordable, middle, high)
 
     free = at(jnp.inf)
-    found = at(jax.lax.fori_loop(0, HALVINGS, halve, ends)[1])
+    found = at(jax.lax.fori_loop(0, _HALVINGS, halve, ends)[1])
     point = jax.tree.map(lambda a, b: jnp.where(silent[which] > 0, a, b), found, free)
     # At the least rate of the other constraint rounding must not make it impossible.
     beyond = free.lower > rate + tol
     nowhere = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan) if x.dtype == rate.dtype else x, point)
-    nowhere = replace(
-        nowhere, rate=jnp.full_like(rate, jnp.inf), gap=jnp.zeros_like(rate), status=jnp.int32(Status.INFEASIBLE)
-    )
+    inf = jnp.full_like(rate, jnp.inf)
+    nowhere = replace(nowhere, rate=inf, lower=inf, status=jnp.int32(Status.INFEASIBLE))
     return jax.tree.map(lambda a, b: jnp.where(beyond, a, b), nowhere, point)
 
 

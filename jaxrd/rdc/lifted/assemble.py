@@ -1,4 +1,4 @@
-"""From column generation's atoms to a `Point`: merged, measured, judged."""
+"""From the atoms of an optimum to a `Point`: merged, measured, judged."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from jaxrd.rdc.inputs import Inputs
 from jaxrd.rdc.lifted.atoms import Atoms, Core, least_targets
-from jaxrd.rdc.lifted.columns import Generated
+from jaxrd.rdc.lifted.optimum import Optimum
 from jaxrd.rdc.point import LIFTED, Point, entropies, mutual_information, posteriors
 from jaxrd.solution import Status
 
-MERGED = 1e-5  # atoms of one reproduction are the same where no sqrt(t) differs by more
-DROPPED = 1e-12  # probability, whatever the letter
-EPSILON = 32 * np.finfo(float).eps
+_MERGED = 1e-5  # atoms of one reproduction are the same where no sqrt(t) differs by more
+_DROPPED = 1e-12  # probability, whatever the letter
+_EPSILON = 32 * np.finfo(float).eps
 
 
 def atoms_of(reduced: Core, start: Point) -> Atoms:
@@ -25,7 +25,7 @@ def atoms_of(reduced: Core, start: Point) -> Atoms:
     return Atoms((10.0 * other + far).argmin(1), tuple(free))
 
 
-def _merged(reduced: Core, found: Generated, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _merged(reduced: Core, found: Optimum, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The channel with atoms of equal reproduction and soft labels merged, and each one's best reproduction.
 
     Args:
@@ -37,17 +37,17 @@ def _merged(reduced: Core, found: Generated, matters: np.ndarray | None) -> tupl
     if matters is not None:
         keys = [np.zeros((len(atoms.letter), 1))] + [atoms.letter[:, None]] * bool(matters[0])
         # In sqrt(t): near a face small differences matter.
-        keys += [np.round(np.sqrt(t) / MERGED) for t, m in zip(atoms.soft, matters[1:], strict=True) if m]
+        keys += [np.round(np.sqrt(t) / _MERGED) for t, m in zip(atoms.soft, matters[1:], strict=True) if m]
         _, of = np.unique(np.concatenate(keys, 1), axis=0, return_inverse=True)
         channel = channel @ (of.reshape(-1, 1) == np.arange(of.max() + 1))
-    channel = channel[:, channel.max(0) > DROPPED]
+    channel = channel[:, channel.max(0) > _DROPPED]
     channel = channel / channel.sum(1, keepdims=True)
     joint = reduced.source[:, None] * channel
     # A pair that is forbidden may still carry mass that has underflowed in all but name.
     return channel, (joint.T @ np.where(np.isfinite(reduced.excess), reduced.excess, 1e300)).argmin(1)
 
 
-def assemble(inputs: Inputs, reduced: Core, found: Generated, targets: np.ndarray | None) -> Point:
+def assemble(inputs: Inputs, reduced: Core, found: Optimum, targets: np.ndarray | None) -> Point:
     """The channel merged and measured; where it overdraws a target by rounding, mixed with lossless coding."""
     p, least = reduced.source, least_targets(inputs)
     labels = tuple(a[reduced.kept] for a in inputs.labels)
@@ -72,7 +72,7 @@ def assemble(inputs: Inputs, reduced: Core, found: Generated, targets: np.ndarra
         share = max(((reached[i] - targets[i]) / (reached[i] - least[i]) for i in over), default=0.0)
         rate = (1 - share) * rate + share * entropies(p)
     finite = np.isfinite(slopes)
-    rounding = EPSILON * (1 + entropies(p) + np.abs(slopes[finite] @ (reached - least)[finite]))
+    rounding = _EPSILON * (1 + entropies(p) + np.abs(slopes[finite] @ (reached - least)[finite]))
     full = np.tile(weights, (len(inputs.source), 1))
     full[reduced.kept] = channel
     return Point(

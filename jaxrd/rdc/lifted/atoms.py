@@ -13,8 +13,8 @@ EDGE = 1e-12
 """Targets this close to the least possible are taken as the least possible, relative to the charge's scale."""
 NEGLIGIBLE = 1e-18
 """Letters of less mass are left out: rates and charges change by less than the rounding of their sums."""
-NEVER = -1e30
-"""ln 0, such that 0 * NEVER is 0."""
+_NEVER = -1e30
+"""ln 0, such that 0 * _NEVER is 0."""
 
 
 class Atoms(NamedTuple):
@@ -22,6 +22,11 @@ class Atoms(NamedTuple):
 
     letter: np.ndarray  # (atoms,) int: columns of Core.excess
     soft: tuple[np.ndarray, ...]  # each (atoms, classes_k)
+
+    @property
+    def side_by_side(self) -> np.ndarray:
+        """The soft labels of all labels in one matrix, shape (atoms, classes)."""
+        return np.concatenate([np.zeros((len(self.letter), 0)), *self.soft], 1)
 
     def take(self, index: np.ndarray) -> Atoms:
         """Some of them."""
@@ -104,14 +109,14 @@ def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
 
 
 def log(values: np.ndarray) -> np.ndarray:
-    """ln, with ln 0 = NEVER."""
-    return np.where(values > 0, np.log(np.where(values > 0, values, 1)), NEVER)
+    """ln, with ln 0 = _NEVER."""
+    return np.where(values > 0, np.log(np.where(values > 0, values, 1)), _NEVER)
 
 
 def divergences(channel: np.ndarray, soft: np.ndarray) -> np.ndarray:
     """KL(P(S|x) || t), shape (n, atoms); +inf where t excludes a class that occurs."""
     cross = channel @ log(soft).T
-    return np.where(cross < NEVER / 1e20, np.inf, np.maximum(-entropies(channel)[:, None] - cross, 0))
+    return np.where(cross < _NEVER / 1e20, np.inf, np.maximum(-entropies(channel)[:, None] - cross, 0))
 
 
 def charges(core: Core, atoms: Atoms) -> np.ndarray:

@@ -22,12 +22,15 @@ from jaxrd.rdc.lifted.rate import lifted_rate
 from jaxrd.rdc.point import Point, entropies
 from jaxrd.solution import Status
 
-SOLVES = 40
-PLAIN = 20  # solves after which the bracket is halved: rounding may have stopped the rest
+_SOLVES = 40
+_PLAIN = 20  # solves after which the bracket is halved: rounding may have stopped the rest
 
 
 class Bottleneck(NamedTuple):
-    """The relevant information at a rate: information <= I(R) <= upper."""
+    """The relevant information at a rate: information <= I(R) <= upper.
+
+    It is a maximum: the code gives the lower bound. A code of every rate exists, so that it is never INFEASIBLE.
+    """
 
     information: float
     """I(S;U) of a code of that rate, nats."""
@@ -36,6 +39,26 @@ class Bottleneck(NamedTuple):
     status: Status
     point: Point
     """The code: soft labels, weights, channel P(u|x)."""
+
+    @property
+    def value(self) -> float:
+        """What the code reaches, nats: `information`, under the name that all inverses share."""
+        return self.information
+
+    @property
+    def lower(self) -> float:
+        """Valid lower bound on I(R), nats: `information` again."""
+        return self.information
+
+    @property
+    def gap(self) -> float:
+        """upper - information, nats: the width of what is known."""
+        return self.upper - self.information
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gap is within the tolerance."""
+        return self.status.converged
 
 
 def _problem(source: ArrayLike, labels: ArrayLike) -> tuple[Problem, np.ndarray, float]:
@@ -112,7 +135,7 @@ def bottleneck_information(source: ArrayLike, labels: ArrayLike, rate: float, *,
     if left.rate <= wanted:
         return Bottleneck(entropy - least, entropy - least, Status.CONVERGED, left)
     low, met = least, least  # no code of the rate loses less; where `left` stands
-    for step in range(SOLVES):
+    for step in range(_SOLVES):
         lost = float(right.classification[0])
         if lost - low <= tol:
             break
@@ -120,7 +143,7 @@ def bottleneck_information(source: ArrayLike, labels: ArrayLike, rate: float, *,
         tangent = met + (left.rate - wanted) / slope if 0 < slope < np.inf else met
         chord = met + (left.rate - wanted) / (left.rate - right.rate) * (lost - met)
         target = (
-            tangent if step % 2 == 0 and met < tangent < lost else 0.5 * (tangent + chord) if step > PLAIN else chord
+            tangent if step % 2 == 0 and met < tangent < lost else 0.5 * (tangent + chord) if step > _PLAIN else chord
         )
         # A rate an ulp below H(X) is reached beside the finest loss, where all three fall together.
         target = max(target, min(met + 0.25 * tol, 0.5 * (met + lost)))

@@ -18,7 +18,7 @@ from jaxrd.rdc.lifted.atoms import log
 from jaxrd.rdc.lifted.pricing import LARGEST, Price, split
 
 CELLS = 300_000
-BATCH = 2048
+_BATCH = 2048
 
 
 class Bound(NamedTuple):
@@ -31,7 +31,7 @@ class Bound(NamedTuple):
     cells: int
 
 
-def corners(price: Price) -> list[np.ndarray]:
+def _corners(price: Price) -> list[np.ndarray]:
     """For each label the vertices of the smallest simplex {t >= low} around its rows, where every maximum lies."""
     lows = [p.min(0) for p in split(price, price.labels)]
     return [low + max(1 - low.sum(), 0) * np.eye(len(low)) for low in lows]
@@ -39,7 +39,7 @@ def corners(price: Price) -> list[np.ndarray]:
 
 def _root(price: Price) -> np.ndarray:
     """The product of the labels' simplices cut into simplices, (cells, vertices, classes): one a staircase path."""
-    tops = corners(price)
+    tops = _corners(price)
     steps = [k for k, size in enumerate(price.sizes) for _ in range(size - 1)]
     cells = []
     for path in sorted(set(permutations(steps))):
@@ -92,7 +92,7 @@ def _concave_bound(price: Price, letter: np.ndarray, soft: np.ndarray) -> np.nda
     terms = price.terms(letter, soft)
     steep = (soft <= 0) & (np.isfinite(price.exponents.T[letter]) @ (price.powers > 0))
     slope = terms @ price.powers / np.where(soft > 0, soft, 1)
-    linear = sum((part @ top.T).max(1) for part, top in zip(split(price, slope), corners(price), strict=True))
+    linear = sum((part @ top.T).max(1) for part, top in zip(split(price, slope), _corners(price), strict=True))
     linear = np.where(steep.any(1), np.inf, linear)
     return (terms.sum(1) * (1 - price.total) + linear) * (1 + price.rounding)
 
@@ -146,7 +146,7 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
         room = (max_cells - count) // 2  # a cell makes two
         if not len(cells) or room < 1:
             return Bound(min(ceiling, max(closed, best, bounds.max(initial=-np.inf))), best, at, where, count)
-        taken = min(BATCH, room, len(bounds))
+        taken = min(_BATCH, room, len(bounds))
         order = np.argpartition(-bounds, taken - 1)
         first, rest = order[:taken], order[taken:]
         parents = np.tile(bounds[first], 2)

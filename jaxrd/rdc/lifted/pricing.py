@@ -15,15 +15,15 @@ import numpy as np
 from jaxrd.rdc.lifted.atoms import Atoms, Core, log
 from jaxrd.rdc.point import entropies
 
-ASCENTS = 30
-NEWTON_FROM = 6  # steps before which the slower, monotone step leads
-GRID = {2: 32, 3: 12}  # divisions of the label simplex to start from, by classes
-EPSILON = 4 * np.finfo(float).eps
+_ASCENTS = 30
+_NEWTON_FROM = 6  # steps before which the slower, monotone step leads
+_GRID = {2: 32, 3: 12}  # divisions of the label simplex to start from, by classes
+_EPSILON = 4 * np.finfo(float).eps
 LARGEST = 600.0  # exponent that is still a number
-SAME = 7  # decimals of soft labels taken as the same
-EACH = 3  # reproductions tried with one soft label
-INSIDE = 1e-3  # how far from the faces of the simplex ascents start
-RANDOM = 200  # starts where the simplex is too large for a grid
+_SAME = 7  # decimals of soft labels taken as the same
+_EACH = 3  # reproductions tried with one soft label
+_INSIDE = 1e-3  # how far from the faces of the simplex ascents start
+_RANDOM = 200  # starts where the simplex is too large for a grid
 
 
 class Price(NamedTuple):
@@ -59,7 +59,7 @@ def price(core: Core, potential: np.ndarray, slopes: np.ndarray) -> Price:
     offset = sum((mu * entropies(p) for mu, p in zip(slopes[1:], core.labels, strict=True)), np.zeros(len(core.source)))
     exponent = (np.log(core.source) + potential)[:, None] - slopes[0] * np.where(allowed, core.excess, 0)
     exponent = np.where(allowed, exponent, -np.inf)
-    rounding = EPSILON * (100 + float(np.abs(potential).max() + offset.max()))
+    rounding = _EPSILON * (100 + float(np.abs(potential).max() + offset.max()))
     powers = labels * np.repeat(slopes[1:], sizes)
     return Price(exponent, powers, offset, labels, sizes, rounding, float(slopes[1:].sum()))
 
@@ -74,15 +74,15 @@ def starts(core: Core, seed: int) -> np.ndarray:
     rows = np.concatenate([np.zeros((len(core.source), 0)), *core.labels], 1)
     mean = (core.source @ rows)[None]
     # Ascents never leave a face, and where g is concave its maximum is inside.
-    rows = (1 - INSIDE) * rows + INSIDE * mean
+    rows = (1 - _INSIDE) * rows + _INSIDE * mean
     found = [rows, mean]
     classes = core.labels[0].shape[1] if len(core.labels) == 1 else 0
-    if classes in GRID:
+    if classes in _GRID:
         low = rows.min(0)
-        found.append(low + (1 - low.sum()) * _grid(classes, GRID[classes]))
+        found.append(low + (1 - low.sum()) * _grid(classes, _GRID[classes]))
     elif core.labels:
         generator = np.random.default_rng(seed)
-        found.append(generator.dirichlet(np.full(len(rows), 0.1), RANDOM) @ rows)
+        found.append(generator.dirichlet(np.full(len(rows), 0.1), _RANDOM) @ rows)
     return np.concatenate(found)
 
 
@@ -101,12 +101,12 @@ def ascend(price: Price, letter: np.ndarray, soft: np.ndarray) -> tuple[np.ndarr
     taken wherever it raises g.
     """
     terms = price.terms(letter, soft)
-    for step in range(ASCENTS):
+    for step in range(_ASCENTS):
         total = terms.sum(1, keepdims=True)
         weights = terms / np.where(total > 0, total, 1)
         mean = np.where(total > 0, weights @ price.labels, soft)
         trial = mean
-        if step >= NEWTON_FROM and price.sizes:
+        if step >= _NEWTON_FROM and price.sizes:
             trial = soft + _newton(price, weights, soft, mean)
             outside = ~(np.isfinite(trial).all(1) & (trial >= 0).all(1))
             trial[outside] = mean[outside]
@@ -153,12 +153,12 @@ def distinct(price: Price, core: Core, letter: np.ndarray, soft: np.ndarray, val
     order = np.argsort(-values, kind="stable")
     suits = (price.terms(letter, soft)[order] @ np.where(np.isfinite(core.excess), core.excess, 1e300)).argmin(1)
     letters, softs = np.stack([letter[order], suits], 1).ravel(), np.repeat(soft[order], 2, 0)
-    near = softs.round(SAME)
+    near = softs.round(_SAME)
     _, first = np.unique(np.concatenate([letters[:, None], near], 1), axis=0, return_index=True)
     first = np.sort(first)
     _, label = np.unique(near[first], axis=0, return_inverse=True)
     rank = np.array([np.count_nonzero(label.ravel()[:i] == k) for i, k in enumerate(label.ravel())], int)
-    chosen = first[rank < EACH]
+    chosen = first[rank < _EACH]
     return Atoms(letters[chosen], split(price, softs[chosen]))
 
 

@@ -11,13 +11,13 @@ from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets, cell_budget,
 from jaxrd.rdc.lifted.assemble import assemble, atoms_of, judged
 from jaxrd.rdc.lifted.atoms import Atoms, Core, core
 from jaxrd.rdc.lifted.certificate import CELLS
-from jaxrd.rdc.lifted.columns import generate
+from jaxrd.rdc.lifted.optimum import optimise
 from jaxrd.rdc.point import LIFTED, Point, infeasible
 
 TOLERANCE = 1e-9
-SEARCHED = 2  # dimensions of the label simplices up to which the certificate is expected to close
-FEW = 5000  # cells where it is not,
-ROUGH = 1e-6  # and the accuracy in nats of the bound that needs no search
+_SEARCHED = 2  # dimensions of the label simplices up to which the certificate is expected to close
+_FEW = 5000  # cells where it is not,
+_ROUGH = 1e-6  # and the accuracy in nats of the bound that needs no search
 
 
 def lifted_rate(
@@ -39,6 +39,8 @@ def lifted_rate(
     coding theorem and a converse for every code. Atoms are added until none improves the channel; the lower bound
     H(X) + sum_x p_x u_x - ln max g - mu_D D - mu_C C holds for all atoms, by branch and bound over soft labels. Runs on
     the host in float64. Up to three classes in all it closes; with more, `lower` is the best valid bound found.
+
+    Longer than 60 lines: most of them are this docstring.
 
     Args:
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.
@@ -72,12 +74,12 @@ def lifted_rate(
     begin = None if start is None else atoms_of(reduced, start)
     free = np.zeros(len(reduced.budgets))
     cells = _cells(reduced, max_cells)
-    found = generate(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
+    found = optimise(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, found, targets)
     if point.gap > tol * max(1, point.rate) and found.slopes[1:].sum() > 1:
         prices = _without_search(0, found.slopes)  # the distortion's slope is found anew
         budgets = np.where(prices > 0, np.inf, reduced.budgets)
-        lower = generate(reduced, budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
+        lower = optimise(reduced, budgets, prices, tol=_ROUGH, max_cells=cells, seed=seed).lower
         lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
         point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), targets)
     return judged(point, tol)
@@ -156,11 +158,11 @@ def solve_priced(
 ) -> Point:
     """The certified point at checked slopes."""
     cells = _cells(reduced, max_cells)
-    found = generate(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
+    found = optimise(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, found, None)
     if point.gap > tol * max(1, point.rate) and slopes[1:].sum() > 1:
         prices = _without_search(slopes[0], slopes)
-        lower = generate(reduced, reduced.budgets, prices, tol=ROUGH, max_cells=cells, seed=seed).lower
+        lower = optimise(reduced, reduced.budgets, prices, tol=_ROUGH, max_cells=cells, seed=seed).lower
         point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), None)
     return judged(point, tol)
 
@@ -169,8 +171,8 @@ def _cells(reduced: Core, max_cells: int | None) -> int:
     """The budget of the search for a certificate as given; by default little where it is hopeless."""
     if max_cells is not None:
         return cell_budget(max_cells)
-    wide = sum(p.shape[1] - 1 for p in reduced.labels) > SEARCHED
-    return FEW if wide else CELLS
+    wide = sum(p.shape[1] - 1 for p in reduced.labels) > _SEARCHED
+    return _FEW if wide else CELLS
 
 
 def _without_search(distortion_slope: float, slopes: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ from jaxrd.rdc.lifted.atoms import Atoms
 from jaxrd.rdc.lifted.rate import TOLERANCE, as_slopes, solve_priced, unconstrained
 from jaxrd.rdc.point import Point
 
-EACH = 3  # soft labels a reproduction begins with
-LIKELY = 1e-6  # probability from which an atom is handed on
+_EACH = 3  # soft labels a reproduction begins with
+_LIKELY = 1e-6  # probability from which an atom is handed on
 
 
 def lifted_sweep(
@@ -62,12 +62,14 @@ def lifted_sweep(
     slopes = np.array([as_slopes(len(inputs.labels), d, c) for d, c in zip(first, rest, strict=True)])
     reduced = unconstrained(inputs)
     n, m = inputs.distortion.shape
-    reproduction = np.repeat(np.arange(m), EACH)
-    begin = np.where(np.isfinite(inputs.distortion), 1, 0)[:, reproduction] * random_channels(starts, n, m * EACH, seed)
+    reproduction = np.repeat(np.arange(m), _EACH)
+    begin = np.where(np.isfinite(inputs.distortion), 1, 0)[:, reproduction] * random_channels(
+        starts, n, m * _EACH, seed
+    )
     begin = np.tile(begin / begin.sum(2, keepdims=True), (len(slopes), 1, 1))
     channels = alternate(inputs, reproduction, np.repeat(slopes, starts, 0), begin).channel
     soft = measured(inputs, reproduction, channels)[1]
-    likely = inputs.source @ channels > LIKELY  # (lanes, atoms)
+    likely = inputs.source @ channels > _LIKELY  # (lanes, atoms)
     points = []
     for i, mu in enumerate(slopes):
         lanes = slice(i * starts, (i + 1) * starts)

@@ -18,11 +18,11 @@ from jaxrd.rdc.lifted.rate import lifted_rate
 from jaxrd.rdc.point import LITERAL, Point, entropies, infeasible, mutual_information, posteriors
 from jaxrd.solution import Status
 
-FACTORS = (0.0, 0.5, 1.0, 2.0)  # of each slope of the lifted solution
-LANES = 2**18  # entries of all the channels searched at once
+_FACTORS = (0.0, 0.5, 1.0, 2.0)  # of each slope of the lifted solution
+_LANES = 2**18  # entries of all the channels searched at once
 TRIED, POLISHED = 32, 4  # classifiers tried at the targets, and improved there
-INFEASIBLE = 1e3  # nats: what a classifier counts that cannot meet the targets
-FAINT = 1e-14  # probability below which a class is as good as excluded
+_INFEASIBLE = 1e3  # nats: what a classifier counts that cannot meet the targets
+_FAINT = 1e-14  # probability below which a class is as good as excluded
 ITERATIONS = 60
 
 
@@ -45,6 +45,8 @@ def literal_rate(
     classifiers t of the fixed-classifier rate, which is convex and solved exactly; the classifiers come from
     alternating minimisation at many slopes from many starts (one compiled program), and the best are improved by
     quasi-Newton steps.
+
+    Longer than 60 lines: most of them are this docstring.
 
     Args:
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.
@@ -112,14 +114,14 @@ def slope_grid(below: Point, inputs: Inputs) -> np.ndarray:
     finite = inputs.distortion[np.isfinite(inputs.distortion)]
     usual = np.array([2 / max(float(np.ptp(finite)), 1e-300), *np.ones(len(inputs.labels))])
     base = np.where(np.isfinite(found) & (found > 0), found, np.where(np.isinf(found), 10 * usual, usual))
-    factors = np.stack(np.meshgrid(*[FACTORS] * len(base), indexing="ij"), -1).reshape(-1, len(base))
+    factors = np.stack(np.meshgrid(*[_FACTORS] * len(base), indexing="ij"), -1).reshape(-1, len(base))
     return factors * base
 
 
 def search(inputs: Inputs, slopes: np.ndarray, starts: int, seed: int):
     """Alternating minimisation with one atom a reproduction, from `starts` channels at each slope; see `measured`."""
     n, m = inputs.distortion.shape
-    starts = max(2, min(starts, LANES // (n * m * len(slopes))))
+    starts = max(2, min(starts, _LANES // (n * m * len(slopes))))
     begin = np.where(np.isfinite(inputs.distortion), random_channels(starts, n, m, seed), 0)
     lanes = np.repeat(slopes, starts, 0)
     begin = np.tile(begin / begin.sum(2, keepdims=True), (len(slopes), 1, 1))
@@ -160,7 +162,7 @@ def _improve(inputs: Inputs, targets: np.ndarray, classifier: tuple[np.ndarray, 
         soft = unpack(logits)
         found = _at(inputs, targets, soft)
         if not np.isfinite(found.rate) or not np.isfinite(found.slopes[1:]).all():
-            return INFEASIBLE, np.zeros(logits.size)
+            return _INFEASIBLE, np.zeros(logits.size)
         if found.rate < best[0].rate:
             best[0] = found
         weights = inputs.source @ found.channel
@@ -169,7 +171,7 @@ def _improve(inputs: Inputs, targets: np.ndarray, classifier: tuple[np.ndarray, 
         parts = [-mu * weights[:, None] * (q - t) for mu, q, t in zip(slopes, post, soft, strict=True)]
         return found.rate, np.concatenate([part.ravel() for part in parts])
 
-    begin = np.concatenate([np.log(np.maximum(t, FAINT)).ravel() for t in classifier])
+    begin = np.concatenate([np.log(np.maximum(t, _FAINT)).ravel() for t in classifier])
     options = {"maxiter": ITERATIONS, "ftol": 1e-14, "gtol": 1e-9}
     with one_blas_thread():
         minimize(value, begin, jac=True, method="L-BFGS-B", options=options)

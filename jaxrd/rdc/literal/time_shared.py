@@ -16,11 +16,11 @@ from jaxrd.rdc.literal.rate import literal_rate, search, slope_grid
 from jaxrd.rdc.point import TIME_SHARED, Point, infeasible, posteriors
 from jaxrd.solution import Status
 
-ROUNDS = 20
-GAIN = 1e-10  # nats: what a round must gain
-FREQUENT = 1e-9  # a share of the time
-SLACK = 1e-9  # left to the rounding of the linear program
-ACCURATE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+_ROUNDS = 20
+_GAIN = 1e-10  # nats: what a round must gain
+_FREQUENT = 1e-9  # a share of the time
+_SLACK = 1e-9  # left to the rounding of the linear program
+_ACCURATE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
 def time_shared_rate(
@@ -74,7 +74,7 @@ def time_shared_rate(
     while True:
         shares, slopes, value = _mix(points, targets)
         turn += 1
-        if turn == ROUNDS or not best - value > GAIN:
+        if turn == _ROUNDS or not best - value > _GAIN:
             break
         best = value
         near = slopes * np.array([[1.0], [0.98], [1.02]])
@@ -98,8 +98,8 @@ def _mix(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarra
     finite = np.isfinite(targets)
     constraints: dict[str, Any] = {"A_eq": np.ones((1, len(points))), "b_eq": [1.0]}
     if finite.any():
-        constraints |= {"A_ub": points[:, 1:][:, finite].T, "b_ub": targets[finite] - SLACK}
-    solved = linprog(points[:, 0], **constraints, method="highs", options=ACCURATE)
+        constraints |= {"A_ub": points[:, 1:][:, finite].T, "b_ub": targets[finite] - _SLACK}
+    solved = linprog(points[:, 0], **constraints, method="highs", options=_ACCURATE)
     slopes = np.zeros(len(targets))
     if solved.status != 0:
         return np.zeros(len(points)), slopes, np.inf
@@ -110,7 +110,7 @@ def _mix(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def _point(inputs: Inputs, channels, points, shares, slopes, literal: Point, tol: float) -> Point:
     """The mixture as one channel to (code, xh); the literal point itself where that is no worse."""
-    used = np.flatnonzero(shares > FREQUENT)
+    used = np.flatnonzero(shares > _FREQUENT)
     shares = shares[used] / shares[used].sum()
     rate, *reached = shares @ points[used]
     if not len(used) or rate >= literal.rate:

@@ -17,7 +17,8 @@ from jaxrd.pytree import register
 from jaxrd.rdc.perception.least_loss import least_loss
 from jaxrd.rdc.perception.program import Decoder, Program
 from jaxrd.rdc.perception.rate import as_matrix, checked, tolerance
-from jaxrd.solution import Status
+from jaxrd.rdc.point import width
+from jaxrd.solution import Status, has_converged
 
 
 @register
@@ -46,6 +47,21 @@ class CDPPoint:
     decoder: jax.Array
     status: jax.Array
 
+    @property
+    def value(self) -> jax.Array:
+        """The least loss: `classification`, under the name that all inverses share."""
+        return self.classification
+
+    @property
+    def gap(self) -> jax.Array:
+        """classification - lower, in the loss's unit; 0 where infeasible."""
+        return width(self.classification, self.lower)
+
+    @property
+    def converged(self) -> jax.Array:
+        """Whether the gap is within the tolerance and the decoder meets the targets."""
+        return has_converged(self.status)
+
 
 def classification_distortion_perception(
     problem: Problem,
@@ -64,6 +80,8 @@ def classification_distortion_perception(
     R(D, P, C) of a given classifier is finite for C > C(D, P) and infinite below. Y is X itself, whatever the rate, or
     what a given channel lets through. Nothing is traded without a classifier given in advance or such a channel: from
     X itself a decoder reaches the least of everything at once.
+
+    Longer than 60 lines: many of them are this docstring.
 
     Args:
         problem: source (n,), distortion (n, m), finite.
@@ -108,7 +126,7 @@ def classification_distortion_perception(
         return jnp.where(possible, value, jnp.nan)
 
     return CDPPoint(
-        found.loss,
+        found.value,
         found.lower,
         where_possible(spent[0]),
         where_possible(reached),

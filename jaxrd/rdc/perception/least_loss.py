@@ -28,18 +28,29 @@ from jaxrd.rdc.perception.program import (
     rounding,
 )
 from jaxrd.rdc.perception.repair import Primal, repaired
-from jaxrd.solution import Status
+from jaxrd.rdc.point import width
+from jaxrd.solution import Status, has_converged
 
 
 class LeastLoss(NamedTuple):
-    """lower <= the least loss <= loss; the upper bound holds where the channel meets its bounds (CONVERGED)."""
+    """lower <= the least loss <= value; the upper bound holds where the channel meets its bounds (CONVERGED)."""
 
-    loss: jax.Array
+    value: jax.Array
     lower: jax.Array
     primal: Primal
     slopes: Slopes
     steps: jax.Array
     status: jax.Array
+
+    @property
+    def gap(self) -> jax.Array:
+        """value - lower; 0 where infeasible."""
+        return width(self.value, self.lower)
+
+    @property
+    def converged(self) -> jax.Array:
+        """Whether the gap is within the tolerance and the channel meets its bounds."""
+        return has_converged(self.status)
 
 
 @jax.jit

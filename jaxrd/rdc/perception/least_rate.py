@@ -23,7 +23,8 @@ from jaxrd.rdc.perception.program import (
     rounding,
 )
 from jaxrd.rdc.perception.repair import Primal, repaired
-from jaxrd.solution import Status
+from jaxrd.rdc.point import width
+from jaxrd.solution import Status, has_converged
 
 
 class LeastRate(NamedTuple):
@@ -37,8 +38,18 @@ class LeastRate(NamedTuple):
     steps: jax.Array
     status: jax.Array
 
+    @property
+    def gap(self) -> jax.Array:
+        """rate - lower, nats; 0 where infeasible."""
+        return width(self.rate, self.lower)
 
-def lower_bound(ready: Prepared, dual: Dual) -> jax.Array:
+    @property
+    def converged(self) -> jax.Array:
+        """Whether the gap is within the tolerance and the channel meets its bounds."""
+        return has_converged(self.status)
+
+
+def _lower_bound(ready: Prepared, dual: Dual) -> jax.Array:
     """The bound on the rate that any dual point gives, less its rounding."""
     dual = nonnegative(dual)
     return ready.value(dual, True) - ready.atoms(dual).max() - rounding(ready, dual)
@@ -71,13 +82,13 @@ def least_rate(program: Program, tol: jax.Array) -> LeastRate:
     found = minimise(
         lambda x: -ready.value(unravel(x), False),
         lambda x: constraints(ready, unravel(x)),
-        lambda x: lower_bound(ready, unravel(x)),
+        lambda x: _lower_bound(ready, unravel(x)),
         flat,
         ceiling=entropy(p) + 1e-3 * tol,  # nothing needs more than the source's entropy
         aim=aim_of(p.dtype),
     )
     dual = unravel(found.x)
-    lower = jnp.maximum(lower_bound(ready, unravel(found.highest)), 0)
+    lower = jnp.maximum(_lower_bound(ready, unravel(found.highest)), 0)
     atoms = ready.program.costs.shape[2]
     channel = jax.nn.softmax(jnp.log(found.multipliers[:atoms]) - ready.excess(dual), axis=1)
     primal = repaired(ready, channel, ready.couplings(dual, found.multipliers[atoms:]))

@@ -9,6 +9,7 @@ over all soft labels stay those of the lifted R(D, C) (`jaxrd.rdc.lifted.columns
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -19,21 +20,19 @@ from jax.typing import ArrayLike
 from jaxrd.problem import Problem
 from jaxrd.rdc.inputs import Labels, as_inputs, as_targets, cell_budget
 from jaxrd.rdc.lifted.atoms import EDGE, Atoms, Core, charges, core, least_targets, lossless, soft_clusters
-from jaxrd.rdc.lifted.certificate import CELLS, bound
-from jaxrd.rdc.lifted.pricing import Price, ascend, best_starts, new_atoms, price, starts
+from jaxrd.rdc.lifted.certificate import CELLS
+from jaxrd.rdc.lifted.columns import UNUSED, Generated, Round, generate
+from jaxrd.rdc.lifted.pricing import Price, price, starts
 from jaxrd.rdc.perception.least_rate import LeastRate, least_rate
 from jaxrd.rdc.perception.program import Decoder, Program, nonnegative, prepare
 from jaxrd.rdc.perception.rate import checked
 from jaxrd.rdc.point import LIFTED, Point, entropies, infeasible, mutual_information, posteriors
 from jaxrd.solution import Status
 
-ROUNDS = 40
-ATOMS = 64  # their number is filled up to a multiple of this: a program is compiled once a shape
-UNUSED = 1e-9  # weights below it are taken as zero between rounds
-CLOSE = 1e-2  # how far below 1 an unused atom's g may lie to be kept
-TRIED = 3  # starts of the grid a column ascends from
-DROPPED = 1e-13  # weight
-LEAST = -600.0  # the exponent of a term of g; a column without one would be no column
+_ROUNDS = 40
+_ATOMS = 64  # their number is filled up to a multiple of this: a program is compiled once a shape
+_DROPPED = 1e-13  # weight
+_LEAST = -600.0  # the exponent of a term of g; a column without one would be no column
 
 
 class PerceptualLiftedPoint(NamedTuple):
@@ -47,6 +46,31 @@ class PerceptualLiftedPoint(NamedTuple):
     """-dR/dP."""
     decoder: np.ndarray
     """P(xh|u), shape (atoms, m): each atom's reproduction but for a random share that meets the bound exactly."""
+
+    @property
+    def rate(self) -> float:
+        """Achieved, nats; +inf where no code meets the targets."""
+        return self.point.rate
+
+    @property
+    def lower(self) -> float:
+        """Valid lower bound on R at the targets, nats."""
+        return self.point.lower
+
+    @property
+    def status(self) -> Status:
+        """Of the point."""
+        return self.point.status
+
+    @property
+    def gap(self) -> float:
+        """rate - lower, nats; 0 where infeasible."""
+        return self.point.gap
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gap is within the tolerance and the channel meets the targets."""
+        return self.point.converged
 
 
 def perceptual_lifted_rate(
@@ -65,6 +89,8 @@ def perceptual_lifted_rate(
 
     Runs on the host in float64, whatever the x64 switch says. Up to three classes in all the certificate closes; with
     more, `lower` is the best valid bound found.
+
+    Longer than 60 lines: many of them are this docstring.
 
     Args:
         problem: source (n,), distortion (n, m), finite.
@@ -103,8 +129,13 @@ def perceptual_lifted_rate(
         if (budgets < -EDGE).any():
             return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
         task = _Task(reduced, np.maximum(budgets, 0), measure, bounds["perception"], jnp.asarray(inputs.source), tol)
-        found = _generate(task, cell_budget(max_cells), seed)
-    if found.impossible:
+        ceiling = float(entropies(reduced.source)) + 1e-3 * tol
+        grid = starts(reduced, seed)
+        found = generate(
+            reduced, partial(_solve, task), _begin(reduced, grid), grid, tol=tol, max_cells=cell_budget(max_cells),
+            rounds=_ROUNDS, ceiling=ceiling,
+        )  # fmt: skip
+    if found.lower > ceiling:
         return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
     return _point(inputs.source, inputs.distortion, inputs.labels, targets, task, found)
 
@@ -116,14 +147,6 @@ class _Task(NamedTuple):
     perception: jax.Array
     reference: jax.Array  # the source's whole pmf
     tol: float
-
-
-class _Found(NamedTuple):
-    atoms: Atoms
-    solved: LeastRate
-    slopes: np.ndarray  # (1 + labels,)
-    lower: float
-    impossible: bool
 
 
 def _begin(reduced: Core, grid: np.ndarray) -> Atoms:
@@ -140,7 +163,7 @@ def _begin(reduced: Core, grid: np.ndarray) -> Atoms:
 
 def _program(task: _Task, atoms: Atoms) -> Program:
     """The program over some atoms, the last one repeated to fill up."""
-    padded = atoms.take(np.minimum(np.arange(-(-len(atoms.letter) // ATOMS) * ATOMS), len(atoms.letter) - 1))
+    padded = atoms.take(np.minimum(np.arange(-(-len(atoms.letter) // _ATOMS) * _ATOMS), len(atoms.letter) - 1))
     costs = charges(task.core, padded)
     decoder = Decoder(
         jnp.asarray(padded.letter), jnp.asarray(task.core.excess[None]), jnp.asarray(task.budgets[:1]),
@@ -161,44 +184,19 @@ def _priced(task: _Task, solved: LeastRate, psi: np.ndarray) -> tuple[Price, np.
     """g at the dual variables, and their slopes (1 + labels,)."""
     slopes = np.maximum(np.concatenate([np.asarray(solved.slopes.decoders[0]), np.asarray(solved.slopes.costs)]), 0)
     g = price(task.core, np.asarray(solved.dual.shift), slopes)
-    return g._replace(exponents=np.maximum(g.exponents - psi, LEAST), rounding=2 * g.rounding), slopes
+    return g._replace(exponents=np.maximum(g.exponents - psi, _LEAST), rounding=2 * g.rounding), slopes
 
 
-def _generate(task: _Task, max_cells: int, seed: int) -> _Found:
-    """Column generation: solve over some atoms, add those with g > 1, bound g over all once none are found."""
-    grid = starts(task.core, seed)
-    atoms, most, lower = _begin(task.core, grid), 4 * (len(task.core.source) + len(task.budgets)), -np.inf
-    ceiling = float(entropies(task.core.source)) + 1e-3 * task.tol
-    left = ROUNDS
-    while True:
-        left -= 1
-        program = _program(task, atoms)
-        solved = least_rate(program, jnp.asarray(task.tol))
-        value, psi = (np.asarray(a) for a in _dual_value(program, solved))
-        g, slopes = _priced(task, solved, psi)
-        count = len(atoms.letter)
-        weights = task.core.source @ np.asarray(solved.primal.channel)
-        used = weights[:count] > UNUSED
-        side_by_side = np.concatenate([np.zeros((count, 0)), *atoms.soft], 1)
-        letter, soft = best_starts(g, grid, TRIED)
-        letter, soft = np.concatenate([letter, atoms.letter[used]]), np.concatenate([soft, side_by_side[used]])
-        values, soft = ascend(g, letter, soft)
-        more = new_atoms(g, task.core, letter, soft, values, most)
-        gap = float(solved.rate) - (float(value) - np.log(values.max()))
-        if gap <= 0.5 * task.tol or not len(more.letter) or not left or float(value) > ceiling:
-            bounded = bound(g, letter, soft, tol=0.25 * task.tol, max_cells=max_cells)
-            lower = max(lower, float(value) - np.log(bounded.value))
-            if lower > ceiling:
-                return _Found(atoms, solved, slopes, lower, True)
-            if bounded.best <= values.max() * (1 + 0.25 * task.tol) or not left:
-                break
-            value, where = ascend(g, np.array([bounded.letter]), bounded.soft[None])
-            more = new_atoms(g, task.core, np.array([bounded.letter]), where, value, most)
-        levels = g.terms(atoms.letter, side_by_side).sum(1)
-        near = used | (levels > 1 - CLOSE)
-        near[: len(task.core.source)] = True
-        atoms = atoms.take(near).join(more)
-    return _Found(atoms, solved, slopes, lower, False)
+def _solve(task: _Task, atoms: Atoms) -> Round:
+    """The optimum over some atoms, its dual variables and g."""
+    program = _program(task, atoms)
+    solved = least_rate(program, jnp.asarray(task.tol))
+    value, psi = (np.asarray(a) for a in _dual_value(program, solved))
+    g, slopes = _priced(task, solved, psi)
+    weights = task.core.source @ np.asarray(solved.primal.channel)
+    levels = g.terms(atoms.letter, atoms.side_by_side).sum(1)
+    used = weights[: len(atoms.letter)] > UNUSED
+    return Round(atoms, used, levels, float(value), float(solved.rate), g, slopes, solved)
 
 
 def _nowhere(letters: int, labels: int, reproductions: int) -> PerceptualLiftedPoint:
@@ -207,28 +205,29 @@ def _nowhere(letters: int, labels: int, reproductions: int) -> PerceptualLiftedP
     )
 
 
-def _point(source, distortion, labels, targets: np.ndarray, task: _Task, found: _Found) -> PerceptualLiftedPoint:
+def _point(source, distortion, labels, targets: np.ndarray, task: _Task, found: Generated) -> PerceptualLiftedPoint:
     """The channel found, measured anew with each atom's posterior label."""
     kept, p = task.core.kept, task.core.source
-    letter = np.append(found.atoms.letter, np.full(len(found.solved.primal.channel[0]), found.atoms.letter[-1]))
-    channel = np.asarray(found.solved.primal.channel)
+    atoms, solved = found.last.atoms, found.last.solution
+    letter = np.append(atoms.letter, np.full(len(solved.primal.channel[0]), atoms.letter[-1]))
+    channel = np.asarray(solved.primal.channel)
     letter = letter[: channel.shape[1]]
-    used = p @ channel > DROPPED
+    used = p @ channel > _DROPPED
     channel = channel[:, used] / channel[:, used].sum(1, keepdims=True)
     reproduction, weights = task.core.reproduction[letter[used]], p @ channel
     soft = posteriors(p, channel, tuple(a[kept] for a in labels))
-    decoder = np.asarray(found.solved.primal.moves[0])[reproduction]
+    decoder = np.asarray(solved.primal.moves[0])[reproduction]
     joint = p[:, None] * channel
     spent = float((joint @ decoder * distortion[kept]).sum())
     losses = np.array([weights @ entropies(t) for t in soft])
     rate = mutual_information(p, channel)
     full = np.tile(weights, (len(source), 1))
     full[kept] = channel
-    met = float(found.solved.primal.exceeded) <= 1e-10 and (losses <= targets[1:] + 1e-10).all()
+    met = float(solved.primal.exceeded) <= 1e-10 and (losses <= targets[1:] + 1e-10).all()
     good = met and rate - found.lower <= task.tol * max(1, rate)
     point = Point(
         LIFTED, rate, max(float(found.lower), 0.0), Status.CONVERGED if good else Status.MAX_STEPS, spent, losses,
-        float(found.slopes[0]), found.slopes[1:], reproduction, soft, weights, full,
+        float(found.last.slopes[0]), found.last.slopes[1:], reproduction, soft, weights, full,
     )  # fmt: skip
-    slope = float(found.solved.slopes.perceptions[0])
-    return PerceptualLiftedPoint(point, float(found.solved.primal.perceptions[0]), slope, decoder)
+    slope = float(solved.slopes.perceptions[0])
+    return PerceptualLiftedPoint(point, float(solved.primal.perceptions[0]), slope, decoder)

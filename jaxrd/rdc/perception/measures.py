@@ -25,15 +25,15 @@ from jaxrd.rdc.perception.transport import exact_marginals
 
 RELAXED = 1e-11
 """Least bound, relative to the measure's scale, that the iteration sees: at zero its dual has no bounded optimum."""
-LEAST = 1e-13
+_LEAST = 1e-13
 """Least multiplier of a divergence: its dual divides by it."""
 PROHIBITIVE = 1e3
 """A potential, nats, that no atom can afford."""
-UNBOUNDED = 50.0
+_UNBOUNDED = 50.0
 """A divergence, nats, taken for no bound at all."""
 
 
-def total_variation(source: ArrayLike, pmf: ArrayLike) -> jax.Array:
+def _total_variation(source: ArrayLike, pmf: ArrayLike) -> jax.Array:
     """Total variation, 1/2 sum_y |p_y - r_y|.
 
     >>> float(total_variation(jnp.array([0.5, 0.5]), jnp.array([0.75, 0.25])))
@@ -103,8 +103,8 @@ class TotalVariation:
         self, source: jax.Array, pmf: jax.Array, bound: jax.Array, multipliers: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """A pmf near `pmf` that meets the bound, and the measure there."""
-        met = _towards(source, pmf, total_variation(source, pmf), bound)
-        return met, total_variation(source, met)
+        met = _towards(source, pmf, _total_variation(source, pmf), bound)
+        return met, _total_variation(source, met)
 
 
 @register
@@ -183,7 +183,7 @@ class RelativeEntropy:
 
     def largest(self, source: jax.Array) -> jax.Array:
         """A bound taken for none at all."""
-        return jnp.asarray(UNBOUNDED, source.dtype)
+        return jnp.asarray(_UNBOUNDED, source.dtype)
 
     def start(self, source: jax.Array) -> Any:
         """Dual variables strictly inside the constraints."""
@@ -191,7 +191,7 @@ class RelativeEntropy:
 
     def constraints(self, dual: Any) -> jax.Array:
         """What must be <= 0: psi <= nu, 0 < nu."""
-        return jnp.append(dual["potential"] - dual["multiplier"], LEAST - dual["multiplier"])
+        return jnp.append(dual["potential"] - dual["multiplier"], _LEAST - dual["multiplier"])
 
     def potential(self, dual: Any, source: jax.Array) -> jax.Array:
         """psi."""
@@ -226,7 +226,7 @@ class ReverseRelativeEntropy:
 
     def largest(self, source: jax.Array) -> jax.Array:
         """A bound taken for none at all."""
-        return jnp.asarray(UNBOUNDED, source.dtype)
+        return jnp.asarray(_UNBOUNDED, source.dtype)
 
     def start(self, source: jax.Array) -> Any:
         """Dual variables strictly inside the constraints."""
@@ -234,7 +234,7 @@ class ReverseRelativeEntropy:
 
     def constraints(self, dual: Any) -> jax.Array:
         """What must be <= 0: 0 < nu."""
-        return LEAST - dual["multiplier"][None]
+        return _LEAST - dual["multiplier"][None]
 
     def potential(self, dual: Any, source: jax.Array) -> jax.Array:
         """psi, prohibitive on letters that the source never sends: one such letter and the measure is infinite."""

@@ -29,10 +29,11 @@ from jaxrd.pytree import register
 from jaxrd.rdc.perception.least_rate import LeastRate, least_rate
 from jaxrd.rdc.perception.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
 from jaxrd.rdc.perception.program import Decoder, Program
-from jaxrd.solution import Status
+from jaxrd.rdc.point import width
+from jaxrd.solution import Status, has_converged
 
-UNCONSTRAINED = float("inf")
-MEASURES = (TotalVariation, Wasserstein, RelativeEntropy, ReverseRelativeEntropy)
+_UNCONSTRAINED = float("inf")
+_MEASURES = (TotalVariation, Wasserstein, RelativeEntropy, ReverseRelativeEntropy)
 
 
 @register
@@ -70,7 +71,12 @@ class PerceptualPoint:
     @property
     def gap(self) -> jax.Array:
         """rate - lower, nats: the width of what is known; 0 where infeasible."""
-        return jnp.where(self.status == Status.INFEASIBLE, 0, jnp.maximum(self.rate - self.lower, 0))
+        return jnp.maximum(width(self.rate, self.lower), 0)
+
+    @property
+    def converged(self) -> jax.Array:
+        """Whether the gap is within the tolerance and the channel meets the targets."""
+        return has_converged(self.status)
 
 
 def perceptual_rate(
@@ -106,7 +112,7 @@ def perceptual_rate(
     >>> round(float(point.rate), 4)
     0.1328
     """
-    return _rate(problem, None, distortion, perception, UNCONSTRAINED, measure, tol)
+    return _rate(problem, None, distortion, perception, _UNCONSTRAINED, measure, tol)
 
 
 def perceptual_fixed_classifier_rate(
@@ -159,9 +165,9 @@ def checked(
         InputError: quotes the offending value.
     """
     measure = TotalVariation() if measure is None else measure
-    if not isinstance(measure, MEASURES):
-        names = ", ".join(f"{one.__name__}({'cost' if one is Wasserstein else ''})" for one in MEASURES)
-        raise InputError(f"measure must be one of jaxrd.rdc's {names}; got {_quoted(measure)}.")
+    if not isinstance(measure, _MEASURES):
+        names = ", ".join(f"{one.__name__}({'cost' if one is Wasserstein else ''})" for one in _MEASURES)
+        raise InputError(f"measure must be one of jaxrd.rdc.measures' {names}; got {_quoted(measure)}.")
     if not is_traced(problem):
         make_room()
         validate(problem)
@@ -169,7 +175,7 @@ def checked(
             raise InputError("distortion must be finite beside a perception constraint; got +inf. Pass a large cost.")
     problem = as_arrays(problem)
     source = jnp.asarray(problem.source)
-    distortion = masked(source, jnp.asarray(problem.distortion))
+    distortion = _masked(source, jnp.asarray(problem.distortion))
     n, m = distortion.shape
     dtype = source.dtype
     if isinstance(measure, Wasserstein):
@@ -214,7 +220,7 @@ def _quoted(value: Any) -> str:
     return f"the class {value.__name__}, not one of it" if isinstance(value, type) else repr(value)
 
 
-def masked(source: jax.Array, matrix: jax.Array) -> jax.Array:
+def _masked(source: jax.Array, matrix: jax.Array) -> jax.Array:
     """The matrix with rows of zeros for letters of mass zero: nothing depends on them, and 0 * inf must not appear."""
     return jnp.where(source[:, None] > 0, matrix, 0)
 
@@ -233,7 +239,7 @@ def as_matrix(name: str, values: ArrayLike, problem: Problem) -> jax.Array:
         kept = np.asarray(values)[np.asarray(source) > 0]
         if not np.isfinite(kept).all():
             raise InputError(f"{name} must be finite; got {float(kept[~np.isfinite(kept)][0])}.")
-    return masked(source, matrix)
+    return _masked(source, matrix)
 
 
 def tolerance(dtype: jnp.dtype, tol: float | None) -> jax.Array:

@@ -27,6 +27,8 @@ def frontier(
     From the least weight upwards (k-means first) and from the greatest downwards, each weight begins where its
     neighbour ended: either way alone is caught in worse minima. Achieved, not proved best.
 
+    Longer than 60 lines: many of them are this docstring.
+
     Args:
         source: letters, shape (n, d).
         beliefs: p(s|x), shape (n, classes).

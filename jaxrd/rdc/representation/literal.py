@@ -12,7 +12,7 @@ from jaxrd.rdc.inputs import Labels
 from jaxrd.rdc.point import entropies
 from jaxrd.rdc.representation.region import decoding, enumerable
 
-EDGE = 1e-12
+_EDGE = 1e-12
 
 
 def literal_boundary(problem: Problem, labels: Labels, representation: ArrayLike, distortions: ArrayLike) -> np.ndarray:
@@ -53,7 +53,7 @@ def literal_boundary(problem: Problem, labels: Labels, representation: ArrayLike
             _mix(least, targets, spent, mass, charged[z, [a, b]], with_label[z], (a, b))
     if m == 1 and count:
         whole = with_label.sum(0)
-        least[targets >= charged.sum() - EDGE] = whole.sum() * entropies(whole / whole.sum())
+        least[targets >= charged.sum() - _EDGE] = whole.sum() * entropies(whole / whole.sum())
     return least
 
 
@@ -71,7 +71,7 @@ def _mix(
     for i, target in enumerate(targets):
         left = target - spent
         # Either letter alone where it is affordable, and the mixture that spends the target.
-        shares = [np.where(left >= first - EDGE, 1.0, np.nan), np.where(left >= second - EDGE, 0.0, np.nan)]
+        shares = [np.where(left >= first - _EDGE, 1.0, np.nan), np.where(left >= second - _EDGE, 0.0, np.nan)]
         if first != second:
             between = (left - second) / (first - second)
             shares.append(np.where((between > 0) & (between < 1), between, np.nan))

@@ -20,10 +20,11 @@ from jaxrd._readable import readable
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.inputs import Labels, as_inputs, as_problem
-from jaxrd.rdc.point import FIXED, LIFTED, TIME_SHARED, entropies
+from jaxrd.rdc.point import FIXED, LIFTED, TIME_SHARED, entropies, width
+from jaxrd.solution import Status, has_converged
 
-MOST_DECODERS = 10**6
-BATCH = 2**14
+_MOST_DECODERS = 10**6
+_BATCH = 2**14
 
 
 @readable
@@ -35,6 +36,31 @@ class Region(NamedTuple):
     classification: np.ndarray  # (vertices,)
     decoders: np.ndarray
     """The letter of each z at each vertex, int, shape (vertices, representations); -1 for lifted, where it is soft."""
+
+    @property
+    def value(self) -> np.ndarray:
+        """The least loss at each distortion: `classification`, under the name that all inverses share."""
+        return self.classification
+
+    @property
+    def lower(self) -> np.ndarray:
+        """`classification` again: the vertices are exact. A representation has decoders, so none is INFEASIBLE."""
+        return self.classification
+
+    @property
+    def status(self) -> np.ndarray:
+        """EXACT at each vertex, shape (vertices,)."""
+        return np.full(len(self.distortion), int(Status.EXACT))
+
+    @property
+    def gap(self) -> np.ndarray:
+        """Zero at each vertex."""
+        return width(self.value, self.lower)
+
+    @property
+    def converged(self) -> np.ndarray:
+        """True at each vertex."""
+        return has_converged(self.status)
 
 
 class Seen(NamedTuple):
@@ -61,7 +87,7 @@ def seen_through(source: ArrayLike, labels: Labels, representation: ArrayLike) -
     return Seen(inputs.source[:, None] * channel / channel.sum(1, keepdims=True), inputs.labels)
 
 
-def finite_distortion(problem: Problem) -> np.ndarray:
+def _finite_distortion(problem: Problem) -> np.ndarray:
     """d, shape (n, m).
 
     Raises:
@@ -79,7 +105,7 @@ def decoding(problem: Problem, labels: Labels, representation: ArrayLike) -> tup
     Raises:
         InputError: bad input; more labels than one.
     """
-    distortion, seen = finite_distortion(problem), seen_through(problem.source, labels, representation)
+    distortion, seen = _finite_distortion(problem), seen_through(problem.source, labels, representation)
     if len(seen.labels) != 1:
         raise InputError(f"one label is needed for a region of pairs; got {len(seen.labels)}.")
     return seen.joint.T @ distortion, seen.joint.T @ seen.labels[0]
@@ -91,10 +117,10 @@ def enumerable(letters: int, representations: int) -> None:
     Raises:
         InputError: they are more than a million.
     """
-    if letters**representations > MOST_DECODERS:
+    if letters**representations > _MOST_DECODERS:
         raise InputError(
             f"{letters} letters for {representations} representations make {letters**representations} decoders, over "
-            f"{MOST_DECODERS}."
+            f"{_MOST_DECODERS}."
         )
 
 
@@ -141,8 +167,8 @@ def time_shared_region(problem: Problem, labels: Labels, representation: ArrayLi
     count, m = charged.shape
     enumerable(m, count)
     d, c, decoders = [], [], []
-    for start in range(0, m**count, BATCH):
-        index = np.arange(start, min(start + BATCH, m**count))
+    for start in range(0, m**count, _BATCH):
+        index = np.arange(start, min(start + _BATCH, m**count))
         chosen = index[:, None] // m ** np.arange(count)[::-1] % m
         grouped = np.einsum("izy,zs->iys", chosen[:, :, None] == np.arange(m), with_label)
         mass = grouped.sum(2, keepdims=True)
@@ -171,7 +197,7 @@ def fixed_classifier_region(problem: Problem, cross_entropy: ArrayLike, represen
     >>> [round(float(x), 3) for x in found.distortion], [round(float(x), 3) for x in found.classification]
     ([0.0, 0.5], [0.4, 0.2])
     """
-    distortion = finite_distortion(problem)
+    distortion = _finite_distortion(problem)
     seen = seen_through(problem.source, np.ones((len(distortion), 1)), representation)
     loss = np.asarray(cross_entropy, float)
     if loss.shape == distortion.shape:

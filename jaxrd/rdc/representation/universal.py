@@ -28,11 +28,11 @@ from jaxrd.rdc.lifted.rate import lifted_rate
 from jaxrd.rdc.perception.least_rate import least_rate
 from jaxrd.rdc.perception.program import Decoder, Program
 from jaxrd.rdc.perception.rate import as_matrix, checked, tolerance
-from jaxrd.rdc.point import FIXED, LIFTED, Point
-from jaxrd.solution import Status, has_converged
+from jaxrd.rdc.point import FIXED, LIFTED, Point, width
+from jaxrd.solution import Status
 
-MOST_ATOMS = 1024
-PERCEPTION = "perception"
+_MOST_ATOMS = 1024
+_PERCEPTION = "perception"
 
 
 @readable
@@ -50,6 +50,16 @@ class Universal(NamedTuple):
     rates: np.ndarray
     """Of each pair alone, shape (pairs,)."""
     status: Status
+
+    @property
+    def gap(self) -> float:
+        """rate - lower, nats; 0 where infeasible."""
+        return width(self.rate, self.lower)
+
+    @property
+    def converged(self) -> bool:
+        """Whether both rates are known as well as was asked."""
+        return self.status.converged
 
 
 def _universal(
@@ -220,16 +230,10 @@ def universal_perceptual_rate(
 
     def decoder(pair: np.ndarray, letter: np.ndarray) -> Decoder:
         one, use, target = checked(problem, chosen, distortion=pair[0], perception=pair[1])
-        return Decoder(
-            jnp.asarray(letter),
-            matrix[None],
-            target["distortion"][None],
-            use,
-            target["perception"],
-            jnp.asarray(one.source),
-        )
+        allowed, law = target["distortion"][None], jnp.asarray(one.source)
+        return Decoder(jnp.asarray(letter), matrix[None], allowed, use, target["perception"], law)
 
-    return _joint(PERCEPTION, p, np.stack([d, bounds], 1), matrix.shape[1], decoder, tol)
+    return _joint(_PERCEPTION, p, np.stack([d, bounds], 1), matrix.shape[1], decoder, tol)
 
 
 def _undominated(pairs: np.ndarray) -> np.ndarray:
@@ -242,10 +246,10 @@ def _undominated(pairs: np.ndarray) -> np.ndarray:
 def _joint(semantics: str, source: jax.Array, pairs: np.ndarray, letters: int, decoder: Any, tol: float | None):
     """The joint program over all tuples of letters, and each pair's own."""
     kept = _undominated(pairs)
-    if letters ** len(kept) > MOST_ATOMS:
+    if letters ** len(kept) > _MOST_ATOMS:
         raise InputError(
             f"{letters} reproductions for {len(kept)} pairs make {letters ** len(kept)} joint ones, more than "
-            f"{MOST_ATOMS}. Pass fewer pairs."
+            f"{_MOST_ATOMS}. Pass fewer pairs."
         )
 
     def solved(chosen: np.ndarray):
@@ -257,7 +261,7 @@ def _joint(semantics: str, source: jax.Array, pairs: np.ndarray, letters: int, d
 
     together = solved(kept)
     each = [solved(pair[None]) for pair in pairs]
-    fine = all(has_converged(int(one.status)) for one in (together, *each))
+    fine = all(bool(one.converged) for one in (together, *each))
     rates, lowers = [float(one.rate) for one in each], [float(one.lower) for one in each]
     rate = np.inf if np.isinf(rates).any() else float(together.rate)
     return _universal(semantics, rate, float(together.lower), rates, lowers, _status(fine))
@@ -272,10 +276,10 @@ def universal_vector_gaussian_rate(
         source: Sigma, a, w.
         distortion: D of each pair, total squared error, shape (pairs,); inf for no constraint.
         classification: C of each pair, h(S|U), nats, shape (pairs,); may be negative; inf for no constraint.
-        tol: as in `vector_gaussian.rate_at`.
+        tol: as in `jaxrd.rdc.gaussian.vector.rate_at`.
 
     Raises:
-        ValueError: as `vector_gaussian.rate_at`, and targets that do not pair up.
+        ValueError: as `jaxrd.rdc.gaussian.vector.rate_at`, and targets that do not pair up.
 
     >>> source = vectors.VectorSource(jnp.diag(jnp.array([2.0, 1.0])), jnp.array([0.0, 1.0]), 0.5)
     >>> round(universal_vector_gaussian_rate(source, [1.0, np.inf], [np.inf, 1.1]).penalty, 3)
@@ -286,6 +290,6 @@ def universal_vector_gaussian_rate(
         raise InputError(f"distortion and classification must have one entry a pair; got {d.shape} and {c.shape}.")
     corner = vectors.rate_at(source, d.min(), c.min(), tol=tol)
     each = [vectors.rate_at(source, *pair, tol=tol) for pair in zip(d, c, strict=True)]
-    fine = all(has_converged(int(point.status)) for point in (corner, *each))
+    fine = all(bool(point.converged) for point in (corner, *each))
     rates, lowers = [float(point.rate) for point in each], [float(point.lower) for point in each]
     return _universal(LIFTED, float(corner.rate), float(corner.lower), rates, lowers, _status(fine))

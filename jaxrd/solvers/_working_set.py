@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers._blahut_arimoto import ascend
-from jaxrd.solvers._interior_point import NEWTON_BYTES, POLISH, follow, opening, ways
+from jaxrd.solvers._interior_point import NEWTON_BYTES, POLISH, follow, newton_solvers, opening
 from jaxrd.solvers.certificate import as_inputs, certify, prepare, ratio
 from jaxrd.solvers.newton import iterative
 
@@ -103,8 +103,8 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
 
         return solve
 
-    cheap = [way for way in ways(source.size, m, dtype) if way is iterative]
-    others = [way for way in ways(source.size, m, dtype) if way is not iterative]
+    cheap = [solver for solver in newton_solvers(source.size, m, dtype) if solver is iterative]
+    others = [solver for solver in newton_solvers(source.size, m, dtype) if solver is not iterative]
 
     def whole(_):
         if m * m * dtype.itemsize > NEWTON_BYTES:

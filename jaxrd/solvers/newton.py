@@ -1,4 +1,4 @@
-"""Newton systems of the interior point, diag(r) K' diag(w) K diag(r) + diag(t): factorised, or met by iterations."""
+"""Solvers of the interior point's Newton systems, diag(r) K' diag(w) K diag(r) + diag(t): by Cholesky or by CG."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from jax.scipy.linalg import cho_solve
 from jaxrd.kernels.dense import DenseKernel
 
 Solve = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
-"""Right-hand side (m,) to the solution (m,), NaN where there is none, and what it leaves of the right-hand side.
+"""(right-hand side, scale) to (solution, residual), each (m,); the solution is NaN where there is none.
 
-The second argument (m,) says by its norm how large what is left may be: the right-hand side itself, or, where that
-mends an earlier solution, the one that both serve.
+The residual's norm is small beside that of the scale: the right-hand side itself, or, where that corrects an earlier
+solution, the right-hand side of their sum.
 """
 
 
 class System(NamedTuple):
-    """One way to solve the systems of a kernel."""
+    """A solver for the Newton systems of one kernel."""
 
     build: Callable[[jax.Array, jax.Array, jax.Array], Solve]  # w (n,) >= 0, r (m,) > 0, t (m,) > 0
     precision: jnp.dtype  # t needs a ridge of a few of its rounding units
 
 
-Way = Callable[[DenseKernel], System]
+NewtonSolver = Callable[[DenseKernel], System]
 
 ENOUGH = 1e-3  # of the right-hand side's norm, left by the iterations: as many steps as exact directions take
 ITERATIONS = 16  # more of them would cost what a factorisation does
@@ -66,7 +66,8 @@ def iterative(kernel: DenseKernel) -> System:
     """Conjugate gradients in float32, scaled to a unit diagonal: two passes over K an iteration.
 
     A few are enough where the Gram matrix is its diagonal and little else, once one large eigenvalue is met: many
-    reproductions in use, each good for letters of its own. On smooth kernels they do not arrive, which ends in NaN.
+    reproductions in use, each good for letters of its own. On smooth kernels CG does not converge: the
+    solution is NaN.
     """
     single = jnp.float32
     rounded = replace(kernel, matrix=kernel.matrix.astype(single))
@@ -97,8 +98,8 @@ def iterative(kernel: DenseKernel) -> System:
 
             start = (jnp.zeros_like(b), b, b, b @ b, jnp.int32(0))
             x, residual, _, square, _ = jax.lax.while_loop(unfinished, iterate, start)
-            arrived = jnp.where(square <= target, scale * x, jnp.nan)
-            return arrived.astype(rhs.dtype), (residual / scale).astype(rhs.dtype)
+            solution = jnp.where(square <= target, scale * x, jnp.nan)
+            return solution.astype(rhs.dtype), (residual / scale).astype(rhs.dtype)
 
         return solve
 

@@ -45,6 +45,7 @@ ALLOWED = {
     "rdc.gaussian": {"_eager", "closed_form", "errors", "pytree", "solution"},
     "rdc.point": {"_readable", "pytree", "solution"},
     "tosc._checked": {"_eager", "errors", "tosc.joint"},
+    "_bracket": {"distortion", "problem", "solution"},
     "_optimum": {"problem"},
     "channel": {"errors", "information", "kernels", "problem", "solution"},
     "critical": {"information", "problem"},
@@ -81,7 +82,7 @@ ALLOWED = {
         "_threads", "problem", "rdc.alternating", "rdc.fixed", "rdc.inputs", "rdc.lifted", "rdc.point",
         "solution",
     },
-    "target": {"_sweep", "distortion", "implicit", "problem", "solution", "solvers"},
+    "target": {"_bracket", "_sweep", "implicit", "problem", "solution", "solvers"},
     "rdc._surface": {"_readable", "_sweep", "problem", "rdc.inverse", "rdc.lifted", "rdc.point", "solution"},
     "rdc.representation": {
         "_readable", "_sweep", "errors", "problem", "rdc.gaussian", "rdc.inputs", "rdc.inverse", "rdc.lifted",
@@ -203,6 +204,33 @@ def test_every_room_exists():
 def test_files_stay_small():
     long = {str(p): n for p in ROOT.rglob("*.py") if (n := len(p.read_text().splitlines())) > 300}
     assert not long, long
+
+
+# Longer than 60 lines while others work on them: a function that is shortened leaves the list.
+LONG = {
+    "cli.codec.encode_command", "cli.encode.encode_command", "cli.limits.limits_command", "cli.rdc.rdc_command",
+    "cli.sweep.sweep_command", "figures.rdc_fig3.compute.rdc_fig3", "figures.rdc_fig6.compute.rdc_fig6",
+    "figures.tosc_fig2.compute.tosc_fig2", "io.read.read_outputs", "plots.limits_axes", "solvers._working_set._solve",
+    "tosc._limits.limits",
+}  # fmt: skip
+
+
+def lines_of(function: ast.FunctionDef) -> int:
+    """Lines without the docstring."""
+    docstring = function.body[0] if ast.get_docstring(function) else None
+    return len(range(function.lineno, function.end_lineno + 1)) - (
+        len(range(docstring.lineno, docstring.end_lineno + 1)) if docstring else 0
+    )
+
+
+def test_functions_stay_short_or_say_why():
+    long = set()
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            excused = isinstance(node, ast.FunctionDef) and "Longer than 60 lines:" in (ast.get_docstring(node) or "")
+            if isinstance(node, ast.FunctionDef) and not excused and lines_of(node) > 60:
+                long.add(f"{module_of(path)}.{node.name}")
+    assert long <= LONG, long - LONG
 
 
 def test_no_function_hides_its_module():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrd.distortion import Structured
+from jaxrd.distortion import expected
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 
@@ -35,7 +35,7 @@ class Bracket(NamedTuple):
 def _silence(problem: Problem) -> Solution:
     """Saying nothing, exact: always the reproduction of least mean distortion, D_max = min_y E d(X,y)."""
     p, d = jnp.asarray(problem.source), problem.distortion
-    mean = d.expected(p) if isinstance(d, Structured) else p @ jnp.where(p[:, None] > 0, d, 0)
+    mean = expected(d, p)
     best = mean.argmin()
     zero = jnp.zeros((), p.dtype)
     reproduction = jnp.zeros(d.shape[1], p.dtype).at[best].set(1)

@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 from jaxrd._eager import is_traced, refuse_tolerance, refuse_unless_whole
 from jaxrd._room import make_room
 from jaxrd._threads import one_blas_thread
-from jaxrd.distortion import Structured
+from jaxrd.distortion import resident
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem, as_arrays, refuse
 from jaxrd.solution import Solution
@@ -48,15 +48,9 @@ def default_batch(problem: Problem) -> int:
     return _lanes(problem)
 
 
-def _held(problem: Problem) -> int:
-    """Numbers in a kernel."""
-    d = problem.distortion
-    return d.resident if isinstance(d, Structured) else d.size
-
-
 def _lanes(problem: Problem) -> int:
     """How many kernels, with their scratch arrays, may be held at once."""
-    return max(1, LANE_BYTES // (4 * _held(problem) * problem.distortion.dtype.itemsize))
+    return max(1, LANE_BYTES // (4 * resident(problem.distortion) * problem.distortion.dtype.itemsize))
 
 
 @partial(jax.jit, static_argnames=("solver", "batch_size"))
@@ -158,7 +152,7 @@ def sweep(
     workers = max(1, min(cores, _lanes(problem) // lanes) if on_cpu else 1)
     call = lanes
     if lanes == 1:
-        call = next((size for most, size in CALLS if _held(problem) <= most), 1)
+        call = next((size for most, size in CALLS if resident(problem.distortion) <= most), 1)
     calls = max(-(-total // call), min(workers, total // lanes))
     # Every so many slopes, not neighbours: what they take changes along the grid; calls alike keep all cores busy.
     parts = [grid[first::calls] for first in range(calls)]

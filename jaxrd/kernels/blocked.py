@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxrd.distortion import PointCloud
-from jaxrd.kernels.dense import ratio
+from jaxrd.kernels.dense import kernel_of
+from jaxrd.kernels.protocol import ratio
 from jaxrd.pytree import register
 
 
@@ -30,6 +31,16 @@ class CloudKernel:
     minima: tuple[jax.Array]  # (n,): min_y d
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(n, m)."""
+        return self.cloud.shape
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """Of K."""
+        return self.cloud.dtype
+
+    @property
     def noise(self) -> float:
         """What the certificate allows for rounding, in rounding units of its sums.
 
@@ -40,12 +51,11 @@ class CloudKernel:
         n, m = self.cloud.shape
         return 4 + jnp.shape(self.cloud.source)[1] + n**0.5 + m**0.5
 
-    @property
-    def matrix(self) -> NoReturn:
-        """Not held.
+    def held(self) -> NoReturn:
+        """Its entries are not held.
 
         Raises:
-            ValueError: always; says what to do instead.
+            InputError: always; says what to do instead.
         """
         self.cloud.__jax_array__()
 
@@ -101,6 +111,7 @@ class CloudKernel:
         return (self._scan(add, jnp.zeros((), q.dtype), weights)[0],)
 
 
+@kernel_of.register(PointCloud)
 def cloud_kernel(cloud: PointCloud, slope: jax.Array) -> CloudKernel:
     """Build the kernel: one pass over the pairs, for the row minima.
 

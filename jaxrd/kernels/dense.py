@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxrd.kernels.protocol import Kernel, ratio
 from jaxrd.pytree import register
 
 BLOCK = (2**15, 2**18)
@@ -17,11 +20,6 @@ NARROW = 16
 """Rows of a block, at least: of fewer the sums take more than they save."""
 PANEL = (500, 1250)
 """Rows of a block whose product with itself is added to a Gram matrix: enough for the product to run at full speed."""
-
-
-def ratio(source: jax.Array, z: jax.Array) -> jax.Array:
-    """p/z where p > 0, else 0: letters of mass zero are masked, so 0/0 is never formed."""
-    return jnp.where(source > 0, source / jnp.where(source > 0, z, 1), 0)
 
 
 @register
@@ -41,6 +39,17 @@ class DenseKernel:
     slopes: tuple[jax.Array, ...]  # one scalar per distortion
     distortions: tuple[jax.Array, ...]  # each (n, m)
     minima: tuple[jax.Array, ...]  # each (n,): min_y d
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, m)."""
+        n, m = self.matrix.shape
+        return n, m
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """Of K."""
+        return self.matrix.dtype
 
     @property
     def noise(self) -> float:
@@ -114,9 +123,30 @@ class DenseKernel:
         # Behind the barrier, or else XLA keeps the excess from building K: as much memory again.
         return tuple(map(of, jax.lax.optimization_barrier(self.distortions), self.minima))
 
-    def restricted(self, columns: jax.Array) -> DenseKernel:
-        """The kernel of some reproductions only, shifted anew; columns: indices, shape (k,)."""
-        return dense_kernel([d[:, columns] for d in self.distortions], self.slopes)
+    def held(self) -> DenseKernel:
+        """Itself."""
+        return self
+
+    def weighted(self, q: jax.Array) -> jax.Array:
+        """K diag(q), shape (n, m)."""
+        return self.matrix * q
+
+    def largest(self, weights: jax.Array) -> jax.Array:
+        """max_x w_x K_xy, shape (m,)."""
+        return (weights[:, None] * self.matrix).max(0)
+
+    def squared_norms(self, rows: jax.Array, columns: jax.Array) -> jax.Array:
+        """sum_x (rows_x K_xy columns_y)^2, shape (m,)."""
+        return ((rows[:, None] * self.matrix * columns) ** 2).sum(0)
+
+    def restricted(self, columns: jax.Array, least: float) -> DenseKernel:
+        """The kernel of some reproductions only, shifted anew, no entry below `least`; columns: indices, shape (k,)."""
+        part = dense_kernel([d[:, columns] for d in self.distortions], self.slopes)
+        return replace(part, matrix=jnp.maximum(part.matrix, least))
+
+    def astype(self, dtype: Any) -> DenseKernel:
+        """The same with K in another dtype."""
+        return replace(self, matrix=self.matrix.astype(dtype))
 
 
 def _divisor(n: int, low: float, high: float) -> int:
@@ -180,3 +210,14 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
     # NaN and what lies below a minimum that is -inf: a letter of mass zero may hold them, and 0 * NaN would spread.
     matrix = jnp.where(total >= 0, jnp.exp(-total), 0)
     return DenseKernel(matrix, feasible, sound, tuple(slopes), tuple(distortions), minima)
+
+
+@singledispatch
+def kernel_of(distortion: Any, slope: jax.Array) -> Kernel:
+    """Build the kernel of a distortion: of an array a `DenseKernel`, else what is registered for its type.
+
+    Args:
+        distortion: n x m.
+        slope: >= 0 (inf allowed), nats per unit of distortion.
+    """
+    return dense_kernel((jnp.asarray(distortion),), (slope,))

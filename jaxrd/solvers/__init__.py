@@ -6,7 +6,7 @@ import jax
 from jax.typing import ArrayLike
 
 from jaxrd import implicit
-from jaxrd.distortion import Structured
+from jaxrd.distortion import is_matrix
 from jaxrd.problem import Problem, as_arrays
 from jaxrd.solution import Solution
 from jaxrd.solvers._blahut_arimoto import blahut_arimoto
@@ -51,7 +51,7 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
     """
     problem = as_arrays(problem)
     m, size = problem.distortion.shape[1], problem.distortion.dtype.itemsize
-    if isinstance(problem.distortion, Structured):
+    if not is_matrix(problem.distortion):
         solver = blahut_arimoto
     elif jax.default_backend() == "cpu" and m >= MANY:
         solver = working_set

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxrd.distortion import Structured
+from jaxrd.distortion import is_matrix
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.certificate import Evaluation, Prepared, as_inputs, certify, evaluate, prepare, scale
@@ -131,7 +131,7 @@ def blahut_arimoto(
     """
     problem, slope, tol = as_inputs(problem, slope, tol)
     if momentum is None:
-        momentum = isinstance(problem.distortion, Structured)
+        momentum = not is_matrix(problem.distortion)
     return _solve(problem, slope, tol, max_steps=max_steps, momentum=momentum)
 
 

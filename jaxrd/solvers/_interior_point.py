@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxrd.kernels.dense import DenseKernel
+from jaxrd.kernels import HeldKernel, ratio
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers._blahut_arimoto import ascend
-from jaxrd.solvers.certificate import as_inputs, certify, prepare, ratio
+from jaxrd.solvers.certificate import as_inputs, certify, prepare
 from jaxrd.solvers.newton import NewtonSolver, System, direct, direct_in_place, direct_in_single, iterative
 
 NEWTON_BYTES = 2**27
@@ -91,7 +91,7 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
     prepared = prepare(problem, slope)
     n, m = problem.distortion.shape
     aim = jnp.asarray(8 * jnp.finfo(slope.dtype).eps) if n * m * m <= SMALL else 0.5 * tol
-    kernel, source = prepared.kernel, prepared.source
+    kernel, source = prepared.kernel.held(), prepared.source
     start = opening(kernel, source)
     q, steps, exhausted = follow(kernel, source, start, aim, max_steps, newton_solvers(n, m, slope.dtype))
     q, e, polish = ascend(prepared, q, 0.5 * tol, POLISH)
@@ -111,18 +111,18 @@ def newton_solvers(n: int, m: int, dtype: jnp.dtype) -> tuple[NewtonSolver, ...]
     return *first, direct
 
 
-def opening(kernel: DenseKernel, source: jax.Array) -> jax.Array:
+def opening(kernel: HeldKernel, source: jax.Array) -> jax.Array:
     """Where to start: as many Blahut-Arimoto steps from the uniform pmf as cost one iteration, if factorised.
 
     Where the optimum uses most letters they save several.
     """
-    n, m = kernel.matrix.shape
+    n, m = kernel.shape
     steps = max(3, (m + m * m // n) // 100)
     return jax.lax.fori_loop(0, steps, lambda _, q: q * kernel.sums(source, q)[1], jnp.full(m, 1 / m, source.dtype))
 
 
 def follow(
-    kernel: DenseKernel,
+    kernel: HeldKernel,
     source: jax.Array,
     pmf: jax.Array,
     aim: jax.Array | float,
@@ -155,7 +155,7 @@ def follow(
     return end.best_q / end.best_q.sum(), end.step, end.step >= max_steps
 
 
-def _start(kernel: DenseKernel, source: jax.Array, pmf: jax.Array) -> _State:
+def _start(kernel: HeldKernel, source: jax.Array, pmf: jax.Array) -> _State:
     """The state at a pmf, of which no letter is left at zero."""
     dtype = source.dtype
     q = jnp.maximum(pmf, 1e-12 if dtype == jnp.float64 else 1e-7)
@@ -178,9 +178,9 @@ def _gap(q: jax.Array, c: jax.Array) -> jax.Array:
     return jnp.log(c.max()) + jnp.log(total)
 
 
-def _step(kernel: DenseKernel, source: jax.Array, systems: Sequence[System], state: _State) -> _State:
+def _step(kernel: HeldKernel, source: jax.Array, systems: Sequence[System], state: _State) -> _State:
     """One iteration: the direction, the step along it, and whether it made progress."""
-    m, last = kernel.matrix.shape[1], len(systems) - 1
+    m, last = kernel.shape[1], len(systems) - 1
     mu = state.q @ state.slack / m
     if last == 0:
         dq, ds = _direction(systems[0], source, state)
@@ -243,7 +243,7 @@ def _direction(system: System, source: jax.Array, state: _State) -> tuple[jax.Ar
 
 
 def _moved(
-    kernel: DenseKernel, source: jax.Array, state: _State, mu: jax.Array, dq: jax.Array, ds: jax.Array
+    kernel: HeldKernel, source: jax.Array, state: _State, mu: jax.Array, dq: jax.Array, ds: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """(q, slack, z) as far along the direction as keeps all of them positive, and whether there was a direction."""
     q, slack, z = state.q, state.slack, state.z
@@ -265,7 +265,8 @@ def _moved(
     # A system not solved leaves NaN: stay, and try the next solver, or again with a larger ridge. The direction is
     # asked, for a vectorised maximum may lose NaN.
     good = jnp.isfinite(dq).all() & jnp.isfinite(ds).all() & jnp.isfinite(new_z).all()
-    return *(jnp.where(good, *pair) for pair in ((new_q, q), (new_slack, slack), (new_z, z))), good
+    q, slack, z = (jnp.where(good, *pair) for pair in ((new_q, q), (new_slack, slack), (new_z, z)))
+    return q, slack, z, good
 
 
 def _restarted(first: _State, state: _State, count: int, patience: int) -> _State:

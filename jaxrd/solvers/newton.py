@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
 
-from jaxrd.kernels.dense import DenseKernel
+from jaxrd.kernels import HeldKernel
 
 Solve = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 """(right-hand side, scale) to (solution, residual), each (m,); the solution is NaN where there is none.
@@ -27,7 +26,7 @@ class System(NamedTuple):
     precision: jnp.dtype  # t needs a ridge of a few of its rounding units
 
 
-NewtonSolver = Callable[[DenseKernel], System]
+NewtonSolver = Callable[[HeldKernel], System]
 
 ENOUGH = 1e-3  # of the right-hand side's norm, left by the iterations: as many steps as exact directions take
 ITERATIONS = 16  # more of them would cost what a factorisation does
@@ -46,23 +45,23 @@ def _factorised(gram: Callable[[jax.Array, jax.Array], jax.Array], precision: jn
     return System(build, precision)
 
 
-def direct(kernel: DenseKernel) -> System:
+def direct(kernel: HeldKernel) -> System:
     """Cholesky in the kernel's precision."""
-    return _factorised(kernel.turned_gram(kernel.matrix.dtype), kernel.matrix.dtype)
+    return _factorised(kernel.turned_gram(kernel.dtype), kernel.dtype)
 
 
-def direct_in_single(kernel: DenseKernel) -> System:
+def direct_in_single(kernel: HeldKernel) -> System:
     """Cholesky in float32, on a copy of the kernel made whether it is reached or not."""
     return _factorised(kernel.turned_gram(jnp.dtype(jnp.float32)), jnp.dtype(jnp.float32))
 
 
-def direct_in_place(kernel: DenseKernel) -> System:
+def direct_in_place(kernel: HeldKernel) -> System:
     """Cholesky in the kernel's precision without a copy of the kernel: slower, and free where it is never reached."""
-    precision = kernel.matrix.dtype
+    precision = kernel.dtype
     return _factorised(lambda w, r: kernel.gram(w, r, precision), precision)
 
 
-def iterative(kernel: DenseKernel) -> System:
+def iterative(kernel: HeldKernel) -> System:
     """Conjugate gradients in float32, scaled to a unit diagonal: two passes over K an iteration.
 
     A few are enough where the Gram matrix is its diagonal and little else, once one large eigenvalue is met: many
@@ -70,11 +69,11 @@ def iterative(kernel: DenseKernel) -> System:
     solution is NaN.
     """
     single = jnp.float32
-    rounded = replace(kernel, matrix=kernel.matrix.astype(single))
+    rounded = kernel.astype(single)
 
     def build(weights, root, diagonal):
         w, r = jnp.sqrt(weights).astype(single), root.astype(single)
-        scale = jax.lax.rsqrt(((w[:, None] * rounded.matrix * r) ** 2).sum(0) + diagonal.astype(single))
+        scale = jax.lax.rsqrt(rounded.squared_norms(w, r) + diagonal.astype(single))
         r, t = r * scale, diagonal.astype(single) * scale**2
 
         def product(v):

@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.kernels import HeldKernel, ratio
 from jaxrd.problem import Problem
-from jaxrd.solvers.certificate import Prepared, evaluate, prepare, ratio
+from jaxrd.solvers.certificate import evaluate, prepare
 from jaxrd.tosc.confidence.resampling import BATCH, Resampled, steepness
 from jaxrd.tosc.curves.confusion import indirect_problem
 from jaxrd.tosc.curves.soft import model_aware_problem
@@ -30,9 +31,8 @@ NEWTON_STEPS = 4  # of a resampled iE&C, whose few samples a cell are no small p
 ENTRANTS = 0.03  # share of a uniform letter that unused letters count for there: a resampling may use them
 
 
-def _inverse_newton(prepared: Prepared, q: jax.Array) -> jax.Array:
+def _inverse_newton(kernel: HeldKernel, source: jax.Array, q: jax.Array) -> jax.Array:
     """(K' diag(p/z^2) K + diag(slack/q))^-1, slack = 1 - c: G^-1 on the letters in use, next to 0 elsewhere."""
-    kernel, source = prepared.kernel, prepared.source
     z, c = kernel.sums(source, q)
     root = jnp.sqrt(q)
     matrix = jnp.tril(kernel.gram(ratio(source, z) / jnp.where(source > 0, z, 1), root, q.dtype))
@@ -71,12 +71,12 @@ def model_aware(
     problem = model_aware_problem(v)
     slope, q = jnp.asarray(slope, v.dtype), jnp.asarray(reproduction, v.dtype)
     prepared = prepare(problem, slope)
-    kernel, source = prepared.kernel, prepared.source
+    kernel, source = prepared.kernel.held(), prepared.source
     z, c = kernel.sums(source, q)
-    share = kernel.matrix / z[:, None]
+    share = kernel.weighted(jnp.ones_like(q)) / z[:, None]
     channel = share * q
     log_partition = slope * kernel.minima[0] - jnp.log(z)
-    inverse = _inverse_newton(prepared, q)
+    inverse = _inverse_newton(kernel, source, q)
     believed = 1 - v
     push = source @ (share * (believed - (channel * believed).sum(1, keepdims=True)))  # dD/dq, and -dc/ds
 
@@ -133,13 +133,13 @@ def indirect(joint: SparseJoint, masses: jax.Array, slope: ArrayLike, reproducti
     problem = Problem(sparse.source, sparse.distortion.dense())
     slope, q = jnp.asarray(slope, joint.dtype), jnp.asarray(reproduction, joint.dtype)
     prepared = prepare(problem, slope)
-    kernel, source = prepared.kernel, prepared.source
+    kernel, source = prepared.kernel.held(), prepared.source
     z = kernel.matvec(q)
-    channel = kernel.matrix * q / z[:, None]
-    loss = (channel * problem.distortion).sum(1)
+    channel = kernel.weighted(q) / z[:, None]
+    loss = (channel * jnp.asarray(problem.distortion)).sum(1)
     log_partition = slope * kernel.minima[0] - jnp.log(z)
     distortion = source @ loss
-    inverse = _inverse_newton(prepared, jnp.maximum(q, ENTRANTS / q.size))
+    inverse = _inverse_newton(kernel, source, jnp.maximum(q, ENTRANTS / q.size))
 
     def replicate(mass):
         own = prepare(indirect_problem(replace(joint, mass=mass)), slope)

@@ -42,7 +42,7 @@ class Problem:
     distortion: jax.Array | np.ndarray | Structured
 
 
-def refuse_others(problem: object) -> None:
+def _refuse_others(problem: object) -> None:
     """Refuse what is no Problem of arrays.
 
     Raises:
@@ -84,7 +84,7 @@ def as_arrays(problem: Problem) -> Problem:
     Raises:
         InputError: the shapes do not belong together.
     """
-    refuse_others(problem)
+    _refuse_others(problem)
     given = jax.tree.leaves(problem)
     narrow = jax.dtypes.canonicalize_dtype(np.float64) != np.float64
     if narrow and any(isinstance(a, np.ndarray) and a.dtype == np.float64 for a in given):
@@ -161,7 +161,7 @@ def validate(problem: Problem, *, tolerance: float = 1e-6) -> None:
             mass NaN or -inf in the distortion, or no reproduction that is not forbidden; points that are not finite,
             pairs out of range or listed twice, a negative discount.
     """
-    refuse_others(problem)
+    _refuse_others(problem)
     source = np.asarray(problem.source)
     as_arrays(Problem(source.astype(np.float32), _narrowed(problem.distortion)))  # the shapes
     refuse(problem)

@@ -17,7 +17,7 @@ from jaxrd.solvers import solve
 from jaxrd.solvers._interior_point import SMALL
 from jaxrd.solvers.certificate import as_inputs
 
-MAX_SOLVES = 60
+_MAX_SOLVES = 60
 
 
 @partial(jax.jit, static_argnames=("solver", "max_solves", "along_rate"))
@@ -44,7 +44,7 @@ def rate_at(
     *,
     solver: Solver = solve,
     tol: ArrayLike | None = None,
-    max_solves: int = MAX_SOLVES,
+    max_solves: int = _MAX_SOLVES,
 ) -> Solution:
     """The rate-distortion function at a given distortion, R(D) = min I(X;Y) subject to E d(X,Y) <= D, certified.
 
@@ -87,7 +87,7 @@ def distortion_at(
     *,
     solver: Solver = solve,
     tol: ArrayLike | None = None,
-    max_solves: int = MAX_SOLVES,
+    max_solves: int = _MAX_SOLVES,
 ) -> Solution:
     """The distortion-rate function at a given rate, D(R) = min E d(X,Y) subject to I(X;Y) <= R, certified.
 

@@ -196,6 +196,19 @@ def test_rooms_import_only_what_is_listed_above_them():
         above.add(room)
 
 
+def test_kernels_alone_know_how_a_distortion_is_stored():
+    """No file outside kernels/ and distortion/ reads `.matrix` or names a class of storage to ask for it."""
+    storages = {"PointCloud", "SparseDiscount", "DenseKernel", "CloudKernel", "SparseKernel"}
+    for path in ROOT.rglob("*.py"):
+        if room_of(module_of(path)) in {"kernels", "distortion"}:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not (isinstance(node, ast.Attribute) and node.attr == "matrix"), f"{path}:{node.lineno}"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+                asked = {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)}
+                assert not asked & storages, f"{path}:{node.lineno}"
+
+
 def test_every_room_exists():
     modules = {module_of(path) for path in ROOT.rglob("*.py")}
     assert set(ALLOWED) <= modules, set(ALLOWED) - modules

@@ -112,7 +112,7 @@ class CloudKernel:
 
 
 @kernel_of.register(PointCloud)
-def cloud_kernel(cloud: PointCloud, slope: jax.Array) -> CloudKernel:
+def _cloud_kernel(cloud: PointCloud, slope: jax.Array) -> CloudKernel:
     """Build the kernel: one pass over the pairs, for the row minima.
 
     Args:

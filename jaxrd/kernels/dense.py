@@ -14,11 +14,11 @@ import jax.numpy as jnp
 from jaxrd.kernels.protocol import Kernel, ratio
 from jaxrd.pytree import register
 
-BLOCK = (2**15, 2**18)
+_BLOCK = (2**15, 2**18)
 """Entries of a block of rows of K that a core's cache holds: least, most."""
-NARROW = 16
+_NARROW = 16
 """Rows of a block, at least: of fewer the sums take more than they save."""
-PANEL = (500, 1250)
+_PANEL = (500, 1250)
 """Rows of a block whose product with itself is added to a Gram matrix: enough for the product to run at full speed."""
 
 
@@ -88,7 +88,7 @@ class DenseKernel:
     def turned_gram(self, dtype: jnp.dtype) -> Callable[[jax.Array, jax.Array], jax.Array]:
         """`gram` for repeated use, on a transposed copy of K in `dtype`: XLA on CPU multiplies that faster."""
         (n, m), k = self.matrix.shape, _strip(self.matrix.shape[1])
-        blocks = self.matrix.reshape(-1, _divisor(n, *PANEL), m)
+        blocks = self.matrix.reshape(-1, _divisor(n, *_PANEL), m)
         turned = jax.lax.map(lambda block: block.astype(dtype).T, blocks)
 
         def gram(weights: jax.Array, scale: jax.Array) -> jax.Array:
@@ -158,8 +158,8 @@ def _divisor(n: int, low: float, high: float) -> int:
 
 def _rows(n: int, m: int) -> int:
     """Rows of a block that stays in the cache."""
-    least, most = BLOCK
-    return _divisor(n, max(NARROW, least / m), most / m)
+    least, most = _BLOCK
+    return _divisor(n, max(_NARROW, least / m), most / m)
 
 
 def _strip(m: int) -> int:

@@ -82,7 +82,7 @@ class SparseKernel:
 
 
 @kernel_of.register(SparseDiscount)
-def sparse_kernel(distortion: SparseDiscount, slope: jax.Array) -> SparseKernel:
+def _sparse_kernel(distortion: SparseDiscount, slope: jax.Array) -> SparseKernel:
     """Build the kernel.
 
     Args:

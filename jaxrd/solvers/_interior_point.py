@@ -19,14 +19,14 @@ from jaxrd.solvers.newton import NewtonSolver, System, direct, direct_in_place, 
 
 NEWTON_BYTES = 2**27
 """Largest m x m Newton matrix worth its memory and its m^3: 4096 letters in float64, 5792 in float32."""
-PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
+_PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
 SMALL = 10**5  # n m^2 up to which rounding-level accuracy costs next to nothing: there the iteration runs on past tol
-MIXED = 5 * 10**7  # n m^2 from which the Newton matrix is formed and factorised in float32 while that serves
-ITERATIVE = 200  # reproductions from which, in problems that large, conjugate gradients are tried before
-RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
-SHRINK = (0.95, 0.5)  # of any z, at most, in a step: while the gap improves, and after STALE iterations without
-STALE = 4
-CENTRE = 1e-3  # q stays above this share of mu, which the central path (q = mu / slack, slack <= 1) never undercuts
+_MIXED = 5 * 10**7  # n m^2 from which the Newton matrix is formed and factorised in float32 while that serves
+_ITERATIVE = 200  # reproductions from which, in problems that large, conjugate gradients are tried before
+_RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
+_SHRINK = (0.95, 0.5)  # of any z, at most, in a step: while the gap improves, and after _STALE iterations without
+_STALE = 4
+_CENTRE = 1e-3  # q stays above this share of mu, which the central path (q = mu / slack, slack <= 1) never undercuts
 POLISH = 500  # Blahut-Arimoto steps that may follow: they lift letters of tiny mass at once
 
 
@@ -103,9 +103,9 @@ def newton_solvers(n: int, m: int, dtype: jnp.dtype) -> tuple[NewtonSolver, ...]
     # Where lanes are vmapped every solver would run for each: accelerators keep to one.
     if jax.default_backend() != "cpu" or n * m * m <= SMALL:
         return (direct,)
-    large = n * m * m >= MIXED
+    large = n * m * m >= _MIXED
     # Where K is too long for the cache, few columns cost less to multiply with each other than some passes over K.
-    first = () if large and m < ITERATIVE else (iterative,)
+    first = () if large and m < _ITERATIVE else (iterative,)
     if large and dtype == jnp.float64:
         return *first, direct_in_single, direct_in_place
     return *first, direct
@@ -128,7 +128,7 @@ def follow(
     aim: jax.Array | float,
     max_steps: int,
     solvers: Sequence[NewtonSolver] = (direct,),
-    patience: int = PATIENCE,
+    patience: int = _PATIENCE,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Follow the central path until the gap is within `aim`.
 
@@ -162,7 +162,7 @@ def _start(kernel: HeldKernel, source: jax.Array, pmf: jax.Array) -> _State:
     q = q / q.sum()
     z = kernel.matvec(q)
     c = kernel.rmatvec(ratio(source, z))
-    slack, ridge, none = jnp.maximum(1 - c, 1e-3), jnp.asarray(RIDGE, dtype), jnp.int32(0)
+    slack, ridge, none = jnp.maximum(1 - c, 1e-3), jnp.asarray(_RIDGE, dtype), jnp.int32(0)
     return _State(q, slack, z, c, ridge, q, _gap(q, c), none, none, none, none)
 
 
@@ -253,11 +253,11 @@ def _moved(
     new_slack = jnp.maximum(slack + dual * ds, least)
     new_q = q + primal * dq
     # Near the central path letters of tiny mass keep c finite, and 1/z stays near its linearisation.
-    new_q = jnp.maximum(new_q, jnp.maximum(CENTRE * (new_q @ new_slack) / q.shape[0], least))
+    new_q = jnp.maximum(new_q, jnp.maximum(_CENTRE * (new_q @ new_slack) / q.shape[0], least))
     new_z = kernel.matvec(new_q)
     # No z may lose too much: 1/z would leave its linearisation. z is linear, so that a shorter step is free. Steps
     # that lose 95 % can come back to where they began, again and again: shorter ones leave such a cycle.
-    most = jnp.where(state.stale < STALE, *SHRINK)
+    most = jnp.where(state.stale < _STALE, *_SHRINK)
     shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, most)
 
     new_q = (1 - shorter) * q + shorter * new_q  # exact where the step is whole

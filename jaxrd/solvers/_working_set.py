@@ -18,19 +18,19 @@ from jaxrd.solvers._interior_point import NEWTON_BYTES, POLISH, follow, newton_s
 from jaxrd.solvers.certificate import Prepared, as_inputs, certify, prepare
 from jaxrd.solvers.newton import iterative
 
-SIZES = (128, 256, 512)  # reproductions in a working set; each is compiled
-ROUNDS = 5  # of one size, before the next is tried
-PROGRESS = 0.2  # a round that leaves more of the gap than this moves on to the next size
-NEWCOMERS = 4  # at most one in so many of a set is admitted for violating c <= 1
-CROWDING = 8  # a set this many times the effective number of reproductions in use has been enough
-FALLBACK_STEPS = 10_000  # Blahut-Arimoto steps where every set failed and no m x m matrix fits
+_SIZES = (128, 256, 512)  # reproductions in a working set; each is compiled
+_ROUNDS = 5  # of one size, before the next is tried
+_PROGRESS = 0.2  # a round that leaves more of the gap than this moves on to the next size
+_NEWCOMERS = 4  # at most one in so many of a set is admitted for violating c <= 1
+_CROWDING = 8  # a set this many times the effective number of reproductions in use has been enough
+_FALLBACK_STEPS = 10_000  # Blahut-Arimoto steps where every set failed and no m x m matrix fits
 
 
 class _State(NamedTuple):
     q: jax.Array  # (m,), zero outside the set
     priority: jax.Array  # (m,): the set is where it is largest
     gap: jax.Array  # over all m
-    size: jax.Array  # index into SIZES, len(SIZES) for the whole problem
+    size: jax.Array  # index into _SIZES, len(_SIZES) for the whole problem
     round: jax.Array  # of this size
     steps: jax.Array
     done: jax.Array
@@ -79,7 +79,7 @@ def working_set(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = N
 def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
     prepared = prepare(problem, slope)
     m = problem.distortion.shape[1]
-    sizes = [k for k in SIZES if 2 * k <= m + SIZES[0]]
+    sizes = [k for k in _SIZES if 2 * k <= m + _SIZES[0]]
 
     def advance(state: _State) -> _State:
         return _round(prepared, sizes, state, 0.5 * tol, max_steps)
@@ -102,7 +102,7 @@ def _start(prepared: Prepared, sizes: list[int], aim: jax.Array, max_steps: int)
 
     q = jax.lax.fori_loop(0, 3, lambda _, q: q * _sums(kernel, source, q)[1], jnp.full(m, 1 / m, dtype))
     effective = _share(kernel, source, q, _sums(kernel, source, q)[0]).sum()
-    crowded = (CROWDING * effective > jnp.asarray([*sizes, m])[:-1]).sum()
+    crowded = (_CROWDING * effective > jnp.asarray([*sizes, m])[:-1]).sum()
     gap, steps = jnp.asarray(jnp.inf, dtype), jnp.int32(0)
     if iterative in newton_solvers(source.size, m, dtype):
         q, steps, gap = jax.lax.cond(crowded > 0, attempt, lambda q: (q, steps, gap), q)
@@ -119,8 +119,8 @@ def _round(prepared: Prepared, sizes: list[int], state: _State, aim: jax.Array, 
     q, spent = jax.lax.switch(state.size, [*sets, lambda _: _whole(prepared, aim, max_steps)], state.priority)
     z, c = _sums(kernel, source, q)
     gap = jnp.log(c.max())
-    worst = jnp.argsort(jnp.argsort(-c)) < capacity[state.size] // NEWCOMERS
-    slow = ~(gap <= PROGRESS * state.gap) | (state.round + 1 >= ROUNDS)
+    worst = jnp.argsort(jnp.argsort(-c)) < capacity[state.size] // _NEWCOMERS
+    slow = ~(gap <= _PROGRESS * state.gap) | (state.round + 1 >= _ROUNDS)
     return _State(
         q,
         jnp.where(worst & (c > 1), 2 + c / c.max(), _share(kernel, source, q, z)),
@@ -147,7 +147,7 @@ def _whole(prepared: Prepared, aim: jax.Array, max_steps: int) -> tuple[jax.Arra
     kernel, source = prepared.kernel.held(), prepared.source
     dtype, m = source.dtype, kernel.shape[1]
     if m * m * dtype.itemsize > NEWTON_BYTES:
-        q, _, steps = ascend(prepared, jnp.full(m, 1 / m, dtype), aim, FALLBACK_STEPS)
+        q, _, steps = ascend(prepared, jnp.full(m, 1 / m, dtype), aim, _FALLBACK_STEPS)
         return q, steps
     factorised = [solver for solver in newton_solvers(source.size, m, dtype) if solver is not iterative]
     q, steps, _ = follow(kernel, source, opening(kernel, source), aim, max_steps, factorised)

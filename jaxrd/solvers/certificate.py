@@ -56,7 +56,7 @@ def as_inputs(
     else:
         refuse_unless(lambda x: ~np.isnan(x), target, scalar, "a number")
     # A pmf rounded to fewer digits must not void the certificate.
-    return Problem(normalised(problem.source), problem.distortion), scalar, default_tolerance(dtype, tol)
+    return Problem(normalised(problem.source), problem.distortion), scalar, _default_tolerance(dtype, tol)
 
 
 def prepare(problem: Problem, slope: jax.Array) -> Prepared:
@@ -69,7 +69,7 @@ def prepare(problem: Problem, slope: jax.Array) -> Prepared:
     return Prepared(kernel, jnp.where(kernel.feasible & kernel.sound, source, 0), slope, sendable, sound)
 
 
-def default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
+def _default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
     """The caller's tolerance; by default 1e-9 nat in float64, 1e-5 in float32.
 
     Raises:
@@ -79,7 +79,7 @@ def default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
     return jnp.asarray((1e-9 if dtype == jnp.float64 else 1e-5) if tol is None else tol, dtype)
 
 
-LOOSEST = 1e-2
+_LOOSEST = 1e-2
 """The largest gap, in nats relative to max(1, L - s E[min_y d]), that is CONVERGED where `tol` is smaller than this."""
 
 
@@ -136,7 +136,7 @@ def certify(
     gap = jnp.maximum(e.gap, 0) + kernel.noise * eps * (1 + e.objective + excess + offset)
 
     # A large offset of d makes L large and its last digits too: they may not pass for convergence of the rate.
-    allowed = jnp.minimum(tol * scale(e.objective + offset), jnp.maximum(tol, LOOSEST) * scale(e.objective))
+    allowed = jnp.minimum(tol * scale(e.objective + offset), jnp.maximum(tol, _LOOSEST) * scale(e.objective))
     status = jnp.where(gap <= allowed, Status.CONVERGED, unfinished)
     sane = jnp.isfinite(gap) & jnp.isfinite(rate) & jnp.isfinite(distortion) & (slope >= 0)
     status = jnp.where(sane, status, Status.NONFINITE)

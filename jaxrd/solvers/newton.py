@@ -11,7 +11,7 @@ from jax.scipy.linalg import cho_solve
 
 from jaxrd.kernels import HeldKernel
 
-Solve = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+_Solve = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 """(right-hand side, scale) to (solution, residual), each (m,); the solution is NaN where there is none.
 
 The residual's norm is small beside that of the scale: the right-hand side itself, or, where that corrects an earlier
@@ -22,14 +22,14 @@ solution, the right-hand side of their sum.
 class System(NamedTuple):
     """A solver for the Newton systems of one kernel."""
 
-    build: Callable[[jax.Array, jax.Array, jax.Array], Solve]  # w (n,) >= 0, r (m,) > 0, t (m,) > 0
+    build: Callable[[jax.Array, jax.Array, jax.Array], _Solve]  # w (n,) >= 0, r (m,) > 0, t (m,) > 0
     precision: jnp.dtype  # t needs a ridge of a few of its rounding units
 
 
 NewtonSolver = Callable[[HeldKernel], System]
 
-ENOUGH = 1e-3  # of the right-hand side's norm, left by the iterations: as many steps as exact directions take
-ITERATIONS = 16  # more of them would cost what a factorisation does
+_ENOUGH = 1e-3  # of the right-hand side's norm, left by the iterations: as many steps as exact directions take
+_ITERATIONS = 16  # more of them would cost what a factorisation does
 
 
 def _factorised(gram: Callable[[jax.Array, jax.Array], jax.Array], precision: jnp.dtype) -> System:
@@ -81,11 +81,11 @@ def iterative(kernel: HeldKernel) -> System:
 
         def solve(rhs, whole):
             b = scale * rhs.astype(single)
-            target = ENOUGH**2 * ((scale * whole.astype(single)) ** 2).sum()
+            target = _ENOUGH**2 * ((scale * whole.astype(single)) ** 2).sum()
 
             def unfinished(state):
                 _, _, _, square, count = state
-                return (square > target) & (count < ITERATIONS)
+                return (square > target) & (count < _ITERATIONS)
 
             def iterate(state):
                 x, residual, direction, square, count = state

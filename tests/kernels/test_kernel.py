@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from jaxrd.kernels.dense import BLOCK, NARROW, _rows, dense_kernel
+from jaxrd.kernels.dense import _BLOCK, _NARROW, _rows, dense_kernel
 
 SHAPES = [(1000, 400), (1009, 300), (5000, 60), (3, 4), (7, 4000)]  # 1009 is prime: no blocks
 
@@ -59,4 +59,4 @@ def test_blocks_divide_the_rows_and_fit():
         for m in (1, 30, 1000):
             rows = _rows(n, m)
             assert n % rows == 0
-            assert rows == n or (rows >= NARROW and BLOCK[0] <= rows * m <= BLOCK[1])
+            assert rows == n or (rows >= _NARROW and _BLOCK[0] <= rows * m <= _BLOCK[1])

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 
 from jaxrd.problem import Problem
 
-ITERATIONS = 40
-CENTRING = 0.05  # of the complementarity, aimed at by each step
-USED = 1e3  # q_y over 1 - c_y of a letter in use; at a critical slope both vanish alike, and the letter is left out
-POLISH = 3  # Newton steps on the support alone
-RIDGE = 100.0  # in rounding units of the scaled Gram matrix, whose largest eigenvalue is at most one
+_ITERATIONS = 40
+_CENTRING = 0.05  # of the complementarity, aimed at by each step
+_USED = 1e3  # q_y over 1 - c_y of a letter in use; at a critical slope both vanish alike, and the letter is left out
+_POLISH = 3  # Newton steps on the support alone
+_RIDGE = 100.0  # in rounding units of the scaled Gram matrix, whose largest eigenvalue is at most one
 
 
 class Terms(NamedTuple):
@@ -85,7 +85,7 @@ def support_solver(
     """
     a = t.kernel * (jnp.sqrt(jnp.asarray(problem.source)) / t.z)[:, None] * root
     matrix = jnp.matmul(a.T, a, precision=jax.lax.Precision.HIGHEST) + jnp.diag(jnp.broadcast_to(diagonal, root.shape))
-    ridge = RIDGE * jnp.finfo(root.dtype).eps
+    ridge = _RIDGE * jnp.finfo(root.dtype).eps
     factor = jnp.linalg.cholesky(matrix + ridge * jnp.eye(root.size, dtype=root.dtype))
 
     def solve(v):
@@ -179,7 +179,7 @@ def optimum(kind: str, problem: Problem, target: jax.Array, q: jax.Array, slope:
     def advance(state: _State) -> _State:
         q, slack, slope, mu, _ = state
         t = terms(problem, slope, q)
-        centre = CENTRING * mu / q
+        centre = _CENTRING * mu / q
         dq, ds = newton(t, q, slope, t.c - 1 + centre, slack)
         dslack = centre - slack - slack / q * dq
         primal, dual = _longest(q, dq, 0.99), _longest(slack, dslack, 0.99)
@@ -190,14 +190,14 @@ def optimum(kind: str, problem: Problem, target: jax.Array, q: jax.Array, slope:
         return _State(q, slack, slope, q @ slack / m, state.step + 1)
 
     def unfinished(state: _State):  # not true of NaN: that ends it
-        return (state.step < ITERATIONS) & (state.mu > 1e-3 * eps**1.25)
+        return (state.step < _ITERATIONS) & (state.mu > 1e-3 * eps**1.25)
 
     c = terms(problem, slope, q).c
     mu = jnp.clip(jnp.log(c.max()), 100 * eps, 1e-2) / m
     q = jnp.maximum(q, mu)
     slack = jnp.maximum(1 - c, mu / q)
     end = jax.lax.while_loop(unfinished, advance, _State(q, slack, slope, q @ slack / m, jnp.int32(0)))
-    used = end.q > USED * end.slack
+    used = end.q > _USED * end.slack
 
     def polish(_, state):
         q, slope, _ = state
@@ -210,7 +210,7 @@ def optimum(kind: str, problem: Problem, target: jax.Array, q: jax.Array, slope:
         return q + _longest(q, dq, 0.9) * dq, slope, change
 
     start = jnp.where(used, end.q, 0), end.slope, jnp.asarray(jnp.inf, dtype)
-    q, slope, change = jax.lax.fori_loop(0, POLISH, polish, start)
+    q, slope, change = jax.lax.fori_loop(0, _POLISH, polish, start)
     violation = (terms(problem, slope, q).c - 1).max()
     # In float32 a step of 4 sqrt(eps) still left derivatives off by .011 of their value.
     sound = (change <= 2 * eps**0.5) & (violation <= 100 * eps**0.75)

@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 from jaxrd._eager import is_traced, refuse_tolerance, refuse_unless_whole
 from jaxrd._room import make_room
 from jaxrd._threads import one_blas_thread
-from jaxrd.distortion import Structured
+from jaxrd.distortion import resident
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem, as_arrays, refuse
 from jaxrd.solution import Solution
@@ -24,9 +24,9 @@ from jaxrd.solvers import solve
 
 Solver = Callable[..., Solution]
 
-LANE_BYTES = 2**31
+_LANE_BYTES = 2**31
 """What the kernels of the slopes solved at the same time may take."""
-CALLS = ((2**14, 32), (2**21, 8))
+_CALLS = ((2**14, 32), (2**21, 8))
 """Entries of the distortion up to which a compiled call solves so many slopes, one after another: a call has its price,
 and its memory is mapped and cleared anew."""
 
@@ -41,22 +41,16 @@ def refuse_names(solver: object, like: str = "jaxrd.interior_point") -> None:
         raise InputError(f"solver must be a function such as {like}; got {solver!r}.")
 
 
-def default_batch(problem: Problem) -> int:
+def _default_batch(problem: Problem) -> int:
     """Slopes to vmap together: one on CPU, where lax.map wins, as many as fit on an accelerator, where vmap does."""
     if jax.default_backend() == "cpu":
         return 1
     return _lanes(problem)
 
 
-def _held(problem: Problem) -> int:
-    """Numbers in a kernel."""
-    d = problem.distortion
-    return d.resident if isinstance(d, Structured) else d.size
-
-
 def _lanes(problem: Problem) -> int:
     """How many kernels, with their scratch arrays, may be held at once."""
-    return max(1, LANE_BYTES // (4 * _held(problem) * problem.distortion.dtype.itemsize))
+    return max(1, _LANE_BYTES // (4 * resident(problem.distortion) * problem.distortion.dtype.itemsize))
 
 
 @partial(jax.jit, static_argnames=("solver", "batch_size"))
@@ -147,7 +141,7 @@ def sweep(
     if batch_size is not None:
         refuse_unless_whole("batch_size", batch_size, 1)
     total = grid.shape[0]
-    lanes = min(batch_size or default_batch(problem), total)
+    lanes = min(batch_size or _default_batch(problem), total)
     if traced:
         return _batch(problem, grid, tol, solver=solver, batch_size=lanes)
     if not (grid >= 0).all():
@@ -158,7 +152,7 @@ def sweep(
     workers = max(1, min(cores, _lanes(problem) // lanes) if on_cpu else 1)
     call = lanes
     if lanes == 1:
-        call = next((size for most, size in CALLS if _held(problem) <= most), 1)
+        call = next((size for most, size in _CALLS if resident(problem.distortion) <= most), 1)
     calls = max(-(-total // call), min(workers, total // lanes))
     # Every so many slopes, not neighbours: what they take changes along the grid; calls alike keep all cores busy.
     parts = [grid[first::calls] for first in range(calls)]

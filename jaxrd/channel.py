@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxrd.errors import InputError
 from jaxrd.information import normalised
-from jaxrd.kernels.dense import dense_kernel
+from jaxrd.kernels import kernel_of
 from jaxrd.problem import Problem, as_arrays, refuse
 from jaxrd.solution import Solution
 
@@ -50,8 +50,8 @@ def optimal_channel(problem: Problem, solution: Solution) -> jax.Array:
 
 @jax.jit
 def _channel(problem: Problem, slope: jax.Array, reproduction: jax.Array) -> jax.Array:
-    kernel = dense_kernel((jnp.asarray(problem.distortion),), (slope,))
-    joint = jnp.where(kernel.sound[:, None], kernel.matrix * reproduction, 0)
+    kernel = kernel_of(problem.distortion, slope).held()
+    joint = jnp.where(kernel.sound[:, None], kernel.weighted(reproduction), 0)
     total = joint.sum(1, keepdims=True)
     channel = jnp.where(total > 0, joint / jnp.where(total > 0, total, 1), 0)
     p = normalised(problem.source)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxrd.information import normalised
 from jaxrd.problem import Problem, as_arrays, refuse
 
-STEPS = 200
+_STEPS = 200
 
 
 def critical_slope(problem: Problem) -> jax.Array:
@@ -72,7 +72,7 @@ def _critical_slope(problem: Problem) -> jax.Array:
         return new, jnp.abs(new - t) > 4 * eps * t, step + 1
 
     start = (jnp.ones((), p.dtype), jnp.bool_(True), jnp.int32(0))
-    root = unit * jax.lax.while_loop(lambda state: state[1] & (state[2] < STEPS), newton, start)[0]
+    root = unit * jax.lax.while_loop(lambda state: state[1] & (state[2] < _STEPS), newton, start)[0]
     tie = jnp.where(other, mean, jnp.inf).min() <= mean[best]
     found = jnp.where(tie | ~jnp.isfinite(mean[best]), 0, jnp.where(gains.any(), root, jnp.inf))
     return jnp.where(sound, found, jnp.nan)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from jaxrd.distortion import Structured
 from jaxrd.information import normalised
 from jaxrd.problem import Problem, as_arrays, refuse
 
@@ -35,8 +34,7 @@ def distortion_range(problem: Problem) -> tuple[jax.Array, jax.Array]:
     """
     problem = as_arrays(problem)
     refuse(problem)
-    if isinstance(problem.distortion, Structured):
-        jnp.asarray(problem.distortion)  # says what to pass instead
+    jnp.asarray(problem.distortion)  # where it is no matrix this says what to pass instead
     return _range(problem)
 
 

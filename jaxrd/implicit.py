@@ -15,7 +15,7 @@ from jaxrd._optimum import Terms, least_of_rows, missing, optimum, response, sup
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 
-CORRECTIONS = 3  # of a tangent, for the ridge: they mend all but undetermined directions
+_CORRECTIONS = 3  # of a tangent, for the ridge: they mend all but undetermined directions
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -31,7 +31,7 @@ def _(kind, primals, tangents):
     q, slope = _stationary(kind, problem, target, q, slope)
     t = terms(problem, slope, q)
     root = jnp.where(q > 0, jnp.sqrt(jnp.where(q > 0, q, 1)), 0)
-    solve = support_solver(problem, t, root, corrections=CORRECTIONS)
+    solve = support_solver(problem, t, root, corrections=_CORRECTIONS)
 
     # On the support c_y = 1 stays: G q' = c', G = K' diag(p/z^2) K.
     def conditions(problem, target):

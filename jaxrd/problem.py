@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxrd._eager import known, refuse_unless, refuse_weights
-from jaxrd.distortion import PointCloud, SparseDiscount, Structured
+from jaxrd._eager import known, refuse_weights
+from jaxrd.distortion import Structured
 from jaxrd.errors import InputError
 from jaxrd.pytree import register
 
@@ -39,10 +39,10 @@ class Problem:
     """
 
     source: jax.Array | np.ndarray
-    distortion: jax.Array | np.ndarray | PointCloud | SparseDiscount
+    distortion: jax.Array | np.ndarray | Structured
 
 
-def refuse_others(problem: object) -> None:
+def _refuse_others(problem: object) -> None:
     """Refuse what is no Problem of arrays.
 
     Raises:
@@ -84,7 +84,7 @@ def as_arrays(problem: Problem) -> Problem:
     Raises:
         InputError: the shapes do not belong together.
     """
-    refuse_others(problem)
+    _refuse_others(problem)
     given = jax.tree.leaves(problem)
     narrow = jax.dtypes.canonicalize_dtype(np.float64) != np.float64
     if narrow and any(isinstance(a, np.ndarray) and a.dtype == np.float64 for a in given):
@@ -123,15 +123,8 @@ def refuse(problem: Problem) -> None:
     source, distortion = known(problem.source), problem.distortion
     if source is None:
         return
-    if isinstance(distortion, PointCloud):
-        _finite(distortion.source, "source points", _occurs(source))
-        _finite(distortion.reproduction, "reproduction points")
-        return
-    if isinstance(distortion, SparseDiscount):
-        rows = known(distortion.rows)
-        _in_range(distortion)
-        _finite(distortion.ceiling, "ceiling")
-        _finite(distortion.discount, "discount", ... if rows is None else _occurs(source).take(rows, mode="clip"))
+    if isinstance(distortion, Structured):
+        distortion.refuse(_occurs(source))
         return
     if jax.default_backend() != "cpu" and not _doubtful(distortion):
         return
@@ -168,15 +161,14 @@ def validate(problem: Problem, *, tolerance: float = 1e-6) -> None:
             mass NaN or -inf in the distortion, or no reproduction that is not forbidden; points that are not finite,
             pairs out of range or listed twice, a negative discount.
     """
-    refuse_others(problem)
+    _refuse_others(problem)
     source = np.asarray(problem.source)
     as_arrays(Problem(source.astype(np.float32), _narrowed(problem.distortion)))  # the shapes
     refuse(problem)
     if abs(source.sum() - 1) > tolerance:
         raise InputError(f"source must sum to 1; got {source.sum():.6g}. Pass source / source.sum() if that was meant.")
-    if isinstance(problem.distortion, SparseDiscount):
-        _validate_pairs(problem.distortion)
     if isinstance(problem.distortion, Structured):
+        problem.distortion.validate()
         return
     lost = _occurs(source) & np.isposinf(np.asarray(problem.distortion)).all(1)
     if lost.any():
@@ -193,27 +185,3 @@ def _narrowed(distortion):
 def _occurs(source: np.ndarray) -> np.ndarray:
     """Letters whose mass counts: XLA takes numbers below the least normal one for zero."""
     return source >= np.finfo(np.result_type(source.dtype, np.float32)).tiny
-
-
-def _finite(values, what: str, where: Any = ...) -> None:
-    array = known(values)
-    if array is not None:
-        refuse_unless(np.isfinite, what, array[where], "finite")
-
-
-def _in_range(distortion: SparseDiscount) -> None:
-    pairs = distortion.rows, distortion.columns
-    for name, values, count in zip(("rows", "columns"), pairs, distortion.shape, strict=True):
-        index = known(values)
-        if index is not None and index.size and not 0 <= index.min() <= index.max() < count:
-            raise InputError(f"{name} must lie in 0..{count - 1}; got {index.min()} to {index.max()}.")
-
-
-def _validate_pairs(distortion: SparseDiscount) -> None:
-    if (np.asarray(distortion.discount) < 0).any():
-        raise InputError(f"discount must be >= 0; got {np.min(distortion.discount):.6g}.")
-    indices = np.stack([np.asarray(distortion.rows), np.asarray(distortion.columns)])
-    pairs, times = np.unique(indices, axis=1, return_counts=True)
-    if (times > 1).any():
-        x, y = pairs[:, times.argmax()]
-        raise InputError(f"no pair may be listed twice; ({x}, {y}) is.")

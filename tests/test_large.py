@@ -28,9 +28,8 @@ from jaxrd import (
 from jaxrd.closed_form import categorical
 from jaxrd.distortion import PointCloud, SparseDiscount, pairwise_squares, squared_error
 from jaxrd.errors import InputError
-from jaxrd.kernels.blocked import cloud_kernel
-from jaxrd.kernels.dense import dense_kernel, ratio
-from jaxrd.kernels.sparse import sparse_kernel
+from jaxrd.kernels import kernel_of, ratio
+from jaxrd.kernels.dense import dense_kernel
 from jaxrd.solvers._blahut_arimoto import _solve
 
 SLOPES = (0.0, 1e-3, 0.7, 30.0, 1e3, np.inf)
@@ -79,7 +78,7 @@ def discounts(draw):
 @jax.jit
 def methods(distortion, matrix, slope, p, w, q):
     """What every method of the kernel says, and what the matrix does."""
-    kernel = (cloud_kernel if isinstance(distortion, PointCloud) else sparse_kernel)(distortion, slope)
+    kernel = kernel_of(distortion, slope)
     dense = dense_kernel((matrix,), (slope,))
     z = dense.matrix @ q
     ours = (kernel.matvec(q), kernel.rmatvec(w), kernel.minima, kernel.mean_excess(w, q), *kernel.sums(p, q))

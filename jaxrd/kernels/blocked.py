@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxrd.distortion import PointCloud
-from jaxrd.kernels.dense import ratio
+from jaxrd.kernels.dense import kernel_of
+from jaxrd.kernels.protocol import ratio
 from jaxrd.pytree import register
 
 
@@ -31,6 +32,16 @@ class CloudKernel:
     hidden: jax.Array  # (n,): the largest s (d - min_y d) that counts as a tie, nats
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(n, m)."""
+        return self.cloud.shape
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """Of K."""
+        return self.cloud.dtype
+
+    @property
     def noise(self) -> float:
         """What the certificate allows for rounding, in rounding units of its sums.
 
@@ -41,12 +52,11 @@ class CloudKernel:
         n, m = self.cloud.shape
         return 4 + jnp.shape(self.cloud.source)[1] + n**0.5 + m**0.5
 
-    @property
-    def matrix(self) -> NoReturn:
-        """Not held.
+    def held(self) -> NoReturn:
+        """Its entries are not held.
 
         Raises:
-            ValueError: always; says what to do instead.
+            InputError: always; says what to do instead.
         """
         self.cloud.__jax_array__()
 
@@ -106,7 +116,8 @@ def _ties(d: jax.Array, low: jax.Array, coordinates: int) -> jax.Array:
     return d - low[:, None] <= (4 + coordinates) * jnp.finfo(low.dtype).eps * jnp.abs(low)[:, None]
 
 
-def cloud_kernel(cloud: PointCloud, slope: jax.Array) -> CloudKernel:
+@kernel_of.register(PointCloud)
+def _cloud_kernel(cloud: PointCloud, slope: jax.Array) -> CloudKernel:
     """Build the kernel: one pass over the pairs, for the row minima.
 
     Args:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxrd.kernels.protocol import Kernel, ratio
 from jaxrd.pytree import register
 
-BLOCK = (2**15, 2**18)
+_BLOCK = (2**15, 2**18)
 """Entries of a block of rows of K that a core's cache holds: least, most."""
-NARROW = 16
+_NARROW = 16
 """Rows of a block, at least: of fewer the sums take more than they save."""
-PANEL = (500, 1250)
+_PANEL = (500, 1250)
 """Rows of a block whose product with itself is added to a Gram matrix: enough for the product to run at full speed."""
-
-
-def ratio(source: jax.Array, z: jax.Array) -> jax.Array:
-    """p/z where p > 0, else 0: letters of mass zero are masked, so 0/0 is never formed."""
-    return jnp.where(source > 0, source / jnp.where(source > 0, z, 1), 0)
 
 
 @register
@@ -42,6 +40,17 @@ class DenseKernel:
     distortions: tuple[jax.Array, ...]  # each (n, m)
     minima: tuple[jax.Array, ...]  # each (n,): min_y d
     hidden: jax.Array  # (n,): the largest s (d - min_y d) that counts as a tie, nats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, m)."""
+        n, m = self.matrix.shape
+        return n, m
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """Of K."""
+        return self.matrix.dtype
 
     @property
     def noise(self) -> float:
@@ -80,7 +89,7 @@ class DenseKernel:
     def turned_gram(self, dtype: jnp.dtype) -> Callable[[jax.Array, jax.Array], jax.Array]:
         """`gram` for repeated use, on a transposed copy of K in `dtype`: XLA on CPU multiplies that faster."""
         (n, m), k = self.matrix.shape, _strip(self.matrix.shape[1])
-        blocks = self.matrix.reshape(-1, _divisor(n, *PANEL), m)
+        blocks = self.matrix.reshape(-1, _divisor(n, *_PANEL), m)
         turned = jax.lax.map(lambda block: block.astype(dtype).T, blocks)
 
         def gram(weights: jax.Array, scale: jax.Array) -> jax.Array:
@@ -115,9 +124,30 @@ class DenseKernel:
         # Behind the barrier, or else XLA keeps the excess from building K: as much memory again.
         return tuple(map(of, jax.lax.optimization_barrier(self.distortions), self.minima))
 
-    def restricted(self, columns: jax.Array) -> DenseKernel:
-        """The kernel of some reproductions only, shifted anew; columns: indices, shape (k,)."""
-        return dense_kernel([d[:, columns] for d in self.distortions], self.slopes)
+    def held(self) -> DenseKernel:
+        """Itself."""
+        return self
+
+    def weighted(self, q: jax.Array) -> jax.Array:
+        """K diag(q), shape (n, m)."""
+        return self.matrix * q
+
+    def largest(self, weights: jax.Array) -> jax.Array:
+        """max_x w_x K_xy, shape (m,)."""
+        return (weights[:, None] * self.matrix).max(0)
+
+    def squared_norms(self, rows: jax.Array, columns: jax.Array) -> jax.Array:
+        """sum_x (rows_x K_xy columns_y)^2, shape (m,)."""
+        return ((rows[:, None] * self.matrix * columns) ** 2).sum(0)
+
+    def restricted(self, columns: jax.Array, least: float) -> DenseKernel:
+        """The kernel of some reproductions only, shifted anew, no entry below `least`; columns: indices, shape (k,)."""
+        part = dense_kernel([d[:, columns] for d in self.distortions], self.slopes)
+        return replace(part, matrix=jnp.maximum(part.matrix, least))
+
+    def astype(self, dtype: Any) -> DenseKernel:
+        """The same with K in another dtype."""
+        return replace(self, matrix=self.matrix.astype(dtype))
 
 
 def _divisor(n: int, low: float, high: float) -> int:
@@ -129,8 +159,8 @@ def _divisor(n: int, low: float, high: float) -> int:
 
 def _rows(n: int, m: int) -> int:
     """Rows of a block that stays in the cache."""
-    least, most = BLOCK
-    return _divisor(n, max(NARROW, least / m), most / m)
+    least, most = _BLOCK
+    return _divisor(n, max(_NARROW, least / m), most / m)
 
 
 def _strip(m: int) -> int:
@@ -186,3 +216,14 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
     # NaN and what lies below a minimum that is -inf: a letter of mass zero may hold them, and 0 * NaN would spread.
     matrix = jnp.where(total >= 0, jnp.exp(-total), 0)
     return DenseKernel(matrix, feasible, sound, tuple(slopes), tuple(distortions), minima, jnp.maximum(hidden, 0))
+
+
+@singledispatch
+def kernel_of(distortion: Any, slope: jax.Array) -> Kernel:
+    """Build the kernel of a distortion: of an array a `DenseKernel`, else what is registered for its type.
+
+    Args:
+        distortion: n x m.
+        slope: >= 0 (inf allowed), nats per unit of distortion.
+    """
+    return dense_kernel((jnp.asarray(distortion),), (slope,))

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxrd.distortion import SparseDiscount
-from jaxrd.kernels.dense import ratio
+from jaxrd.kernels.dense import kernel_of
+from jaxrd.kernels.protocol import ratio
 from jaxrd.pytree import register
 
 
@@ -29,17 +30,26 @@ class SparseKernel:
     largest: jax.Array  # (n,): largest discount of a row
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(n, m)."""
+        return self.distortion.shape
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """Of K."""
+        return self.distortion.dtype
+
+    @property
     def noise(self) -> float:
         """See `CloudKernel.noise`; sums of n, m or fewer terms."""
         n, m = self.distortion.shape
         return 4 + n**0.5 + m**0.5
 
-    @property
-    def matrix(self) -> NoReturn:
-        """Not held.
+    def held(self) -> NoReturn:
+        """Its entries are not held.
 
         Raises:
-            ValueError: always; says what to do instead.
+            InputError: always; says what to do instead.
         """
         self.distortion.__jax_array__()
 
@@ -72,7 +82,8 @@ class SparseKernel:
         return (weights @ (self.base * jnp.maximum(overlooked, 0) + own),)
 
 
-def sparse_kernel(distortion: SparseDiscount, slope: jax.Array) -> SparseKernel:
+@kernel_of.register(SparseDiscount)
+def _sparse_kernel(distortion: SparseDiscount, slope: jax.Array) -> SparseKernel:
     """Build the kernel.
 
     Args:

@@ -6,7 +6,7 @@ import jax
 from jax.typing import ArrayLike
 
 from jaxrd import implicit
-from jaxrd.distortion import Structured
+from jaxrd.distortion import is_matrix
 from jaxrd.problem import Problem, as_arrays
 from jaxrd.solution import Solution
 from jaxrd.solvers._blahut_arimoto import blahut_arimoto
@@ -14,7 +14,7 @@ from jaxrd.solvers._interior_point import NEWTON_BYTES, interior_point
 from jaxrd.solvers._working_set import working_set
 from jaxrd.solvers.certificate import as_inputs
 
-MANY = 384
+_MANY = 384
 """Reproductions from which a working set pays, on CPU."""
 
 
@@ -51,9 +51,9 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
     """
     problem = as_arrays(problem)
     m, size = problem.distortion.shape[1], problem.distortion.dtype.itemsize
-    if isinstance(problem.distortion, Structured):
+    if not is_matrix(problem.distortion):
         solver = blahut_arimoto
-    elif jax.default_backend() == "cpu" and m >= MANY:
+    elif jax.default_backend() == "cpu" and m >= _MANY:
         solver = working_set
     else:
         solver = interior_point if m * m * size <= NEWTON_BYTES else blahut_arimoto

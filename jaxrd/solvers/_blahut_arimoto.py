@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxrd.distortion import Structured
+from jaxrd.distortion import is_matrix
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.certificate import Evaluation, Prepared, as_inputs, certify, evaluate, prepare, scale
@@ -46,7 +46,7 @@ class _State(NamedTuple):
     lost: jax.Array  # NaN
 
 
-def accelerate(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> tuple[jax.Array, jax.Array]:
+def _accelerate(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> tuple[jax.Array, jax.Array]:
     """As `ascend`, with Nesterov's momentum on ln q, dropped whenever the objective rises; returns the best q met.
 
     One evaluation of the kernel a step, as without it; to a gap of 1e-3 it took 5 to 10 times fewer steps on points, 2
@@ -131,7 +131,7 @@ def blahut_arimoto(
     """
     problem, slope, tol = as_inputs(problem, slope, tol)
     if momentum is None:
-        momentum = isinstance(problem.distortion, Structured)
+        momentum = not is_matrix(problem.distortion)
     return _solve(problem, slope, tol, max_steps=max_steps, momentum=momentum)
 
 
@@ -143,7 +143,7 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
     if momentum:
         # Short of the tolerance, for the rounding that the certificate adds: at most 3 scales of `noise` units.
         noise = 3 * prepared.kernel.noise * jnp.finfo(slope.dtype).eps
-        q, steps = accelerate(prepared, uniform, jnp.maximum(0.8 * tol - noise, 0.25 * tol), max_steps)
+        q, steps = _accelerate(prepared, uniform, jnp.maximum(0.8 * tol - noise, 0.25 * tol), max_steps)
         e = evaluate(prepared.kernel, prepared.source, q)
         unfinished = jnp.where(steps < max_steps, Status.STALLED, Status.MAX_STEPS)
     else:

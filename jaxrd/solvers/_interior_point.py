@@ -10,22 +10,23 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxrd.kernels.dense import DenseKernel
+from jaxrd.kernels import HeldKernel, ratio
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers._blahut_arimoto import ascend
-from jaxrd.solvers.certificate import as_inputs, certify, prepare, ratio
-from jaxrd.solvers.newton import System, Way, direct, direct_in_place, direct_in_single, iterative
+from jaxrd.solvers.certificate import as_inputs, certify, prepare
+from jaxrd.solvers.newton import NewtonSolver, System, direct, direct_in_place, direct_in_single, iterative
 
 NEWTON_BYTES = 2**27
 """Largest m x m Newton matrix worth its memory and its m^3: 4096 letters in float64, 5792 in float32."""
-PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
+_PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
 SMALL = 10**5  # n m^2 up to which rounding-level accuracy costs next to nothing: there the iteration runs on past tol
-MIXED = 5 * 10**7  # n m^2 from which the Newton matrix is formed and factorised in float32 while that serves
-ITERATIVE = 200  # reproductions from which, in problems that large, conjugate gradients are tried before
-RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
-SHRINK = (0.95, 0.5)  # of any z, at most, in a step: while the gap improves, and after STALE iterations without
-STALE = 4
+_MIXED = 5 * 10**7  # n m^2 from which the Newton matrix is formed and factorised in float32 while that serves
+_ITERATIVE = 200  # reproductions from which, in problems that large, conjugate gradients are tried before
+_RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
+_SHRINK = (0.95, 0.5)  # of any z, at most, in a step: while the gap improves, and after _STALE iterations without
+_STALE = 4
+_CENTRE = 1e-3  # q stays above this share of mu, which the central path (q = mu / slack, slack <= 1) never undercuts
 POLISH = 500  # Blahut-Arimoto steps that may follow: they lift letters of tiny mass at once
 
 
@@ -40,7 +41,7 @@ class _State(NamedTuple):
     idle: jax.Array  # iterations without progress
     stale: jax.Array  # iterations without a better gap
     step: jax.Array
-    way: jax.Array  # index: how the Newton systems are solved; beyond the last, it has started over
+    solver: jax.Array  # index of the Newton solver in use; one beyond the last: that one, after a restart
 
 
 def _longest(x: jax.Array, dx: jax.Array, keep: jax.Array | float = 1.0) -> jax.Array:
@@ -90,174 +91,186 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
     prepared = prepare(problem, slope)
     n, m = problem.distortion.shape
     aim = jnp.asarray(8 * jnp.finfo(slope.dtype).eps) if n * m * m <= SMALL else 0.5 * tol
-    kernel, source = prepared.kernel, prepared.source
+    kernel, source = prepared.kernel.held(), prepared.source
     start = opening(kernel, source)
-    q, steps, exhausted = follow(kernel, source, start, aim, max_steps, ways(n, m, slope.dtype))
+    q, steps, exhausted = follow(kernel, source, start, aim, max_steps, newton_solvers(n, m, slope.dtype))
     q, e, polish = ascend(prepared, q, 0.5 * tol, POLISH)
     return certify(prepared, q, e, steps + polish, tol, jnp.where(exhausted, Status.MAX_STEPS, Status.STALLED))
 
 
-def ways(n: int, m: int, dtype: jnp.dtype) -> tuple[Way, ...]:
-    """How to solve the Newton systems of an n x m kernel: the cheapest first, the next where it fails."""
-    # Where lanes are vmapped every way would be computed for each: accelerators keep to one.
+def newton_solvers(n: int, m: int, dtype: jnp.dtype) -> tuple[NewtonSolver, ...]:
+    """The solvers for the Newton systems of an n x m kernel: the cheapest first, the next where it fails."""
+    # Where lanes are vmapped every solver would run for each: accelerators keep to one.
     if jax.default_backend() != "cpu" or n * m * m <= SMALL:
         return (direct,)
-    large = n * m * m >= MIXED
+    large = n * m * m >= _MIXED
     # Where K is too long for the cache, few columns cost less to multiply with each other than some passes over K.
-    first = () if large and m < ITERATIVE else (iterative,)
+    first = () if large and m < _ITERATIVE else (iterative,)
     if large and dtype == jnp.float64:
         return *first, direct_in_single, direct_in_place
     return *first, direct
 
 
-def opening(kernel: DenseKernel, source: jax.Array) -> jax.Array:
+def opening(kernel: HeldKernel, source: jax.Array) -> jax.Array:
     """Where to start: as many Blahut-Arimoto steps from the uniform pmf as cost one iteration, if factorised.
 
     Where the optimum uses most letters they save several.
     """
-    n, m = kernel.matrix.shape
+    n, m = kernel.shape
     steps = max(3, (m + m * m // n) // 100)
     return jax.lax.fori_loop(0, steps, lambda _, q: q * kernel.sums(source, q)[1], jnp.full(m, 1 / m, source.dtype))
 
 
 def follow(
-    kernel: DenseKernel,
+    kernel: HeldKernel,
     source: jax.Array,
-    start: jax.Array,
+    pmf: jax.Array,
     aim: jax.Array | float,
     max_steps: int,
-    ways: Sequence[Way] = (direct,),
-    patience: int = PATIENCE,
+    solvers: Sequence[NewtonSolver] = (direct,),
+    patience: int = _PATIENCE,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Follow the central path until the gap is within `aim`.
 
     Args:
         kernel: n x m.
         source: shape (n,).
-        start: a pmf, shape (m,).
+        pmf: where to begin, shape (m,).
         aim: the gap at which to stop.
         max_steps: the iteration budget.
-        ways: how to solve the Newton systems; each as long as it serves, the last to the end.
+        solvers: of the Newton systems; each is used until it fails, the last one to the end.
         patience: iterations without a better gap or a smaller complementarity before giving up.
 
     Returns:
         the best pmf met, the iterations spent, and whether they ran out.
     """
-    dtype, m = source.dtype, kernel.matrix.shape[1]
-    # A step may leave q below what the central path would (mu / slack, slack <= 1); held near it, letters of tiny
-    # mass keep c finite and the linearisation of 1/z stays meaningful.
-    centre = 1e-3
-    floor = jnp.asarray(1e-40 if dtype == jnp.float64 else 1e-16, dtype)
+    first = _start(kernel, source, pmf)
+    systems = [solver(kernel) for solver in solvers]
 
-    def gap_of(q, c):
-        total = q.sum()
-        # At q / total, c scales by total; F there less the bound. KL(r||q) >= 0 is left out: it never helps much.
-        return jnp.log(c.max()) + jnp.log(total)
+    def iterate(state: _State) -> _State:
+        new = _step(kernel, source, systems, state)
+        return new if len(systems) == 1 else _restarted(first, new, len(systems), patience)
 
-    def unfinished(state: _State):
-        return (state.step < max_steps) & (state.idle < patience) & ~(state.best_gap <= aim)
+    end = jax.lax.while_loop(lambda state: _unfinished(state, aim, max_steps, patience), iterate, first)
+    return end.best_q / end.best_q.sum(), end.step, end.step >= max_steps
 
-    q = jnp.maximum(start, 1e-12 if dtype == jnp.float64 else 1e-7)
+
+def _start(kernel: HeldKernel, source: jax.Array, pmf: jax.Array) -> _State:
+    """The state at a pmf, of which no letter is left at zero."""
+    dtype = source.dtype
+    q = jnp.maximum(pmf, 1e-12 if dtype == jnp.float64 else 1e-7)
     q = q / q.sum()
     z = kernel.matvec(q)
     c = kernel.rmatvec(ratio(source, z))
-    first = _State(
+    slack, ridge, none = jnp.maximum(1 - c, 1e-3), jnp.asarray(_RIDGE, dtype), jnp.int32(0)
+    return _State(q, slack, z, c, ridge, q, _gap(q, c), none, none, none, none)
+
+
+def _unfinished(state: _State, aim: jax.Array | float, max_steps: int, patience: int) -> jax.Array:
+    """Whether to iterate on: neither at the aim, nor out of steps or patience."""
+    return (state.step < max_steps) & (state.idle < patience) & ~(state.best_gap <= aim)
+
+
+def _gap(q: jax.Array, c: jax.Array) -> jax.Array:
+    """A gap of q / sum q: F there less the bound."""
+    total = q.sum()
+    # At q / total, c scales by total. KL(r||q) >= 0 is left out: it never helps much.
+    return jnp.log(c.max()) + jnp.log(total)
+
+
+def _step(kernel: HeldKernel, source: jax.Array, systems: Sequence[System], state: _State) -> _State:
+    """One iteration: the direction, the step along it, and whether it made progress."""
+    m, last = kernel.shape[1], len(systems) - 1
+    mu = state.q @ state.slack / m
+    if last == 0:
+        dq, ds = _direction(systems[0], source, state)
+    else:
+        branches = [partial(_direction, system, source) for system in systems]
+        dq, ds = jax.lax.switch(jnp.minimum(state.solver, last), branches, state)
+    q, slack, z, good = _moved(kernel, source, state, mu, dq, ds)
+    c = kernel.rmatvec(ratio(source, z))
+    gap = _gap(q, c)
+    better = gap < state.best_gap
+    # The gap may rise for a few iterations while the complementarity falls: that is progress too.
+    new_mu = q @ slack / m
+    progress = better | (new_mu < 0.9 * mu)
+    # Keep the cheaper solver while it halves the gap or mu, and the gap stays within 1000 m mu (on the central path it
+    # is m mu): on smooth kernels its directions lead away from the path.
+    keep = good & ((gap < 0.5 * state.best_gap) | ((new_mu < 0.5 * mu) & (gap < 1000 * m * new_mu)))
+    solver = jnp.where(keep | (state.solver >= last), state.solver, state.solver + 1)
+    return _State(
         q,
-        jnp.maximum(1 - c, 1e-3),
+        slack,
         z,
         c,
-        jnp.asarray(RIDGE, dtype),
-        q,
-        gap_of(q, c),
-        jnp.int32(0),
-        jnp.int32(0),
-        jnp.int32(0),
-        jnp.int32(0),
+        ridge=jnp.where(good | (solver > state.solver), state.ridge, 100 * state.ridge),
+        best_q=jnp.where(better, q, state.best_q),
+        best_gap=jnp.where(better, gap, state.best_gap),
+        idle=jnp.where(progress, 0, state.idle + 1),
+        stale=jnp.where(better, 0, state.stale + 1),
+        step=state.step + 1,
+        solver=solver,
     )
-    systems = [way(kernel) for way in ways]
-    last = len(systems) - 1
 
-    def direction(system: System, state: _State) -> tuple[jax.Array, jax.Array]:
-        """Mehrotra's corrected step (dq, d slack)."""
-        q, slack, z, c = state.q, state.slack, state.z, state.c
-        mu = q @ slack / m
-        root = jnp.sqrt(q)  # scaled by it, the Gram matrix has its spectrum in [0, 1]
-        weights = ratio(source, z) / jnp.where(source > 0, z, 1)
-        ridge = state.ridge * jnp.finfo(system.precision).eps * m * q
-        scaled = system.build(weights, root, slack + ridge)
 
-        def slacks_share(left):
-            # What the slacks answer for of an inexact solution. All of it, and slack = 1 - c holds, at the price of the
-            # complementarity: right for letters out of use, but those in use, of tiny slack, would block every step.
-            return left / root * slack / (slack + q)
+def _direction(system: System, source: jax.Array, state: _State) -> tuple[jax.Array, jax.Array]:
+    """Mehrotra's corrected step (dq, d slack)."""
+    q, slack, z, c = state.q, state.slack, state.z, state.c
+    m = q.shape[0]
+    mu = q @ slack / m
+    root = jnp.sqrt(q)  # scaled by it, the Gram matrix has its spectrum in [0, 1]
+    weights = ratio(source, z) / jnp.where(source > 0, z, 1)
+    ridge = state.ridge * jnp.finfo(system.precision).eps * m * q
+    solve = system.build(weights, root, slack + ridge)
 
-        affine = root * (c - 1)
-        found, left = scaled(affine, affine)
-        dq = root * found
-        ds = -slack - slack / q * dq - slacks_share(left)
-        mu_affine = (q + _longest(q, dq) * dq) @ (slack + _longest(slack, ds) * ds) / m
-        rhs = (mu_affine / mu) ** 3 * mu - dq * ds
-        # The system is linear: the correction is added to what has been found.
-        correction = root * rhs / q
-        more, left = scaled(left + correction, affine + correction)
-        dq = root * (found + more)
-        return dq, rhs / q - slack - slack / q * dq - slacks_share(left)
+    def slacks_share(residual):
+        # The part of an inexact solution's residual that goes to the slacks. With all of it, slack = 1 - c would hold
+        # at the price of the complementarity: right for letters out of use, but those in use, of tiny slack, would
+        # block every step.
+        return residual / root * slack / (slack + q)
 
-    def iterate(state: _State) -> _State:
-        q, slack, z = state.q, state.slack, state.z
-        mu = q @ slack / m
-        if len(systems) == 1:
-            dq, ds = direction(systems[0], state)
-        else:
-            dq, ds = jax.lax.switch(
-                jnp.minimum(state.way, last), [partial(direction, system) for system in systems], state
-            )
-        keep = jnp.where(mu < 1e-3, jnp.maximum(0.995, 1 - mu), 0.99)
-        primal, dual = _longest(q, dq, keep), _longest(slack, ds, keep)
-        new_slack = jnp.maximum(slack + dual * ds, floor)
-        new_q = q + primal * dq
-        new_q = jnp.maximum(new_q, jnp.maximum(centre * (new_q @ new_slack) / m, floor))
-        new_z = kernel.matvec(new_q)
-        # No z may lose too much: 1/z would leave its linearisation. z is linear, so that a shorter step is free. Steps
-        # that lose 95 % can come back to where they began, again and again: shorter ones leave such a cycle.
-        most = jnp.where(state.stale < STALE, *SHRINK)
-        shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, most)
+    affine = root * (c - 1)
+    solution, residual = solve(affine, affine)
+    dq = root * solution
+    ds = -slack - slack / q * dq - slacks_share(residual)
+    mu_affine = (q + _longest(q, dq) * dq) @ (slack + _longest(slack, ds) * ds) / m
+    rhs = (mu_affine / mu) ** 3 * mu - dq * ds
+    # The system is linear: the correction is added to the first solution.
+    correction = root * rhs / q
+    more, residual = solve(residual + correction, affine + correction)
+    dq = root * (solution + more)
+    return dq, rhs / q - slack - slack / q * dq - slacks_share(residual)
 
-        new_q = (1 - shorter) * q + shorter * new_q  # exact where the step is whole
-        new_z = (1 - shorter) * z + shorter * new_z
-        # A system not solved leaves NaN: stay, and try the next way, or again with a larger ridge. The direction is
-        # asked, for a vectorised maximum may lose NaN.
-        good = jnp.isfinite(dq).all() & jnp.isfinite(ds).all() & jnp.isfinite(new_z).all()
-        q, slack, z = (jnp.where(good, *pair) for pair in ((new_q, q), (new_slack, slack), (new_z, z)))
-        c = kernel.rmatvec(ratio(source, z))
-        gap = gap_of(q, c)
-        better = gap < state.best_gap
-        # The gap may rise for a few iterations while the complementarity falls: that is progress too.
-        new_mu = q @ slack / m
-        progress = better | (new_mu < 0.9 * mu)
-        # A cheaper way serves while it halves one or the other and they stay in touch, as they are on the central path;
-        # on smooth kernels it would lead astray.
-        serves = good & ((gap < 0.5 * state.best_gap) | ((new_mu < 0.5 * mu) & (gap < 1000 * m * new_mu)))
-        way = jnp.where(serves | (state.way >= last), state.way, state.way + 1)
-        new = _State(
-            q,
-            slack,
-            z,
-            c,
-            ridge=jnp.where(good | (way > state.way), state.ridge, 100 * state.ridge),
-            best_q=jnp.where(better, q, state.best_q),
-            best_gap=jnp.where(better, gap, state.best_gap),
-            idle=jnp.where(progress, 0, state.idle + 1),
-            stale=jnp.where(better, 0, state.stale + 1),
-            step=state.step + 1,
-            way=way,
-        )
-        if last == 0:
-            return new
-        # Led astray after all: the last way starts over, once.
-        astray = (new.idle >= patience) & (way > 0) & (way <= last)
-        again = first._replace(best_q=new.best_q, best_gap=new.best_gap, step=new.step, way=jnp.int32(last + 1))
-        return jax.tree.map(partial(jnp.where, astray), again, new)
 
-    end = jax.lax.while_loop(unfinished, iterate, first)
-    return end.best_q / end.best_q.sum(), end.step, end.step >= max_steps
+def _moved(
+    kernel: HeldKernel, source: jax.Array, state: _State, mu: jax.Array, dq: jax.Array, ds: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """(q, slack, z) as far along the direction as keeps all of them positive, and whether there was a direction."""
+    q, slack, z = state.q, state.slack, state.z
+    least = 1e-40 if q.dtype == jnp.float64 else 1e-16
+    keep = jnp.where(mu < 1e-3, jnp.maximum(0.995, 1 - mu), 0.99)
+    primal, dual = _longest(q, dq, keep), _longest(slack, ds, keep)
+    new_slack = jnp.maximum(slack + dual * ds, least)
+    new_q = q + primal * dq
+    # Near the central path letters of tiny mass keep c finite, and 1/z stays near its linearisation.
+    new_q = jnp.maximum(new_q, jnp.maximum(_CENTRE * (new_q @ new_slack) / q.shape[0], least))
+    new_z = kernel.matvec(new_q)
+    # No z may lose too much: 1/z would leave its linearisation. z is linear, so that a shorter step is free. Steps
+    # that lose 95 % can come back to where they began, again and again: shorter ones leave such a cycle.
+    most = jnp.where(state.stale < _STALE, *_SHRINK)
+    shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, most)
+
+    new_q = (1 - shorter) * q + shorter * new_q  # exact where the step is whole
+    new_z = (1 - shorter) * z + shorter * new_z
+    # A system not solved leaves NaN: stay, and try the next solver, or again with a larger ridge. The direction is
+    # asked, for a vectorised maximum may lose NaN.
+    good = jnp.isfinite(dq).all() & jnp.isfinite(ds).all() & jnp.isfinite(new_z).all()
+    q, slack, z = (jnp.where(good, *pair) for pair in ((new_q, q), (new_slack, slack), (new_z, z)))
+    return q, slack, z, good
+
+
+def _restarted(first: _State, state: _State, count: int, patience: int) -> _State:
+    """The state itself; or the first one, for the last of `count` Newton solvers, once, where it is out of patience."""
+    astray = (state.idle >= patience) & (state.solver > 0) & (state.solver < count)
+    again = first._replace(best_q=state.best_q, best_gap=state.best_gap, step=state.step, solver=jnp.int32(count))
+    return jax.tree.map(partial(jnp.where, astray), again, state)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -11,26 +10,27 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.kernels import HeldKernel, ratio
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers._blahut_arimoto import ascend
-from jaxrd.solvers._interior_point import NEWTON_BYTES, POLISH, follow, opening, ways
-from jaxrd.solvers.certificate import as_inputs, certify, prepare, ratio
+from jaxrd.solvers._interior_point import NEWTON_BYTES, POLISH, follow, newton_solvers, opening
+from jaxrd.solvers.certificate import Prepared, as_inputs, certify, prepare
 from jaxrd.solvers.newton import iterative
 
-SIZES = (128, 256, 512)  # reproductions in a working set; each is compiled
-ROUNDS = 5  # of one size, before the next is tried
-PROGRESS = 0.2  # a round that leaves more of the gap than this moves on to the next size
-NEWCOMERS = 4  # at most one in so many of a set is admitted for violating c <= 1
-CROWDING = 8  # a set this many times the effective number of reproductions in use has been enough
-FALLBACK_STEPS = 10_000  # Blahut-Arimoto steps where every set failed and no m x m matrix fits
+_SIZES = (128, 256, 512)  # reproductions in a working set; each is compiled
+_ROUNDS = 5  # of one size, before the next is tried
+_PROGRESS = 0.2  # a round that leaves more of the gap than this moves on to the next size
+_NEWCOMERS = 4  # at most one in so many of a set is admitted for violating c <= 1
+_CROWDING = 8  # a set this many times the effective number of reproductions in use has been enough
+_FALLBACK_STEPS = 10_000  # Blahut-Arimoto steps where every set failed and no m x m matrix fits
 
 
 class _State(NamedTuple):
     q: jax.Array  # (m,), zero outside the set
     priority: jax.Array  # (m,): the set is where it is largest
     gap: jax.Array  # over all m
-    size: jax.Array  # index into SIZES, len(SIZES) for the whole problem
+    size: jax.Array  # index into _SIZES, len(_SIZES) for the whole problem
     round: jax.Array  # of this size
     steps: jax.Array
     done: jax.Array
@@ -78,70 +78,93 @@ def working_set(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = N
 @partial(jax.jit, static_argnames="max_steps")
 def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
     prepared = prepare(problem, slope)
-    kernel, source = prepared.kernel, prepared.source
-    dtype, m = slope.dtype, problem.distortion.shape[1]
-    sizes = [k for k in SIZES if 2 * k <= m + SIZES[0]]
-    capacity = jnp.asarray([*sizes, m])
-    uniform = jnp.full(m, 1 / m, dtype)
-    # A source letter that no reproduction in the set serves: far below any real entry, and its square is finite.
-    nothing = jnp.asarray(1e-100 if dtype == jnp.float64 else 1e-15, dtype)
-
-    def everywhere(q):
-        z = jnp.maximum(kernel.matvec(q), nothing)
-        return z, kernel.rmatvec(ratio(source, z))
-
-    def share(q, z):
-        return q * (jnp.where(source > 0, 1 / z, 0)[:, None] * kernel.matrix).max(0)
-
-    def within(k):
-        def solve(priority):
-            columns = jax.lax.top_k(priority, k)[1]
-            part = kernel.restricted(columns)
-            part = replace(part, matrix=jnp.maximum(part.matrix, nothing))
-            q, steps, _ = follow(part, source, opening(part, source), 0.5 * tol, max_steps)
-            return jnp.zeros(m, dtype).at[columns].set(q), steps
-
-        return solve
-
-    cheap = [way for way in ways(source.size, m, dtype) if way is iterative]
-    others = [way for way in ways(source.size, m, dtype) if way is not iterative]
-
-    def whole(_):
-        if m * m * dtype.itemsize > NEWTON_BYTES:
-            q, _, steps = ascend(prepared, uniform, 0.5 * tol, FALLBACK_STEPS)
-            return q, steps
-        q, steps, _ = follow(kernel, source, opening(kernel, source), 0.5 * tol, max_steps, others)
-        return q, steps
-
-    def attempt(q):
-        q, steps, _ = follow(kernel, source, q, 0.5 * tol, max_steps, cheap, patience=1)
-        return q, steps, jnp.log(everywhere(q)[1].max())
+    m = problem.distortion.shape[1]
+    sizes = [k for k in _SIZES if 2 * k <= m + _SIZES[0]]
 
     def advance(state: _State) -> _State:
-        q, spent = jax.lax.switch(state.size, [*map(within, sizes), whole], state.priority)
-        z, c = everywhere(q)
-        gap = jnp.log(c.max())
-        worst = jnp.argsort(jnp.argsort(-c)) < capacity[state.size] // NEWCOMERS
-        slow = ~(gap <= PROGRESS * state.gap) | (state.round + 1 >= ROUNDS)
-        return _State(
-            q,
-            jnp.where(worst & (c > 1), 2 + c / c.max(), share(q, z)),
-            gap,
-            jnp.where(slow, state.size + 1, state.size),
-            jnp.where(slow, 0, state.round + 1),
-            state.steps + spent,
-            (gap <= 0.5 * tol) | (state.size == len(sizes)),
-        )
+        return _round(prepared, sizes, state, 0.5 * tol, max_steps)
 
-    q = jax.lax.fori_loop(0, 3, lambda _, q: q * everywhere(q)[1], uniform)
-    effective = share(q, everywhere(q)[0]).sum()
-    crowded = (CROWDING * effective > capacity[:-1]).sum()
-    gap, steps = jnp.asarray(jnp.inf, dtype), jnp.int32(0)
-    if cheap:
-        q, steps, gap = jax.lax.cond(crowded > 0, attempt, lambda q: (q, steps, gap), q)
-    start = _State(
-        q, jnp.asarray(_evenly(m), dtype), jnp.asarray(jnp.inf, dtype), crowded, jnp.int32(0), steps, gap <= 0.5 * tol
-    )
+    start = _start(prepared, sizes, 0.5 * tol, max_steps)
     end = jax.lax.while_loop(lambda state: ~state.done, advance, start)
     q, e, polish = ascend(prepared, end.q, 0.5 * tol, POLISH)
     return certify(prepared, q, e, end.steps + polish, tol, Status.STALLED)
+
+
+def _start(prepared: Prepared, sizes: list[int], aim: jax.Array, max_steps: int) -> _State:
+    """The first set, evenly spaced; or the whole problem solved by CG, where no set would do and CG converges."""
+    kernel, source = prepared.kernel.held(), prepared.source
+    dtype, m = source.dtype, kernel.shape[1]
+
+    def attempt(q):
+        cheap = [solver for solver in newton_solvers(source.size, m, dtype) if solver is iterative]
+        q, steps, _ = follow(kernel, source, q, aim, max_steps, cheap, patience=1)
+        return q, steps, jnp.log(_sums(kernel, source, q)[1].max())
+
+    q = jax.lax.fori_loop(0, 3, lambda _, q: q * _sums(kernel, source, q)[1], jnp.full(m, 1 / m, dtype))
+    effective = _share(kernel, source, q, _sums(kernel, source, q)[0]).sum()
+    crowded = (_CROWDING * effective > jnp.asarray([*sizes, m])[:-1]).sum()
+    gap, steps = jnp.asarray(jnp.inf, dtype), jnp.int32(0)
+    if iterative in newton_solvers(source.size, m, dtype):
+        q, steps, gap = jax.lax.cond(crowded > 0, attempt, lambda q: (q, steps, gap), q)
+    return _State(
+        q, jnp.asarray(_evenly(m), dtype), jnp.asarray(jnp.inf, dtype), crowded, jnp.int32(0), steps, gap <= aim
+    )
+
+
+def _round(prepared: Prepared, sizes: list[int], state: _State, aim: jax.Array, max_steps: int) -> _State:
+    """Solve the set, and choose the next by what it leaves of the gap over all reproductions."""
+    kernel, source = prepared.kernel.held(), prepared.source
+    capacity = jnp.asarray([*sizes, kernel.shape[1]])
+    sets = [partial(_within, k, kernel, source, aim, max_steps) for k in sizes]
+    q, spent = jax.lax.switch(state.size, [*sets, lambda _: _whole(prepared, aim, max_steps)], state.priority)
+    z, c = _sums(kernel, source, q)
+    gap = jnp.log(c.max())
+    worst = jnp.argsort(jnp.argsort(-c)) < capacity[state.size] // _NEWCOMERS
+    slow = ~(gap <= _PROGRESS * state.gap) | (state.round + 1 >= _ROUNDS)
+    return _State(
+        q,
+        jnp.where(worst & (c > 1), 2 + c / c.max(), _share(kernel, source, q, z)),
+        gap,
+        jnp.where(slow, state.size + 1, state.size),
+        jnp.where(slow, 0, state.round + 1),
+        state.steps + spent,
+        (gap <= aim) | (state.size == len(sizes)),
+    )
+
+
+def _within(
+    k: int, kernel: HeldKernel, source: jax.Array, aim: jax.Array, max_steps: int, priority: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The optimal pmf on the k reproductions of largest priority, zero elsewhere, and the iterations."""
+    columns = jax.lax.top_k(priority, k)[1]
+    part = kernel.restricted(columns, _unserved(source.dtype))
+    q, steps, _ = follow(part, source, opening(part, source), aim, max_steps)
+    return jnp.zeros(kernel.shape[1], source.dtype).at[columns].set(q), steps
+
+
+def _whole(prepared: Prepared, aim: jax.Array, max_steps: int) -> tuple[jax.Array, jax.Array]:
+    """The optimal pmf on all reproductions, and the iterations."""
+    kernel, source = prepared.kernel.held(), prepared.source
+    dtype, m = source.dtype, kernel.shape[1]
+    if m * m * dtype.itemsize > NEWTON_BYTES:
+        q, _, steps = ascend(prepared, jnp.full(m, 1 / m, dtype), aim, _FALLBACK_STEPS)
+        return q, steps
+    factorised = [solver for solver in newton_solvers(source.size, m, dtype) if solver is not iterative]
+    q, steps, _ = follow(kernel, source, opening(kernel, source), aim, max_steps, factorised)
+    return q, steps
+
+
+def _unserved(dtype: jnp.dtype) -> float:
+    """z of a source letter that no reproduction in the set serves: far below any entry, and its square is finite."""
+    return 1e-100 if dtype == jnp.float64 else 1e-15
+
+
+def _sums(kernel: HeldKernel, source: jax.Array, q: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """z = K q, but not zero, and c = K'(p/z)."""
+    z = jnp.maximum(kernel.matvec(q), _unserved(source.dtype))
+    return z, kernel.rmatvec(ratio(source, z))
+
+
+def _share(kernel: HeldKernel, source: jax.Array, q: jax.Array, z: jax.Array) -> jax.Array:
+    """Each reproduction's largest share of a source letter, max_x K_xy q_y / z_x."""
+    return q * kernel.largest(jnp.where(source > 0, 1 / z, 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +11,9 @@ from jax.typing import ArrayLike
 
 from jaxrd._eager import refuse_tolerance, refuse_unless
 from jaxrd._room import make_room
-from jaxrd.distortion import PointCloud, SparseDiscount
 from jaxrd.errors import InputError
 from jaxrd.information import normalised
-from jaxrd.kernels.blocked import cloud_kernel
-from jaxrd.kernels.dense import dense_kernel, ratio
-from jaxrd.kernels.sparse import sparse_kernel
+from jaxrd.kernels import Kernel, kernel_of, ratio
 from jaxrd.problem import Problem, as_arrays, as_numbers, refuse
 from jaxrd.solution import Solution, Status
 
@@ -24,7 +21,7 @@ from jaxrd.solution import Solution, Status
 class Prepared(NamedTuple):
     """A problem at one slope, ready for a solver: constants for automatic differentiation."""
 
-    kernel: Any  # DenseKernel, or what has its methods: CloudKernel, SparseKernel
+    kernel: Kernel
     source: jax.Array  # (n,), zero on letters that cannot be sent
     slope: jax.Array
     sendable: jax.Array  # (): every letter of positive mass has an allowed reproduction
@@ -59,28 +56,20 @@ def as_inputs(
     else:
         refuse_unless(lambda x: ~np.isnan(x), target, scalar, "a number")
     # A pmf rounded to fewer digits must not void the certificate.
-    return Problem(normalised(problem.source), problem.distortion), scalar, default_tolerance(dtype, tol)
-
-
-def _kernel(distortion: Any, slope: jax.Array) -> Any:
-    if isinstance(distortion, PointCloud):
-        return cloud_kernel(distortion, slope)
-    if isinstance(distortion, SparseDiscount):
-        return sparse_kernel(distortion, slope)
-    return dense_kernel((jnp.asarray(distortion),), (slope,))
+    return Problem(normalised(problem.source), problem.distortion), scalar, _default_tolerance(dtype, tol)
 
 
 def prepare(problem: Problem, slope: jax.Array) -> Prepared:
     """Build the kernel. Derivatives stop here: a solver's result is a constant to autodiff."""
     problem, slope = jax.lax.stop_gradient((problem, slope))
-    kernel = _kernel(problem.distortion, slope)
+    kernel = kernel_of(problem.distortion, slope)
     source = jnp.asarray(problem.source)
     sendable = jnp.all(kernel.feasible | (source <= 0))
     sound = jnp.all(jnp.where(kernel.sound, source >= 0, source == 0))
     return Prepared(kernel, jnp.where(kernel.feasible & kernel.sound, source, 0), slope, sendable, sound)
 
 
-def default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
+def _default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
     """The caller's tolerance; by default 1e-9 nat in float64, 1e-5 in float32.
 
     Raises:
@@ -90,7 +79,7 @@ def default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
     return jnp.asarray((1e-9 if dtype == jnp.float64 else 1e-5) if tol is None else tol, dtype)
 
 
-LOOSEST = 1e-2
+_LOOSEST = 1e-2
 """The largest gap, in nats relative to max(1, L - s E[min_y d]), that is CONVERGED where `tol` is smaller than this."""
 
 
@@ -104,7 +93,7 @@ class Evaluation(NamedTuple):
     gap: jax.Array  # ln max_y c_y - KL(r||q), at the pair (I, E d) the channel achieves
 
 
-def evaluate(kernel: Any, source: jax.Array, q: jax.Array) -> Evaluation:
+def evaluate(kernel: Kernel, source: jax.Array, q: jax.Array) -> Evaluation:
     """Objective and gap at a normalised q (theory: F - ln max c <= L <= F, and I + s E d = F - KL(r||q))."""
     z, c = kernel.sums(source, q)
     objective = -jnp.where(source > 0, source * jnp.log(jnp.where(source > 0, z, 1)), 0).sum()
@@ -149,7 +138,7 @@ def certify(
     gap = jnp.maximum(e.gap, 0) + ties + kernel.noise * eps * (1 + e.objective + excess + offset)
 
     # A large offset of d makes L large and its last digits too: they may not pass for convergence of the rate.
-    allowed = jnp.minimum(tol * scale(e.objective + offset), jnp.maximum(tol, LOOSEST) * scale(e.objective))
+    allowed = jnp.minimum(tol * scale(e.objective + offset), jnp.maximum(tol, _LOOSEST) * scale(e.objective))
     status = jnp.where(gap <= allowed, Status.CONVERGED, unfinished)
     sane = jnp.isfinite(gap) & jnp.isfinite(rate) & jnp.isfinite(distortion) & (slope >= 0)
     status = jnp.where(sane, status, Status.NONFINITE)

@@ -1,36 +1,35 @@
-"""Newton systems of the interior point, diag(r) K' diag(w) K diag(r) + diag(t): factorised, or met by iterations."""
+"""Solvers of the interior point's Newton systems, diag(r) K' diag(w) K diag(r) + diag(t): by Cholesky or by CG."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
 
-from jaxrd.kernels.dense import DenseKernel
+from jaxrd.kernels import HeldKernel
 
-Solve = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
-"""Right-hand side (m,) to the solution (m,), NaN where there is none, and what it leaves of the right-hand side.
+_Solve = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+"""(right-hand side, scale) to (solution, residual), each (m,); the solution is NaN where there is none.
 
-The second argument (m,) says by its norm how large what is left may be: the right-hand side itself, or, where that
-mends an earlier solution, the one that both serve.
+The residual's norm is small beside that of the scale: the right-hand side itself, or, where that corrects an earlier
+solution, the right-hand side of their sum.
 """
 
 
 class System(NamedTuple):
-    """One way to solve the systems of a kernel."""
+    """A solver for the Newton systems of one kernel."""
 
-    build: Callable[[jax.Array, jax.Array, jax.Array], Solve]  # w (n,) >= 0, r (m,) > 0, t (m,) > 0
+    build: Callable[[jax.Array, jax.Array, jax.Array], _Solve]  # w (n,) >= 0, r (m,) > 0, t (m,) > 0
     precision: jnp.dtype  # t needs a ridge of a few of its rounding units
 
 
-Way = Callable[[DenseKernel], System]
+NewtonSolver = Callable[[HeldKernel], System]
 
-ENOUGH = 1e-3  # of the right-hand side's norm, left by the iterations: as many steps as exact directions take
-ITERATIONS = 16  # more of them would cost what a factorisation does
+_ENOUGH = 1e-3  # of the right-hand side's norm, left by the iterations: as many steps as exact directions take
+_ITERATIONS = 16  # more of them would cost what a factorisation does
 
 
 def _factorised(gram: Callable[[jax.Array, jax.Array], jax.Array], precision: jnp.dtype) -> System:
@@ -46,34 +45,35 @@ def _factorised(gram: Callable[[jax.Array, jax.Array], jax.Array], precision: jn
     return System(build, precision)
 
 
-def direct(kernel: DenseKernel) -> System:
+def direct(kernel: HeldKernel) -> System:
     """Cholesky in the kernel's precision."""
-    return _factorised(kernel.turned_gram(kernel.matrix.dtype), kernel.matrix.dtype)
+    return _factorised(kernel.turned_gram(kernel.dtype), kernel.dtype)
 
 
-def direct_in_single(kernel: DenseKernel) -> System:
+def direct_in_single(kernel: HeldKernel) -> System:
     """Cholesky in float32, on a copy of the kernel made whether it is reached or not."""
     return _factorised(kernel.turned_gram(jnp.dtype(jnp.float32)), jnp.dtype(jnp.float32))
 
 
-def direct_in_place(kernel: DenseKernel) -> System:
+def direct_in_place(kernel: HeldKernel) -> System:
     """Cholesky in the kernel's precision without a copy of the kernel: slower, and free where it is never reached."""
-    precision = kernel.matrix.dtype
+    precision = kernel.dtype
     return _factorised(lambda w, r: kernel.gram(w, r, precision), precision)
 
 
-def iterative(kernel: DenseKernel) -> System:
+def iterative(kernel: HeldKernel) -> System:
     """Conjugate gradients in float32, scaled to a unit diagonal: two passes over K an iteration.
 
     A few are enough where the Gram matrix is its diagonal and little else, once one large eigenvalue is met: many
-    reproductions in use, each good for letters of its own. On smooth kernels they do not arrive, which ends in NaN.
+    reproductions in use, each good for letters of its own. On smooth kernels CG does not converge: the
+    solution is NaN.
     """
     single = jnp.float32
-    rounded = replace(kernel, matrix=kernel.matrix.astype(single))
+    rounded = kernel.astype(single)
 
     def build(weights, root, diagonal):
         w, r = jnp.sqrt(weights).astype(single), root.astype(single)
-        scale = jax.lax.rsqrt(((w[:, None] * rounded.matrix * r) ** 2).sum(0) + diagonal.astype(single))
+        scale = jax.lax.rsqrt(rounded.squared_norms(w, r) + diagonal.astype(single))
         r, t = r * scale, diagonal.astype(single) * scale**2
 
         def product(v):
@@ -81,11 +81,11 @@ def iterative(kernel: DenseKernel) -> System:
 
         def solve(rhs, whole):
             b = scale * rhs.astype(single)
-            target = ENOUGH**2 * ((scale * whole.astype(single)) ** 2).sum()
+            target = _ENOUGH**2 * ((scale * whole.astype(single)) ** 2).sum()
 
             def unfinished(state):
                 _, _, _, square, count = state
-                return (square > target) & (count < ITERATIONS)
+                return (square > target) & (count < _ITERATIONS)
 
             def iterate(state):
                 x, residual, direction, square, count = state
@@ -97,8 +97,8 @@ def iterative(kernel: DenseKernel) -> System:
 
             start = (jnp.zeros_like(b), b, b, b @ b, jnp.int32(0))
             x, residual, _, square, _ = jax.lax.while_loop(unfinished, iterate, start)
-            arrived = jnp.where(square <= target, scale * x, jnp.nan)
-            return arrived.astype(rhs.dtype), (residual / scale).astype(rhs.dtype)
+            solution = jnp.where(square <= target, scale * x, jnp.nan)
+            return solution.astype(rhs.dtype), (residual / scale).astype(rhs.dtype)
 
         return solve
 

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd.solvers.certificate import Prepared, ratio
+from jaxrd.kernels import HeldKernel, ratio
 from jaxrd.tosc.joint import SparseJoint
 
 BATCH = 100
@@ -89,9 +89,8 @@ def along(point: Point, now: jax.Array, others: jax.Array, parameter: jax.Array)
     return Resampled(rate, replicates, jnp.full_like(rate, jnp.nan))
 
 
-def inverse_newton(prepared: Prepared, q: jax.Array) -> jax.Array:
+def inverse_newton(kernel: HeldKernel, source: jax.Array, q: jax.Array) -> jax.Array:
     """(K' diag(p/z^2) K + diag(slack/q))^-1, slack = 1 - c: G^-1 on the letters in use, next to 0 elsewhere."""
-    kernel, source = prepared.kernel, prepared.source
     z, c = kernel.sums(source, q)
     root = jnp.sqrt(q)
     matrix = jnp.tril(kernel.gram(ratio(source, z) / jnp.where(source > 0, z, 1), root, q.dtype))

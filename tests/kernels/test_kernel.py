@@ -1,4 +1,6 @@
-"""The dense kernel as an operator, in blocks of rows or whole."""
+"""The dense kernel as an operator, in blocks of rows or whole; and a storage that the library does not know."""
+
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,11 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from jaxrd.kernels.dense import BLOCK, NARROW, _rows, dense_kernel
+from jaxrd import InputError, Problem, interior_point, rate_at, solve, sweep, validate
+from jaxrd.distortion import Structured
+from jaxrd.kernels import kernel_of, ratio
+from jaxrd.kernels.dense import _BLOCK, _NARROW, _rows, dense_kernel
+from jaxrd.pytree import register
 
 SHAPES = [(1000, 400), (1009, 300), (5000, 60), (3, 4), (7, 4000)]  # 1009 is prime: no blocks
 
@@ -59,4 +65,106 @@ def test_blocks_divide_the_rows_and_fit():
         for m in (1, 30, 1000):
             rows = _rows(n, m)
             assert n % rows == 0
-            assert rows == n or (rows >= NARROW and BLOCK[0] <= rows * m <= BLOCK[1])
+            assert rows == n or (rows >= _NARROW and _BLOCK[0] <= rows * m <= _BLOCK[1])
+
+
+@register
+@dataclass(frozen=True)
+class Ring(Structured):
+    """d(x, y) = cost[(y - x) mod n]: n numbers stand for n x n."""
+
+    cost: jax.Array
+
+    @property
+    def shape(self):
+        return len(self.cost), len(self.cost)
+
+    @property
+    def dtype(self):
+        return self.cost.dtype
+
+    @property
+    def resident(self):
+        return len(self.cost)
+
+    def astype(self, dtype):
+        return Ring(jnp.asarray(self.cost, dtype))
+
+    def row(self, x):
+        return jnp.roll(jnp.asarray(self.cost), x)
+
+    def dense(self):
+        return jax.vmap(self.row)(jnp.arange(len(self.cost)))
+
+    def expected(self, source):
+        return source @ self.dense()
+
+    def refuse(self, occurs):
+        pass
+
+    def validate(self):
+        pass
+
+
+@register
+@dataclass(frozen=True)
+class RingKernel:
+    ring: Ring
+    feasible: jax.Array
+    sound: jax.Array
+    slopes: tuple[jax.Array]
+    minima: tuple[jax.Array]
+    hidden: jax.Array
+    noise = 8.0
+
+    def product(self, row, vector):
+        return jax.lax.map(lambda x: jnp.roll(row, x) @ vector, jnp.arange(len(row)))
+
+    @property
+    def excess(self):
+        return self.ring.cost - self.ring.cost.min()
+
+    @property
+    def row(self):
+        return jnp.exp(-jnp.minimum(self.slopes[0], jnp.finfo(self.ring.dtype).max) * self.excess)  # inf * 0 is 0
+
+    def matvec(self, q):
+        return self.product(self.row, q)
+
+    def rmatvec(self, weights):
+        return self.product(jnp.roll(self.row[::-1], 1), weights)
+
+    def sums(self, source, q):
+        z = self.matvec(q)
+        return z, self.rmatvec(ratio(source, z))
+
+    def mean_excess(self, weights, q):
+        return (weights @ self.product(self.row * self.excess, q),)
+
+    def held(self):
+        self.ring.__jax_array__()
+
+
+@kernel_of.register
+def ring_kernel(ring: Ring, slope):
+    yes = jnp.ones(len(ring.cost), bool)
+    least = jnp.full(len(ring.cost), ring.cost.min())
+    return RingKernel(ring, yes, yes, (slope,), (least,), jnp.zeros_like(least))
+
+
+def test_a_new_storage_is_a_distortion_and_its_kernel():
+    g = default_rng(0)
+    ring = Problem(g.dirichlet(np.ones(12)), Ring(g.random(12)))
+    whole = replace(ring, distortion=ring.distortion.dense())
+    validate(ring)
+    for ours, theirs in (
+        (solve(ring, 3.0, tol=1e-4), solve(whole, 3.0)),
+        (sweep(ring, [0.5, 8.0], tol=1e-4), sweep(whole, [0.5, 8.0])),
+        (rate_at(ring, 0.3, tol=1e-4), rate_at(whole, 0.3)),
+    ):
+        assert np.all(ours.converged)
+        np.testing.assert_allclose(
+            ours.rate + ours.slope * ours.distortion, theirs.rate + ours.slope * theirs.distortion, atol=1e-3
+        )
+    with pytest.raises(InputError, match="got a Ring of 12 x 12 pairs"):
+        interior_point(ring, 3.0)

@@ -1,4 +1,4 @@
-"""The ways to solve a Newton system agree, and say so where they fail."""
+"""The solvers of a Newton system agree, and say so where they fail."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 from numpy.random import default_rng
 
 from jaxrd import Problem, solve
-from jaxrd.solvers._interior_point import follow, opening, ways
+from jaxrd.solvers._interior_point import follow, newton_solvers, opening
 from jaxrd.solvers.certificate import prepare
 from jaxrd.solvers.newton import direct, direct_in_place, direct_in_single, iterative
 
@@ -37,11 +37,11 @@ def system(problem: Problem, slope: float):
     return kernel, (weights, root, diagonal), matrix
 
 
-@pytest.mark.parametrize(("way", "tolerance"), [(direct, 1e-12), (direct_in_place, 1e-12), (direct_in_single, 1e-4)])
-def test_factorised_systems_are_those_of_numpy(way, tolerance):
+@pytest.mark.parametrize(("solver", "tolerance"), [(direct, 1e-12), (direct_in_place, 1e-12), (direct_in_single, 1e-4)])
+def test_factorised_systems_are_those_of_numpy(solver, tolerance):
     kernel, parts, matrix = system(confusions(60), 4.0)
     rhs = jnp.asarray(default_rng(1).standard_normal(60))
-    ours = way(kernel).build(*parts)(rhs, rhs)[0]
+    ours = solver(kernel).build(*parts)(rhs, rhs)[0]
     theirs = np.linalg.solve(matrix, rhs)
     assert ours.dtype == rhs.dtype
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max())
@@ -56,7 +56,7 @@ def test_iterations_leave_a_thousandth_where_the_kernel_is_nearly_diagonal():
     np.testing.assert_allclose(left, rhs - matrix @ ours, atol=1e-5)  # float32
 
 
-def test_iterations_that_do_not_arrive_end_in_nan():
+def test_iterations_that_do_not_converge_end_in_nan():
     kernel, parts, _ = system(points(200), 20.0)
     rhs = jnp.asarray(default_rng(1).standard_normal(200))
     assert jnp.isnan(iterative(kernel).build(*parts)(rhs, rhs)[0]).all()
@@ -73,7 +73,7 @@ def test_iterations_alone_reach_the_optimum_or_give_up(problem, arrives):
 
 
 @pytest.mark.parametrize("problem", [confusions(150), points(150)])
-def test_the_next_way_takes_over_where_one_fails(problem):
+def test_the_next_solver_takes_over_where_one_fails(problem):
     prepared = prepare(problem, jnp.asarray(12.0))
     kernel, source = prepared.kernel, prepared.source
     start = opening(kernel, source)
@@ -84,7 +84,7 @@ def test_the_next_way_takes_over_where_one_fails(problem):
     np.testing.assert_allclose(kernel.matvec(q), kernel.matvec(alone), rtol=1e-4)
 
 
-def test_the_last_way_starts_over_once():
+def test_the_last_solver_starts_over_once():
     prepared = prepare(confusions(20), jnp.asarray(4.0))
     start = opening(prepared.kernel, prepared.source)
     never = -1.0  # no gap is within it
@@ -94,18 +94,18 @@ def test_the_last_way_starts_over_once():
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="the choice is for CPU")
-def test_cheaper_ways_come_first_on_cpu():
-    assert ways(20, 20, jnp.float64) == (direct,)
-    assert ways(100, 100, jnp.float64) == (iterative, direct)
-    assert ways(10_000, 100, jnp.float32) == (direct,)
-    assert ways(10_000, 100, jnp.float64) == (direct_in_single, direct_in_place)
-    assert len(ways(10_000, 199, jnp.float64)) == 2
-    assert len(ways(10_000, 200, jnp.float64)) == 3
-    assert ways(1000, 1000, jnp.float64) == (iterative, direct_in_single, direct_in_place)
+def test_cheaper_solvers_come_first_on_cpu():
+    assert newton_solvers(20, 20, jnp.float64) == (direct,)
+    assert newton_solvers(100, 100, jnp.float64) == (iterative, direct)
+    assert newton_solvers(10_000, 100, jnp.float32) == (direct,)
+    assert newton_solvers(10_000, 100, jnp.float64) == (direct_in_single, direct_in_place)
+    assert len(newton_solvers(10_000, 199, jnp.float64)) == 2
+    assert len(newton_solvers(10_000, 200, jnp.float64)) == 3
+    assert newton_solvers(1000, 1000, jnp.float64) == (iterative, direct_in_single, direct_in_place)
 
 
 @pytest.mark.parametrize("seed", [26, 29, 48, 57, 69, 77, 131, 203, 380, 478, 520, 546, 586])
-def test_ways_that_led_astray_are_left(seed):
+def test_solvers_that_led_astray_are_left(seed):
     # Duplicated reproductions, letters of mass zero, allowed pairs few: on each, inexact directions once ended at gaps
     # of up to 1e-3 from which exact ones did not recover.
     g = default_rng(seed)

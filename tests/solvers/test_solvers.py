@@ -193,7 +193,7 @@ class TestCertify:
         np.testing.assert_array_equal(found.reproduction, self.q)
 
     def test_the_tolerance_is_relative_to_the_lagrangian(self):
-        """|L|, and one at least; of a gap above LOOSEST, |L| without the rows' least distortions."""
+        """|L|, and one at least; of a gap above _LOOSEST, |L| without the rows' least distortions."""
         best = np.asarray(interior_point(Problem(self.p, self.d), self.slope).reproduction)
         for q, d in ((0.999 * best + 0.001 * self.q, self.d), (self.q, self.bare)):
             gap = float(self.certified(1e-9, q).gap)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -41,6 +42,12 @@ class _State(NamedTuple):
     step: jax.Array
 
 
+class _Program(NamedTuple):
+    objective: Callable[[jax.Array], jax.Array]
+    constraints: Callable[[jax.Array], jax.Array]
+    bound: Callable[[jax.Array], jax.Array]
+
+
 def minimise(
     objective: Callable[[jax.Array], jax.Array],
     constraints: Callable[[jax.Array], jax.Array],
@@ -70,96 +77,123 @@ def minimise(
 
     >>> def bound(x):
     ...     return -(x[0] ** 2)
-    >>> found = minimise(lambda x: -bound(x), lambda x: 1 - x, bound, jnp.array([3.0]), aim=1e-4, ceiling=jnp.inf)
-    >>> round(float(found.x[0]), 3), round(float(found.multipliers[0]), 3)
+    >>> end = minimise(lambda x: -bound(x), lambda x: 1 - x, bound, jnp.array([3.0]), aim=1e-4, ceiling=jnp.inf)
+    >>> round(float(end.x[0]), 3), round(float(end.multipliers[0]), 3)
     (1.0, 2.0)
     """
-    eps = jnp.finfo(start.dtype).eps
-    tiny = jnp.finfo(start.dtype).tiny
+    program = _Program(objective, constraints, bound)
 
-    def lagrangian(x, r):
-        return objective(x) + r @ constraints(x)
+    def unfinished(state: _State) -> jax.Array:
+        return _unfinished(state, aim, ceiling, max_steps)
 
-    def residuals(x, s, r):
-        return jax.grad(lagrangian)(x, r), constraints(x) + s
-
-    def merit(stationarity, violation, complementarity):
-        total = sum((part**2).sum() for part in (stationarity, violation, complementarity))
-        return jnp.where(jnp.isfinite(total), total, jnp.inf)
-
-    def longest(values, moves):
-        falls = moves < 0
-        return jnp.minimum(1, jnp.where(falls, -values / jnp.where(falls, moves, -1), jnp.inf).min())
-
-    def iterate(state: _State) -> _State:
-        x, s, r, stationarity, violation = state[:5]
-        jacobian = jax.jacfwd(constraints)(x)
-        hessian = jax.hessian(lagrangian)(x, r)
-        # Not reduced to x: where multipliers are large beside their slacks the reduced matrix loses their digits.
-        weights = jnp.sqrt(jnp.maximum(jnp.diag(hessian) + (jacobian**2).T @ (r / (r + s)), tiny))
-        edge = jnp.sqrt(r / (r + s))
-        top = hessian / weights[:, None] / weights + RIDGE * eps * jnp.eye(x.size, dtype=x.dtype)
-        side = jacobian / weights * edge[:, None]
-        matrix = jnp.block([[top, side.T], [side, -jnp.diag(s / (r + s))]])
-        factor = jax.scipy.linalg.lu_factor(matrix)
-
-        def direction(complementarity):  # the change asked of r s
-            right = jnp.concatenate([-stationarity / weights, -(violation + complementarity / r) * edge])
-            found = jax.scipy.linalg.lu_solve(factor, right)
-            dx, dr = found[: x.size] / weights, found[x.size :] * edge
-            return dx, (complementarity - s * dr) / r, dr
-
-        target = CENTRING * (r @ s) / s.size
-        dx, ds, dr = direction(target - r * s)
-        length = jnp.minimum(1, 0.995 * jnp.minimum(longest(s, ds), longest(r, dr)))
-        now = merit(stationarity, violation, r * s - target)
-
-        def step(length):
-            moved = x + length * dx, s + length * ds, r + length * dr
-            return *moved, *residuals(*moved)
-
-        def too_long(trial):
-            (_, s, r, stationarity, violation), _, count = trial
-            return (count < HALVINGS) & ~(merit(stationarity, violation, r * s - target) <= GROWTH * now)
-
-        def shorter(trial):
-            _, length, count = trial
-            return step(length / 2), length / 2, count + 1
-
-        first = step(length), length, jnp.int32(0)
-        (x, s, r, stationarity, violation), _, _ = jax.lax.while_loop(too_long, shorter, first)
-        size = jnp.stack([r @ s, jnp.abs(stationarity).max(), jnp.abs(violation).max()]).max()
-        better = size < state.best
-        # The residuals may rise for a while as complementarity falls: that is progress too.
-        falls = (r @ s < PROGRESS * (state.multipliers @ state.slack)) & (r @ s > aim)
-        progress = (size < PROGRESS * state.best) | falls
-        value = bound(x)
-        higher = value > state.bound
-        return _State(
-            x,
-            s,
-            r,
-            stationarity,
-            violation,
-            jnp.where(better, size, state.best),
-            jnp.where(better, x, state.best_x),
-            jnp.where(better, r, state.best_multipliers),
-            jnp.where(higher, value, state.bound),
-            jnp.where(higher, x, state.highest),
-            jnp.where(progress, 0, state.idle + 1),
-            state.step + 1,
-        )
-
-    def unfinished(state: _State):
-        patience = jnp.where(state.best < 1e3 * aim, PATIENCE // 8, PATIENCE)
-        going = (state.step < max_steps) & (state.idle < patience) & jnp.isfinite(state.x).all()
-        return going & ~(state.best <= aim) & (state.bound <= ceiling)
-
-    slack = -constraints(start)
-    multipliers = 1 / (slack * slack.size)
-    inf = jnp.asarray(jnp.inf, start.dtype)
-    zero = jnp.int32(0)
-    at = residuals(start, slack, multipliers)
-    first = _State(start, slack, multipliers, *at, inf, start, multipliers, -inf, start, zero, zero)
-    end = jax.lax.while_loop(unfinished, iterate, first)
+    end = jax.lax.while_loop(unfinished, lambda state: _step(program, state, aim), _start(program, start))
     return Minimum(end.best_x, end.best_multipliers, end.highest, end.step)
+
+
+def _start(program: _Program, x: jax.Array) -> _State:
+    """The state at a point with g(x) < 0: multipliers of equal complementarity."""
+    slack = -program.constraints(x)
+    multipliers = 1 / (slack * slack.size)
+    inf = jnp.asarray(jnp.inf, x.dtype)
+    zero = jnp.int32(0)
+    at = _residuals(program, x, slack, multipliers)
+    return _State(x, slack, multipliers, *at, inf, x, multipliers, -inf, x, zero, zero)
+
+
+def _unfinished(state: _State, aim: float, ceiling: jax.Array | float, max_steps: int) -> jax.Array:
+    patience = jnp.where(state.best < 1e3 * aim, PATIENCE // 8, PATIENCE)
+    going = (state.step < max_steps) & (state.idle < patience) & jnp.isfinite(state.x).all()
+    return going & ~(state.best <= aim) & (state.bound <= ceiling)
+
+
+def _step(program: _Program, state: _State, aim: float) -> _State:
+    """One iteration: a Newton step, shortened where the residuals would grow, and what is best so far."""
+    moves, target = _direction(program, state)
+    x, s, r, stationarity, violation = _moved(program, state, moves, target)
+    size = jnp.stack([r @ s, jnp.abs(stationarity).max(), jnp.abs(violation).max()]).max()
+    better = size < state.best
+    # The residuals may rise for a while as complementarity falls: that is progress too.
+    falls = (r @ s < PROGRESS * (state.multipliers @ state.slack)) & (r @ s > aim)
+    progress = (size < PROGRESS * state.best) | falls
+    value = program.bound(x)
+    higher = value > state.bound
+    return _State(
+        x,
+        s,
+        r,
+        stationarity,
+        violation,
+        jnp.where(better, size, state.best),
+        jnp.where(better, x, state.best_x),
+        jnp.where(better, r, state.best_multipliers),
+        jnp.where(higher, value, state.bound),
+        jnp.where(higher, x, state.highest),
+        jnp.where(progress, 0, state.idle + 1),
+        state.step + 1,
+    )
+
+
+def _direction(program: _Program, state: _State) -> tuple[tuple[jax.Array, jax.Array, jax.Array], jax.Array]:
+    """Newton's (dx, ds, dr) towards r_i s_i = target, and that target."""
+    x, s, r, stationarity, violation = state[:5]
+    eps, tiny = jnp.finfo(x.dtype).eps, jnp.finfo(x.dtype).tiny
+    jacobian = jax.jacfwd(program.constraints)(x)
+    hessian = jax.hessian(partial(_lagrangian, program))(x, r)
+    # Not reduced to x: where multipliers are large beside their slacks the reduced matrix loses their digits.
+    weights = jnp.sqrt(jnp.maximum(jnp.diag(hessian) + (jacobian**2).T @ (r / (r + s)), tiny))
+    edge = jnp.sqrt(r / (r + s))
+    top = hessian / weights[:, None] / weights + RIDGE * eps * jnp.eye(x.size, dtype=x.dtype)
+    side = jacobian / weights * edge[:, None]
+    matrix = jnp.block([[top, side.T], [side, -jnp.diag(s / (r + s))]])
+    factor = jax.scipy.linalg.lu_factor(matrix)
+
+    target = CENTRING * (r @ s) / s.size
+    complementarity = target - r * s  # the change asked of r s
+    right = jnp.concatenate([-stationarity / weights, -(violation + complementarity / r) * edge])
+    solution = jax.scipy.linalg.lu_solve(factor, right)
+    dx, dr = solution[: x.size] / weights, solution[x.size :] * edge
+    return (dx, (complementarity - s * dr) / r, dr), target
+
+
+def _moved(
+    program: _Program, state: _State, moves: tuple[jax.Array, jax.Array, jax.Array], target: jax.Array
+) -> tuple[jax.Array, ...]:
+    """(x, slack, multipliers) after a step along the moves, halved while the residuals grow; and the residuals."""
+    x, s, r, stationarity, violation = state[:5]
+    dx, ds, dr = moves
+    length = jnp.minimum(1, 0.995 * jnp.minimum(_longest(s, ds), _longest(r, dr)))
+    now = _merit(stationarity, violation, r * s - target)
+
+    def step(length):
+        moved = x + length * dx, s + length * ds, r + length * dr
+        return *moved, *_residuals(program, *moved)
+
+    def too_long(trial):
+        (_, s, r, stationarity, violation), _, count = trial
+        return (count < HALVINGS) & ~(_merit(stationarity, violation, r * s - target) <= GROWTH * now)
+
+    def shorter(trial):
+        _, length, count = trial
+        return step(length / 2), length / 2, count + 1
+
+    return jax.lax.while_loop(too_long, shorter, (step(length), length, jnp.int32(0)))[0]
+
+
+def _lagrangian(program: _Program, x: jax.Array, r: jax.Array) -> jax.Array:
+    return program.objective(x) + r @ program.constraints(x)
+
+
+def _residuals(program: _Program, x: jax.Array, s: jax.Array, r: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Stationarity and violation."""
+    return jax.grad(partial(_lagrangian, program))(x, r), program.constraints(x) + s
+
+
+def _merit(stationarity: jax.Array, violation: jax.Array, complementarity: jax.Array) -> jax.Array:
+    total = sum((part**2).sum() for part in (stationarity, violation, complementarity))
+    return jnp.where(jnp.isfinite(total), total, jnp.inf)
+
+
+def _longest(values: jax.Array, moves: jax.Array) -> jax.Array:
+    """The longest step <= 1 along the moves that leaves every value >= 0."""
+    falls = moves < 0
+    return jnp.minimum(1, jnp.where(falls, -values / jnp.where(falls, moves, -1), jnp.inf).min())

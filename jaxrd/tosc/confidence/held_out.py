@@ -57,10 +57,10 @@ def _measure(
 
     def one(point):
         slope, q = point
-        kernel = prepare(problem, slope).kernel
+        kernel = prepare(problem, slope).kernel.held()
         z = kernel.matvec(q)
-        channel = kernel.matrix * q / z[:, None]
-        model = (channel * problem.distortion).sum(1)
+        channel = kernel.weighted(q) / z[:, None]
+        model = (channel * jnp.asarray(problem.distortion)).sum(1)
         # ln W/q = -s d - ln Z: nothing to divide by.
         divergence = slope * (kernel.minima[0] - model) - jnp.log(z)
         return jnp.stack([weights @ divergence, 1 - (channel * right).sum(), weights @ model])

@@ -95,13 +95,13 @@ def respond(joint: SparseJoint, masses: jax.Array, slope: ArrayLike, reproductio
     problem = Problem(sparse.source, sparse.distortion.dense())
     slope, q = jnp.asarray(slope, joint.dtype), jnp.asarray(reproduction, joint.dtype)
     prepared = prepare(problem, slope)
-    kernel, source = prepared.kernel, prepared.source
+    kernel, source = prepared.kernel.held(), prepared.source
     z = kernel.matvec(q)
-    channel = kernel.matrix * q / z[:, None]
-    loss = (channel * problem.distortion).sum(1)
+    channel = kernel.weighted(q) / z[:, None]
+    loss = (channel * jnp.asarray(problem.distortion)).sum(1)
     log_partition = slope * kernel.minima[0] - jnp.log(z)
     distortion = source @ loss
-    inverse = inverse_newton(prepared, jnp.maximum(q, ENTRANTS / q.size))
+    inverse = inverse_newton(kernel, source, jnp.maximum(q, ENTRANTS / q.size))
 
     def replicate(mass):
         own = prepare(indirect_problem(replace(joint, mass=mass)), slope)

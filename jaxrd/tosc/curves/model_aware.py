@@ -143,12 +143,12 @@ def respond(
     problem = model_aware_problem(v)
     slope, q = jnp.asarray(slope, v.dtype), jnp.asarray(reproduction, v.dtype)
     prepared = prepare(problem, slope)
-    kernel, source = prepared.kernel, prepared.source
+    kernel, source = prepared.kernel.held(), prepared.source
     z, c = kernel.sums(source, q)
-    share = kernel.matrix / z[:, None]
+    share = kernel.weighted(jnp.ones_like(q)) / z[:, None]
     channel = share * q
     log_partition = slope * kernel.minima[0] - jnp.log(z)
-    inverse = inverse_newton(prepared, q)
+    inverse = inverse_newton(kernel, source, q)
     believed = 1 - v
     push = source @ (share * (believed - (channel * believed).sum(1, keepdims=True)))  # dD/dq, and -dc/ds
 

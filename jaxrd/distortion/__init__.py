@@ -1,0 +1,20 @@
+"""Distortion measures: as matrices, or as what a matrix too large to hold is computed from."""
+
+from jaxrd.distortion.discounts import SparseDiscount
+from jaxrd.distortion.measures import hamming, log_loss, pairwise_squares, remote, squared_error
+from jaxrd.distortion.points import PointCloud
+from jaxrd.distortion.structured import Structured, expected, is_matrix, resident
+
+__all__ = [
+    "PointCloud",
+    "SparseDiscount",
+    "Structured",
+    "expected",
+    "hamming",
+    "is_matrix",
+    "log_loss",
+    "pairwise_squares",
+    "remote",
+    "resident",
+    "squared_error",
+]

@@ -54,7 +54,7 @@ class Kernel(Protocol):
 
     @property
     def hidden(self) -> jax.Array:
-        """The largest s (d - min_y d) of a row that counts as a tie, nats, shape (n,): there K is 1, not exp(-hidden)."""
+        """The largest s (d - min_y d) of a row that counts as a tie, nats, shape (n,): K is 1 there."""
         ...
 
     @property

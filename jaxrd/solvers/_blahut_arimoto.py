@@ -15,6 +15,19 @@ from jaxrd.solution import Solution, Status
 from jaxrd.solvers.certificate import Evaluation, Prepared, as_inputs, certify, evaluate, prepare, scale
 
 
+def positive(q: jax.Array) -> jax.Array:
+    """q without zeros: a letter that underflows could never come back, and may leave a source letter without any.
+
+    The floor lies well above the denormals, which neither ratios nor a division by the sum survive.
+    """
+    return jnp.maximum(q, jnp.finfo(q.dtype).tiny / jnp.finfo(q.dtype).eps)
+
+
+def _normalised(q: jax.Array) -> jax.Array:
+    q = positive(q)
+    return q / q.sum()
+
+
 def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> tuple[jax.Array, Evaluation, jax.Array]:
     """Normalise q, update q <- q c until the gap is within `tol`; returns q, its evaluation and the steps taken."""
     kernel, source = prepared.kernel, prepared.source
@@ -25,9 +38,7 @@ def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> 
 
     def update(state):
         q, e, step = state
-        # A letter that underflows to zero could never come back.
-        q = jnp.maximum(q * e.c, jnp.finfo(q.dtype).tiny)
-        q = q / q.sum()
+        q = _normalised(q * e.c)
         return q, evaluate(kernel, source, q), step + 1
 
     q = q / q.sum()
@@ -56,12 +67,6 @@ def _accelerate(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int
     NeurIPS 2015; B. O'Donoghue and E. Candes, Adaptive restart for accelerated gradient schemes, FoCM 2015.
     """
     kernel, source = prepared.kernel, prepared.source
-    # A letter that underflows to zero could never come back; well above the denormals, which ratios do not survive.
-    floor = jnp.finfo(q.dtype).tiny / jnp.finfo(q.dtype).eps
-
-    def normalised(q):
-        q = jnp.maximum(q, floor)
-        return q / q.sum()
 
     def unfinished(state: _State):
         return (state.step < max_steps) & ~(state.best_gap <= tol) & ~state.lost
@@ -70,9 +75,9 @@ def _accelerate(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int
         fell = state.e.objective <= state.bound
         run = jnp.where(fell, state.run + 1, 0)
         # Where it rose, the last q is still good: an update, momentum or not, never raises the objective.
-        q = jnp.where(fell, normalised(state.at * state.e.c), state.q)
+        q = jnp.where(fell, _normalised(state.at * state.e.c), state.q)
         push = jnp.maximum(run - 1, 0) / (run + 2)
-        at = normalised(q * jnp.exp(push * jnp.clip(jnp.log(q / state.q), -20, 20)))
+        at = _normalised(q * jnp.exp(push * jnp.clip(jnp.log(q / state.q), -20, 20)))
         e = evaluate(kernel, source, at)
         gap = e.gap / scale(e.objective)
         better = gap < state.best_gap

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from jaxrd.kernels import HeldKernel, ratio
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
-from jaxrd.solvers._blahut_arimoto import ascend
+from jaxrd.solvers._blahut_arimoto import ascend, positive
 from jaxrd.solvers.certificate import as_inputs, certify, prepare
 from jaxrd.solvers.newton import NewtonSolver, System, direct, direct_in_place, direct_in_single, iterative
 
@@ -118,7 +118,11 @@ def opening(kernel: HeldKernel, source: jax.Array) -> jax.Array:
     """
     n, m = kernel.shape
     steps = max(3, (m + m * m // n) // 100)
-    return jax.lax.fori_loop(0, steps, lambda _, q: q * kernel.sums(source, q)[1], jnp.full(m, 1 / m, source.dtype))
+
+    def step(_, q):
+        return positive(q * kernel.sums(source, q)[1])
+
+    return jax.lax.fori_loop(0, steps, step, jnp.full(m, 1 / m, source.dtype))
 
 
 def follow(

@@ -29,6 +29,10 @@ from large import gap_of_confusion, peak_mib
 
 from jaxrd import Problem, Status, blahut_arimoto, distortion, plots, tosc
 from jaxrd.closed_form import categorical
+from jaxrd.tosc.curves.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
+from jaxrd.tosc.curves.estimated import EstimateAndCompress
+from jaxrd.tosc.curves.sampled import sample_and_communicate_in_blocks
+from jaxrd.tosc.joint import SparseJoint
 
 CONTRAST = 3.5  # of a state, in deviations of the noise
 SLOPE = 12.0  # nats per unit, of the steps that are timed
@@ -61,9 +65,7 @@ def decided(cells: int, states: int, samples: int) -> tuple[np.ndarray, np.ndarr
     for block, rows in enumerate(np.diff(np.arange(0, samples + 50_000, 50_000).clip(max=samples))):
         if rows:
             y, log_factors = scenes(cells, states, int(rows), (1, block))
-            pairs.append(
-                [np.asarray(tosc.configuration(a, states)) for a in (y, log_factors.argmax(2).astype(np.int32))]
-            )
+            pairs.append([np.asarray(configuration(a, states)) for a in (y, log_factors.argmax(2).astype(np.int32))])
     labels, decisions = (np.concatenate(column) for column in zip(*pairs, strict=True))
     return labels, decisions
 
@@ -75,7 +77,7 @@ def rows_of(cells: int, states: int, samples: int) -> Callable[[], Iterator[tupl
     def blocks() -> Iterator[tuple[jax.Array, jax.Array]]:
         for block in range(samples // rows):
             y, log_factors = scenes(cells, states, rows, (2, block))
-            yield tosc.joint_log_posterior(log_factors), tosc.configuration(y, states)
+            yield joint_log_posterior(log_factors), configuration(y, states)
 
     return blocks
 
@@ -113,7 +115,7 @@ def step_of_sampling(states: int, rows: int) -> dict[str, float]:
     blocks = rows_of(3, states, rows)
 
     def job() -> Any:
-        return tosc.sample_and_communicate_in_blocks(blocks, 1.2)
+        return sample_and_communicate_in_blocks(blocks, 1.2)
 
     job()
     return timed(job)
@@ -154,7 +156,7 @@ def point_of_estimate(states: int, decisions: int) -> dict[str, float]:
 def step_of_model_aware(states: int, rows: int) -> dict[str, float]:
     """TMRD: Blahut-Arimoto on some posterior rows."""
     _, log_factors = scenes(3, states, rows, (2, 0))
-    return timed_step(tosc.model_aware_problem(jnp.exp(tosc.joint_log_posterior(log_factors))))
+    return timed_step(tosc.model_aware_problem(jnp.exp(joint_log_posterior(log_factors))))
 
 
 GROWTH: dict[str, tuple[Callable[[int, int], dict[str, float]], tuple[int, ...], int, str]] = {
@@ -173,7 +175,7 @@ def whole_sampling(cells: int, states: int, samples: int) -> dict[str, Any]:
     jax.config.update("jax_enable_x64", False)
     blocks = rows_of(cells, states, samples)
     start = time.process_time(), time.perf_counter()
-    point = tosc.sample_and_communicate_in_blocks(blocks, 1.0)
+    point = sample_and_communicate_in_blocks(blocks, 1.0)
     cpu, wall = time.process_time() - start[0], time.perf_counter() - start[1]
     peak = peak_mib()
     rows = max(min(CELLS_A_BLOCK // states**cells, samples), 1)
@@ -191,13 +193,13 @@ def whole_sampling(cells: int, states: int, samples: int) -> dict[str, Any]:
         "rate_nats": float(point.rate),
         "most_a_plug_in_rate_can_be_nats": float(np.log(len(few_y))),
         "distortion": float(point.distortion),
-        "by_cells": tosc.sample_and_communicate_by_cells(few_factors, few_y, 1.0)._asdict(),
-        "by_cells_200000_samples": tosc.sample_and_communicate_by_cells(many_factors, many_y, 1.0)._asdict(),
+        "by_cells": sample_and_communicate_by_cells(few_factors, few_y, 1.0)._asdict(),
+        "by_cells_200000_samples": sample_and_communicate_by_cells(many_factors, many_y, 1.0)._asdict(),
     }
 
 
 @jax.jit
-def _estimated(joint: tosc.SparseJoint, grid: jax.Array) -> tosc.EstimateAndCompress:
+def _estimated(joint: SparseJoint, grid: jax.Array) -> EstimateAndCompress:
     return jax.lax.map(lambda d: tosc.estimate_and_compress(joint, d), grid)
 
 

@@ -26,6 +26,9 @@ from jax.nn import log_softmax
 
 from jaxrd import Problem, Status, blahut_arimoto, tosc
 from jaxrd.distortion import PointCloud
+from jaxrd.tosc.curves.estimated import EstimateAndCompress
+from jaxrd.tosc.curves.sampled import sample_and_communicate_in_blocks
+from jaxrd.tosc.joint import SparseJoint
 
 SLOPE = 4.0
 TOLERANCE = 2e-4  # relative to L: below 1e-3 nat
@@ -101,7 +104,7 @@ def confusion(classes: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @jax.jit
-def estimated(joint: tosc.SparseJoint, grid: jax.Array) -> tosc.EstimateAndCompress:
+def estimated(joint: SparseJoint, grid: jax.Array) -> EstimateAndCompress:
     return jax.lax.map(lambda d: tosc.estimate_and_compress(joint, d), grid)
 
 
@@ -171,7 +174,7 @@ def sampled(classes: int, samples: int) -> dict[str, Any]:
             yield log_softmax(logits, axis=1), labels
 
     start = time.perf_counter()
-    point = tosc.sample_and_communicate_in_blocks(blocks, 1.2)
+    point = sample_and_communicate_in_blocks(blocks, 1.2)
     return {
         "samples": samples,
         "rows_a_block": rows,

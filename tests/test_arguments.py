@@ -9,7 +9,12 @@ from jaxrd import Problem, check, closed_form, coding, lower_convex_envelope, ra
 from jaxrd.distortion import PointCloud, SparseDiscount, pairwise_squares, remote, squared_error
 from jaxrd.errors import InputError
 from jaxrd.information import mutual_information
+from jaxrd.tosc.calibration.reliability import estimated_kappa
+from jaxrd.tosc.curves.configurations import configuration
+from jaxrd.tosc.curves.merged import merge_order
 from jaxrd.tosc.estimate import risk_of
+from jaxrd.tosc.identifiability.annotations import repeated_inputs
+from jaxrd.tosc.identifiability.fano import greatest_entropy, least_entropy, least_error
 
 NAN = float("nan")
 V = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
@@ -34,22 +39,22 @@ REFUSED = {
     "reliability below": (lambda: tosc.reliability(LOG_V, Y - 1), "got -1 to 0"),
     "reliability of v": (lambda: tosc.reliability(V, Y), "log_posterior must be ln of probabilities, <= 0; got 0.9"),
     "no bin": (lambda: tosc.reliability(LOG_V, Y, bins=0), "bins must be at least 1; got 0"),
-    "kappa with NaN": (lambda: tosc.estimated_kappa(np.log(BAD), Y), "got nan at"),
+    "kappa with NaN": (lambda: estimated_kappa(np.log(BAD), Y), "got nan at"),
     "a class beyond": (lambda: tosc.confusion_joint([0, 5], [0, 1], 2), "labels must be integers in 0..1; got 0 to 5"),
     "a decision below": (lambda: tosc.confusion_joint([0, 1], [0, -1], 2), "decisions must be integers in 0..1"),
     "no sample": (lambda: tosc.confusion_joint(np.zeros(0, int), np.zeros(0, int), 2), "at least one"),
     "weights of zero": (lambda: tosc.confusion_joint([0, 1], [0, 1], 2, [0.0, 0.0]), "positive finite sum"),
     "sparse, weight NaN": (lambda: tosc.sparse_joint([0, 1], [0, 1], 2, [1, NAN]), "weights must be finite; got nan"),
     "a joint of counts": (lambda: tosc.landmarks(10 * JOINT), "joint must sum to 1; got 10. Pass joint / joint.sum"),
-    "a joint with NaN": (lambda: tosc.merge_order(JOINT * [[NAN, 1], [1, 1]]), "joint must be finite; got nan"),
+    "a joint with NaN": (lambda: merge_order(JOINT * [[NAN, 1], [1, 1]]), "joint must be finite; got nan"),
     "no square": (lambda: tosc.merge_baseline(np.ones((2, 3)) / 6), r"shape \(classes, classes\)"),
     "a joint below 0": (lambda: tosc.indirect_problem([[0.9, -0.2], [-0.1, 0.4]]), "joint must not be negative"),
-    "error 1.5": (lambda: tosc.greatest_entropy(1.5, 3), r"error must be in \[0, 1\]; got 1.5"),
-    "one class": (lambda: tosc.least_entropy(0.1, 1), "classes must be an integer, at least 2; got 1"),
-    "entropy below 0": (lambda: tosc.least_error(-0.1, 3), "entropy must be a number of nats, >= 0; got -0.1"),
-    "a label of repeats": (lambda: tosc.repeated_inputs("aa", [0, 7], 2), "labels must be integers in 0..1"),
+    "error 1.5": (lambda: greatest_entropy(1.5, 3), r"error must be in \[0, 1\]; got 1.5"),
+    "one class": (lambda: least_entropy(0.1, 1), "classes must be an integer, at least 2; got 1"),
+    "entropy below 0": (lambda: least_error(-0.1, 3), "entropy must be a number of nats, >= 0; got -0.1"),
+    "a label of repeats": (lambda: repeated_inputs("aa", [0, 7], 2), "labels must be integers in 0..1"),
     "t below 0": (lambda: tosc.sample_and_communicate(LOG_V, Y, -1.0), "inverse_temperature must be >= 0 and finite"),
-    "a state below": (lambda: tosc.configuration([-1], 3), "states must be integers in 0..2; got -1"),
+    "a state below": (lambda: configuration([-1], 3), "states must be integers in 0..2; got -1"),
     "classes 2.5": (lambda: tosc.from_decisions([0, 1], [0, 1], classes=2.5), "classes must be an integer >= 2"),  # pyright: ignore
     "a mask": (lambda: tosc.from_scores(np.ma.array(V, mask=V > 0.85), Y), "scores has masked entries"),
     "seed -1": (lambda: tosc.limits(LOG_V, Y, seed=-1), "seed must be an integer >= 0; got -1"),

@@ -31,6 +31,7 @@ from jaxrd.errors import InputError
 from jaxrd.kernels import kernel_of, ratio
 from jaxrd.kernels.dense import dense_kernel
 from jaxrd.solvers._blahut_arimoto import _solve
+from jaxrd.tosc.curves.sampled import sample_and_communicate_in_blocks
 
 SLOPES = (0.0, 1e-3, 0.7, 30.0, 1e3, np.inf)
 N, M = 13, 9
@@ -404,9 +405,9 @@ class TestSampleInBlocks:
         labels = g.integers(0, 4, 30)
         cuts = range(0, 30, rows)
         blocks = [(log_v[i : i + rows], labels[i : i + rows]) for i in cuts]
-        ours = tosc.sample_and_communicate_in_blocks(blocks, t)
+        ours = sample_and_communicate_in_blocks(blocks, t)
         np.testing.assert_allclose(ours, tosc.sample_and_communicate(log_v, labels, t), atol=1e-12)
-        np.testing.assert_allclose(tosc.sample_and_communicate_in_blocks(lambda: iter(blocks), t), ours, rtol=0)
+        np.testing.assert_allclose(sample_and_communicate_in_blocks(lambda: iter(blocks), t), ours, rtol=0)
         # And from the definition.
         w = np.exp(t * log_v)
         w /= w.sum(1, keepdims=True)
@@ -417,11 +418,11 @@ class TestSampleInBlocks:
     def test_errors(self):
         block = (np.zeros((2, 3)), np.zeros(2, int))
         with pytest.raises(ValueError, match="no sample"):
-            tosc.sample_and_communicate_in_blocks([], 1.0)
+            sample_and_communicate_in_blocks([], 1.0)
         with pytest.raises(ValueError, match="the second 0: pass a function"):
-            tosc.sample_and_communicate_in_blocks(iter([block]), 1.0)
+            sample_and_communicate_in_blocks(iter([block]), 1.0)
         with pytest.raises(ValueError, match=r"got \(2, 3\) and \(3,\)"):
-            tosc.sample_and_communicate_in_blocks([(block[0], np.zeros(3, int))], 1.0)
+            sample_and_communicate_in_blocks([(block[0], np.zeros(3, int))], 1.0)
 
 
 def test_benchmark():

@@ -27,6 +27,7 @@ from jaxrd.io import read_outputs
 from jaxrd.io.codec import CodecPoints
 from jaxrd.tosc.confidence.held_out import indirect_cross_fitted
 from jaxrd.tosc.curves import indirect
+from jaxrd.tosc.curves.merged import merge_order
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ class TestEntropyCoding:
 
 @given(joints((4,)))
 def test_merge_order_gives_the_merge_baseline(joint):
-    order, merged = np.asarray(tosc.merge_order(joint)), tosc.merge_baseline(joint)
+    order, merged = np.asarray(merge_order(joint)), tosc.merge_baseline(joint)
     assert sorted(order) == list(range(4))
     for k in range(4):
         sent = np.arange(4)

@@ -15,6 +15,8 @@ from jaxrd import sweep, tosc
 from jaxrd.cli.app import run
 from jaxrd.cli.confidence_report import confidence_figure, report
 from jaxrd.documents import confidence as written
+from jaxrd.errors import InputError
+from jaxrd.tosc.calibration.reliability import estimated_kappa
 from jaxrd.tosc.confidence import bands, held_out
 from jaxrd.tosc.confidence.statistics import PRIOR_SLOPES
 from jaxrd.tosc.curves import ESTIMATED, EVERY, MODEL_AWARE, ORACLE
@@ -149,7 +151,7 @@ class TestStatistics:
             assert sum(point.clt) / 2 == pytest.approx(point.rate - point.bias, abs=1e-12)
 
     def test_sandwich(self, limits, found):
-        assert found.kappa == tosc.estimated_kappa(limits.workings.log_v, limits.workings.outputs.labels)
+        assert found.kappa == estimated_kappa(limits.workings.log_v, limits.workings.outputs.labels)
         given = tosc.statistics(limits, kappa=0.02)
         rows = tosc.limits(limits.workings.outputs, temperature=1.0, slopes=4, at=[0.42, 0.38]).at
         lower, upper, rigorous = given.sandwich[0]
@@ -222,7 +224,7 @@ class TestStatistics:
         ],
     )
     def test_bad_arguments(self, limits, kwargs, message):
-        with pytest.raises(tosc.InputError, match=message):
+        with pytest.raises(InputError, match=message):
             tosc.statistics(limits, **kwargs)
 
     def test_the_ends_of_kappa_are_allowed(self, limits):
@@ -232,7 +234,7 @@ class TestStatistics:
 
     def test_too_few_samples(self, limits):
         few = replace(limits, workings=replace(limits.workings, outputs=limits.workings.outputs.take(np.arange(3))))
-        with pytest.raises(tosc.InputError, match="3 samples are too few"):
+        with pytest.raises(InputError, match="3 samples are too few"):
             tosc.statistics(few)
 
     def test_silence_has_no_band_though_its_rate_is_rounding(self, limits):

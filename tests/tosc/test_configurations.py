@@ -13,6 +13,7 @@ from scipy.special import softmax
 from strategies import generators
 
 from jaxrd import tosc
+from jaxrd.tosc.curves.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
 
 
 @pytest.fixture(autouse=True)
@@ -31,15 +32,15 @@ class TestRows:
     def test_every_configuration_is_a_product(self, g, shape):
         samples, cells, states = shape
         f = factors(g, *shape)
-        rows = np.exp(tosc.joint_log_posterior(f))
+        rows = np.exp(joint_log_posterior(f))
         np.testing.assert_allclose(rows.sum(1), 1)
         for y in itertools.product(range(states), repeat=cells):
             product = np.exp([sum(f[i, c, y[c]] for c in range(cells)) for i in range(samples)])
-            np.testing.assert_allclose(rows[:, int(tosc.configuration(np.array(y), states))], product)
+            np.testing.assert_allclose(rows[:, int(configuration(np.array(y), states))], product)
 
     def test_a_million_in_int32(self):
         with jax.enable_x64(False):
-            assert int(tosc.configuration(np.full(6, 9, np.int32), 10)) == 999_999
+            assert int(configuration(np.full(6, 9, np.int32), 10)) == 999_999
 
 
 class TestByCells:
@@ -50,15 +51,15 @@ class TestByCells:
         f = np.array([[views[i, 0], views[j, 1]] for i in range(3) for j in range(3)])
         y = g.integers(0, 4, (9, 2))
         for t in (0.0, 0.7, 3.0):
-            whole = tosc.sample_and_communicate(tosc.joint_log_posterior(f), tosc.configuration(y, 4), t)
-            np.testing.assert_allclose(tosc.sample_and_communicate_by_cells(f, y, t), whole, atol=1e-12)
+            whole = tosc.sample_and_communicate(joint_log_posterior(f), configuration(y, 4), t)
+            np.testing.assert_allclose(sample_and_communicate_by_cells(f, y, t), whole, atol=1e-12)
 
     @given(g=generators(), t=st.sampled_from((0.5, 1.0, 4.0)))
     @settings(max_examples=10)
     def test_costs_the_dependence_more_than_the_whole(self, g, t):
         f, y = factors(g, 12, 3, 3), g.integers(0, 3, (12, 3))
-        whole = tosc.sample_and_communicate(tosc.joint_log_posterior(f), tosc.configuration(y, 3), t)
-        found = tosc.sample_and_communicate_by_cells(f, y, t)
+        whole = tosc.sample_and_communicate(joint_log_posterior(f), configuration(y, 3), t)
+        found = sample_and_communicate_by_cells(f, y, t)
         w = softmax(t * f, axis=2)
         q = np.einsum("ia,ib,ic->abc", *w.transpose(1, 0, 2)) / 12
         product = np.einsum("a,b,c->abc", *w.mean(0))
@@ -70,8 +71,8 @@ class TestByCells:
         # 4096 classes, 16 samples: the truth is above ln 16, and no plug-in estimate can say so.
         y, f = configurations.scenes(6, 4, 16, (0,))
         many_y, many_f = configurations.scenes(6, 4, 20_000, (1,))
-        whole = tosc.sample_and_communicate(tosc.joint_log_posterior(f), tosc.configuration(y, 4), 1.0)
-        truth = tosc.sample_and_communicate_by_cells(many_f, many_y, 1.0)
+        whole = tosc.sample_and_communicate(joint_log_posterior(f), configuration(y, 4), 1.0)
+        truth = sample_and_communicate_by_cells(many_f, many_y, 1.0)
         assert float(whole.rate) <= np.log(16) < float(truth.rate)
 
 
@@ -87,8 +88,8 @@ class TestBenchmark:
     def test_decisions_are_those_of_the_rows(self):
         labels, decisions = configurations.decided(3, 3, 40)
         y, f = configurations.scenes(3, 3, 40, (1, 0))
-        np.testing.assert_array_equal(decisions, np.asarray(tosc.joint_log_posterior(f)).argmax(1))
-        np.testing.assert_array_equal(labels, tosc.configuration(y, 3))
+        np.testing.assert_array_equal(decisions, np.asarray(joint_log_posterior(f)).argmax(1))
+        np.testing.assert_array_equal(labels, configuration(y, 3))
 
     def test_blocks_come_again(self, monkeypatch):
         monkeypatch.setattr(configurations, "CELLS_A_BLOCK", 4 * 27)

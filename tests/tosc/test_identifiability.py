@@ -10,7 +10,10 @@ from scipy.stats import binom
 from strategies import generators, posteriors
 
 from jaxrd import tosc
+from jaxrd.errors import InputError
 from jaxrd.tosc.estimate import central, empirical_bernstein, error_limits
+from jaxrd.tosc.identifiability.annotations import annotation_entropy, repeated_inputs
+from jaxrd.tosc.identifiability.fano import greatest_entropy, least_entropy, least_error
 
 
 def entropies(rows):
@@ -22,27 +25,27 @@ class TestFano:
     def test_every_source_lies_between(self, v):
         classes = v.shape[1]
         error, entropy = 1 - v.max(1).mean(), entropies(v).mean()
-        assert float(tosc.least_entropy(error, classes)) <= entropy + 1e-12
-        assert entropy <= float(tosc.greatest_entropy(error, classes)) + 1e-12
-        assert float(tosc.least_error(entropy, classes)) <= error + 1e-9
+        assert float(least_entropy(error, classes)) <= entropy + 1e-12
+        assert entropy <= float(greatest_entropy(error, classes)) + 1e-12
+        assert float(least_error(entropy, classes)) <= error + 1e-9
 
     @pytest.mark.parametrize("k", [1, 2, 5])
     def test_uniform_over_some_classes_meets_the_lower_one(self, k):
-        np.testing.assert_allclose(tosc.least_entropy(1 - 1 / k, 5), np.log(k), atol=1e-15)
+        np.testing.assert_allclose(least_entropy(1 - 1 / k, 5), np.log(k), atol=1e-15)
 
     def test_inverse(self):
         error = np.append(np.linspace(0, 0.9, 50), 0.9)
-        entropy = np.array(tosc.greatest_entropy(error, 10))
+        entropy = np.array(greatest_entropy(error, 10))
         np.testing.assert_allclose(entropy[[0, -2]], [0, np.log(10)], atol=1e-12)
         entropy[-1] = 3.0  # more than any ten classes have
-        np.testing.assert_allclose(tosc.least_error(entropy, 10), error, atol=1e-9)
+        np.testing.assert_allclose(least_error(entropy, 10), error, atol=1e-9)
 
     def test_beyond_guessing(self):
-        np.testing.assert_allclose(tosc.greatest_entropy(jnp.array([0.75, 0.9, 1.0]), 4), np.log(4))
+        np.testing.assert_allclose(greatest_entropy(jnp.array([0.75, 0.9, 1.0]), 4), np.log(4))
 
     def test_transforms(self):
         e = jnp.array([0.1, 0.3])
-        for function in (tosc.greatest_entropy, tosc.least_entropy):
+        for function in (greatest_entropy, least_entropy):
             mapped = jax.jit(jax.vmap(lambda x, function=function: function(x, 10)))(e)
             np.testing.assert_allclose(mapped, function(e, 10), rtol=1e-12)
             slope = (function(0.1 + 1e-6, 10) - function(0.1 - 1e-6, 10)) / 2e-6
@@ -115,8 +118,8 @@ class TestLabelUncertainty:
         for estimate in (found.believed, found.calibrated, found.cross_entropy):
             np.testing.assert_allclose(estimate.value, np.log(2))
         assert found.lower_if_best > 0.5  # true only if no decision were better: here y itself is
-        assert tosc.repeated_inputs(range(500), y, 2).lower_limit == 0
-        assert tosc.repeated_inputs([0] * 500, y, 2).lower_limit > 0.25
+        assert repeated_inputs(range(500), y, 2).lower_limit == 0
+        assert repeated_inputs([0] * 500, y, 2).lower_limit > 0.25
 
     def test_at_the_fitted_temperature_the_belief_is_the_cross_entropy(self):
         # The derivative of the loss in 1/T is the difference of the two, over T.
@@ -164,13 +167,13 @@ class TestLabelUncertainty:
     )
     def test_bad_arguments(self, change, message):
         outputs = tosc.from_scores(np.eye(2)[[0, 1, 0, 1, 0]], [0, 1, 0, 1, 1])
-        with pytest.raises(tosc.InputError, match=message):
+        with pytest.raises(InputError, match=message):
             tosc.label_uncertainty(outputs, **change)
 
     def test_too_little(self):
-        with pytest.raises(tosc.InputError, match="3 samples are too few"):
+        with pytest.raises(InputError, match="3 samples are too few"):
             tosc.label_uncertainty(tosc.from_scores(np.eye(3), [0, 1, 2]))
-        with pytest.raises(tosc.InputError, match="hard decisions only"):
+        with pytest.raises(InputError, match="hard decisions only"):
             tosc.label_uncertainty(tosc.from_decisions(np.array([0, 1]), np.array([0, 1])))
 
 
@@ -180,8 +183,7 @@ class TestAnnotations:
         truth = g.dirichlet(np.ones(4), 60)
         entropy = entropies(truth).mean()
         found = [
-            tosc.annotation_entropy(g.multinomial(50, truth[g.integers(0, 60, 200)]), confidence=0.9)
-            for _ in range(400)
+            annotation_entropy(g.multinomial(50, truth[g.integers(0, 60, 200)]), confidence=0.9) for _ in range(400)
         ]
         plug_in, corrected = (np.mean([getattr(f, key).value for f in found]) for key in ("plug_in", "estimate"))
         assert plug_in < entropy  # a lower bound in expectation
@@ -194,7 +196,7 @@ class TestAnnotations:
         assert limits.min() > 0.5 * entropy
 
     def test_two_annotators(self):
-        found = tosc.annotation_entropy(np.array([[2, 0], [1, 1], [1, 1], [0, 2]]))
+        found = annotation_entropy(np.array([[2, 0], [1, 1], [1, 1], [0, 2]]))
         np.testing.assert_allclose(found.plug_in.value, np.log(2) / 2)
         np.testing.assert_allclose(found.estimate.value, np.log(2) / 2 + 1 / 8)
         assert found.lower_limit == 0
@@ -210,17 +212,17 @@ class TestAnnotations:
         ],
     )
     def test_no_counts(self, counts, message):
-        with pytest.raises(tosc.InputError, match=message):
-            tosc.annotation_entropy(counts)
+        with pytest.raises(InputError, match=message):
+            annotation_entropy(counts)
 
 
 class TestRepeatedInputs:
     @given(g=generators(), inputs=st.sampled_from((1, 3, 20)))
     def test_another_sample_changes_little(self, g, inputs):
         x, y = g.integers(0, inputs, 12), g.integers(0, 3, 12)
-        before = tosc.repeated_inputs(x.tolist(), y, 3)
+        before = repeated_inputs(x.tolist(), y, 3)
         x[0], y[0] = g.integers(0, inputs), g.integers(0, 3)
-        after = tosc.repeated_inputs(x.tolist(), y, 3)
+        after = repeated_inputs(x.tolist(), y, 3)
         assert abs(after.plug_in - before.plug_in) <= (1 + np.log(12)) / 12
         assert abs(after.accuracy - before.accuracy) <= 1 / 12 + 1e-12
 
@@ -231,7 +233,7 @@ class TestRepeatedInputs:
         plug_in, missed = [], []
         for _ in range(200):
             x, y = draws(g, truth, 2000)
-            found = tosc.repeated_inputs(x.tolist(), y, 4, confidence=0.8)
+            found = repeated_inputs(x.tolist(), y, 4, confidence=0.8)
             assert found.lower_limit <= entropy
             plug_in.append((found.plug_in, found.estimate))
             missed.append(found.accuracy_limit < best)
@@ -248,13 +250,13 @@ class TestRepeatedInputs:
         joint = np.zeros((5, 3))
         np.add.at(joint, (x, y), 1 / 40)
         expected = entropies(joint.ravel()) - entropies(joint.sum(1))
-        found = tosc.repeated_inputs([bytes([i]) for i in x], y, 3)
+        found = repeated_inputs([bytes([i]) for i in x], y, 3)
         np.testing.assert_allclose(found.plug_in, expected, atol=1e-12)
         np.testing.assert_allclose(found.accuracy, joint.max(1).sum())
         assert found.inputs == len(np.unique(x))
 
     def test_errors(self):
-        with pytest.raises(tosc.InputError, match="got 2 for 3"):
-            tosc.repeated_inputs([1, 2], [0, 1, 1], 2)
-        with pytest.raises(tosc.InputError, match="got 0 for 0"):
-            tosc.repeated_inputs([], [], 2)
+        with pytest.raises(InputError, match="got 2 for 3"):
+            repeated_inputs([1, 2], [0, 1, 1], 2)
+        with pytest.raises(InputError, match="got 0 for 0"):
+            repeated_inputs([], [], 2)

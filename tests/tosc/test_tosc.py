@@ -11,10 +11,13 @@ from strategies import generators, joints, posteriors
 
 from jaxrd import Curve, Status, lower_convex_envelope, optimal_channel, rate_at, solve, sweep, tosc
 from jaxrd.closed_form import categorical
+from jaxrd.errors import InputError
 from jaxrd.information import entropy
 from jaxrd.tosc._limits import _miscalibration
+from jaxrd.tosc.calibration.reliability import estimated_kappa
 from jaxrd.tosc.calibration.temperature import doubts
 from jaxrd.tosc.curves import drawing, model_aware
+from jaxrd.tosc.curves.merged import merge_order
 
 SLOPES = np.geomspace(0.3, 60, 24)
 
@@ -263,12 +266,12 @@ class TestLaws:
         joint = np.array([[0.30, 0.02, 0.10, 0.05], [0.05, 0.18, 0.0, 0.0], [0.03, 0.0, 0.10, 0.0], [0.02, 0, 0, 0.15]])
         assert joint.sum(0).tolist() == pytest.approx([0.4, 0.2, 0.2, 0.2])
         # Sent as 0 instead: right with .02, .10 and .05, for .18, .10 and .15 before.
-        assert tosc.merge_order(jnp.asarray(joint)).tolist() == [2, 3, 1, 0]
+        assert merge_order(jnp.asarray(joint)).tolist() == [2, 3, 1, 0]
         points = tosc.merge_baseline(jnp.asarray(joint))
         np.testing.assert_allclose(points.distortion, [0.27, 0.27, 0.37, 0.53], atol=1e-12)
         # Of two likeliest the one with the likelier label stands for the others, whatever its loss would cost.
         tied = np.array([[0.30, 0.05, 0.05], [0.03, 0.28, 0.05], [0.02, 0.02, 0.20]])
-        assert tosc.merge_order(jnp.asarray(tied)).tolist() == [2, 1, 0]
+        assert merge_order(jnp.asarray(tied)).tolist() == [2, 1, 0]
 
     def test_merge_distortion_is_not_monotone(self):
         # The rare estimate is always wrong, and is right once sent as the likeliest class.
@@ -399,18 +402,18 @@ class TestCalibration:
         rows = g.integers(8, size=20_000)
         labels = (g.random((20_000, 1)) > np.cumsum(eta[rows], 1)[:, :-1]).sum(1)
         kappa = np.abs(eta - v).max(1).mean()
-        assert tosc.estimated_kappa(np.log(v[rows]), labels) == pytest.approx(kappa, abs=0.012)
+        assert estimated_kappa(np.log(v[rows]), labels) == pytest.approx(kappa, abs=0.012)
 
     def test_kappa_leaves_out_the_noise_of_the_labels(self):
         """Stated .9, right 280 times in 400: .2 off, of which the labels' noise is sqrt(.9 .1 / 400)."""
-        found = tosc.estimated_kappa(np.log([[0.9, 0.1]] * 400), [0] * 280 + [1] * 120)
+        found = estimated_kappa(np.log([[0.9, 0.1]] * 400), [0] * 280 + [1] * 120)
         assert found == pytest.approx(np.sqrt(0.2**2 - 0.09 / 400), rel=1e-12)
 
     def test_kappa_cannot_be_seen_where_errors_cancel(self):
         """The estimate averages over inputs of like confidence: no bound, as it says."""
         v = np.array([[0.7, 0.3]] * 1000)
         labels = np.repeat([0, 1], [700, 300])  # rows known beforehand: the truth is one-hot, kappa = .42
-        assert tosc.estimated_kappa(np.log(v), labels) < 1e-6
+        assert estimated_kappa(np.log(v), labels) < 1e-6
 
 
 class TestSmallestRate:
@@ -700,5 +703,5 @@ class TestLimits:
         ],
     )
     def test_bad_arguments(self, outputs, kwargs, message):
-        with pytest.raises(tosc.InputError, match=message):
+        with pytest.raises(InputError, match=message):
             tosc.limits(outputs, **kwargs)

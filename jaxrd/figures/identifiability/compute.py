@@ -14,6 +14,7 @@ from jaxrd.figures.identifiability.draw import draw
 from jaxrd.figures.reproduction import Claim, Reproduction
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.neural import classifier
+from jaxrd.tosc.identifiability.annotations import repeated_inputs
 
 ACCURACIES = (0.9, 0.8, 0.7, 0.5)
 ASKED = ("oRD", "TMRD", "iE&C", "S&C")
@@ -50,7 +51,7 @@ def _evaluate(
 
 def _repeats(images: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any]:
     """What images that occur several times prove, whatever the classifier."""
-    found = tosc.repeated_inputs([image.tobytes() for image in images], labels, classes)
+    found = repeated_inputs([image.tobytes() for image in images], labels, classes)
     return {
         "distinct_inputs": found.inputs,
         "lower_limit_bits": found.lower_limit / NATS_PER_BIT,

@@ -25,8 +25,9 @@ from jaxrd.io.write import columns
 from jaxrd.problem import Problem
 from jaxrd.solution import Status
 from jaxrd.solvers import blahut_arimoto, solve
-from jaxrd.tosc import landmarks, map_distortion, mixture, smallest_rate
+from jaxrd.tosc import landmarks, mixture, smallest_rate
 from jaxrd.tosc.curves import estimated, indirect, oracle
+from jaxrd.tosc.curves.compressed import map_distortion
 from jaxrd.tosc.curves.drawing import Bound
 from jaxrd.tosc.mixture import GaussianMixture
 

@@ -27,13 +27,13 @@ from jaxrd.target import rate_at
 from jaxrd.tosc import (
     compress_and_estimate,
     landmarks,
-    map_distortion,
     model_aware_problem,
     sample_and_communicate,
     smallest_rate,
     time_sharing,
 )
 from jaxrd.tosc.curves import estimated, merged, oracle
+from jaxrd.tosc.curves.compressed import map_distortion
 from jaxrd.tosc.curves.drawing import slope_grid
 from jaxrd.tosc.curves.indirect import draw as draw_indirect
 from jaxrd.tosc.curves.time_sharing import draw as draw_time_sharing

@@ -17,7 +17,8 @@ from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.codec import CodecPoints
 from jaxrd.io.write import columns
 from jaxrd.plots import STYLE, literal, new_figure
-from jaxrd.tosc import Outputs, merge_baseline, merge_order
+from jaxrd.tosc import Outputs, merge_baseline
+from jaxrd.tosc.curves.merged import merge_order
 
 DRAWN = ("oRD", "TMRD", "iE&C", "S&C", "E&C")
 MERGES = 40

@@ -113,8 +113,8 @@ ALLOWED = {
         "tosc.outputs", "tosc.resampling",
     },
     "tosc": {
-        "errors", "tosc._limits", "tosc.calibration", "tosc.confidence", "tosc.curves", "tosc.estimate",
-        "tosc.identifiability", "tosc.joint", "tosc.mixture", "tosc.outputs",
+        "tosc._limits", "tosc.calibration", "tosc.confidence", "tosc.curves", "tosc.identifiability",
+        "tosc.joint", "tosc.mixture", "tosc.outputs",
     },
     "__init__": {
         "_sweep", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends", "errors",
@@ -122,7 +122,9 @@ ALLOWED = {
         "tosc",
     },
     "documents": {"coding", "curve", "information", "io", "neural", "rdc", "solution", "tosc", "tosc.confidence"},
-    "figures.identifiability": {"datasets", "figures.reproduction", "information", "neural", "plots", "tosc"},
+    "figures.identifiability": {
+        "datasets", "figures.reproduction", "information", "neural", "plots", "tosc", "tosc.identifiability",
+    },
     "figures.panel": {"curve", "figures.comparison", "tosc", "tosc.curves"},
     "figures.tosc_complexity": {"closed_form", "figures.reproduction", "information", "plots", "tosc", "tosc.curves"},
     "figures.tosc_fig1": {
@@ -139,7 +141,7 @@ ALLOWED = {
     },
     "figures.tosc_fig4": {
         "figures.comparison", "figures.entropy_coding", "figures.panel", "figures.reproduction", "information",
-        "io", "plots", "tosc",
+        "io", "plots", "tosc", "tosc.curves",
     },
     "cli": {
         "_files", "_sweep", "coding", "critical", "curve", "datasets", "documents", "errors",

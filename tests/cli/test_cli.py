@@ -652,7 +652,8 @@ class TestCompilationCache:
         assert entries
         assert kept == entries | {f"{name}.sha256" for name in entries}
         second = self.command(tmp_path)
-        assert second["meta"]["seconds"]["compile"] < 0.7 * first["meta"]["seconds"]["compile"]
+        assert {path.name for path in (tmp_path / "cache" / "jaxrd").iterdir()} == kept  # no program is compiled anew
+        assert second["meta"]["seconds"]["compile"] < first["meta"]["seconds"]["compile"]
         first.pop("meta"), second.pop("meta")
         assert first == second
 

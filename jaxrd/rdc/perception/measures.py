@@ -36,7 +36,7 @@ _UNBOUNDED = 50.0
 def _total_variation(source: ArrayLike, pmf: ArrayLike) -> jax.Array:
     """Total variation, 1/2 sum_y |p_y - r_y|.
 
-    >>> float(total_variation(jnp.array([0.5, 0.5]), jnp.array([0.75, 0.25])))
+    >>> float(_total_variation(jnp.array([0.5, 0.5]), jnp.array([0.75, 0.25])))
     0.25
     """
     return 0.5 * jnp.abs(jnp.asarray(source) - jnp.asarray(pmf)).sum()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jaxrd.solvers import blahut_arimoto, interior_point, solve, working_set
     from jaxrd.target import distortion_at, rate_at
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _ROOMS = (
     "closed_form", "coding", "datasets", "figures", "information", "io", "neural", "plots", "rdc", "tosc",

@@ -37,6 +37,26 @@ def _distortion(accuracy: Any) -> Any:
     return 1 - accuracy / 100
 
 
+def _mark_task_model(ax: Axes, task_model_distortion: float, right: float) -> None:
+    """A vertical line at D_TM, named; `right` is where the axis ends."""
+    ax.axvline(task_model_distortion, color="0.35", linewidth=1, linestyle=(0, (6, 3)), zorder=1)
+    inside = task_model_distortion < 0.08 * right  # no room for the label left of the line
+    ax.annotate(
+        f"$D_{{TM}}$ = {task_model_distortion:.3g}",
+        (task_model_distortion, 0),
+        xycoords=("data", "axes fraction"),
+        xytext=(5 if inside else -5, 6),
+        textcoords="offset points",
+        rotation=90,
+        ha="left" if inside else "right",
+        va="bottom",
+        color="0.25",
+        fontsize=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        zorder=6,
+    )
+
+
 def limits_axes(
     ax: Axes,
     curves: Mapping[str, Curve],
@@ -84,26 +104,11 @@ def limits_axes(
         bad = has_failed(curve.status) & np.isfinite(bits)
         if bad.any():
             ax.plot(d[bad], bits[bad], "x", color="red", markersize=9, label=f"{name}: not converged", zorder=5)
-    ax.axvline(task_model_distortion, color="0.35", linewidth=1, linestyle=(0, (6, 3)), zorder=1)
     reach = max([zero_rate_distortion, *(float(np.nanmax(c.distortion)) for c in curves.values())])
     right = min(1.0, 1.02 * reach)
-    inside = task_model_distortion < 0.08 * right  # no room for the label left of the line
     if envelopes:
         ax.plot([], [], color="0.4", linewidth=0.9, linestyle=(0, (3, 2)), label="thin: with time sharing")
-    ax.annotate(
-        f"$D_{{TM}}$ = {task_model_distortion:.3g}",
-        (task_model_distortion, 0),
-        xycoords=("data", "axes fraction"),
-        xytext=(5 if inside else -5, 6),
-        textcoords="offset points",
-        rotation=90,
-        ha="left" if inside else "right",
-        va="bottom",
-        color="0.25",
-        fontsize=9,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-        zorder=6,
-    )
+    _mark_task_model(ax, task_model_distortion, right)
     ax.set_xlabel("task distortion  D = 1 − accuracy")
     ax.set_ylabel("rate  [bits per sample]")
     ax.set_xlim(0, right)

@@ -85,6 +85,8 @@ def read_outputs(
     Raises:
         InputError: one line that quotes what cannot be used, or says which package reads it. Pickles are refused by
             name.
+
+    Longer than 60 lines: labels come from the scores' file or from another one, and timm's tables are special in both.
     """
     path = Path(path)
     label_path = path if labels is None else Path(labels)

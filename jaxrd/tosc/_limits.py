@@ -26,6 +26,8 @@ from jaxrd.tosc.curves.drawing import Bound, Rate
 from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
 from jaxrd.tosc.preparation import prepare
 
+Progress = Callable[[str, int, int], None] | None
+
 CURVES = {curve.name: curve.meaning for curve in EVERY}
 """The curves by name, best to worst in the usual case, and what each means in three words."""
 
@@ -145,6 +147,54 @@ def _as_targets(at: Sequence[float] | None) -> list[float] | None:
     return [float(d) for d in at]
 
 
+def _drawn(samples: Samples, slopes: int, tol: float | None, progress: Progress) -> dict[str, Bound]:
+    """The curves by name; those that are undefined, or need a posterior where there is none, are absent."""
+    drawn = {}
+    for curve in EVERY:
+        if samples.log_v is not None or not curve.needs_posterior:
+            bound = curve.draw(samples, slopes, tol, None if progress is None else partial(progress, curve.name))
+            if bound is not None:
+                drawn[curve.name] = bound
+    return drawn
+
+
+def _doubts(drawn: dict[str, Bound], outputs: Outputs, d_tm: float, d_0: float) -> list[str]:
+    """What a reader should know of the curves drawn, whatever rate is asked for."""
+    warnings, samples = [], len(outputs.labels)
+    if outputs.logits is None:
+        absent = " and ".join(sorted(curve.name for curve in EVERY if curve.needs_posterior))
+        warnings.append(f"hard decisions only: {absent} need scores")
+    elif words := _miscalibration(drawn[MODEL_AWARE.name].curve, samples):
+        warnings.append(words)
+    if TIME_SHARING.name not in drawn:
+        warnings.append(
+            f"D_TM = {d_tm:.4g} is not below D_0 = {d_0:.4g}: always guessing one class does as well; "
+            f"{TIME_SHARING.name} is undefined"
+        )
+    if outputs.classes**2 > samples / 10:
+        warnings.append(
+            f"{outputs.classes}^2 confusion cells for {samples} samples: the plug-in iE&C is optimistic; cross-fitting "
+            "(--confidence) says by how much"
+        )
+    return warnings
+
+
+def _asked_rates(
+    drawn: dict[str, Bound], targets: list[float], d_0: float, progress: Progress
+) -> list[dict[str, Rate]]:
+    """The smallest rate of each curve at each distortion, over either axis."""
+    asks = {name: bound.smallest for name, bound in drawn.items()}
+    asks |= {name + BELIEVED: ask for name, bound in drawn.items() if (ask := bound.smallest_believed) is not None}
+    places = []
+    for i, d in enumerate(targets):
+        # The likeliest label costs nothing to say, wherever a curve itself may begin.
+        nothing = set() if d < d_0 - 1e-12 else set(CURVES)
+        places.append({name: Rate(0.0) if name in nothing else ask(d) for name, ask in asks.items()})
+        if progress is not None:
+            progress("rates asked for", i + 1, len(targets))
+    return places
+
+
 def limits(
     outputs: Outputs | ArrayLike,
     labels: ArrayLike | None = None,
@@ -154,7 +204,7 @@ def limits(
     slopes: int = 32,
     seed: int = 0,
     tol: float | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress = None,
 ) -> Limits:
     """Every curve of paper [A] for a classifier: few bits per sample a given accuracy costs, with certificates.
 
@@ -203,47 +253,19 @@ def limits(
     joint = confusion_joint(outputs.labels, outputs.decisions, outputs.classes)
     d_tm, d_0, entropy = (float(x) for x in landmarks(joint))
 
-    drawn: dict[str, Bound] = {}
-    given = Samples(joint, truth, log_v)
-    for curve in EVERY:
-        if log_v is not None or not curve.needs_posterior:
-            bound = curve.draw(given, slopes, tol, None if progress is None else partial(progress, curve.name))
-            drawn |= {} if bound is None else {curve.name: bound}
-    if log_v is None:
-        absent = " and ".join(sorted(curve.name for curve in EVERY if curve.needs_posterior))
-        warnings.append(f"hard decisions only: {absent} need scores")
-    elif words := _miscalibration(drawn[MODEL_AWARE.name].curve, samples):
-        warnings.append(words)
-    if TIME_SHARING.name not in drawn:
-        warnings.append(
-            f"D_TM = {d_tm:.4g} is not below D_0 = {d_0:.4g}: always guessing one class does as well; "
-            f"{TIME_SHARING.name} is undefined"
-        )
-    if outputs.classes**2 > samples / 10:
-        warnings.append(
-            f"{outputs.classes}^2 confusion cells for {samples} samples: the plug-in iE&C is optimistic; cross-fitting "
-            "(--confidence) says by how much"
-        )
-
-    asks = {name: bound.smallest for name, bound in drawn.items()}
-    asks |= {name + BELIEVED: ask for name, bound in drawn.items() if (ask := bound.smallest_believed) is not None}
+    drawn = _drawn(Samples(joint, truth, log_v), slopes, tol, progress)
+    warnings += _doubts(drawn, outputs, d_tm, d_0)
+    targets = _default_targets(d_tm, d_0) if asked is None else asked
+    places = _asked_rates(drawn, targets, d_0, progress)
     axes = [curve.name for curve in EVERY] + [curve.name + BELIEVED for curve in EVERY if curve.believed]
     rows: list[dict[str, float | None]] = []
-    places: list[dict[str, Rate]] = []
-    targets = _default_targets(d_tm, d_0) if asked is None else asked
-    for i, d in enumerate(targets):
-        row: dict[str, float | None] = {"distortion": d} | dict.fromkeys(axes)
-        # The likeliest label costs nothing to say, wherever a curve itself may begin.
-        nothing = set() if d < d_0 - 1e-12 else set(CURVES)
-        answers = {name: Rate(0.0) if name in nothing else ask(d) for name, ask in asks.items()}
-        for name, answer in answers.items():
-            row[name] = answer.rate
-            if not answer.converged:
-                warnings.append(f"{name} at D = {d:.4g} did not converge: its rate is an upper bound")
-        rows.append(row)
-        places.append(answers)
-        if progress is not None:
-            progress("rates asked for", i + 1, len(targets))
+    for d, answers in zip(targets, places, strict=True):
+        rows.append({"distortion": d} | dict.fromkeys(axes) | {name: answer.rate for name, answer in answers.items()})
+        warnings += [
+            f"{name} at D = {d:.4g} did not converge: its rate is an upper bound"
+            for name, answer in answers.items()
+            if not answer.converged
+        ]
     if beaten := _beaten(rows):
         warnings.append(beaten)
     summary = {

@@ -86,6 +86,8 @@ def rdc_fig3(
         tick: called as tick(what, done, total).
 
     Reference: [B] Figure 3, Theorems 4 and 5, as corrected.
+
+    Longer than 60 lines: its tables of semantics and of results name each entry.
     """
     loss = cross_entropies(labels, labels[as_problem(problem)[1].argmin(0)])
     literal, shared = partial(literal_rate, starts=starts), partial(time_shared_rate, starts=starts)

@@ -59,6 +59,8 @@ def rdc_fig6(
         say: called with lines of progress.
 
     Reference: [B] Figure 6, losses (16) and (17), Theorem 5.
+
+    Longer than 60 lines: its steps follow one another, each with what the former trained.
     """
     graph, parameters = nnx.split(classifier.load())
 

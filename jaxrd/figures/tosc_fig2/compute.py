@@ -116,6 +116,8 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
 
     Args:
         tick: called as tick(what, done, total).
+
+    Longer than 60 lines: it names every curve twice, as it is drawn and as it is asked for a rate.
     """
     given = example()
     joint, decided, classes = given.joint, given.decisions, len(PRIOR)

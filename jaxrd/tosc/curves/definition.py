@@ -10,10 +10,7 @@ import jax
 import numpy as np
 
 from jaxrd.curve import Curve
-from jaxrd.tosc.curves.drawing import (
-    Bound,
-    Tick,
-)
+from jaxrd.tosc.curves.drawing import Bound, Tick
 from jaxrd.tosc.joint import SparseJoint
 from jaxrd.tosc.resampling import Resampled
 

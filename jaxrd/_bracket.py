@@ -13,7 +13,7 @@ from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 
 
-class Goal(NamedTuple):
+class _Goal(NamedTuple):
     """What is asked for, and what the search needs of the zero-rate point."""
 
     along_rate: bool  # the target is a rate, else a distortion
@@ -61,7 +61,7 @@ def _choose(condition: jax.Array, a: Solution, b: Solution) -> Solution:
     return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
 
 
-def start(problem: Problem, target: jax.Array, along_rate: bool) -> tuple[Goal, Bracket]:
+def start(problem: Problem, target: jax.Array, along_rate: bool) -> tuple[_Goal, Bracket]:
     """The goal, and the bracket before any slope is solved: both ends are the zero-rate point."""
     dtype = problem.source.dtype
     aim = -target if along_rate else target
@@ -71,15 +71,15 @@ def start(problem: Problem, target: jax.Array, along_rate: bool) -> tuple[Goal, 
     # second is for the least rate (slope zero). The others narrow the bracket.
     opening = jnp.where(jnp.isfinite(silence.distortion), 1, 2)
     bracket = Bracket(silence, silence, jnp.zeros((), dtype), jnp.int32(0), jnp.int32(0), jnp.isnan(target))
-    return Goal(along_rate, target, aim, size, opening), bracket
+    return _Goal(along_rate, target, aim, size, opening), bracket
 
 
-def _measure(goal: Goal, point: Solution) -> jax.Array:
+def _measure(goal: _Goal, point: Solution) -> jax.Array:
     """What falls along the bracket from its low-slope end to its high-slope end, and is to be `goal.aim`."""
     return -point.rate if goal.along_rate else point.distortion
 
 
-def _impossible(goal: Goal, state: Bracket) -> jax.Array:
+def _impossible(goal: _Goal, state: Bracket) -> jax.Array:
     """Whether no channel meets the target."""
     eps = 8 * jnp.finfo(goal.target.dtype).eps
     if goal.along_rate:  # with forbidden pairs there is a least rate
@@ -89,17 +89,17 @@ def _impossible(goal: Goal, state: Bracket) -> jax.Array:
     return (state.high.status == Status.INFEASIBLE) | below
 
 
-def _at_low(goal: Goal, state: Bracket) -> jax.Array:
+def _at_low(goal: _Goal, state: Bracket) -> jax.Array:
     """Whether the low-slope end answers: the target is at or beyond it."""
     return goal.aim >= _measure(goal, state.low)
 
 
-def _at_high(goal: Goal, state: Bracket) -> jax.Array:
+def _at_high(goal: _Goal, state: Bracket) -> jax.Array:
     """Whether the high-slope end answers: the target is at or beyond it."""
     return goal.aim <= _measure(goal, state.high)
 
 
-def _weight(goal: Goal, low: Solution, high: Solution) -> jax.Array:
+def _weight(goal: _Goal, low: Solution, high: Solution) -> jax.Array:
     """The share of `high` in the mixture that meets the target."""
     span = _measure(goal, low) - _measure(goal, high)
     weight = (_measure(goal, low) - goal.aim) / jnp.where(span > 0, span, 1)
@@ -108,7 +108,7 @@ def _weight(goal: Goal, low: Solution, high: Solution) -> jax.Array:
     return jnp.clip(jnp.where(span > 0, weight, 0), 0, 1)
 
 
-def _upper(goal: Goal, state: Bracket) -> tuple[jax.Array, jax.Array]:
+def _upper(goal: _Goal, state: Bracket) -> tuple[jax.Array, jax.Array]:
     """Rate and distortion of the mixture."""
     rate, distortion, _ = _mix(state.low, state.high, _weight(goal, state.low, state.high))
     return rate, distortion
@@ -120,7 +120,7 @@ def _bound_at(point: Solution, distortion: jax.Array) -> jax.Array:
     return jnp.where(jnp.isfinite(point.slope) & jnp.isfinite(line), line, -jnp.inf)
 
 
-def _gap(goal: Goal, state: Bracket) -> jax.Array:
+def _gap(goal: _Goal, state: Bracket) -> jax.Array:
     """Rate of the mixture less the best lower bound there."""
     rate, distortion = _upper(goal, state)
     if goal.along_rate:  # the mixture moves with the bracket: bound where it now lies
@@ -129,14 +129,14 @@ def _gap(goal: Goal, state: Bracket) -> jax.Array:
     return rate - state.lower
 
 
-def unfinished(goal: Goal, state: Bracket, aim_gap: jax.Array, max_solves: int) -> jax.Array:
+def unfinished(goal: _Goal, state: Bracket, aim_gap: jax.Array, max_solves: int) -> jax.Array:
     """Whether to solve another slope."""
     done = _gap(goal, state) <= aim_gap * jnp.maximum(1, _upper(goal, state)[0])
     settled = done | _impossible(goal, state) | _at_low(goal, state) | _at_high(goal, state)
     return ((state.solves < goal.opening) | ((state.solves < max_solves) & ~settled)) & ~state.lost
 
 
-def next_slope(goal: Goal, state: Bracket) -> jax.Array:
+def next_slope(goal: _Goal, state: Bracket) -> jax.Array:
     low, high = state.low, state.high
     run = low.distortion - high.distortion
     chord = (high.rate - low.rate) / jnp.where(run > 0, run, 1)  # exact at once on a linear piece
@@ -153,7 +153,7 @@ def next_slope(goal: Goal, state: Bracket) -> jax.Array:
     return jnp.where(state.solves == 0, jnp.inf, jnp.where(state.solves < goal.opening, 0, slope))
 
 
-def narrowed(goal: Goal, state: Bracket, point: Solution) -> Bracket:
+def narrowed(goal: _Goal, state: Bracket, point: Solution) -> Bracket:
     """The bracket with one of its ends moved to a new point."""
     first, second = state.solves == 0, (state.solves == 1) & (goal.opening == 2)
     right = _measure(goal, point) > goal.aim  # still on the low-slope side
@@ -166,7 +166,7 @@ def narrowed(goal: Goal, state: Bracket, point: Solution) -> Bracket:
     return Bracket(low, high, lower, state.solves + 1, stuck, point.status == Status.NONFINITE)
 
 
-def solution(goal: Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solution:
+def solution(goal: _Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solution:
     """The solution of the last bracket: an end of the curve, the mixture, or a status that says why there is none."""
     dtype = goal.target.dtype
     inf, nan = jnp.asarray(jnp.inf, dtype), jnp.asarray(jnp.nan, dtype)
@@ -185,7 +185,7 @@ def solution(goal: Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solut
     )
 
 
-def _mixture(goal: Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solution:
+def _mixture(goal: _Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solution:
     """Both ends mixed so that the target is met."""
     weight = _weight(goal, end.low, end.high)
     rate, distortion, reproduction = _mix(end.low, end.high, weight)
@@ -197,7 +197,7 @@ def _mixture(goal: Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solut
     return Solution(closest.slope, rate, distortion, reproduction, gap, end.solves, status.astype(jnp.int32))
 
 
-def _rounded_up(goal: Goal, result: Solution, tol: jax.Array) -> Solution:
+def _rounded_up(goal: _Goal, result: Solution, tol: jax.Array) -> Solution:
     """The same with an allowance for the rounding of its distortion, of which a large offset leaves few digits."""
     rounding = 4 * jnp.finfo(result.rate.dtype).eps * jnp.abs(result.distortion)
     # The rate pays for what the distortion may have been rounded down by.

@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 
 from jaxrd.errors import InputError
 
-NO_NUMBERS = "OSUMmc"
+_NO_NUMBERS = "OSUMmc"
 """Kinds of numpy's types that have no order or are no numbers: objects, text, dates, complex."""
 
 Test = Callable[[np.ndarray], np.ndarray]
@@ -57,7 +57,7 @@ def refuse_unless(test: Test, name: str, value: ArrayLike, what: str) -> None:
     array = known(value)
     if array is None:
         return
-    if array.dtype.kind in NO_NUMBERS:
+    if array.dtype.kind in _NO_NUMBERS:
         raise InputError(f"{name} must be {what}; got {value!s:.60}, of type {type(value).__name__}.")
     good = np.asarray(test(array))
     if good.all():

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from jaxrd.errors import InputError
 
-MOST_EXPANSION = 100
+_MOST_EXPANSION = 100
 """What unpacks to more than this many times the size of its file is refused, if it is over a stated size."""
-SMALL_TEXT = 1 << 26
+_SMALL_TEXT = 1 << 26
 """Bytes that a gzipped file of any size may unpack to."""
 SMALL = 1 << 28
 """Bytes that a compressed array in a file of any size may take: most of a distortion may be one number."""
 
 
-def need_regular(path: Path) -> None:
+def _need_regular(path: Path) -> None:
     """Refuse what may never end: pipes, devices.
 
     Raises:
@@ -37,7 +37,7 @@ def read_bytes(path: Path) -> bytes:
         OSError: it cannot be read.
     """
     if path.exists() and not path.is_dir():  # these say what they are
-        need_regular(path)
+        _need_regular(path)
     return path.read_bytes()
 
 
@@ -49,18 +49,18 @@ def unpacked(path: Path) -> bytes:
         OSError, EOFError, zlib.error: it cannot be read, is no gzip, or damaged.
     """
     if path.exists() and not path.is_dir():  # these say what they are
-        need_regular(path)
-    most = room(path, SMALL_TEXT)
+        _need_regular(path)
+    most = room(path, _SMALL_TEXT)
     with gzip.open(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise InputError(f"{path.name} unpacks to more than {MOST_EXPANSION} times its size; unpack it first.")
+        raise InputError(f"{path.name} unpacks to more than {_MOST_EXPANSION} times its size; unpack it first.")
     return content
 
 
 def room(path: Path, small: int = SMALL) -> int:
     """Bytes that what a file holds compressed may take."""
-    return max(small, MOST_EXPANSION * path.stat().st_size)
+    return max(small, _MOST_EXPANSION * path.stat().st_size)
 
 
 def refuse_claim(path: Path, what: str, size: int, most: int | None = None) -> None:
@@ -78,7 +78,7 @@ def refuse_claim(path: Path, what: str, size: int, most: int | None = None) -> N
     if size > (room(path) if most is None else most):
         raise InputError(
             f"{path.name}: {what} claims {size} bytes, more than its file can hold"
-            + ("." if most is not None else f" ({MOST_EXPANSION} times its size); save it as .npz, uncompressed.")
+            + ("." if most is not None else f" ({_MOST_EXPANSION} times its size); save it as .npz, uncompressed.")
         )
 
 
@@ -100,7 +100,7 @@ def parsing(path: Path, kind: str) -> Iterator[None]:
     Raises:
         InputError: the file is missing, no regular file (a pipe may never end), or not what it should be.
     """
-    need_regular(path)
+    _need_regular(path)
     try:
         yield
     except (InputError, PermissionError):

@@ -13,7 +13,7 @@ from jaxrd._eager import is_traced
 
 Class = TypeVar("Class", bound=type)
 
-WIDTH = 110
+_WIDTH = 110
 """Characters of a field."""
 
 
@@ -51,7 +51,7 @@ def _items(node: Any) -> list[tuple[str, Any, type[Enum] | None]]:
 
 def _cut(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
+    return line if len(line) <= _WIDTH else line[: _WIDTH - 3] + "..."
 
 
 def _brief(value: Any, names: type[Enum] | None = None) -> str:

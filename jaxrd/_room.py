@@ -7,9 +7,9 @@ from pathlib import Path
 
 import jax
 
-MAPS = Path("/proc/self/maps")
+_MAPS = Path("/proc/self/maps")
 MOST = Path("/proc/sys/vm/max_map_count")
-SHARE = 0.5
+_SHARE = 0.5
 """Of the memory maps that Linux allows a process, 65 530 by default. XLA keeps some for each program, 300 for a new
 shape of `sweep`, and crashes where it gets no more."""
 EVERY = 64
@@ -30,7 +30,7 @@ jax.monitoring.register_event_duration_secs_listener(_count)
 @cache
 def _most() -> int:
     try:
-        return int(SHARE * int(MOST.read_text()))
+        return int(_SHARE * int(MOST.read_text()))
     except (OSError, ValueError):
         return 0  # no Linux: there is no such limit
 
@@ -49,7 +49,7 @@ def make_room() -> bool:
         return False
     _compiled = 0
     try:
-        if MAPS.read_bytes().count(b"\n") <= _most():
+        if _MAPS.read_bytes().count(b"\n") <= _most():
             return False
     except OSError:
         return False

@@ -415,3 +415,10 @@ def test_interrupt(tmp_path):
     assert process.returncode == 130
     assert err == "compare.py: interrupted; what was finished stands in out.json\n"
     assert list(json.loads(out.read_text())["problems"]) == ["P5"]
+
+
+def test_every_hand_mutant_is_one_change_of_the_code_as_it_is():
+    for mutant in json.loads((ROOT / "benchmarks" / "mutants.json").read_text()):
+        assert (ROOT / mutant["file"]).read_text().count(mutant["old"]) == 1, mutant["kind"]
+        for test in mutant["tests"]:
+            assert (ROOT / "tests" / test.split("::")[0]).exists(), mutant["kind"]

@@ -23,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-ModelFile = Annotated[
+_ModelFile = Annotated[
     Path, typer.Option("--model", help="the trained code, .npz, as reproduce rdc-fig6 leaves it in NAME.runs/*/models")
 ]
 
@@ -43,7 +43,7 @@ def encode_command(
     images: Annotated[
         Path, typer.Argument(help="28 x 28 pixels: IDX (.gz too), .npy, or .npz with images; uint8 or floats in [0, 1]")
     ],
-    model: ModelFile,
+    model: _ModelFile,
     seed: Annotated[
         int | None, typer.Option(help="of the dither that both sides share, 0 if not given; travels in the stream")
     ] = None,
@@ -101,7 +101,7 @@ def _report(found: Images) -> None:
 @app.command("decode")
 def decode_command(
     file: Annotated[Path, typer.Argument(help="a stream that jaxrd codec encode wrote")],
-    model: ModelFile,
+    model: _ModelFile,
     out: Annotated[Path, typer.Option(help="the images, uint8, shape (count, 28, 28)")] = Path("images.npy"),
 ) -> None:
     """The images of a stream; one that is damaged, or of another model, is refused.

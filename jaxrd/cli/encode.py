@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CURVES = ("TMRD", "S&C")
 POINTS = 32  # slopes among which the one for an accuracy is looked for, as in jaxrd limits
 
-CurveName = Annotated[str, typer.Option(help="the scheme: TMRD, or 'S&C' (quoted: & means something to shells)")]
+_CurveName = Annotated[str, typer.Option(help="the scheme: TMRD, or 'S&C' (quoted: & means something to shells)")]
 Slope = Annotated[float | None, typer.Option(help="of TMRD, nats per unit of distortion: one of limits.json's, or any")]
 Accuracy = Annotated[
     float | None, typer.Option(help="choose the slope of TMRD that reaches it on the labels, at the least rate")
@@ -46,7 +46,7 @@ Temperature = Annotated[
 ]
 Block = Annotated[int, typer.Option(help="n, samples coded together: fewer bits, exponentially more work")]
 Seed = Annotated[int, typer.Option(help="of the randomness that both sides share; travels in the stream")]
-MostCandidates = Annotated[
+_MostCandidates = Annotated[
     float, typer.Option(help="refuse if the search is expected to look at more; a billion take a minute or so")
 ]
 Out = Annotated[Path, typer.Option(help="the stream, X.jrd; what it took stands beside it in X.json")]
@@ -72,13 +72,13 @@ def encode_command(
     probabilities: Probabilities = None,
     first_label: FirstLabel = None,
     unsafe_pickle: UnsafePickle = False,
-    curve: CurveName = "TMRD",
+    curve: _CurveName = "TMRD",
     slope: Slope = None,
     accuracy: Accuracy = None,
     temperature: Temperature = 1.0,
     block: Block = 1,
     seed: Seed = 0,
-    most_candidates: MostCandidates = 1e9,
+    most_candidates: _MostCandidates = 1e9,
     out: Out = Path("decisions.jrd"),
 ) -> None:
     """Send each sample's decision through a simulated channel: real bits for a point of TMRD or S&C."""

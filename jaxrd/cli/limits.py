@@ -37,12 +37,12 @@ Temperature = Annotated[
     float | None, typer.Option(help="fix it (1: as is) and use every sample; else half the samples fit it")
 ]
 Slopes = Annotated[int, typer.Option(help="points per curve")]
-Pixels = Annotated[int | None, typer.Option(help="pixels per sample: adds bits per pixel")]
-Confidence = Annotated[
+_Pixels = Annotated[int | None, typer.Option(help="pixels per sample: adds bits per pixel")]
+_Confidence = Annotated[
     float | None,
     typer.Option(help="say .95: adds intervals, rigorous bounds, cross-fitted curves and a sandwich of TMRD"),
 ]
-Kappa = Annotated[
+_Kappa = Annotated[
     float | None,
     typer.Option(help="for the sandwich: E max_y |P(y|v) - v_y|, how far the posterior is off; else estimated"),
 ]
@@ -50,7 +50,7 @@ Seed = Annotated[
     int | None, typer.Option(help="of the split that fits the temperature, and of the resampling; 0 if not given")
 ]
 Out = Annotated[Path, typer.Option(help="folder for limits.json, limits.csv, limits.png")]
-NoPlot = Annotated[bool, typer.Option("--no-plot", help="no figure")]
+_NoPlot = Annotated[bool, typer.Option("--no-plot", help="no figure")]
 Float32 = Annotated[
     bool, typer.Option("--float32", help="compute in float32: gaps of 1e-5 nat, relative to max(1, |L|)")
 ]
@@ -84,12 +84,12 @@ def limits_command(
     accuracy: Accuracies = None,
     temperature: Temperature = None,
     slopes: Slopes = 32,
-    pixels: Pixels = None,
-    confidence: Confidence = None,
-    kappa: Kappa = None,
+    pixels: _Pixels = None,
+    confidence: _Confidence = None,
+    kappa: _Kappa = None,
     seed: Seed = None,
     out: Out = Path("limits"),
-    no_plot: NoPlot = False,
+    no_plot: _NoPlot = False,
     float32: Float32 = False,
 ) -> None:
     """How few bits per sample any scheme could spend for a given accuracy, given this classifier."""

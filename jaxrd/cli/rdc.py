@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from jaxrd.problem import Problem
     from jaxrd.rdc import Point, Universal
 
-EXAMPLE = "rdc_mnist.npz"
-CURVE = 24  # points of R(D) from which the largest distortion worth a figure is read
-UNEVEN = 100.0  # the largest distortion in ordinary ones, from which it is read
+_EXAMPLE = "rdc_mnist.npz"
+_CURVE = 24  # points of R(D) from which the largest distortion worth a figure is read
+_UNEVEN = 100.0  # the largest distortion in ordinary ones, from which it is read
 GRID = {"lifted": 12, "fixed": 12, "literal": 6, "time-shared": 6}
 
 
@@ -105,7 +105,7 @@ def _classified(
     from jaxrd.io.labelled import read_labelled
     from jaxrd.rdc import surface
 
-    given = read_labelled(embedded_path(EXAMPLE) if file is None else file)
+    given = read_labelled(embedded_path(_EXAMPLE) if file is None else file)
     name = "example: MNIST codewords, parity of the digit" if file is None else file.name
     if semantics == "fixed" and given.cross_entropy is not None and given.classifier is not None:
         given = given._replace(notes=(*given.notes, "not used: 'classifier', for 'cross_entropy' is there"))
@@ -131,9 +131,9 @@ def _shown(problem: Problem, far: float) -> float:
         excess = d - d.min(1, keepdims=True)
     nearest = np.where(excess > 0, excess, np.inf).min(1)
     largest = excess[np.isfinite(excess)].max(initial=0)
-    if largest < UNEVEN * np.median(nearest):
+    if largest < _UNEVEN * np.median(nearest):
         return far
-    return min(far, shown(sample(problem, CURVE, None, np.inf, tol=TOLERANCE)))
+    return min(far, shown(sample(problem, _CURVE, None, np.inf, tol=TOLERANCE)))
 
 
 def _solver(given: Labelled, semantics: str, seed: int) -> _Solver:

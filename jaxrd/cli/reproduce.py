@@ -157,11 +157,11 @@ def tosc_fig2_command(out: Out = Path("reproduced")) -> None:
     _reproduce("tosc-fig2", compute, out)
 
 
-Classifiers = Annotated[Path | None, typer.Option(help="folder that holds classifiers/ (default: $JAXRD_DATA)")]
+_Classifiers = Annotated[Path | None, typer.Option(help="folder that holds classifiers/ (default: $JAXRD_DATA)")]
 
 
 @app.command("tosc-fig3")
-def tosc_fig3_command(out: Out = Path("reproduced"), data: Classifiers = None) -> None:
+def tosc_fig3_command(out: Out = Path("reproduced"), data: _Classifiers = None) -> None:
     """The bounds on MNIST, and on CIFAR-100 and ImageNet where their outputs lie; the crossings of section IV-A."""
     from jaxrd.figures.classifiers import elsewhere, embedded
     from jaxrd.figures.tosc_fig3.compute import tosc_fig3
@@ -188,7 +188,7 @@ def tosc_fig4_command(
         typer.Option(help="measured points: CompressAI .json, CompressAI-Vision summary.csv, a plain .csv; repeatable"),
     ] = None,
     pixels: Annotated[int | None, typer.Option(help="of a sample; ImageNet: 50176 (224 x 224); FILE needs it")] = None,
-    data: Classifiers = None,
+    data: _Classifiers = None,
     out: Out = Path("reproduced"),
 ) -> None:
     """Accuracy against bits per pixel: bounds, the merge baseline as range-coded bytes, and codecs of yours."""
@@ -222,7 +222,7 @@ def tosc_fig4_command(
 
 
 @app.command("tosc-complexity")
-def tosc_complexity_command(out: Out = Path("reproduced"), data: Classifiers = None) -> None:
+def tosc_complexity_command(out: Out = Path("reproduced"), data: _Classifiers = None) -> None:
     """ResNet-50 cut at every block: bits of model at the transmitter, against rate and accuracy (section IV-B)."""
     from jaxrd.figures.classifiers import elsewhere
     from jaxrd.figures.tosc_complexity.compute import tosc_complexity

@@ -10,9 +10,9 @@ from jaxrd.curve import Curve
 from jaxrd.problem import Problem
 from jaxrd.solution import Status
 
-AT_ONCE = 16  # slopes solved between two looks at the curve
-FLAT = 1e-9  # of the curve's height: what a further slope could change there is not seen
-SHORT = 1e-6  # of the curve: a piece this short needs no point
+_AT_ONCE = 16  # slopes solved between two looks at the curve
+_FLAT = 1e-9  # of the curve's height: what a further slope could change there is not seen
+_SHORT = 1e-6  # of the curve: a piece this short needs no point
 
 
 def sample(
@@ -49,9 +49,9 @@ def sample(
     while len(points) < count:
         apart = _apart(points) / max(_steps(points)[1][1], 1e-300)
         left = count - len(points)
-        worst = np.argsort(-apart)[: min(AT_ONCE, left)]
+        worst = np.argsort(-apart)[: min(_AT_ONCE, left)]
         # Only the largest, or the first rounds would spend what later ones need.
-        worst = worst[apart[worst] > max(FLAT, 0.1 * apart.max())]
+        worst = worst[apart[worst] > max(_FLAT, 0.1 * apart.max())]
         more = _solved(problem, _chords(points)[worst]) if len(worst) else _shared(points, tol)
         if not len(more):
             break
@@ -109,7 +109,7 @@ def _shared(points: np.ndarray, tol: float) -> np.ndarray:
     steps, whole = _steps(points)
     length = np.hypot(*(steps / np.where(whole > 0, whole, 1)).T)
     for i in np.argsort(-length):
-        if length[i] < SHORT:
+        if length[i] < _SHORT:
             break
         middle = points[i : i + 2, 1:3].mean(0)
         finite = points[i : i + 2][np.isfinite(points[i : i + 2, 0])]

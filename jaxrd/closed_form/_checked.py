@@ -13,7 +13,7 @@ from jaxrd._eager import known, refuse_unless, refuse_weights
 from jaxrd.errors import InputError
 
 
-class Domain(NamedTuple):
+class _Domain(NamedTuple):
     """Where an argument may lie."""
 
     what: str
@@ -21,20 +21,20 @@ class Domain(NamedTuple):
     whole: bool = False  # the entries of one array belong together
 
 
-NUMBER = Domain("a number", lambda x: x == x)
-POSITIVE = Domain("positive and finite", lambda x: (x > 0) & (x < np.inf))
-NONNEGATIVE = Domain(">= 0 and finite", lambda x: (x >= 0) & (x < np.inf))
-PROBABILITY = Domain("in [0, 1]", lambda x: (x >= 0) & (x <= 1))
-COUNT = Domain("an integer >= 1", lambda x: (x >= 1) & (x < np.inf) & (x % 1 == 0))
-SLOPE = Domain(">= 0", lambda x: x >= 0)
-CORRELATION = Domain("inside (-1, 1)", lambda x: (x > -1) & (x < 1))
-CORRELATIONS = Domain("in [-1, 1]", lambda x: (x >= -1) & (x <= 1), whole=True)
+NUMBER = _Domain("a number", lambda x: x == x)
+POSITIVE = _Domain("positive and finite", lambda x: (x > 0) & (x < np.inf))
+NONNEGATIVE = _Domain(">= 0 and finite", lambda x: (x >= 0) & (x < np.inf))
+PROBABILITY = _Domain("in [0, 1]", lambda x: (x >= 0) & (x <= 1))
+COUNT = _Domain("an integer >= 1", lambda x: (x >= 1) & (x < np.inf) & (x % 1 == 0))
+SLOPE = _Domain(">= 0", lambda x: x >= 0)
+CORRELATION = _Domain("inside (-1, 1)", lambda x: (x > -1) & (x < 1))
+CORRELATIONS = _Domain("in [-1, 1]", lambda x: (x >= -1) & (x <= 1), whole=True)
 EIGENVALUES = NONNEGATIVE._replace(whole=True)
-WEIGHTS = Domain("weights", lambda x: (x >= 0) & (x.sum() > 0) & (x.sum() < np.inf), whole=True)
+WEIGHTS = _Domain("weights", lambda x: (x >= 0) & (x.sum() > 0) & (x.sum() < np.inf), whole=True)
 """Taken as the pmf weights / sum of weights."""
 
 
-def closed_form(**domains: Domain) -> Callable[[Callable], Callable]:
+def closed_form(**domains: _Domain) -> Callable[[Callable], Callable]:
     """Compile a formula and guard it: no comparison with NaN may fall into one of its branches.
 
     Args:

@@ -14,7 +14,7 @@ from jaxrd.tosc.confidence.bands import Uncertain
 from jaxrd.tosc.confidence.intervals import Interval
 
 GRID = 64  # distortions at which the rigorous bounds are written
-METHODS = {
+_METHODS = {
     "of": "the population at the temperature used. TMRD: rate of the optimal channels at the distortion that labels "
     "measure; TMRD_model: R(D) of the posteriors at the distortion the model believes",
     "bootstrap": "basic interval of multinomial resamplings, corrects the plug-in's bias; pointwise. oRD: rates of the "
@@ -113,7 +113,7 @@ def objects(found: Statistics, limits: Limits, *, seed: int, given: bool) -> dic
     proved = {name: np.array([bound(float(d)) for d in grid]) for name, bound in _proved(found).items()}
     source = "given" if given else "estimated from the reliability of all stated probabilities; no bound"
     confidence = {
-        "level": found.confidence, "replicates": found.replicates, "seed": seed, "methods": METHODS, "at": rows,
+        "level": found.confidence, "replicates": found.replicates, "seed": seed, "methods": _METHODS, "at": rows,
         "rigorous": {"distortion": grid} | {name: rate / NATS_PER_BIT for name, rate in proved.items()},
         "withdrawn": found.withdrawn,
         "kappa": None if found.kappa is None else {"value": found.kappa, "source": source},

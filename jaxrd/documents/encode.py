@@ -13,7 +13,7 @@ from jaxrd.information import NATS_PER_BIT, entropy
 from jaxrd.solution import Status
 from jaxrd.tosc import Outputs
 
-SILENCE = 1e-9  # bits: below, a ratio to I(X;Y) means nothing
+_SILENCE = 1e-9  # bits: below, a ratio to I(X;Y) means nothing
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Sent:
 
     @property
     def _silent(self) -> bool:
-        return self.information_bits < SILENCE
+        return self.information_bits < _SILENCE
 
     @property
     def notes(self) -> list[str]:

@@ -11,7 +11,7 @@ from jaxrd.io.labelled import Labelled
 from jaxrd.rdc import Point, Surface, Universal
 from jaxrd.solution import Status
 
-MEANING = {
+_MEANING = {
     "lifted": "the decoder may also emit a soft label",
     "literal": "H(S|Xh) on the reproduction alphabet; achieved, lower bound of the lifted one",
     "time-shared": "time sharing of literal codes; achieved, lower bound of the lifted one",
@@ -89,7 +89,7 @@ class Classified:
     @property
     def meaning(self) -> str:
         """What is computed, and whether it is certified."""
-        meaning, loose = MEANING[self.semantics], len(self.failed)
+        meaning, loose = _MEANING[self.semantics], len(self.failed)
         if self.semantics not in CERTIFIED:
             return meaning
         return meaning + (f"; certified except at {loose} points" if loose else "; certified")

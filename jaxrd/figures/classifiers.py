@@ -30,14 +30,14 @@ def embedded() -> list[Classifier]:
     ]
 
 
-ELSEWHERE = {
+_ELSEWHERE = {
     "cifar-100": ("CIFAR-100, VGG-19", "cifar100_vgg19_bn_logits.npz", 32 * 32),
     "imagenet": ("ImageNet, ResNet-50", "imagenet_resnet50_predictions.npz", 224 * 224),
 }
 """Title, file in classifiers/ and pixels of outputs that this package does not hold."""
 
 
-def elsewhere(data: Path | None, keys: Iterable[str] = ELSEWHERE) -> tuple[list[Classifier], list[str]]:
+def elsewhere(data: Path | None, keys: Iterable[str] = _ELSEWHERE) -> tuple[list[Classifier], list[str]]:
     """CIFAR-100 and ImageNet outputs in `data/classifiers`, those that are there, and a note on each that is not.
 
     Args:
@@ -53,7 +53,7 @@ def elsewhere(data: Path | None, keys: Iterable[str] = ELSEWHERE) -> tuple[list[
     folder = data or (Path(named) if named else None)
     found, absent = [], []
     for key in keys:
-        title, name, pixels = ELSEWHERE[key]
+        title, name, pixels = _ELSEWHERE[key]
         if folder is not None and (path := folder / "classifiers" / name).exists():
             found.append(Classifier(key, title, path, pixels))
         else:

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 
 from jaxrd.curve import Curve
 
-RESOLUTION = 1e-6
+_RESOLUTION = 1e-6
 """Nats: two curves closer than this are not told apart."""
 
 
@@ -52,7 +52,7 @@ def crossings(
 
     t = np.asarray(parameters, float)
     values = np.array([excess(float(x)) for x in t])
-    told = np.isfinite(values) & (np.abs(values) > RESOLUTION)
+    told = np.isfinite(values) & (np.abs(values) > _RESOLUTION)
     t, values = t[told], values[told]
     found = []
     for i in np.flatnonzero(np.sign(values[1:]) != np.sign(values[:-1])):

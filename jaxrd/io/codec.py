@@ -14,8 +14,8 @@ from jaxrd.errors import InputError
 from jaxrd.io.common import Columns, find, kind_of, listing, numbers
 from jaxrd.io.tables import no_doubles, read_columns
 
-BPP = ("bpp", "avg_bpp")
-BITS = ("rate_bits",)
+_BPP = ("bpp", "avg_bpp")
+_BITS = ("rate_bits",)
 ACCURACY = ("accuracy", "top1", "top-1", "acc1", "end_accuracy")
 NAMES = ("codec", "curve", "name", "dataset")
 
@@ -62,13 +62,13 @@ def read_codec(path: str | Path, pixels: float) -> list[CodecPoints]:
             f"{path.name}: a codec's points are read from .json and .csv; got {path.suffix or 'no type'!r}."
         )
     lower = {key.lower(): key for key in columns}
-    rate, accuracy = find(lower, (*BPP, *BITS)), find(lower, ACCURACY)
-    for what, key, wanted in (("rate", rate, (*BPP, *BITS)), ("accuracy", accuracy, ACCURACY)):
+    rate, accuracy = find(lower, (*_BPP, *_BITS)), find(lower, ACCURACY)
+    for what, key, wanted in (("rate", rate, (*_BPP, *_BITS)), ("accuracy", accuracy, ACCURACY)):
         if key is None:
             raise InputError(f"{path.name} has no {what} ({'|'.join(wanted)}); it has: {listing(columns)}.")
     assert rate is not None
     assert accuracy is not None
-    bpp = _checked(columns, lower[rate], path) / (pixels if rate in BITS else 1)
+    bpp = _checked(columns, lower[rate], path) / (pixels if rate in _BITS else 1)
     measured = _checked(columns, lower[accuracy], path)
     if len(bpp) != len(measured):
         raise InputError(f"{path.name}: {len(bpp)} values of {rate} for {len(measured)} of {accuracy}.")
@@ -78,7 +78,7 @@ def read_codec(path: str | Path, pixels: float) -> list[CodecPoints]:
     notes = (f"{path.name}: {accuracy} read as {unit} (largest value {measured.max():g})",)
     if accuracy == "end_accuracy":
         notes += (f"{path.name}: end_accuracy is whatever that pipeline's evaluator measures; taken for top-1",)
-    if rate in BITS:
+    if rate in _BITS:
         notes += (f"{path.name}: {rate} over {pixels:g} pixels",)
     fraction = measured if measured.max() <= 1 else measured / 100
 

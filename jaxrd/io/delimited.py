@@ -12,13 +12,13 @@ from jaxrd._files import parsing, unpacked
 from jaxrd.errors import InputError
 from jaxrd.io.common import MOST_COLUMNS, Columns, as_number, check_names, kind_of
 
-SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}
+_SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}
 """The first that separates names in the header is taken."""
-FIRST_LINE = re.compile(rb"[\r\n]*([^\r\n]*)")
-EXCEL = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([,;\t])"?\r?\n')
+_FIRST_LINE = re.compile(rb"[\r\n]*([^\r\n]*)")
+_EXCEL = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([,;\t])"?\r?\n')
 """A line before the header by which Excel is told the separator."""
-DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
-BLOCK = 1 << 23
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
+_BLOCK = 1 << 23
 """Bytes that pyarrow takes at a time: its default of 1 MiB costs twice the time where rows are long."""
 
 
@@ -34,7 +34,7 @@ def read(path: Path) -> Columns:
     with parsing(path, kind_of(path)[1:]):
         content = _content(path)
         try:
-            content, separator = _separated(content, SEPARATORS[kind_of(path)])
+            content, separator = _separated(content, _SEPARATORS[kind_of(path)])
             header = _header(content, separator, path)
             columns = _arrow(content, separator, header)
             if columns is None:
@@ -51,15 +51,15 @@ def _content(path: Path) -> bytes:
 
 def _separated(content: bytes, separators: str) -> tuple[bytes, str]:
     """The content from its header on, and what separates its names."""
-    if named := EXCEL.match(content):
+    if named := _EXCEL.match(content):
         return content[named.end() :], named[1].decode()
-    first = FIRST_LINE.match(content)[1].decode("utf-8-sig")  # pyright: ignore[reportOptionalSubscript]
+    first = _FIRST_LINE.match(content)[1].decode("utf-8-sig")  # pyright: ignore[reportOptionalSubscript]
     return content, next((s for s in separators if len(next(csv.reader([first], delimiter=s), [])) > 1), separators[0])
 
 
 def _refuse_decimal_commas(columns: Columns, path: Path) -> None:
     for name, column in columns.items():
-        if isinstance(column, list) and column and all(DECIMAL_COMMA.fullmatch(cell) for cell in column):
+        if isinstance(column, list) and column and all(_DECIMAL_COMMA.fullmatch(cell) for cell in column):
             raise InputError(
                 f"{path.name}, column {name!r}: {column[0]!r} has a decimal comma. Save the numbers with points."
             )
@@ -108,7 +108,7 @@ def _arrow(content: bytes, separator: str, header: list[str]) -> Columns | None:
     try:
         table = arrow_csv.read_csv(
             pyarrow.BufferReader(content),
-            read_options=arrow_csv.ReadOptions(block_size=BLOCK),
+            read_options=arrow_csv.ReadOptions(block_size=_BLOCK),
             parse_options=arrow_csv.ParseOptions(delimiter=separator),
             convert_options=arrow_csv.ConvertOptions(
                 null_values=[], true_values=[], false_values=[], strings_can_be_null=False

@@ -12,7 +12,7 @@ from jaxrd.io import arrays
 from jaxrd.io.common import find, listing
 from jaxrd.io.read import digest
 
-IMAGE_KEYS = ("images", "x", "arr_0")
+_IMAGE_KEYS = ("images", "x", "arr_0")
 
 
 def read_images(path: Path) -> tuple[np.ndarray, str]:
@@ -27,10 +27,10 @@ def read_images(path: Path) -> tuple[np.ndarray, str]:
         OSError: the file cannot be read.
     """
     if path.suffix.lower() in arrays.NUMPY:
-        found = arrays.load(path, IMAGE_KEYS)
-        key = find(found, ("", *IMAGE_KEYS))
+        found = arrays.load(path, _IMAGE_KEYS)
+        key = find(found, ("", *_IMAGE_KEYS))
         if key is None:
-            raise InputError(f"{path.name} has no array {' or '.join(IMAGE_KEYS)}; it has: {listing(found)}.")
+            raise InputError(f"{path.name} has no array {' or '.join(_IMAGE_KEYS)}; it has: {listing(found)}.")
         pixels = found[key]
     else:
         try:

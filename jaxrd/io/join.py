@@ -9,9 +9,9 @@ from jaxrd.errors import InputError
 from jaxrd.io.common import Columns, shown
 
 FILES = ("filename", "file_name", "file", "filepath", "file_path", "path", "image_path", "image", "img", "name")
-IDS = ("id", "image_id", "img_id", "sample_id", "example_id", "uid", "uuid", "guid", "key")
-COUNTS = ("index", "idx", "unnamed: 0", "__index_level_0__", "row", "")
-ROW_NAMES = (FILES, IDS, COUNTS)
+_IDS = ("id", "image_id", "img_id", "sample_id", "example_id", "uid", "uuid", "guid", "key")
+_COUNTS = ("index", "idx", "unnamed: 0", "__index_level_0__", "row", "")
+ROW_NAMES = (FILES, _IDS, _COUNTS)
 
 
 def rows_of(scores: Columns, labels: Columns, path: Path, label_path: Path, label: str) -> tuple[Any, str | None]:

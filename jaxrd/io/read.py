@@ -42,7 +42,7 @@ def digest(*paths: Path) -> str:
     return total.hexdigest()
 
 
-class Held(NamedTuple):
+class _Held(NamedTuple):
     """What a file or folder holds."""
 
     columns: Columns
@@ -112,7 +112,7 @@ def read_outputs(
         y, matched = held.columns[name], None
     else:
         if kind_of(label_path) == ".txt":
-            truth = Held(tables.read_words(label_path), (label_path,), False)
+            truth = _Held(tables.read_words(label_path), (label_path,), False)
         else:
             truth = _held(label_path, (label_column,) if label_column else (), unsafe_pickle)
         keys = timm.TRUTH if truth.table and timm.written_by(truth.columns) else LABEL_KEYS
@@ -167,27 +167,27 @@ def not_used(names: Iterable[str], used: tuple[str, ...] = ()) -> tuple[str, ...
     return (f"not used: {listing(rest)}",) if rest else ()
 
 
-def _held(path: Path, more: tuple[str, ...], unsafe_pickle: bool) -> Held:
+def _held(path: Path, more: tuple[str, ...], unsafe_pickle: bool) -> _Held:
     """The arrays or columns of any file, or of a folder of `.npy`."""
     keys = (*OUTPUT_KEYS, *more)
     kind = kind_of(path)
     if path.is_dir():
         return _folder(path, keys, unsafe_pickle)
     if kind in tables.TABLES:
-        return Held(tables.read_columns(path), (path,), True)
+        return _Held(tables.read_columns(path), (path,), True)
     if not path.exists():
         raise InputError(f"{path} does not exist.")
     if kind in (*tensors.SAFETENSORS, *tensors.TORCH):
-        return Held(tensors.load(path, keys, unsafe_pickle=unsafe_pickle), (path,), False)
+        return _Held(tensors.load(path, keys, unsafe_pickle=unsafe_pickle), (path,), False)
     if kind in (*arrays.NUMPY, *arrays.HDF5, *arrays.MATLAB, *arrays.PICKLES):
-        return Held(arrays.load(path, keys, unsafe_pickle=unsafe_pickle), (path,), False)
+        return _Held(arrays.load(path, keys, unsafe_pickle=unsafe_pickle), (path,), False)
     raise InputError(
         f"{path.name}: files of type {path.suffix or '(none)'!r} are not read; "
         "use .npz, .npy with --labels, .csv, .parquet, .safetensors or .pt."
     )
 
 
-def _folder(folder: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> Held:
+def _folder(folder: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> _Held:
     files = tuple(path for path in sorted(folder.iterdir()) if path.suffix == ".npy" and wanted(path.stem, keys))
     found = {path.stem: arrays.load(path, (), unsafe_pickle=unsafe_pickle) for path in files}
     boxed = next((path for path in files if "" not in found[path.stem]), None)
@@ -195,7 +195,7 @@ def _folder(folder: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> Held:
         raise InputError(f"{boxed} is an archive; a single array was expected.")
     ordered = sorted(files, key=lambda path: path.stem.lower() in LABEL_KEYS)  # scores first
     unread = {path.stem: UNREAD for path in sorted(folder.glob("*.npy")) if path.stem not in found}
-    return Held({name: one[""] for name, one in found.items()} | unread, tuple(ordered), False)
+    return _Held({name: one[""] for name, one in found.items()} | unread, tuple(ordered), False)
 
 
 def _none_of(folder: Path, names: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from jaxrd.errors import InputError
 from jaxrd.io.common import DECISION_KEYS, LABEL_KEYS, LABELS, SCORE_KEYS, SCORES, Columns, is_numeric, listing, numbers
 from jaxrd.io.join import ROW_NAMES
 
-BOOKKEEPING = {
+_BOOKKEEPING = {
     *(name for kin in ROW_NAMES for name in kin), "fold", "split", "epoch", "seed", "run", "batch", "step", "rank",
     "loss", "losses", "nll", "cross_entropy", "entropy", "margin", "confidence", "conf", "max_prob", "temperature",
     "correct", "is_correct", "hit", "error", "sample_weight", "sample_weights", "weight", "weights", "group", "groups",
@@ -21,7 +21,7 @@ BOOKKEEPING = {
     "class_name",
 }  # fmt: skip
 """Columns beside those of classes that are left out with a note."""
-CLASS_WORDS = {
+_CLASS_WORDS = {
     "class", "cls", "c", "k", "prob", "probs", "probability", "proba", "p", "logit", "logits", "score", "scores",
     "output", "outputs", "out", "pred", "preds", "prediction", "predictions", "softmax", "y",
 }  # fmt: skip
@@ -165,7 +165,7 @@ def _families(names: list[str], path: Path) -> list[dict[int, str]]:
 def _of_classes(family: dict[int, str]) -> bool:
     """Whether the words of a numbered family are those of classes, or there are none: plain numbers."""
     words = re.findall("[a-z]+", next(iter(family.values())).lower())
-    return not words or bool(CLASS_WORDS & set(words))
+    return not words or bool(_CLASS_WORDS & set(words))
 
 
 def _class_columns(held: Columns, labels: Any, by_name: list[str], path: Path) -> Scores | None:
@@ -209,7 +209,7 @@ def _class_columns(held: Columns, labels: Any, by_name: list[str], path: Path) -
 
 
 def _is_bookkeeping(name: str) -> bool:
-    return name.lower() in BOOKKEEPING or name.lower().startswith("unnamed:")
+    return name.lower() in _BOOKKEEPING or name.lower().startswith("unnamed:")
 
 
 def _counts(labels: Any, default: int) -> tuple[int, ...]:

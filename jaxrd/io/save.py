@@ -24,7 +24,7 @@ try:
 except ImportError:  # Windows has no flock
     fcntl = None
 
-LISTED = "files"
+_LISTED = "files"
 """The key of a document under which it lists the files beside it: SHA-256 by name."""
 _PREFIX = ".jaxrd-"
 _PATIENCE = 10.0
@@ -122,7 +122,7 @@ def save_all(
     files = list(files)
     if document is not None:
         listed = {name: hashlib.sha256(content).hexdigest() for name, content in files}
-        files.append((document[0], to_json({**document[1], LISTED: listed})))
+        files.append((document[0], to_json({**document[1], _LISTED: listed})))
     with undisturbed():
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def differing(document: Path) -> list[str]:
         OSError: it cannot be read.
     """
     try:
-        listed = json.loads(document.read_bytes())[LISTED].items()
+        listed = json.loads(document.read_bytes())[_LISTED].items()
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{document} lists no files; it was written by another version or is damaged.") from None
     beside = {name: document.parent / name for name, _ in listed}

@@ -16,7 +16,7 @@ from jaxrd.io import delimited
 from jaxrd.io.common import OUTPUT_KEYS, Columns, check_names, kind_of, need, shown, twice
 
 TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl")
-ROW = "filename"
+_ROW = "filename"
 """What the keys of a json by rows are called: timm's are file names."""
 
 
@@ -113,7 +113,7 @@ def _json(path: Path) -> Columns:
                 "write it by rows: to_json(..., orient='records')."
             )
         if isinstance(held, dict):
-            return {ROW: list(held)} | dict(_by_rows(list(held.values()), path))
+            return {_ROW: list(held)} | dict(_by_rows(list(held.values()), path))
         return _by_rows(held if isinstance(held, list) else [], path)
 
 

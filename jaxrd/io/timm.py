@@ -10,7 +10,7 @@ import numpy as np
 from jaxrd.errors import InputError
 from jaxrd.io.common import LABEL_KEYS, Columns, numbers
 
-PART = re.compile(r"(index|label|prob|logit)(_\d+)?")
+_PART = re.compile(r"(index|label|prob|logit)(_\d+)?")
 TRUTH = tuple(key for key in LABEL_KEYS if key != "label")
 KEYS = {"prob": "probs", "logit": "logits"}
 
@@ -20,7 +20,7 @@ def written_by(columns: Columns) -> bool:
 
     Several are `prob_0`, `prob_1`, ... (`--results-separate-col`). A column of the truth may have been added.
     """
-    parts = [PART.fullmatch(name) for name in columns if name not in ("filename", *TRUTH)]
+    parts = [_PART.fullmatch(name) for name in columns if name not in ("filename", *TRUTH)]
     known = [part for part in parts if part]
     return (
         "filename" in columns
@@ -43,10 +43,10 @@ def outputs(columns: Columns, path: Path) -> tuple[str, np.ndarray, tuple[str, .
     Raises:
         InputError: neither classes nor scores of every class can be told.
     """
-    kinds = {part[1] for name in columns if (part := PART.fullmatch(name))}
+    kinds = {part[1] for name in columns if (part := _PART.fullmatch(name))}
 
     def together(kind: str) -> np.ndarray:
-        names = [name for name in columns if (part := PART.fullmatch(name)) and part[1] == kind]
+        names = [name for name in columns if (part := _PART.fullmatch(name)) and part[1] == kind]
         names.sort(key=lambda name: int(name.rpartition("_")[2]) if "_" in name else 0)
         return np.column_stack([numbers(columns, name, path) for name in names])
 

@@ -17,7 +17,7 @@ _STEPS = 2000
 _STILL = 64  # rounding units of the Lagrangian: a step that gains less is the last
 
 
-class Lanes(NamedTuple):
+class _Lanes(NamedTuple):
     """Local minima, one a lane."""
 
     channel: np.ndarray  # (lanes, n, atoms)
@@ -63,7 +63,7 @@ def _alternate(source, excess, labels, slopes, channels, *, max_steps: int):
 
 def alternate(
     inputs: Inputs, reproduction: np.ndarray, slopes: np.ndarray, channels: np.ndarray, *, max_steps: int = _STEPS
-) -> Lanes:
+) -> _Lanes:
     """P(u|x) ~ P(u) exp(-mu_D Delta(x, xh_u) - sum_k mu_k KL(P(S_k|x) || t_u)), then t_u the label's posterior given u.
 
     Never raises I(X;U) + mu_D E Delta + sum_k mu_k H(S_k|U). It is not convex in (channel, t): hence the starts.
@@ -83,7 +83,7 @@ def alternate(
         given = [jnp.asarray(a, jnp.float64) for a in (inputs.source, excess)]
         lanes = [jnp.asarray(a, jnp.float64) for a in (slopes, channels)]
         found = _alternate(*given, labels, *lanes, max_steps=max_steps)
-    return Lanes(*(np.asarray(a) for a in found))
+    return _Lanes(*(np.asarray(a) for a in found))
 
 
 def random_channels(lanes: int, letters: int, atoms: int, seed: int) -> np.ndarray:

@@ -34,7 +34,7 @@ CURVES = {curve.name: curve.meaning for curve in EVERY}
 
 @readable
 @dataclass(frozen=True)
-class Workings:
+class _Workings:
     """What a second look at the same samples starts from.
 
     Args:
@@ -69,7 +69,7 @@ class Limits:
     curves: dict[str, Curve]
     at: list[dict[str, float | None]]
     summary: dict[str, Any]
-    workings: Workings
+    workings: _Workings
     reliability: tuple[Bin, ...] = ()
     warnings: list[str] = field(default_factory=list)
 
@@ -278,4 +278,4 @@ def limits(
     } | calibration
     curves = {name: bound.curve for name, bound in drawn.items()}
     solved = {name: bound.solved for name, bound in drawn.items() if bound.solved is not None}
-    return Limits(curves, rows, summary, Workings(outputs, log_v, solved, places), table, warnings)
+    return Limits(curves, rows, summary, _Workings(outputs, log_v, solved, places), table, warnings)

@@ -12,9 +12,9 @@ from jaxrd._readable import readable
 from jaxrd.errors import InputError
 from jaxrd.tosc.scores import as_array, to_logits, two_classes
 
-ADVICE = "Pass --logits or --probabilities (probabilities=False or True) to say which they are."
-FIRST_LABEL = "pass --first-label 1 (first_label=1), or 0 if they are not"
-MOST_CLASSES = 20_000
+_ADVICE = "Pass --logits or --probabilities (probabilities=False or True) to say which they are."
+_FIRST_LABEL = "pass --first-label 1 (first_label=1), or 0 if they are not"
+_MOST_CLASSES = 20_000
 """The confusion joint is classes x classes: more would take over 3 GB each."""
 
 
@@ -62,8 +62,8 @@ def _classes(values: Any, what: str, samples: int | None) -> np.ndarray:
             raise InputError(f"{what} must be integers; got {values[bad][0]} at sample {bad.argmax()}.")
     if (values < 0).any():
         raise InputError(f"{what} must be >= 0; got {values.min():g} at sample {values.argmin()}.")
-    if values.max() >= MOST_CLASSES:
-        raise InputError(f"{what} must be below {MOST_CLASSES}; got {values.max():g} at sample {values.argmax()}.")
+    if values.max() >= _MOST_CLASSES:
+        raise InputError(f"{what} must be below {_MOST_CLASSES}; got {values.max():g} at sample {values.argmax()}.")
     return values.astype(np.int64)
 
 
@@ -72,7 +72,7 @@ def _check_labels(labels: np.ndarray, classes: int) -> None:
         if labels.min() == 1 and labels.max() == classes:
             raise InputError(
                 f"labels look 1-based: they run from 1 to {classes} for {classes} classes. "
-                f"Subtract 1 from them, or {FIRST_LABEL}."
+                f"Subtract 1 from them, or {_FIRST_LABEL}."
             )
         raise InputError(
             f"labels must lie in 0..{classes - 1}, the columns of the scores; got {labels.max()} "
@@ -120,8 +120,8 @@ def from_scores(
         raise InputError(f"scores must be numbers; got {scores.dtype}.")
     if scores.shape[0] == 0:
         raise InputError("scores is empty: there is no sample to measure.")
-    if scores.ndim == 2 and scores.shape[1] > MOST_CLASSES:
-        raise InputError(f"scores have {scores.shape[1]} classes; {MOST_CLASSES} can be handled.")
+    if scores.ndim == 2 and scores.shape[1] > _MOST_CLASSES:
+        raise InputError(f"scores have {scores.shape[1]} classes; {_MOST_CLASSES} can be handled.")
     if scores.ndim == 2 and scores.shape[1] < 2:
         raise InputError(f"scores has {scores.shape[1]} columns: at least two classes are needed.")
     bad = ~np.isfinite(scores)
@@ -138,7 +138,7 @@ def from_scores(
     _check_labels(labels, classes)
 
     read = two_classes if scores.ndim == 1 else to_logits
-    logits, note = read(scores.astype(np.float64), probabilities=probabilities, named=named, advice=ADVICE)
+    logits, note = read(scores.astype(np.float64), probabilities=probabilities, named=named, advice=_ADVICE)
     decisions = (logits if scores.ndim == 1 else scores).argmax(1).astype(np.int64)
     notes = (note, *_doubtful_base(labels, decisions, first_label))
     return Outputs(labels, decisions, classes, logits, notes)
@@ -168,7 +168,7 @@ def _doubtful_base(labels: np.ndarray, decisions: np.ndarray, first_label: int |
     as_are, shifted = int((labels == decisions).sum()), int((labels - 1 == decisions).sum())
     how = f"{as_are} of {len(labels)} agree with the decisions as they are, {shifted} with 1 subtracted"
     if shifted > as_are + 2 * np.sqrt(shifted + as_are):
-        raise InputError(f"labels look 1-based: none is 0, and {how}. Subtract 1 from them, or {FIRST_LABEL}.")
+        raise InputError(f"labels look 1-based: none is 0, and {how}. Subtract 1 from them, or {_FIRST_LABEL}.")
     return (f"no label is 0: taken for an absent class, not for labels counted from 1 ({how})",)
 
 
@@ -191,7 +191,7 @@ def from_decisions(
     if first_label is None and labels.min() == 1 and decisions.min() == 0 and labels.max() == decisions.max() + 1:
         raise InputError(
             f"labels look 1-based: they run from 1 to {labels.max()}, the predictions from 0 to {decisions.max()}. "
-            f"Subtract 1 from the labels, or {FIRST_LABEL}."
+            f"Subtract 1 from the labels, or {_FIRST_LABEL}."
         )
     labels = _counted_from_zero(labels, first_label, None)
     if first_label and decisions.min() >= first_label:

@@ -11,7 +11,7 @@ from jaxrd.tosc.calibration.temperature import doubts, fit_temperature, log_post
 from jaxrd.tosc.outputs import Outputs
 from jaxrd.tosc.split import halves
 
-BY_CLASS = (
+_BY_CLASS = (
     "a class would have fallen wholly into the half that fits the temperature: each class was split in halves instead; "
     "bounds proved for independent samples hold only nearly then"
 )
@@ -56,7 +56,7 @@ def prepare(
         temperature = float(fit_temperature(fit.logits, fit.labels))
         warnings += doubts(fit.logits, fit.labels, temperature, rows.fit)
         if rows.by_class:
-            warnings.append(BY_CLASS)
+            warnings.append(_BY_CLASS)
     outputs, impossible = _possible(outputs, temperature)
     if impossible.size:
         warnings.append(f"left out, with probability 0 in every row and no label: {_listed(impossible)}")

@@ -9,13 +9,13 @@ from jaxrd.errors import InputError
 
 EXACT = 1e-3
 """Rows that sum to 1 within this are probabilities without further words."""
-ROUNDED = 1e-5
+_ROUNDED = 1e-5
 """Sums further from 1 than this show that decimals were rounded, where there are few."""
-FEW_BITS = 2.0**-7
+_FEW_BITS = 2.0**-7
 """What a softmax in bfloat16 (8 bits) may be off by in its sum."""
-FEW_DECIMALS = 0.1
+_FEW_DECIMALS = 0.1
 """The most that rounding to a few decimals may excuse."""
-PROBABILITIES = re.compile("(y_)?prob(s|a|ability|abilities)?(?![a-z])")
+_PROBABILITIES = re.compile("(y_)?prob(s|a|ability|abilities)?(?![a-z])")
 LOGITS = re.compile("logits?(?![a-z])")
 TINY = float(np.finfo(np.float32).tiny)
 
@@ -79,7 +79,7 @@ def to_logits(values: np.ndarray, *, probabilities: bool | None, named: str, adv
     for unit in (1.0, 100.0):
         if low >= 0 and (np.abs(sums / unit - 1) <= _slack(values / unit)).all():
             return _logs(values / unit, sums / unit, advice, "percent" if unit == 100 else "probabilities")
-    if PROBABILITIES.match(named.lower()):
+    if _PROBABILITIES.match(named.lower()):
         _logs(values, sums, advice)  # refuses what is negative
         row = int(np.abs(sums - 1).argmax())
         raise InputError(f"probabilities must sum to 1 in each row; row {row} sums to {sums[row]:.6g}. {advice}")
@@ -114,8 +114,8 @@ def two_classes(values: np.ndarray, *, probabilities: bool | None, named: str, a
 def _doubtful(values: np.ndarray, sums: np.ndarray) -> bool:
     """Whether rows could be meant as probabilities though they do not sum to 1, nor to 100."""
     if values.min() < 0:
-        return bool(np.abs(sums - 1).max() <= FEW_BITS)
-    return bool(sums.mean() <= 1.5 or abs(np.median(sums) / 100 - 1) <= FEW_DECIMALS / 2)
+        return bool(np.abs(sums - 1).max() <= _FEW_BITS)
+    return bool(sums.mean() <= 1.5 or abs(np.median(sums) / 100 - 1) <= _FEW_DECIMALS / 2)
 
 
 def _decimals(values: np.ndarray) -> int | None:
@@ -131,8 +131,8 @@ def _decimals(values: np.ndarray) -> int | None:
 def _slack(values: np.ndarray) -> float:
     """How far from 1 the rows may sum by rounding alone."""
     digits = _decimals(values)
-    rounding = 0 if digits is None else min(FEW_DECIMALS, values.shape[1] / 2 * 10.0**-digits)
-    return max(FEW_BITS, rounding) + 1e-6
+    rounding = 0 if digits is None else min(_FEW_DECIMALS, values.shape[1] / 2 * 10.0**-digits)
+    return max(_FEW_BITS, rounding) + 1e-6
 
 
 def _logs(values: np.ndarray, sums: np.ndarray, advice: str, kind: str = "probabilities") -> tuple[np.ndarray, str]:
@@ -150,5 +150,5 @@ def _logs(values: np.ndarray, sums: np.ndarray, advice: str, kind: str = "probab
         note = "scores read as percent (rows are >= 0 and sum to 100)"
     else:
         note = "scores read as probabilities (rows are >= 0 and sum to 1)"
-    zero = TINY if digits is None or off.max() <= ROUNDED else 0.5 * 10.0**-digits / values.shape[1]
+    zero = TINY if digits is None or off.max() <= _ROUNDED else 0.5 * 10.0**-digits / values.shape[1]
     return np.log(np.maximum(values / sums[:, None], zero)), note

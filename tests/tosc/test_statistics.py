@@ -493,15 +493,26 @@ class TestHeldOut:
         above = []
         for seed in range(12):
             _, y, yt = drawn(seed, 60)
-            first, second = held_out.halves(60, seed)
-            slopes = np.geomspace(0.5, 32, 8)
-            curve = held_out.averaged(
-                held_out.indirect_held_out(y, yt, 3, first, second, slopes),
-                held_out.indirect_held_out(y, yt, 3, second, first, slopes),
-            )
+            curve = held_out.indirect_cross_fitted(y, yt, 3, np.geomspace(0.5, 32, 8), seed=seed)
             plugin = float(rate_at(tosc.indirect_problem(tosc.confusion_joint(y, yt, 3)), 0.45).rate)
             above.append(held_out.rate_between(curve, 0.45) - plugin)
         assert np.mean(above) > 0.02
+
+    def test_cross_fitted_swaps_the_halves_and_averages_over_splits(self):
+        _, y, yt = drawn(3, 60)
+        slopes = np.geomspace(0.5, 32, 4)
+        one, next_one = (
+            held_out.averaged(
+                held_out.indirect_held_out(y, yt, 3, *held_out.halves(60, seed), slopes),
+                held_out.indirect_held_out(y, yt, 3, *held_out.halves(60, seed)[::-1], slopes),
+            )
+            for seed in (3, 4)
+        )
+        found = held_out.indirect_cross_fitted(y, yt, 3, slopes, seed=3)
+        np.testing.assert_array_equal([found.rate, found.distortion], [one.rate, one.distortion])
+        twice = held_out.indirect_cross_fitted(y, yt, 3, slopes, splits=2, seed=3)
+        np.testing.assert_allclose(twice.rate, (one.rate + next_one.rate) / 2, rtol=1e-12)
+        np.testing.assert_allclose(twice.distortion, (one.distortion + next_one.distortion) / 2, rtol=1e-12)
 
     def test_rates_between_points(self):
         d = np.array([0.5, 0.3, 0.3, 0.1, 0.6])

@@ -17,7 +17,7 @@ from jaxrd.neural import classifier
 from jaxrd.tosc.identifiability.annotations import repeated_inputs
 
 ACCURACIES = (0.9, 0.8, 0.7, 0.5)
-ASKED = ("oRD", "TMRD", "iE&C", "S&C")
+_ASKED = ("oRD", "TMRD", "iE&C", "S&C")
 DRAWN = 0.7
 """The accuracy at which the figure shows the rates."""
 
@@ -43,7 +43,7 @@ def _evaluate(
     row |= {"upper_limit_bits": found.upper_limit / NATS_PER_BIT, "fano_limit_bits": found.fano_limit / NATS_PER_BIT}
     row["lower_if_best_bits"] = found.lower_if_best / NATS_PER_BIT
     for accuracy, at in zip(accuracies, rates.at, strict=True):
-        for curve in ASKED:
+        for curve in _ASKED:
             rate = at[curve]
             row[f"{curve}_at_{accuracy:g}_bits"] = None if rate is None else rate / NATS_PER_BIT
     return row, rates.warnings
@@ -90,10 +90,10 @@ def _seen(tables: Mapping[str, Mapping[str, list]]) -> Claim:
 def _moved(tables: Mapping[str, Mapping[str, list]], accuracy: float) -> Claim:
     sentences = []
     for name, table in tables.items():
-        strengths, rates = table["strength"], {c: table[f"{c}_at_{accuracy:g}_bits"] for c in ASKED}
+        strengths, rates = table["strength"], {c: table[f"{c}_at_{accuracy:g}_bits"] for c in _ASKED}
         reached = np.isfinite(rates["TMRD"])
         last = int(np.flatnonzero(reached).max(initial=0))
-        words = ", ".join(f"{c} {rates[c][0]:.2f} to {rates[c][last]:.2f}" for c in ASKED)
+        words = ", ".join(f"{c} {rates[c][0]:.2f} to {rates[c][last]:.2f}" for c in _ASKED)
         if reached.any():
             sentences.append(f"{name} 0 to {strengths[last]:g}: {words}.")
         if not reached[-1]:

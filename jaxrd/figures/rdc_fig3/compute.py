@@ -31,15 +31,15 @@ from jaxrd.rdc.representation.universal import (
 )
 from jaxrd.solution import Status
 
-RATE = NATS_PER_BIT
+_RATE = NATS_PER_BIT
 SLACK = 1e-6
 """Nats given away at the least loss, so that the least distortion there is well posed."""
-FAINT = 1e-9  # weight of an atom, or gain of an edge, that only rounding keeps
+_FAINT = 1e-9  # weight of an atom, or gain of an edge, that only rounding keeps
 GRID = 201
 NAMES = ("least distortion", "midpoint", "least loss")
 
 
-class Semantics(NamedTuple):
+class _Semantics(NamedTuple):
     """One reading of the problem: how its rate is found, and what a representation offers in it."""
 
     solver: Solver
@@ -65,7 +65,7 @@ def rdc_fig3(
     problem: Problem,
     labels: np.ndarray,
     *,
-    rate: float = RATE,
+    rate: float = _RATE,
     points: int = 13,
     searched: int = 5,
     starts: int = 4,
@@ -96,24 +96,24 @@ def rdc_fig3(
         return universal_bounds(problem, labels, d, c, solver=solver)
 
     semantics = {
-        LIFTED: Semantics(
+        LIFTED: _Semantics(
             lifted_rate, labels, lambda q: _lifted(problem, labels, q), partial(universal_lifted_rate, problem, labels),
             points,
         ),
-        TIME_SHARED: Semantics(
+        TIME_SHARED: _Semantics(
             shared, labels, lambda q: _shared(problem, labels, q), partial(bounds, shared), searched
         ),
-        LITERAL: Semantics(
+        LITERAL: _Semantics(
             literal, labels, lambda q: _literal(problem, labels, q), partial(bounds, literal), searched
         ),
-        FIXED: Semantics(
+        FIXED: _Semantics(
             fixed_classifier_rate, loss, lambda q: _fixed(problem, loss, q),
             partial(universal_fixed_classifier_rate, problem, loss), points,
         ),
     }  # fmt: skip
     curves, three, penalties = {}, {}, {}
     for name, one in semantics.items():
-        boundary = trade_off(problem, one, rate, tick=None if tick is None else partial(tick, name))
+        boundary = _trade_off(problem, one, rate, tick=None if tick is None else partial(tick, name))
         # Codes of the same rate may take turns too: what the search left above a chord is not the boundary.
         shown = lower_hull(*_reached_by(boundary)) if name == TIME_SHARED else range(len(boundary))
         curves[f"{name}: boundary"] = _columns([boundary[i] for i in shown])
@@ -151,8 +151,8 @@ def rdc_fig3(
     return Reproduction("rdc-fig3", figure, curves, claims_of(curves, three, penalties), notes, more)
 
 
-def trade_off(
-    problem: Problem, semantics: Semantics, rate: float, *, tick: Callable[[int, int], None] | None = None
+def _trade_off(
+    problem: Problem, semantics: _Semantics, rate: float, *, tick: Callable[[int, int], None] | None = None
 ) -> list[Least]:
     """The least C at distortions from the least one at R to that of the least C, D rising."""
     solver, label, total = semantics.solver, semantics.label, semantics.points
@@ -202,7 +202,7 @@ def _columns(boundary: list[Least]) -> dict[str, Any]:
 
 
 def _seen(point: Point) -> np.ndarray:
-    return point.channel[:, point.weights > FAINT]
+    return point.channel[:, point.weights > _FAINT]
 
 
 def _lifted(problem: Problem, labels: np.ndarray, point: Point) -> tuple[np.ndarray, np.ndarray]:
@@ -223,7 +223,7 @@ def _literal(problem: Problem, labels: np.ndarray, point: Point) -> tuple[np.nda
 
 def _shared(problem: Problem, labels: np.ndarray, point: Point) -> tuple[np.ndarray, np.ndarray]:
     """The codes' hulls, each weighted by its share of the time, added: edges in the order of their slopes."""
-    used = point.weights > FAINT
+    used = point.weights > _FAINT
     # Letters rise within a code; where two codes share none the letter says which code it is.
     codes = np.split(np.flatnonzero(used), 1 + np.flatnonzero(np.diff(point.reproduction[used]) <= 0))
     start, edges = np.zeros(2), []
@@ -233,6 +233,6 @@ def _shared(problem: Problem, labels: np.ndarray, point: Point) -> tuple[np.ndar
         region = time_shared_region(problem, labels, channel / channel.sum(1, keepdims=True))
         vertices = share * np.stack([region.distortion, region.classification], 1)
         start = start + vertices[0]
-        edges += [b - a for a, b in pairwise(vertices) if a[1] - b[1] > FAINT]
+        edges += [b - a for a, b in pairwise(vertices) if a[1] - b[1] > _FAINT]
     path = np.cumsum([start, *sorted(edges, key=lambda edge: edge[1] / edge[0])], axis=0)
     return path[:, 0], path[:, 1]

@@ -14,7 +14,7 @@ from jaxrd.information import NATS_PER_BIT
 from jaxrd.rdc.point import FIXED, LIFTED, LITERAL, TIME_SHARED
 from jaxrd.rdc.representation.universal import Universal
 
-LOOK = (("least distortion", "#0072B2", "o"), ("midpoint", "#009E73", "s"), ("least loss", "#D55E00", "^"))
+_LOOK = (("least distortion", "#0072B2", "o"), ("midpoint", "#009E73", "s"), ("least loss", "#D55E00", "^"))
 TITLES = {
     LIFTED: "lifted: the decoder may emit a soft label (certified)",
     TIME_SHARED: "time-shared: literal codes take turns (achieved)",
@@ -38,7 +38,7 @@ def draw(curves: Mapping[str, Mapping[str, Any]], three: Three, rate: float) -> 
         highest = max(curve["classification_bits"][0] for curve in own)
         lowest = min(curve["classification_bits"][-1] for curve in own)
         top = highest + 0.25 * (highest - lowest)
-        for (label, colour, marker), (d, c) in zip(LOOK, three[name], strict=True):
+        for (label, colour, marker), (d, c) in zip(_LOOK, three[name], strict=True):
             curve = curves[f"{name}: {label}"]
             ds, cs = np.asarray(curve["distortion"]), np.asarray(curve["classification_bits"])
             ax.plot([ds[0], *ds, right], [top, *cs, cs[-1]], color=colour, linewidth=1.6, label=f"from Z of {label}")
@@ -61,7 +61,7 @@ def draw(curves: Mapping[str, Mapping[str, Any]], three: Three, rate: float) -> 
 
 def claims_of(curves: Mapping[str, Mapping[str, Any]], three: Three, penalties: Mapping[str, Universal]) -> list[Claim]:
     """The paper's sentences about the figure, and what was found."""
-    bulge, where = max((_bulge(curves[f"{LITERAL}: {label}"]), label) for label, *_ in LOOK)
+    bulge, where = max((_bulge(curves[f"{LITERAL}: {label}"]), label) for label, *_ in _LOOK)
     return [
         Claim(
             "The region of a representation is convex and contains all intermediate pairs.",
@@ -93,13 +93,13 @@ def _bulge(curve: Mapping[str, Any]) -> float:
 
 
 def _first(curves: Mapping[str, Mapping[str, Any]], three: Three, name: str) -> str:
-    curve, (d, c) = curves[f"{name}: {LOOK[0][0]}"], three[name][0]
+    curve, (d, c) = curves[f"{name}: {_LOOK[0][0]}"], three[name][0]
     off = max(abs(curve["distortion"][0] / d - 1), abs(curve["classification_bits"][0] * NATS_PER_BIT / c - 1))
     return f"{name} within {off:.0e}"
 
 
 def _last(curves: Mapping[str, Mapping[str, Any]], three: Three, name: str) -> str:
-    curve, (d, c) = curves[f"{name}: {LOOK[0][0]}"], three[name][2]
+    curve, (d, c) = curves[f"{name}: {_LOOK[0][0]}"], three[name][2]
     least = float(curve["classification_bits"][-1])
     return (
         f"{name} C = {least:.4f} bit at D = {curve['distortion'][-1]:.4g} from Z of least distortion, "

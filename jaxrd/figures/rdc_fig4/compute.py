@@ -16,9 +16,9 @@ from jaxrd.solution import Status
 
 RATES = (0.05, 0.1, 0.15, 0.2, 0.34)
 """Nats, as in the paper."""
-COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00")  # Okabe and Ito
+_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00")  # Okabe and Ito
 POINTS = 241
-DECODERS = 9
+_DECODERS = 9
 
 
 def rdc_fig4(
@@ -83,14 +83,14 @@ def _decoders(rate: float, *, variance: float, correlation: float, label_entropy
     )
     gain, noise = float(channel.gain), float(channel.noise_variance)
     seen = gain**2 * variance + noise
-    added = np.append(0, np.geomspace(0.05, 20, DECODERS - 1)) * seen
+    added = np.append(0, np.geomspace(0.05, 20, _DECODERS - 1)) * seen
     share = gain**2 * variance / (seen + added)  # squared correlation of X and Xh
     losses = label_entropy + 0.5 * np.log1p(-(correlation**2) * share)
-    return _curve(losses, variance * (1 - share), np.ones(DECODERS, bool))
+    return _curve(losses, variance * (1 - share), np.ones(_DECODERS, bool))
 
 
 def _draw(ax: Axes, corners, rates, losses: np.ndarray, floor: float, decoders, source) -> None:
-    for rate, colour, (loss, least) in zip(rates, cycle(COLOURS), corners, strict=False):
+    for rate, colour, (loss, least) in zip(rates, cycle(_COLOURS), corners, strict=False):
         ax.plot(
             [loss, loss, losses[-1]], [1.12 * source["variance"], least, least], color=colour, linewidth=1.8,
             marker="o", markevery=[1], markersize=6, label=f"R = {rate:g} nat: D(C, R), corrected",

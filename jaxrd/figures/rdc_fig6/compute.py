@@ -24,7 +24,7 @@ from jaxrd.neural.family import Over
 from jaxrd.rdc.quantiser import one_shot
 
 SCHEMA = "jaxrd.rdc-fig6/1"
-COMMANDS = {
+_COMMANDS = {
     FULL: "jaxrd reproduce rdc-fig6 --data DIR --out DIR",
     QUICK: "jaxrd reproduce rdc-fig6 --data DIR --out DIR --quick",
 }
@@ -97,7 +97,7 @@ def rdc_fig6(
     bound = theorem5(float(job.test.images.var(0).mean()), ours, theirs)
     more = {
         "schema": SCHEMA,
-        "command": COMMANDS.get(plan),
+        "command": _COMMANDS.get(plan),
         "trained": [
             {"group": group.name, "models": len(one.rows), "device": one.device, "seconds": one.seconds}
             for group, one in groups

@@ -21,11 +21,11 @@ CLASSES = 1000
 ACCURACIES = (0.5, 0.6, 0.7)
 TOLERANCE = 1e-6
 """Certified gap asked of iE&C, nats: two decimals are printed."""
-PUBLISHED_MEBIBYTES = 97.781
+_PUBLISHED_MEBIBYTES = 97.781
 """torchvision's own fp32 file of the whole model, as its documentation states."""
 
 
-class Rates(NamedTuple):
+class _Rates(NamedTuple):
     """What the whole model at the transmitter allows, bits per sample."""
 
     bounds: dict[str, np.ndarray]
@@ -36,7 +36,7 @@ class Rates(NamedTuple):
     """Of the decisions."""
 
 
-def rates(outputs: Outputs | None) -> Rates:
+def rates(outputs: Outputs | None) -> _Rates:
     """The bounds at `ACCURACIES`, solved for; without outputs oRD alone, of 1000 equally likely labels.
 
     Args:
@@ -45,7 +45,7 @@ def rates(outputs: Outputs | None) -> Rates:
     d = [1 - accuracy for accuracy in ACCURACIES]
     if outputs is None:
         even = np.full(CLASSES, 1 / CLASSES)
-        return Rates({"oRD": np.asarray(categorical.rate(even, np.array(d))) / NATS_PER_BIT})
+        return _Rates({"oRD": np.asarray(categorical.rate(even, np.array(d))) / NATS_PER_BIT})
     joint = confusion_joint(outputs.labels, outputs.decisions, outputs.classes)
     d_tm, _, entropy = (float(x) for x in landmarks(joint))
     bounds = {
@@ -54,7 +54,7 @@ def rates(outputs: Outputs | None) -> Rates:
         "E&C": estimated.draw(joint, 2),
     }
     found = {name: np.array([bound.smallest(x).rate for x in d]) / NATS_PER_BIT for name, bound in bounds.items()}
-    return Rates(found, entropy / NATS_PER_BIT, 1 - d_tm)
+    return _Rates(found, entropy / NATS_PER_BIT, 1 - d_tm)
 
 
 def _draw_sizes(ax: Axes, every: Sequence[Cut]) -> None:
@@ -76,7 +76,7 @@ def _draw_sizes(ax: Axes, every: Sequence[Cut]) -> None:
     ax.grid(alpha=0.25, axis="y")
 
 
-def _draw_rates(ax: Axes, every: Sequence[Cut], whole: Rates) -> None:
+def _draw_rates(ax: Axes, every: Sequence[Cut], whole: _Rates) -> None:
     front = [8 * cut.bytes(2) / 1e6 for cut in every]
     sent = [16 * cut.features for cut in every[:-1]]
     ax.plot(
@@ -103,7 +103,7 @@ def _draw_rates(ax: Axes, every: Sequence[Cut], whole: Rates) -> None:
     ax.grid(alpha=0.25)
 
 
-def _figure(every: Sequence[Cut], whole: Rates, title: str) -> Figure:
+def _figure(every: Sequence[Cut], whole: _Rates, title: str) -> Figure:
     figure = Figure(figsize=(12, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw_sizes(left, every)
@@ -120,7 +120,7 @@ def _nearest(every: list[Cut], k: int) -> str:
     return "; ".join(f"{count.megabytes:.2f} ({count.words})" for count in found[:3])
 
 
-def _claims(every: list[Cut], allowed: Rates) -> list[Claim]:
+def _claims(every: list[Cut], allowed: _Rates) -> list[Claim]:
     at = {cut.unit: cut for cut in every}
     whole = at["fc"]
     explained = [
@@ -131,7 +131,7 @@ def _claims(every: list[Cut], allowed: Rates) -> list[Claim]:
         )
         for way in conventions(every)
     ]  # fmt: skip
-    published = (PUBLISHED_MEBIBYTES * MEBIBYTE - whole.bytes(4, buffers=True)) / whole.tensors
+    published = (_PUBLISHED_MEBIBYTES * MEBIBYTE - whole.bytes(4, buffers=True)) / whole.tensors
     a, b, c = (printed.megabytes for printed in PRINTED)
     reached = {name: np.isfinite(bits) for name, bits in allowed.bounds.items()}
     spent = "; ".join(

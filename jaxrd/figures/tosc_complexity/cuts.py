@@ -49,7 +49,7 @@ def cuts() -> list[Cut]:
     return found
 
 
-class Printed(NamedTuple):
+class _Printed(NamedTuple):
     """A size in [A], section IV-B."""
 
     megabytes: float
@@ -61,16 +61,16 @@ class Printed(NamedTuple):
 
 
 PRINTED = (
-    Printed(45.06, 2, "the full ResNet-50", ("fc", "layer4.2")),
-    Printed(28.0, 0, "up to Block 0 of Layer 4", ("layer4.0", "layer3.5")),
-    Printed(12.16, 2, "up to Block 4 of Layer 3", ("layer3.4", "layer3.3")),
+    _Printed(45.06, 2, "the full ResNet-50", ("fc", "layer4.2")),
+    _Printed(28.0, 0, "up to Block 0 of Layer 4", ("layer4.0", "layer3.5")),
+    _Printed(12.16, 2, "up to Block 4 of Layer 3", ("layer3.4", "layer3.3")),
 )
 
 
-class Count(NamedTuple):
+class _Count(NamedTuple):
     """One way to count, against one printed size."""
 
-    printed: Printed
+    printed: _Printed
     unit: str
     width: int
     buffers: bool
@@ -91,7 +91,7 @@ class Count(NamedTuple):
         return f"up to {self.unit}, fp{8 * self.width}, {buffers}, {'MiB' if self.mebi else 'MB'}"
 
 
-def counts(every: list[Cut]) -> list[Count]:
+def counts(every: list[Cut]) -> list[_Count]:
     """Each printed size counted in each way: which cut, fp16 or fp32, with or without buffers, MB or MiB."""
     at = {cut.unit: cut for cut in every}
     found = []
@@ -106,19 +106,19 @@ def counts(every: list[Cut]) -> list[Count]:
                         tensors -= 0 if buffers else 3 * at[unit].norms
                         low, high = (scale * (printed.megabytes + s) - size for s in (-slack, slack))
                         container = low / tensors, high / tensors
-                        found.append(Count(printed, unit, width, buffers, mebi, size / scale, container))
+                        found.append(_Count(printed, unit, width, buffers, mebi, size / scale, container))
     return found
 
 
-class Convention(NamedTuple):
+class _Convention(NamedTuple):
     """One way to count that, with the same container around every tensor, gives all printed sizes."""
 
-    counts: tuple[Count, ...]
+    counts: tuple[_Count, ...]
     container: tuple[float, float]
     """Bytes a tensor, least and most."""
 
 
-def conventions(every: list[Cut], *, largest: float = 1000.0) -> list[Convention]:
+def conventions(every: list[Cut], *, largest: float = 1000.0) -> list[_Convention]:
     """The ways to count that explain all printed sizes at once, each size by one of the cuts it may mean.
 
     Args:
@@ -130,5 +130,5 @@ def conventions(every: list[Cut], *, largest: float = 1000.0) -> list[Convention
     for some in itertools.product(*by_size):
         low, high = max(0.0, *(count.container[0] for count in some)), min(count.container[1] for count in some)
         if len({(count.width, count.buffers, count.mebi) for count in some}) == 1 and low <= high and low < largest:
-            found.append(Convention(some, (low, high)))
+            found.append(_Convention(some, (low, high)))
     return found

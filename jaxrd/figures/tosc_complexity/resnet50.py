@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-STAGES = ((3, 64), (4, 128), (6, 256), (3, 512))
+_STAGES = ((3, 64), (4, 128), (6, 256), (3, 512))
 """Blocks, and channels inside them, of layer1 to layer4."""
-EXPANSION = 4
-UNITS = ("stem", *(f"layer{i + 1}.{b}" for i, (count, _) in enumerate(STAGES) for b in range(count)), "fc")
+_EXPANSION = 4
+UNITS = ("stem", *(f"layer{i + 1}.{b}" for i, (count, _) in enumerate(_STAGES) for b in range(count)), "fc")
 """In the order of the forward pass; a cut comes after one of them."""
 
 Weights = dict[str, dict[str, Any]]
@@ -43,8 +43,8 @@ def init(key: jax.Array, *, classes: int = 1000) -> tuple[Weights, Weights]:
 
     parameters = {"stem": unit(("conv1", 7, 3, 64))}
     width = 64
-    for stage, (count, inner) in enumerate(STAGES):
-        outer = EXPANSION * inner
+    for stage, (count, inner) in enumerate(_STAGES):
+        outer = _EXPANSION * inner
         for block in range(count):
             shortcut = [("shortcut", 1, width, outer)] if block == 0 else []
             three = [("conv1", 1, width, inner), ("conv2", 3, inner, inner), ("conv3", 1, inner, outer)]

@@ -32,7 +32,7 @@ from jaxrd.tosc.curves.drawing import Bound
 from jaxrd.tosc.mixture import GaussianMixture
 
 LETTERS, MARGIN = 145, 5.0  # of the discretised source, [-a - 5, a + 5]: a step of 1/12 at a = 1
-BLAHUT_STEPS = 6000  # [A] says neither its step nor its number of iterations
+_BLAHUT_STEPS = 6000  # [A] says neither its step nor its number of iterations
 MEANINGS = {
     "oRD": "label itself",
     "iRD": "best code that sees X",
@@ -179,7 +179,7 @@ def tosc_fig1(prior: float = 0.5, separation: float = 1.0, *, tick: Any = None) 
         "C&E": exact,
     }
     tell = (lambda what: partial(tick, what)) if tick else (lambda _: None)
-    plain = partial(blahut_arimoto, max_steps=BLAHUT_STEPS)
+    plain = partial(blahut_arimoto, max_steps=_BLAHUT_STEPS)
     grids = {
         "C&E discretised, plain Blahut-Arimoto": _discretised(model, few, plain, tell("Blahut-Arimoto")),
         "C&E discretised, certified": _discretised(model, few, solve, tell("certified C&E")),

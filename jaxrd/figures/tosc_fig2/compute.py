@@ -38,7 +38,7 @@ from jaxrd.tosc.curves.drawing import slope_grid
 from jaxrd.tosc.curves.indirect import draw as draw_indirect
 from jaxrd.tosc.curves.time_sharing import draw as draw_time_sharing
 
-PRIOR = (0.36, 0.32, 0.25, 0.07)
+_PRIOR = (0.36, 0.32, 0.25, 0.07)
 CENTRES, WIDTHS = (1.5, 5.0, 8.5, 12.5), (1.3, 1.5, 1.5, 1.3)
 LETTERS, CELL = 15, 3  # of X, and how many the task model cannot tell apart
 AT = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.63)
@@ -70,9 +70,9 @@ def example() -> Example:
     """Discrete bells of unequal classes on 0..14; the model sees cells of three letters."""
     x = np.arange(LETTERS)
     bells = np.exp(-((x - np.array(CENTRES)[:, None]) ** 2) / 2 / np.array(WIDTHS)[:, None] ** 2)
-    joint = np.array(PRIOR)[:, None] * bells / bells.sum(1, keepdims=True)
-    cells = joint.reshape(len(PRIOR), -1, CELL).sum(2)
-    decided = np.zeros((len(PRIOR), len(PRIOR)))
+    joint = np.array(_PRIOR)[:, None] * bells / bells.sum(1, keepdims=True)
+    cells = joint.reshape(len(_PRIOR), -1, CELL).sum(2)
+    decided = np.zeros((len(_PRIOR), len(_PRIOR)))
     np.add.at(decided.T, cells.argmax(0), cells.T)
     posterior = np.repeat((cells / cells.sum(0)).T, CELL, axis=0)
     return Example(*(jnp.asarray(a) for a in (joint, posterior, decided)))
@@ -95,7 +95,7 @@ def _example_axes(ax: Axes, given: Example) -> dict[str, np.ndarray]:
     x, bottom = np.arange(LETTERS), np.zeros(LETTERS)
     colours, hatches = ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), ("", "//", "..", "xx")
     for y, (row, colour, hatch) in enumerate(zip(np.asarray(given.joint), colours, hatches, strict=True)):
-        label = f"y = {y}, P = {PRIOR[y]:g}"
+        label = f"y = {y}, P = {_PRIOR[y]:g}"
         ax.bar(x, row, bottom=bottom, color=colour, hatch=hatch, edgecolor="white", linewidth=0.3, label=label)
         bottom = bottom + row
     for edge in range(CELL, LETTERS, CELL):
@@ -120,7 +120,7 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
     Longer than 60 lines: it names every curve twice, as it is drawn and as it is asked for a rate.
     """
     given = example()
-    joint, decided, classes = given.joint, given.decisions, len(PRIOR)
+    joint, decided, classes = given.joint, given.decisions, len(_PRIOR)
     source, values = joint.sum(0), jnp.arange(float(LETTERS))
     d_tm, d_0, _ = (float(x) for x in landmarks(decided))
     tell = (lambda what: partial(tick, what)) if tick else (lambda _: None)

@@ -24,17 +24,17 @@ from jaxrd.tosc import Outputs
 from jaxrd.tosc.confidence.held_out import indirect_cross_fitted
 
 DRAWN = ("oRD", "TMRD", "iE&C", "S&C", "E&C")
-OTHERS = ("iE&C", "E&C")
+_OTHERS = ("iE&C", "E&C")
 """What S&C is crossed with."""
 HELD_OUT = "iE&C held out"
 HELD_OUT_SLOPES = np.geomspace(1, 12, 40)
 """Nats per unit of distortion."""
 
-Crossed = dict[str, Crossings]
+_Crossed = dict[str, Crossings]
 """Where S&C crosses another curve, by that curve's name."""
 
 
-def _draw(ax: Axes, title: str, one: Panel, crossed: Crossed) -> None:
+def _draw(ax: Axes, title: str, one: Panel, crossed: _Crossed) -> None:
     for name in DRAWN:
         if name not in one.bounds:
             continue
@@ -62,7 +62,7 @@ def _draw(ax: Axes, title: str, one: Panel, crossed: Crossed) -> None:
     ax.grid(alpha=0.25)
 
 
-def _figure(panels: list[tuple[Classifier, Panel, Crossed]]) -> Figure:
+def _figure(panels: list[tuple[Classifier, Panel, _Crossed]]) -> Figure:
     rows = (len(panels) + 1) // 2
     figure = Figure(figsize=(10, 3.9 * rows + 0.4), layout="constrained")
     axes = np.ravel(figure.subplots(rows, 2))
@@ -90,7 +90,7 @@ def _crossing(points: Crossings, paper: float) -> str:
     return f"they cross at D = {main[0]:.4f}, {main[1] / NATS_PER_BIT:.4f} bit{also}"
 
 
-def _mnist_claims(mnist: Panel, crossed: Crossed) -> list[Claim]:
+def _mnist_claims(mnist: Panel, crossed: _Crossed) -> list[Claim]:
     return [
         Claim("MNIST: a LeNet of 99.2 %, D_TM = 8e-3", f"our LeNet: {1 - mnist.d_tm:.2%}, D_TM = {mnist.d_tm:.2g}"),
         Claim(
@@ -106,7 +106,7 @@ def _mnist_claims(mnist: Panel, crossed: Crossed) -> list[Claim]:
     ]
 
 
-def _cifar_claims(cifar: Panel, crossed: Crossed) -> list[Claim]:
+def _cifar_claims(cifar: Panel, crossed: _Crossed) -> list[Claim]:
     over = [cifar.excess("TMRD", name, every=3) for name in ("iE&C", "S&C", "E&C")]
     d, margin = over[0][1], -np.maximum.reduce([nats for nats, _ in over])
     below, best = d[margin > 0], margin.argmax()
@@ -175,7 +175,7 @@ def _uniform_error(one: Panel) -> float:
     return float(np.abs(even - np.asarray(categorical.rate(one.joint.sum(1), d))).max()) / NATS_PER_BIT
 
 
-def _summary(one: Panel, crossed: Crossed) -> dict[str, Any]:
+def _summary(one: Panel, crossed: _Crossed) -> dict[str, Any]:
     return {
         "samples": len(one.outputs.labels),
         "task_model_distortion": one.d_tm,
@@ -210,7 +210,7 @@ def tosc_fig3(
     panels = []
     for classifier in embedded() + there:
         one = panel(read_outputs(classifier.path)[0], slopes=slopes, tick=tick, name=classifier.key)
-        crossed = {name: one.crossings(lambda d, bound=one.bounds[name]: bound.smallest(d).rate) for name in OTHERS}
+        crossed = {name: one.crossings(lambda d, bound=one.bounds[name]: bound.smallest(d).rate) for name in _OTHERS}
         panels.append((classifier, one, crossed))
     of = {classifier.key: (one, crossed) for classifier, one, crossed in panels}
     curves = {

@@ -21,9 +21,9 @@ from jaxrd.tosc import Outputs, merge_baseline
 from jaxrd.tosc.curves.merged import merge_order
 
 DRAWN = ("oRD", "TMRD", "iE&C", "S&C", "E&C")
-MERGES = 40
+_MERGES = 40
 """Most points of the merge baseline that are coded."""
-CODECS = ("#E69F00", "#332288", "#882255", "#44AA99")
+_CODECS = ("#E69F00", "#332288", "#882255", "#44AA99")
 
 
 class Merged(NamedTuple):
@@ -53,7 +53,7 @@ def coded_merges(outputs: Outputs, joint: jax.Array) -> Merged:
     """
     order = np.asarray(merge_order(joint))
     expected = jax.device_get(merge_baseline(joint))
-    counts = np.unique(np.linspace(0, len(order) - 1, min(MERGES, len(order))).round().astype(int))
+    counts = np.unique(np.linspace(0, len(order) - 1, min(_MERGES, len(order))).round().astype(int))
     samples = len(outputs.labels)
     rows = []
     for k in counts:
@@ -89,7 +89,7 @@ def _figure(title: str, one: Panel, merged: Merged, codecs: Sequence[CodecPoints
     )  # fmt: skip
     for k, codec in enumerate(codecs):
         ax.plot(
-            codec.bpp, 100 * codec.accuracy, color=CODECS[k % len(CODECS)], marker="*", markersize=9,
+            codec.bpp, 100 * codec.accuracy, color=_CODECS[k % len(_CODECS)], marker="*", markersize=9,
             markeredgecolor="0.3", linestyle="-", label=literal(codec.name),
         )  # fmt: skip
     ax.axhline(100 * (1 - one.d_tm), color="0.35", linewidth=0.9, linestyle=(0, (6, 3)), zorder=1)

@@ -9,15 +9,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-CENTRING = 0.1  # of the mean complementarity, aimed at in a step
-HALVINGS = 40
+_CENTRING = 0.1  # of the mean complementarity, aimed at in a step
+_HALVINGS = 40
 GROWTH = 2.0  # of the residuals' squares that a step may cause
-PATIENCE = 40  # steps without progress before giving up; an eighth of it close to the aim
+_PATIENCE = 40  # steps without progress before giving up; an eighth of it close to the aim
 PROGRESS = 0.9  # of what was left
 RIDGE = 64.0  # rounding units on the diagonal of the scaled Newton matrix: directions that nothing depends on
 
 
-class Minimum(NamedTuple):
+class _Minimum(NamedTuple):
     """The best point met: of the least complementarity and residuals."""
 
     x: jax.Array
@@ -57,7 +57,7 @@ def minimise(
     aim: float,
     ceiling: jax.Array | float,
     max_steps: int = 200,
-) -> Minimum:
+) -> _Minimum:
     """Solve min f(x) subject to g(x) <= 0 for smooth convex f and g, with the multipliers r >= 0 of g.
 
     Newton's method on  grad f + (dg/dx)' r = 0,  g + s = 0,  r_i s_i = mu,  with mu falling; steps are shortened while
@@ -87,7 +87,7 @@ def minimise(
         return _unfinished(state, aim, ceiling, max_steps)
 
     end = jax.lax.while_loop(unfinished, lambda state: _step(program, state, aim), _start(program, start))
-    return Minimum(end.best_x, end.best_multipliers, end.highest, end.step)
+    return _Minimum(end.best_x, end.best_multipliers, end.highest, end.step)
 
 
 def _start(program: _Program, x: jax.Array) -> _State:
@@ -101,7 +101,7 @@ def _start(program: _Program, x: jax.Array) -> _State:
 
 
 def _unfinished(state: _State, aim: float, ceiling: jax.Array | float, max_steps: int) -> jax.Array:
-    patience = jnp.where(state.best < 1e3 * aim, PATIENCE // 8, PATIENCE)
+    patience = jnp.where(state.best < 1e3 * aim, _PATIENCE // 8, _PATIENCE)
     going = (state.step < max_steps) & (state.idle < patience) & jnp.isfinite(state.x).all()
     return going & ~(state.best <= aim) & (state.bound <= ceiling)
 
@@ -147,7 +147,7 @@ def _direction(program: _Program, state: _State) -> tuple[tuple[jax.Array, jax.A
     matrix = jnp.block([[top, side.T], [side, -jnp.diag(s / (r + s))]])
     factor = jax.scipy.linalg.lu_factor(matrix)
 
-    target = CENTRING * (r @ s) / s.size
+    target = _CENTRING * (r @ s) / s.size
     complementarity = target - r * s  # the change asked of r s
     right = jnp.concatenate([-stationarity / weights, -(violation + complementarity / r) * edge])
     solution = jax.scipy.linalg.lu_solve(factor, right)
@@ -170,7 +170,7 @@ def _moved(
 
     def too_long(trial):
         (_, s, r, stationarity, violation), _, count = trial
-        return (count < HALVINGS) & ~(_merit(stationarity, violation, r * s - target) <= GROWTH * now)
+        return (count < _HALVINGS) & ~(_merit(stationarity, violation, r * s - target) <= GROWTH * now)
 
     def shorter(trial):
         _, length, count = trial

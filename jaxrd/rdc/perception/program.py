@@ -85,7 +85,7 @@ class Slopes(NamedTuple):
     perceptions: tuple[jax.Array, ...]
 
 
-class Scaled(NamedTuple):
+class _Scaled(NamedTuple):
     """Costs between 0 and 1, each row's least 0, and their bounds; a bound of 1 constrains nothing."""
 
     costs: jax.Array
@@ -93,20 +93,20 @@ class Scaled(NamedTuple):
     scale: jax.Array
 
 
-def _scaled(source: jax.Array, costs: jax.Array, bounds: jax.Array) -> Scaled:
+def _scaled(source: jax.Array, costs: jax.Array, bounds: jax.Array) -> _Scaled:
     least = costs.min(2, keepdims=True)
     above = jnp.where(jnp.isinf(costs), 0, costs - least)
     scale = above.max((1, 2))
     scale = jnp.where(scale > 0, scale, 1)
-    return Scaled(above / scale[:, None, None], jnp.minimum((bounds - least[..., 0] @ source) / scale, 1), scale)
+    return _Scaled(above / scale[:, None, None], jnp.minimum((bounds - least[..., 0] @ source) / scale, 1), scale)
 
 
 class Prepared(NamedTuple):
     """A program with its costs scaled, as the iteration sees it."""
 
     program: Program
-    shared: Scaled
-    each: tuple[Scaled, ...]
+    shared: _Scaled
+    each: tuple[_Scaled, ...]
     perceptions: tuple[jax.Array | None, ...]  # bounds, +inf replaced by one that constrains nothing
     barred: jax.Array  # (n, atoms): prohibitive on forbidden pairs, else 0
 

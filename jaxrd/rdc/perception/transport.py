@@ -15,7 +15,7 @@ from scipy.sparse import kron, vstack
 from jaxrd.errors import InputError
 
 
-class Transport(NamedTuple):
+class _Transport(NamedTuple):
     """A coupling and what it costs: cost - gap <= the optimum <= cost."""
 
     cost: float
@@ -47,7 +47,7 @@ def exact_marginals(coupling: Any, source: Any, target: Any) -> Any:
     return fitted + rows[:, None] * columns / xp.where(total > 0, total, 1)
 
 
-def transport(source: ArrayLike, target: ArrayLike, cost: ArrayLike) -> Transport:
+def transport(source: ArrayLike, target: ArrayLike, cost: ArrayLike) -> _Transport:
     """The optimal transport cost between two pmfs, min over couplings of sum_xy pi_xy c_xy, for small alphabets.
 
     Solved on the host as a linear program; coupling and potentials are both made feasible, so that the bounds hold
@@ -83,7 +83,7 @@ def transport(source: ArrayLike, target: ArrayLike, cost: ArrayLike) -> Transpor
     columns = found.eqlin.marginals[n:]
     lower = p @ (c - columns).min(1) + r @ columns
     value = float((coupling * c).sum())
-    return Transport(value, max(value - float(lower), 0.0), coupling)
+    return _Transport(value, max(value - float(lower), 0.0), coupling)
 
 
 @jax.jit

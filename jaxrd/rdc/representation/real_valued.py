@@ -22,7 +22,7 @@ from jaxrd.rdc.point import entropies
 from jaxrd.rdc.representation.region import seen_through
 
 
-class Extremes(NamedTuple):
+class _Extremes(NamedTuple):
     """What can be decoded from Z, and what Theorem 4 says of it."""
 
     estimate: np.ndarray  # X~ of each z, shape (representations, dimensions)
@@ -35,7 +35,7 @@ class Extremes(NamedTuple):
     """C^(a) = H(S|X~): larger where two z share an estimate. Attained at `mmse`; so is, nearly, `classification`."""
 
 
-def extremes(source: ArrayLike, values: ArrayLike, labels: Labels, representation: ArrayLike) -> Extremes:
+def extremes(source: ArrayLike, values: ArrayLike, labels: Labels, representation: ArrayLike) -> _Extremes:
     """The corner of what Z offers, and point (a) of Theorem 4.
 
     Args:
@@ -63,7 +63,7 @@ def extremes(source: ArrayLike, values: ArrayLike, labels: Labels, representatio
     merged = np.zeros((same.max() + 1, with_label.shape[1]))
     np.add.at(merged, same.ravel(), with_label)
     mass = merged.sum(1)
-    return Extremes(
+    return _Extremes(
         estimate,
         weights,
         float((seen.joint * squares).sum()),
@@ -72,7 +72,7 @@ def extremes(source: ArrayLike, values: ArrayLike, labels: Labels, representatio
     )
 
 
-def decoded_distortion(found: Extremes, values: ArrayLike, decoder: ArrayLike) -> float:
+def decoded_distortion(found: _Extremes, values: ArrayLike, decoder: ArrayLike) -> float:
     """E|X - Xh|^2 of a decoder, mmse + E|X~ - Xh|^2: Theorem 4 with the right second term.
 
     Args:
@@ -90,7 +90,7 @@ def decoded_distortion(found: Extremes, values: ArrayLike, decoder: ArrayLike) -
     return found.mmse + float((found.weights[:, None] * np.asarray(decoder, float) * squares).sum())
 
 
-def printed_extreme_distortion(found: Extremes, pmf: ArrayLike, values: ArrayLike) -> float:
+def printed_extreme_distortion(found: _Extremes, pmf: ArrayLike, values: ArrayLike) -> float:
     """D^(b) of Theorem 4 as printed, mmse + W2^2(p_X~, p_Xh): for reproduction only.
 
     Args:

@@ -63,14 +63,14 @@ class Region(NamedTuple):
         return has_converged(self.status)
 
 
-class Seen(NamedTuple):
+class _Seen(NamedTuple):
     """A source through a representation."""
 
     joint: np.ndarray  # P(x, z)
     labels: tuple[np.ndarray, ...]
 
 
-def seen_through(source: ArrayLike, labels: Labels, representation: ArrayLike) -> Seen:
+def seen_through(source: ArrayLike, labels: Labels, representation: ArrayLike) -> _Seen:
     """P(x, z) and the labels, checked.
 
     Raises:
@@ -84,7 +84,7 @@ def seen_through(source: ArrayLike, labels: Labels, representation: ArrayLike) -
     channel = np.where(pmf[:, None] > 0, channel, 1 / channel.shape[1])  # what mass zero sends is nothing
     if not (channel >= 0).all() or not np.allclose(channel.sum(1), 1, atol=1e-6):
         raise InputError(f"representation must be >= 0 with rows that sum to 1; got rows {channel.tolist()}.")
-    return Seen(inputs.source[:, None] * channel / channel.sum(1, keepdims=True), inputs.labels)
+    return _Seen(inputs.source[:, None] * channel / channel.sum(1, keepdims=True), inputs.labels)
 
 
 def _finite_distortion(problem: Problem) -> np.ndarray:

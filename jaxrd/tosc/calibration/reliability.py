@@ -13,7 +13,7 @@ from jaxrd.tosc._checked import A_LOG_POSTERIOR, checked, classes_of, some_label
 
 LABELS = some_labels(classes_of("log_posterior"), of="log_posterior")
 
-BINS = 15
+_BINS = 15
 
 
 class Bin(NamedTuple):
@@ -46,7 +46,7 @@ def _bins(values: np.ndarray, bins: int) -> np.ndarray:
 
 
 @checked(A_LOG_POSTERIOR, LABELS)
-def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = BINS) -> Reliability:
+def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = _BINS) -> Reliability:
     """ECE, NLL, Brier score and the reliability table of a posterior against labels, on the host.
 
     Args:
@@ -99,9 +99,9 @@ def estimated_kappa(log_posterior: ArrayLike, labels: ArrayLike) -> float:
     0.2
     """
     v, y = np.exp(np.asarray(log_posterior)), np.asarray(labels)
-    index = _bins(v, BINS)
-    count, believed, noise = (np.bincount(index.ravel(), w, BINS) for w in (None, v.ravel(), (v * (1 - v)).ravel()))
-    seen = np.bincount(index[np.arange(len(y)), y], minlength=BINS)
+    index = _bins(v, _BINS)
+    count, believed, noise = (np.bincount(index.ravel(), w, _BINS) for w in (None, v.ravel(), (v * (1 - v)).ravel()))
+    seen = np.bincount(index[np.arange(len(y)), y], minlength=_BINS)
     count = np.maximum(count, 1)
     off = np.sqrt(np.maximum(((seen - believed) / count) ** 2 - noise / count**2, 0))
     return float(off[index].max(1).mean())

@@ -10,13 +10,13 @@ from jax.typing import ArrayLike
 
 from jaxrd.tosc._checked import TEMPERATURE, a_matrix, checked, classes_of, some_labels
 
-WIDEST = 1e6
+_WIDEST = 1e6
 """The temperature is searched for within this factor of the median margin of the wrong decisions, either way."""
 
-CHANGE = 1.5  # factor by which a few rows must move the temperature to be worth a word
+_CHANGE = 1.5  # factor by which a few rows must move the temperature to be worth a word
 FEW = 0.01  # share of the rows that count as a few
-WEIGHTY = 0.1  # share of the sum of all margins from which on rows are worth another fit
-IMPOSSIBLE = 30.0  # times the median margin: no ordinary mistake
+_WEIGHTY = 0.1  # share of the sum of all margins from which on rows are worth another fit
+_IMPOSSIBLE = 30.0  # times the median margin: no ordinary mistake
 
 
 _LOGITS = a_matrix("logits", "finite or -inf", most=np.finfo(np.float64).max)
@@ -27,7 +27,7 @@ _LOGITS = a_matrix("logits", "finite or -inf", most=np.finfo(np.float64).max)
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
     """The temperature T that minimises the mean of -ln softmax(logits / T)_label, by Newton's method in ln T.
 
-    The loss is convex in 1/T: each step keeps the zero of its derivative between two bounds, which begin at WIDEST
+    The loss is convex in 1/T: each step keeps the zero of its derivative between two bounds, which begin at _WIDEST
     times either way the median margin by which a label misses the largest logit of its row. Where the loss still falls
     at such a bound T is that bound. Where every label has the largest logit of its row there is nothing to fit, and
     T = 1. A class of very negative logits (-1e7, -inf) has probability zero and does not count.
@@ -73,7 +73,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
         new = jnp.where((new > low) & (new < high), new, jnp.clip(new, (low + x) / 2, (high + x) / 2))
         return new, low, high, jnp.abs(new - x) > 16 * jnp.finfo(z.dtype).eps, step + 1
 
-    reach = jnp.asarray(np.log(WIDEST), z.dtype)
+    reach = jnp.asarray(np.log(_WIDEST), z.dtype)
     start = (jnp.zeros((), z.dtype), -reach, reach, jnp.bool_(True), jnp.int32(0))
     x = jax.lax.while_loop(lambda s: s[3] & (s[4] < 200), newton, start)[0]
     return jnp.where(wrong.any(), unit * jnp.exp(-x), 1)
@@ -121,14 +121,14 @@ def doubts(logits: np.ndarray, labels: np.ndarray, temperature: float, rows: np.
         ]
     words = []
     ordinary = np.median(margin[margin > 0])
-    few = np.flatnonzero(margin > IMPOSSIBLE * ordinary)
+    few = np.flatnonzero(margin > _IMPOSSIBLE * ordinary)
     few = few[np.argsort(-margin[few], kind="stable")] if few.size else np.array([margin.argmax()])
-    count, weighty = len(few), margin[few].sum() > WEIGHTY * margin.sum()
+    count, weighty = len(few), margin[few].sum() > _WEIGHTY * margin.sum()
     if weighty and count <= max(1, FEW * len(y)):
         rest = z.copy()
         rest[few] = 0  # all classes alike: the row no longer moves the fit, and nothing is compiled again
         without = float(fit_temperature(rest, y))
-        moved = abs(np.log(temperature / without)) > np.log(CHANGE)
+        moved = abs(np.log(temperature / without)) > np.log(_CHANGE)
         if moved:
             worst = few[0]
             who = f"sample {rows[worst]} alone moves"
@@ -139,7 +139,7 @@ def doubts(logits: np.ndarray, labels: np.ndarray, temperature: float, rows: np.
                 f"{margin[worst]:.3g} below the largest logit of its row; correct it, leave it out, or fix the "
                 "temperature"
             )
-    if temperature > 0.99 * WIDEST * ordinary:
+    if temperature > 0.99 * _WIDEST * ordinary:
         words.append(
             f"the fit of the temperature ended at its bound, {temperature:.4g}: no temperature makes the labels likely "
             "under these scores"

@@ -23,7 +23,7 @@ LEVELS = np.concatenate([[0], 1 - _STEPS[::-1], [1], 1 + _STEPS, [2.1, 3.3, 6]])
 """l of the priors that are tried, 1 that of the samples; between them quantiles are interpolated."""
 
 
-class Inverted(NamedTuple):
+class _Inverted(NamedTuple):
     """Intervals of oRD at some distortions, nats, shape (distortions,) each."""
 
     bias: np.ndarray
@@ -52,7 +52,7 @@ def _line(prior: np.ndarray, samples: int) -> np.ndarray:
 
 def oracle_interval(
     counts: np.ndarray, distortions: np.ndarray, *, most: int, risk: float, replicates: int, seed: int
-) -> Inverted:
+) -> _Inverted:
     """Intervals of the population's oRD from the samples of each class.
 
     The test at the maximum is one of the lower side alone, since no prior has a higher oRD: there the interval misses
@@ -93,7 +93,7 @@ def oracle_interval(
     cautious = np.minimum(rate, rates[at_samples])
     ends = [_ends(*column) for column in zip(rates.T, low.T, high.T, rate, cautious, strict=True)]
     lower, upper = np.array(ends).reshape(-1, 2).T
-    return Inverted(bias, lower, upper)
+    return _Inverted(bias, lower, upper)
 
 
 def _ends(rates: np.ndarray, low: np.ndarray, high: np.ndarray, rate: float, cautious: float) -> tuple[float, float]:

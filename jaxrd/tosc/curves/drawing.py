@@ -19,10 +19,10 @@ from jaxrd.target import rate_at
 STEEPEST = 300.0  # nats per unit: here a drawn curve has reached its least distortion, but for the last samples
 
 
-SATURATED = 1e6  # where the exponentials of all but nearly tied posteriors have; beyond, s D rounds at 1e-9
+_SATURATED = 1e6  # where the exponentials of all but nearly tied posteriors have; beyond, s D rounds at 1e-9
 
 
-PER_DECADE = 6  # points per decade on the way there: label-measured distortion may dip below D_TM before it ends there
+_PER_DECADE = 6  # points per decade on the way there: label-measured distortion may dip below D_TM before it ends there
 
 
 Tick = Callable[[int, int], None] | None
@@ -82,9 +82,9 @@ def saturation(margins: jax.Array, start: float) -> np.ndarray:
     """Inverse temperatures or slopes from `start` to where the smallest margin between the two best saturates."""
     positive = np.asarray(margins)
     positive = positive[positive > 0]
-    end = min(40 / positive.min(), SATURATED) if positive.size else start
+    end = min(40 / positive.min(), _SATURATED) if positive.size else start
     decades = max(np.log10(max(end, start) / start), 0)
-    return np.geomspace(start, max(end, start), int(np.ceil(PER_DECADE * decades)) + 1)[1:]
+    return np.geomspace(start, max(end, start), int(np.ceil(_PER_DECADE * decades)) + 1)[1:]
 
 
 def margins(scores: jax.Array) -> jax.Array:

@@ -32,7 +32,7 @@ from jaxrd.tosc.resampling import BATCH, Resampled, inverse_newton
 NEWTON_STEPS = 4  # of a resampled iE&C, whose few samples a cell are no small perturbation
 
 
-ENTRANTS = 0.03  # share of a uniform letter that unused letters count for there: a resampling may use them
+_ENTRANTS = 0.03  # share of a uniform letter that unused letters count for there: a resampling may use them
 
 
 @checked(a_joint())
@@ -101,7 +101,7 @@ def respond(joint: SparseJoint, masses: jax.Array, slope: ArrayLike, reproductio
     loss = (channel * jnp.asarray(problem.distortion)).sum(1)
     log_partition = slope * kernel.minima[0] - jnp.log(z)
     distortion = source @ loss
-    inverse = inverse_newton(kernel, source, jnp.maximum(q, ENTRANTS / q.size))
+    inverse = inverse_newton(kernel, source, jnp.maximum(q, _ENTRANTS / q.size))
 
     def replicate(mass):
         own = prepare(indirect_problem(replace(joint, mass=mass)), slope)

@@ -15,8 +15,8 @@ from jaxrd.information import entropy
 from jaxrd.tosc.mixture.logistic import soft_decision
 from jaxrd.tosc.mixture.source import GaussianMixture, decision_joint, floats, log_odds, rule, where_numbers
 
-STEEP = 1e12  # a slope that stands for infinity: it leaves 1e-24 of the distortion
-BISECTIONS = 60
+_STEEP = 1e12  # a slope that stands for infinity: it leaves 1e-24 of the distortion
+_BISECTIONS = 60
 
 
 class IndirectPoint(NamedTuple):
@@ -39,7 +39,7 @@ def _rising_root(f: Callable[[jax.Array], jax.Array], low: float, high: float, l
             below = f(middle) < 0
             return jnp.where(below, middle, ends[0]), jnp.where(below, ends[1], middle)
 
-        ends = jax.lax.fori_loop(0, BISECTIONS, halve, (jnp.full_like(like, low), jnp.full_like(like, high)))
+        ends = jax.lax.fori_loop(0, _BISECTIONS, halve, (jnp.full_like(like, low), jnp.full_like(like, high)))
         return 0.5 * (ends[0] + ends[1])
 
     # f traced once: Newton steps that carry derivatives would trace the nested root of `indirect_rate` forty times.
@@ -68,7 +68,7 @@ def indirect(mixture: GaussianMixture, slope: ArrayLike) -> IndirectPoint:
     (0.3, 0.1569)
     """
     q, a, s = floats(mixture, slope)
-    s = jnp.minimum(s, STEEP)
+    s = jnp.minimum(s, _STEEP)
 
     def seen(u):
         """Weights, T, and the channel with its entropy, at a log odds u of the share."""

@@ -20,11 +20,11 @@ from jaxrd.tosc.mixture.source import (
     where_numbers,
 )
 
-STAGE = 0.035  # of the continuation: how far ln(s - critical) / 2 moves in one
-SETTLE = 3  # stages at its end that move no further
-NEAREST = 1e-4  # to the critical slope, of the way from 1/2: beyond, the atoms drown in rounding
-LEAST_SHARE = 1e-14  # of an atom that counts
-RESIDUAL = 1e5  # units of rounding by which gain and offset may fail to reproduce themselves
+_STAGE = 0.035  # of the continuation: how far ln(s - critical) / 2 moves in one
+_SETTLE = 3  # stages at its end that move no further
+_NEAREST = 1e-4  # to the critical slope, of the way from 1/2: beyond, the atoms drown in rounding
+_LEAST_SHARE = 1e-14  # of an atom that counts
+_RESIDUAL = 1e5  # units of rounding by which gain and offset may fail to reproduce themselves
 
 
 class CompressedPoint(NamedTuple):
@@ -96,7 +96,7 @@ def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChan
     # The atoms part like the root of s - critical, or their shares like s - critical itself.
     critical = critical_slope(mixture)
     depth = jnp.log((s - critical) / (0.5 - critical)) / 2
-    stages = jnp.ceil(-depth / STAGE)
+    stages = jnp.ceil(-depth / _STAGE)
 
     def advance(state):
         i, z, _ = state
@@ -107,7 +107,7 @@ def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChan
         return i + 1, z - _solve(by_z, r + by_s * (after - before)), found.share.min()
 
     def unfinished(state):
-        return (state[0] < stages + SETTLE) & (state[2] > LEAST_SHARE)
+        return (state[0] < stages + _SETTLE) & (state[2] > _LEAST_SHARE)
 
     def newton(_, z):
         r, by_z, _, _ = expand(z, s)
@@ -117,8 +117,8 @@ def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChan
     _, z, rarest = jax.lax.stop_gradient(jax.lax.while_loop(unfinished, advance, start))
     z = jax.lax.fori_loop(0, 2, newton, z)  # these bring the derivatives back, the second ones too
     r, _, _, found = expand(z, s)
-    reproduced = jnp.abs(r).max() < RESIDUAL * jnp.finfo(s.dtype).eps
-    return jax.tree.map(lambda a: jnp.where(reproduced, a, jnp.nan), found), rarest <= LEAST_SHARE
+    reproduced = jnp.abs(r).max() < _RESIDUAL * jnp.finfo(s.dtype).eps
+    return jax.tree.map(lambda a: jnp.where(reproduced, a, jnp.nan), found), rarest <= _LEAST_SHARE
 
 
 def _label_error_below_noise(mixture: GaussianMixture, squared_error: jax.Array) -> jax.Array:
@@ -166,7 +166,7 @@ def compress_and_estimate(mixture: GaussianMixture, slope: ArrayLike) -> Compres
     q, a, s = floats(mixture, slope)
     critical = critical_slope(mixture)
     few = (s > critical) & (s < 0.5)
-    nearest = critical + NEAREST * (0.5 - critical)
+    nearest = critical + _NEAREST * (0.5 - critical)
     inside = jnp.where(few, jnp.maximum(s, nearest), 0.5 * (0.5 + critical))
     atoms, rare = _two_atoms(mixture, inside)
     power = 1 + a**2  # E X^2; an atom is the mean of what it stands for

@@ -14,8 +14,8 @@ from jax.typing import ArrayLike
 
 from jaxrd.errors import InputError
 
-NODES = 512  # of a rule, for each component: errors below 1e-15 at any slope
-DEVIATIONS = 12.0  # of a component that count: beyond lies 4e-33 of its mass
+_NODES = 512  # of a rule, for each component: errors below 1e-15 at any slope
+_DEVIATIONS = 12.0  # of a component that count: beyond lies 4e-33 of its mass
 
 
 class GaussianMixture(NamedTuple):
@@ -55,7 +55,7 @@ def rule(mixture: GaussianMixture, centre: ArrayLike, scale: ArrayLike) -> tuple
     geometrically. The nodes are constants to autodiff; derivatives in the mixture come from the weights.
 
     Returns:
-        Both of shape (2 NODES,).
+        Both of shape (1024,).
 
     Reference: L. N. Trefethen and J. A. C. Weideman, The exponentially convergent trapezoidal rule, SIAM Review 2014.
     """
@@ -63,11 +63,11 @@ def rule(mixture: GaussianMixture, centre: ArrayLike, scale: ArrayLike) -> tuple
     means, shares = jnp.stack([-a, a]), jnp.stack([1 - q, q])
     still, centre, scale = jax.lax.stop_gradient((means, centre, scale))
     scale = jnp.clip(scale, 64 * jnp.finfo(scale.dtype).tiny ** 0.25, 10)
-    centre = jnp.clip(centre, still - DEVIATIONS, still + DEVIATIONS)
-    reach = jnp.arcsinh((jnp.abs(centre - still) + DEVIATIONS) / scale)[:, None]
-    t = reach * jnp.linspace(-1, 1, NODES, dtype=q.dtype)
+    centre = jnp.clip(centre, still - _DEVIATIONS, still + _DEVIATIONS)
+    reach = jnp.arcsinh((jnp.abs(centre - still) + _DEVIATIONS) / scale)[:, None]
+    t = reach * jnp.linspace(-1, 1, _NODES, dtype=q.dtype)
     x = centre[:, None] + scale * jnp.sinh(t)
-    step = 2 * reach / (NODES - 1)
+    step = 2 * reach / (_NODES - 1)
     bells = jnp.exp(-((x - means[:, None]) ** 2) / 2) / math.sqrt(2 * math.pi)
     weights = shares[:, None] * bells * scale * jnp.cosh(t) * step
     return x.ravel(), weights.ravel()

@@ -57,7 +57,7 @@ ALLOWED = {
     "rdc.inputs": {"_room", "errors", "problem"},
     "tosc.calibration": {"_readable", "errors", "tosc._checked"},
     "tosc.resampling": {"kernels", "tosc.joint"},
-    "figures.reproduction": {"io", "plots"},
+    "figures.reproduction": {"io", "plots", "solution"},
     "implicit": {"_optimum", "problem", "solution"},
     "rdc.alternating": {"rdc.inputs", "rdc.point"},
     "tosc.identifiability": {

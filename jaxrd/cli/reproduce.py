@@ -37,8 +37,6 @@ app = typer.Typer(
 )
 
 Out = Annotated[Path, typer.Option(help="folder for NAME.png, NAME.pdf, NAME.json, NAME.csv")]
-
-
 Data = Annotated[
     Path | None,
     typer.Option(help="folder of MNIST's four IDX files, or that holds mnist/ (default: $JAXRD_DATA, or a download)"),
@@ -55,7 +53,7 @@ def _reproduce(
     seed: int | None = None,
     float32: bool = False,
 ) -> None:
-    """Run the verb of a figure; its document says itself which points failed, so that none is a failure of the verb.
+    """Run the verb of a figure.
 
     Args:
         name: of the figure.
@@ -69,7 +67,9 @@ def _reproduce(
 
     def computed(tick: Tick) -> Result:
         found = compute(tick)
-        return Result(found.document, lambda _: found.beside(), lambda _: _report(found), sha256)
+        failed = ", ".join(found.failed)
+        failure = f"not converged at some points, see status: {failed}" if failed else None
+        return Result(found.document, lambda _: found.beside(), lambda _: _report(found), sha256, failure)
 
     target = Target(out, f"{name}.json", [f"{name}.{kind}" for kind in ("csv", "png", "pdf")], reads)
     run(computed, target, seed=seed, float32=float32)

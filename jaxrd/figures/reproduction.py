@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from jaxrd.io.write import csv_rows, to_json
 from jaxrd.plots import pdf, png
+from jaxrd.solution import Status
 
 SCHEMA = "jaxrd.figure/1"
 
@@ -49,6 +51,11 @@ class Reproduction:
         head = {"schema": SCHEMA, "name": self.name, "meta": meta}
         return head | {"curves": self.curves, "claims": claims, "notes": self.notes} | dict(self.more)
 
+    @property
+    def failed(self) -> list[str]:
+        """Names of the curves, and of further entries, at a point of which a solver failed."""
+        return [name for name, entry in {**self.curves, **self.more}.items() if _failed(entry)]
+
     def files(self, meta: Mapping[str, Any]) -> list[tuple[str, bytes]]:
         """NAME.json, and the files beside it."""
         return [(f"{self.name}.json", to_json(self.document(meta))), *self.beside()]
@@ -61,3 +68,11 @@ class Reproduction:
             (f"{self.name}.pdf", pdf(self.figure)),
             *((f"{self.name}-{more}.png", png(figure)) for more, figure in self.pictures.items()),
         ]
+
+
+def _failed(entry: object) -> bool:
+    """Whether a failure stands under a key `status` anywhere in an entry: the name of a `Status`, or several."""
+    if isinstance(entry, Mapping):
+        names = np.atleast_1d(entry.get("status", ()))
+        return any(Status[name].failed for name in names) or any(map(_failed, entry.values()))
+    return isinstance(entry, list) and any(map(_failed, entry))

@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 
 from jaxrd import plots
+from jaxrd.cli.app import run
 from jaxrd.figures import Claim, Reproduction
 
 
@@ -29,6 +31,23 @@ def test_document_is_strict_json_with_the_claims():
     assert read["claims"] == [{"paper": "it falls", "found": "it falls"}]
     assert read["notes"] == ["one note"]
     assert read["extra"] == {"x": 1}
+
+
+def test_failed_names_what_a_solver_failed_at():
+    found = small()
+    assert found.failed == []
+    ends = {"status": ["INFEASIBLE", "EXACT", "ACHIEVABLE", "CONVERGED"]}
+    late = {"distortion": [0.5, 0.4], "status": ["CONVERGED", "MAX_STEPS"]}
+    more = {"universal": [{"status": "EXACT"}, {"status": "STALLED"}], "edge": [{"status": "INFEASIBLE"}]}
+    assert replace(found, curves={"ends": ends, "late": late}, more=more).failed == ["late", "universal"]
+
+
+def test_a_failed_point_is_exit_code_1_and_the_files_are_kept(tmp_path, monkeypatch, capsys):
+    curves = {"R": {"distortion": [0.5], "rate_bits": [0.25], "status": ["NONFINITE"]}}
+    monkeypatch.setattr("jaxrd.figures.tosc_fig2.compute.tosc_fig2", lambda **_: replace(small(), curves=curves))
+    assert run(["reproduce", "tosc-fig2", "--out", str(tmp_path)]) == 1
+    assert (tmp_path / "tosc-fig2.json").exists()
+    assert capsys.readouterr().err == "jaxrd: not converged at some points, see status: R\n"
 
 
 def test_table_has_a_row_a_point():

@@ -101,7 +101,7 @@ def download_mnist() -> Path:
     Every call compares each file, unpacked, with its SHA-256; what differs is fetched again and never kept.
 
     Raises:
-        FileNotFoundError: there is no pooch, no network, or what came is not MNIST.
+        FileNotFoundError: there is no pooch, no network, no home for a cache, or what came is not MNIST.
     """
     try:
         pooch: Any = import_module("pooch")
@@ -112,7 +112,10 @@ def download_mnist() -> Path:
         pooch.HTTPDownloader()(url, file, owner)
         Path(file).write_bytes(unpacked(Path(file)))
 
-    folder = Path(pooch.os_cache("jaxrd")) / "mnist"
+    try:
+        folder = Path(pooch.os_cache("jaxrd")) / "mnist"
+    except (RuntimeError, KeyError) as error:  # HOME is not set, and the user id is in no list
+        raise FileNotFoundError("there is no home directory to keep it in: set HOME or XDG_CACHE_HOME.") from error
     for name, sha256 in MNIST.items():
         url = f"{MNIST_URL}/{name}.gz"
         try:

@@ -33,7 +33,8 @@ def entropy(pmf: ArrayLike, axis: int = -1) -> jax.Array:
     """Shannon entropy, H(p) = - sum_i p_i ln p_i, in nats.
 
     Args:
-        pmf: probabilities, any shape; each slice along `axis` sums to one.
+        pmf: probabilities, any shape; each slice along `axis` sums to one, and is not divided by its sum here: pass
+            `normalised(counts)`.
         axis: the axis to sum over.
 
     >>> round(float(entropy(jnp.array([0.5, 0.5, 0.0]))), 6)

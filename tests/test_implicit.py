@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jaxrd import Problem, Status, distortion_at, distortion_range, rate_at, solve, sweep, tosc
+from jaxrd import Problem, Status, _optimum, distortion_at, distortion_range, rate_at, solve, sweep, tosc
 from jaxrd.closed_form import categorical
 from jaxrd.information import binary_entropy, entropy
 
@@ -314,3 +314,22 @@ def test_memory_is_independent_of_the_iterations():
     jaxpr = str(jax.make_jaxpr(jax.grad(lambda d: solve(Problem(P, d), S).rate))(D))
     assert "80,6" not in jaxpr
     assert "80,5" not in jaxpr
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_where_newton_still_moves_there_is_no_derivative(monkeypatch, dtype):
+    """A last step of more than 2 sqrt(eps) left float32 derivatives off by .011: such a point is refused."""
+    g = np.random.default_rng(0)
+    problem = Problem(g.dirichlet(np.ones(6)).astype(dtype), g.random((6, 5)).astype(dtype))
+    near = solve(problem, 4.0).reproduction
+    slope, far = jnp.asarray(4.0, dtype), jnp.full_like(near, 1 / 5)
+
+    def optimum(q, steps):
+        monkeypatch.setattr(_optimum, "_ITERATIONS", 0)
+        monkeypatch.setattr(_optimum, "_POLISH", steps)
+        return _optimum.optimum.__wrapped__("slope", problem, slope, q, slope)
+
+    assert np.isfinite(optimum(near, 3)[0]).all()
+    for q, slope_ in (optimum(near, 0), optimum(far, 1)):
+        assert np.isnan(q).all()
+        assert np.isnan(slope_)

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import logsumexp
 
 from jaxrd._threads import one_blas_thread
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.inputs import Labels, as_inputs, as_problem, as_targets
-from jaxrd.rdc.lifted.atoms import EDGE, NEGLIGIBLE, log
+from jaxrd.rdc.lifted.atoms import EDGE, forbidding_loss, log, unaffordable
 from jaxrd.rdc.master import channel_of, exponent_of, master
 from jaxrd.rdc.point import FIXED, Point, entropies, infeasible, mutual_information
 from jaxrd.solution import Status
@@ -71,31 +72,34 @@ def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linea
         tables: shape (constraints, n, m); +inf forbids a pair unless its target is inf. The first one's always does.
         targets: shape (constraints,), inf for no constraint.
     """
-    kept = np.flatnonzero(source > NEGLIGIBLE)
-    p, d = source[kept] / source[kept].sum(), tables[:, kept]
+    kept = np.flatnonzero(source > 0)
+    p, d = source[kept], tables[:, kept]
     finite = np.isfinite(targets)
     allowed = np.isfinite(d[0]) & np.isfinite(d[finite]).all(0)
     exact = np.zeros(len(targets), bool)
+    forbidden: list[tuple[float, float]] = []  # (budget, least excess) of what was forbidden though it is affordable
     nowhere = Linear(
         np.inf, np.inf, np.full(len(targets), np.inf), np.full(len(targets), np.inf), np.zeros((len(source), 0))
     )
+    first = True
     while True:
         if not allowed.any(1).all():
             return nowhere
-        least = np.where(allowed, d, np.inf).min(2)
+        least = np.where(finite[:, None], np.where(allowed, d, np.inf).min(2), 0)
         excess = np.where(allowed, d - least[:, :, None], np.inf)
-        budgets = np.where(finite, targets - np.where(finite[:, None], least, 0) @ p, np.inf)
-        edge = EDGE * (
-            1 + np.abs(np.where(finite[:, None], least, 0)).max(1) + np.where(allowed, excess, 0).max((1, 2))
-        )
-        if (budgets < -edge).any():
+        budgets, size = np.where(finite, targets - least @ p, np.inf), np.abs(least) @ p
+        if (budgets < -EDGE * size).any():
             return nowhere
-        tight = finite & (budgets <= edge) & ~exact
-        if not tight.any():
+        # Later only what must be the least possible: what is forbidden then is not to be paid for.
+        asked = np.where(finite & ~exact & (first | (budgets <= EDGE * size)), budgets if first else 0.0, np.inf)
+        far = np.array([unaffordable(*one) for one in zip(excess, least, asked, strict=True)])
+        if not far.any():
             break
-        # Met only by each letter's best: the rest is forbidden, which may leave less for the other constraints.
-        exact |= tight
-        allowed &= (excess[tight] <= edge[tight][:, None, None]).all(0)
+        forbidden += [(b, e[f].min()) for b, e, f in zip(budgets, excess, far, strict=True) if first and f.any()]
+        left = allowed & ~far.any(0)
+        # Nothing but each letter's best is left, which may leave less for the other constraints.
+        exact |= far.any((1, 2)) & (np.where(left & finite[:, None, None], excess, 0).max((1, 2)) <= EDGE * size)
+        allowed, first = left, False
     binding = finite & ~exact
     cost = np.where(allowed, 0, np.inf)
     usable = allowed.any(0)
@@ -105,19 +109,21 @@ def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linea
     exponent = exponent_of(cost[:, usable], charges, dual.slopes)
     level = (p[:, None] * np.exp(dual.potential[:, None] - exponent)).sum(0).max()
     lower = float(p @ dual.potential - np.log(level) - dual.slopes @ budgets)
-    lower -= _EPSILON * (1 + np.abs(dual.potential).max() + dual.slopes @ budgets)
+    lower -= _EPSILON * (1 + np.abs(dual.potential).max() + dual.slopes @ (budgets + size[binding] / 4))
+    lower -= sum(forbidding_loss(*one, float(logsumexp(dual.potential, b=p))) for one in forbidden)
     if lower > entropies(p) + _BEYOND:
         return nowhere
     channel = np.zeros((len(source), d.shape[2]))
     inner = channel_of(p, exponent, dual.weights)
     channel[np.ix_(kept, np.flatnonzero(usable))] = inner
-    rest = np.setdiff1d(np.arange(len(source)), kept)
+    rest = np.flatnonzero(source <= 0)
     channel[np.ix_(rest, np.flatnonzero(usable))] = p @ inner
     joint = source[:, None] * channel
     reached = (np.where(joint > 0, tables, 0) * joint).sum((1, 2))
     slopes = np.where(exact, np.inf, 0.0)
     slopes[binding] = dual.slopes
-    rate = mutual_information(source, channel) if (reached <= targets)[binding].all() else np.inf
+    # The offsets' own rounding is no excess.
+    rate = mutual_information(source, channel) if (reached <= targets + _EPSILON / 4 * size)[binding].all() else np.inf
     return Linear(rate, max(float(lower), 0.0), reached, slopes, channel)
 
 
@@ -175,7 +181,7 @@ def fixed_classifier_rate(
     if found.lower == np.inf:
         return infeasible(FIXED, len(source), len(losses))
     weights = source @ found.channel
-    close = found.rate - found.lower <= tol * max(1, found.rate)
+    close = np.isfinite(found.rate) and found.rate - found.lower <= tol * max(1, found.rate)
     return Point(
         FIXED, found.rate, found.lower, Status.CONVERGED if close else Status.STALLED, float(found.reached[0]),
         found.reached[1:], float(found.slopes[0]), found.slopes[1:], np.arange(d.shape[1]), (), weights, found.channel,

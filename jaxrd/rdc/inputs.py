@@ -27,13 +27,13 @@ class Inputs(NamedTuple):
 
 
 def as_problem(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Source and distortion in float64; rows of mass zero, of which nothing depends, are zeros.
+    """Source, taken as p / sum p, and distortion in float64; rows of mass zero, of which nothing depends, are zeros.
 
     Raises:
         InputError: quotes the offending value.
     """
     make_room()
-    validate(problem)
+    validate(problem, tolerance=np.inf)
     source = np.asarray(problem.source, np.float64)
     return source / source.sum(), np.where(source[:, None] > 0, np.asarray(problem.distortion, np.float64), 0.0)
 

@@ -192,7 +192,7 @@ class TestRate:
             ((TERNARY, np.nan, 0.1), {}, "distortion must be one number; got nan"),
             ((TERNARY, np.ones(2), 0.1), {}, r"one number; got shape \(2,\)"),
             ((Problem(TERNARY.source, np.ones((3, 2))), 0.1, 0.1), {}, "3 source and 2 reproduction letters"),
-            ((Problem(2 * TERNARY.source, TERNARY.distortion), 0.1, 0.1), {}, "source must sum to 1; got 2"),
+            ((Problem(-TERNARY.source, TERNARY.distortion), 0.1, 0.1), {}, "source must not be negative"),
             ((Problem(TERNARY.source, np.where(np.eye(3), 0, np.inf)), 0.1, 0.1), {}, "distortion must be finite"),
             ((TERNARY, 0.1, 0.1), {"measure": Wasserstein(np.ones((2, 2)))}, r"shape \(3, 3\)"),
             ((TERNARY, 0.1, 0.1), {"measure": Wasserstein(-np.ones((3, 3)))}, "finite and >= 0"),
@@ -415,3 +415,45 @@ class TestClassifier:
         np.testing.assert_allclose(shifted.rate, expected.rate, atol=2e-9)
         np.testing.assert_allclose(again.classification, decoded.classification, atol=1e-12)
         assert perceptual_fixed_classifier_rate(problem, LOSS, -0.1, 0.1, 1.0).status == Status.INFEASIBLE
+
+
+class TestDerivatives:
+    """The envelope theorem gives first derivatives of a value; no other is claimed, none is silently 0."""
+
+    PROBLEM = Problem(jnp.array([0.7, 0.3]), 1 - jnp.eye(2))
+
+    def rate(self, d):
+        return perceptual_rate(self.PROBLEM, d, 0.02).rate
+
+    def test_second_derivatives_are_not_known(self):
+        step = 1e-4
+        slope = jax.grad(self.rate)
+        assert (slope(0.05 + step) - slope(0.05 - step)) / (2 * step) == pytest.approx(25.118, abs=0.01)  # the truth
+        for again in (jax.grad(slope), jax.jacfwd(slope), jax.hessian(self.rate)):
+            assert jnp.isnan(again(0.05))
+
+    @pytest.mark.parametrize("field", ["lower", "distortion", "distortion_slope", "perception_slope", "channel"])
+    def test_nor_are_those_of_other_fields(self, field):
+        def value(d):
+            return jnp.asarray(getattr(perceptual_rate(self.PROBLEM, d, 0.02), field)).ravel()[0]
+
+        assert jnp.isnan(jax.grad(value)(0.1))
+        assert jnp.isnan(jax.jvp(value, (0.1,), (1.0,))[1])
+        assert jax.jvp(value, (0.1,), (0.0,))[1] == 0
+
+    def test_first_derivatives_stay_where_other_fields_are_carried_along(self):
+        def total(ds):
+            return jax.lax.scan(lambda c, d: (c + self.rate(d), perceptual_rate(self.PROBLEM, d, 0.02)), 0.0, ds)[0]
+
+        ds = jnp.array([0.05, 0.1])
+        expected = [-float(perceptual_rate(self.PROBLEM, d, 0.02).distortion_slope) for d in ds]
+        np.testing.assert_allclose(jax.jit(jax.grad(total))(ds), expected, rtol=1e-6)
+        np.testing.assert_allclose(jax.vmap(jax.grad(self.rate))(ds), expected, rtol=1e-6)
+
+    def test_of_the_least_loss(self):
+        error = jnp.array([[0.1, 0.9], [0.8, 0.2]])
+
+        def value(d):
+            return classification_distortion_perception(self.PROBLEM, error, d, 0.1).classification
+
+        assert jnp.isnan(jax.grad(value)(0.1))

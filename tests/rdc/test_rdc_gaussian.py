@@ -294,6 +294,11 @@ class TestVector:
             up, down = ((*at[:i], at[i] + h, *at[i + 1 :]) for h in (1e-4, -1e-4))
             np.testing.assert_allclose(slope, (rate(*up) - rate(*down)) / 2e-4, rtol=1e-5)
 
+    def test_derivatives_that_are_not_known_are_nan(self):
+        assert jnp.isnan(jax.grad(jax.grad(lambda d: rate_at(VECTOR, d, 1.1).rate))(2.0))
+        assert jnp.isnan(jax.grad(lambda d: rate_at(VECTOR, d, 1.1).distortion_slope)(2.0))
+        assert jnp.isnan(jax.grad(lambda d: classification_at(VECTOR, d, 1.0).classification)(2.0))
+
     @pytest.mark.parametrize(
         ("source", "target", "message"),
         [

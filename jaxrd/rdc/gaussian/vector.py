@@ -23,6 +23,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd._eager import is_traced
+from jaxrd._envelope import envelope, underivable
 from jaxrd.errors import InputError
 from jaxrd.pytree import register
 from jaxrd.rdc.gaussian.max_det import STEPS, Whitened, ascend
@@ -123,6 +124,13 @@ def _silent(source: VectorSource) -> jax.Array:
     return jnp.stack([jnp.trace(sigma), a @ sigma @ a])
 
 
+def _lagrangian(white: Whitened, optimum: tuple[jax.Array, jax.Array]) -> jax.Array:
+    """At the optimum, a function of the problem alone."""
+    theta, shrunk = optimum
+    used = jnp.stack([((white.root @ shrunk) * white.root).sum(), white.along @ shrunk @ white.along])
+    return 0.5 * theta @ (used - white.bounds)
+
+
 @jax.jit
 def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPoint:
     sigma, a, w = (jnp.asarray(x) for x in (source.covariance, source.direction, source.noise_variance))
@@ -137,11 +145,9 @@ def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPo
     white = Whitened(root, root.T @ a, bounds, a.size / bounds)
     theta, found, steps = jax.lax.stop_gradient(ascend(jax.lax.stop_gradient(white), tol))
 
+    theta, found = underivable(white, (theta, found))
     gap = jnp.maximum(found.rate - found.dual, 0) + 8 * a.size * eps * (1 + found.rate)
-    # Envelope theorem: the Lagrangian at the optimum, a function of the problem alone.
-    used = jnp.stack([((root @ found.shrunk) * root).sum(), white.along @ found.shrunk @ white.along])
-    lagrangian = 0.5 * theta @ (used - bounds)
-    rate = jnp.maximum(found.rate, 0) + lagrangian - jax.lax.stop_gradient(lagrangian)
+    rate = envelope(_lagrangian, white, (theta, found.shrunk), jnp.maximum(found.rate, 0))
     status = jnp.where(steps < STEPS, Status.STALLED, Status.MAX_STEPS)
     status = jnp.where(gap <= tol * jnp.maximum(1, rate), Status.CONVERGED, status)
     status = jnp.where(sane & jnp.isfinite(gap), status, Status.NONFINITE)
@@ -156,7 +162,7 @@ def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPo
 
     return VectorPoint(
         rate=jnp.where(sane & ~feasible, jnp.inf, where_found(rate)),
-        lower=jnp.where(sane, jnp.where(feasible, jax.lax.stop_gradient(rate) - gap, jnp.inf), -jnp.inf),
+        lower=jnp.where(sane, jnp.where(feasible, jnp.maximum(found.rate, 0) - gap, jnp.inf), -jnp.inf),
         distortion=where_found(found.used[0]),
         classification=where_found(0.5 * (jnp.log(2 * jnp.pi * label_variance) + 1)),
         error_covariance=where_found(q),
@@ -175,7 +181,7 @@ def rate_at(
     The dual has two multipliers and a closed-form inner solution (eigenvalues of Q in the whitened source: the smaller
     of 1 and 1/m, m those of lambda Sigma + mu Sigma^1/2 a a' Sigma^1/2); its value bounds the rate from below at any
     multipliers, and the Q behind it, shrunk until it is feasible, from above. The rate is differentiable in source, D
-    and C (envelope theorem); the other fields are constants.
+    and C, once (envelope theorem); all other derivatives, second ones too, are NaN.
 
     Args:
         source: Sigma, a, w.
@@ -257,7 +263,8 @@ def classification_at(
 @partial(jax.jit, static_argnames="which")
 def _least(source: VectorSource, allowed: jax.Array, rate: jax.Array, tol: jax.Array, *, which: int) -> VectorPoint:
     """The least of one bound that R nats allow, beside the other: bisection on its logarithm."""
-    source, allowed, rate = jax.lax.stop_gradient((source, allowed, rate))
+    given = source, allowed, rate
+    source, allowed, rate = jax.lax.stop_gradient(given)
     silent = _silent(source)
     # No coordinate falls below e^{-2R} of its variance.
     ends = jnp.log(silent[which]) - 2 * rate, jnp.log(silent[which])
@@ -279,7 +286,7 @@ def _least(source: VectorSource, allowed: jax.Array, rate: jax.Array, tol: jax.A
     nowhere = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan) if x.dtype == rate.dtype else x, point)
     inf = jnp.full_like(rate, jnp.inf)
     nowhere = replace(nowhere, rate=inf, lower=inf, status=jnp.int32(Status.INFEASIBLE))
-    return jax.tree.map(lambda a, b: jnp.where(beyond, a, b), nowhere, point)
+    return underivable(given, jax.tree.map(lambda a, b: jnp.where(beyond, a, b), nowhere, point))
 
 
 def _refuse_negative(name: str, value: jax.Array) -> None:

@@ -72,11 +72,13 @@ def assemble(inputs: Inputs, reduced: Core, found: Optimum, targets: np.ndarray 
         share = max(((reached[i] - targets[i]) / (reached[i] - least[i]) for i in over), default=0.0)
         rate = (1 - share) * rate + share * entropies(p)
     finite = np.isfinite(slopes)
-    rounding = _EPSILON * (1 + entropies(p) + np.abs(slopes[finite] @ (reached - least)[finite]))
+    spent = np.abs(reached - least)
+    spent[0] += p @ np.abs(inputs.distortion[reduced.kept].min(1)) / 4  # of whose rounding the excess is made
+    lower -= reduced.loss + _EPSILON * (1 + entropies(p) + slopes[finite] @ spent[finite])
     full = np.tile(weights, (len(inputs.source), 1))
     full[reduced.kept] = channel
     return Point(
-        LIFTED, float(rate), float(max(lower - rounding, 0)), Status.MAX_STEPS, float(reached[0]), reached[1:],
+        LIFTED, float(rate), float(max(lower, 0)), Status.MAX_STEPS, float(reached[0]), reached[1:],
         float(slopes[0]), slopes[1:], reproduction, soft, weights, full,
     )  # fmt: skip
 

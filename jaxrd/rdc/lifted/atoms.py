@@ -10,9 +10,11 @@ from jaxrd.rdc.inputs import Inputs
 from jaxrd.rdc.point import entropies
 
 EDGE = 1e-12
-"""Targets this close to the least possible are taken as the least possible, relative to the charge's scale."""
-NEGLIGIBLE = 1e-18
-"""Letters of less mass are left out: rates and charges change by less than the rounding of their sums."""
+"""Targets this far below the least possible are taken as the least possible, relative to it: rounding of its sum."""
+_FAR = 2.5e11
+"""A pair is forbidden that costs this many times all that may be spent: it could have a probability of 4e-12."""
+_TIED = 8 * np.finfo(float).eps
+"""Reproductions of a letter are equally good where their distortions differ by less, relative to the least."""
 _NEVER = -1e30
 """ln 0, such that 0 * _NEVER is 0."""
 
@@ -54,6 +56,7 @@ class Core(NamedTuple):
     reproduction: np.ndarray  # (columns,): xh
     exact: bool  # whether pairs are forbidden because the distortion must be the least possible
     pinned: dict[int, np.ndarray]  # label's place in the input -> soft label of each column, (columns, classes_k)
+    loss: float  # nats: how much the pairs that were forbidden, though the budgets allow them a little, could save
 
     @property
     def free(self) -> list[int]:
@@ -69,28 +72,65 @@ def least_targets(inputs: Inputs) -> np.ndarray:
     return np.array([p[keep] @ inputs.distortion[keep].min(1), *(p @ entropies(a) for a in inputs.labels)])
 
 
+def unaffordable(excess: np.ndarray, least: np.ndarray, budget: float) -> np.ndarray:
+    """Pairs that cost so many times the budget that next to no probability is left for them, bool, (n, columns).
+
+    Which pairs these are depends on the budget, never on the largest distortion: a distortion of 1e300 written for
+    "never", or one letter far from all others, says nothing of the scale on which the targets differ.
+
+    Args:
+        excess: beyond the letter's least, (n, columns); +inf where forbidden already.
+        least: the least itself, (n,), of whose rounding the excess is made.
+        budget: E excess <= budget; nothing positive is affordable where it is not positive.
+    """
+    with np.errstate(over="ignore"):
+        most = np.maximum(_FAR * max(budget, 0.0), _TIED * np.abs(least)[:, None])
+    return np.isfinite(excess) & (excess > most)
+
+
+def forbidding_loss(budget: float, price: float, log_weight: float) -> float:
+    """How much less than its bound a rate may be, nats, because pairs of an excess >= price were forbidden.
+
+    With a multiplier s of the budget, the forbidden pairs raise the dual constraints by at most W exp(-s price), so
+    that the bound falls by s budget + W exp(-s price), least at s = ln(W price / budget) / price.
+
+    Args:
+        budget: E excess <= budget.
+        price: the least excess of a pair forbidden for it.
+        log_weight: ln W, W = sum_x p_x exp(v_x) at the dual variables v.
+
+    >>> round(forbidding_loss(1e-12, 1.0, np.log(2)) * 1e11, 2), forbidding_loss(0.0, 1.0, 0.0)
+    (2.93, 0.0)
+    """
+    share = max(budget, 0.0) / price
+    if share >= 1:
+        return np.inf
+    return share * (1 + max(log_weight - np.log(share), 0.0)) if share else 0.0
+
+
 def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
     """The problem at given targets (1 + K,); None where no code meets them."""
-    kept = np.flatnonzero(inputs.source > NEGLIGIBLE)
-    p, d = inputs.source[kept] / inputs.source[kept].sum(), inputs.distortion[kept]
-    excess = d - d.min(1, keepdims=True)
-    budgets = targets - least_targets(inputs)
-    spread = excess[np.isfinite(excess)].max(initial=0)
-    edge = EDGE * np.array([p @ np.abs(d.min(1)) + spread, *np.ones(len(inputs.labels))])
-    if (budgets < -edge).any():
+    kept = np.flatnonzero(inputs.source > 0)
+    p, d = inputs.source[kept], inputs.distortion[kept]
+    least = d.min(1)
+    excess, budgets, letters = d - least[:, None], targets - least_targets(inputs), float(np.log(len(kept)))
+    if (budgets < -EDGE * np.array([p @ np.abs(least), *np.ones(len(inputs.labels))])).any():
         return None
-    if spread <= edge[0]:  # no reproduction of a letter is worse than another
-        budgets[0] = np.inf
-    exact = bool(budgets[0] <= edge[0])
-    if exact:
-        excess = np.where(excess > edge[0], np.inf, 0)
-        budgets[0] = np.inf
+    far, loss = unaffordable(excess, least, budgets[0]), 0.0
+    if far.any():
+        loss = forbidding_loss(budgets[0], excess[far].min(), letters)
+        excess = np.where(far, np.inf, excess)
+    costly = (np.isfinite(excess) & (excess > _TIED * np.abs(least)[:, None])).any()
+    exact = bool(far.any() and not costly)
+    if not costly:  # no reproduction of a letter that is allowed is worse than another
+        excess, budgets[0] = np.where(np.isfinite(excess), 0, np.inf), np.inf
     reproduction = np.arange(d.shape[1])
     pinned: dict[int, np.ndarray] = {}
     for k, channel in enumerate(a[kept] for a in inputs.labels):
-        if budgets[1 + k] > edge[1 + k]:
+        if budgets[1 + k] > EDGE:
             continue
         rows, of = np.unique(channel.round(12), axis=0, return_inverse=True)
+        loss += _pinning_loss(budgets[1 + k], rows, letters)
         columns, groups = np.arange(excess.shape[1]), len(rows)
         same = of.reshape(-1, 1) == np.arange(groups)  # (n, groups)
         excess = np.where(same[:, None, :], excess[:, :, None], np.inf).reshape(len(p), -1)
@@ -105,7 +145,19 @@ def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
         pinned = {j: t[useful] for j, t in pinned.items()}
     free = [k for k in range(len(inputs.labels)) if k not in pinned]
     labels = tuple(inputs.labels[k][kept] for k in free)
-    return Core(p, excess, labels, budgets[[0, *(1 + k for k in free)]], kept, reproduction, exact, pinned)
+    budgets = budgets[[0, *(1 + k for k in free)]]
+    return Core(p, excess, labels, budgets, kept, reproduction, exact, pinned, loss)
+
+
+def _pinning_loss(budget: float, rows: np.ndarray, log_weight: float) -> float:
+    """`forbidding_loss` of soft labels that are no letter's own: of two rows P, Q one has KL(. || t) >= |P - Q|^2 / 8.
+
+    By Pinsker's inequality, for any t is |P - Q| / 2 or more from one of the two, in total mass |.| of the difference.
+    """
+    if budget <= 0 or len(rows) == 1:
+        return 0.0
+    apart = min(np.abs(rows[i + 1 :] - row).sum(1).min() for i, row in enumerate(rows[:-1]))
+    return forbidding_loss(budget, apart**2 / 8, log_weight)
 
 
 def log(values: np.ndarray) -> np.ndarray:

@@ -111,8 +111,11 @@ def _classifier_of(inputs: Inputs, point: Point) -> tuple[np.ndarray, ...]:
 def slope_grid(below: Point, inputs: Inputs) -> np.ndarray:
     """Slopes around those of the lifted solution, (slopes, 1 + K); where one is zero or infinite, a plausible one."""
     found = np.array([below.distortion_slope, *below.classification_slope])
-    finite = inputs.distortion[np.isfinite(inputs.distortion)]
-    usual = np.array([2 / max(float(np.ptp(finite)), 1e-300), *np.ones(len(inputs.labels))])
+    excess = inputs.distortion - inputs.distortion.min(1, keepdims=True)
+    # In units of the least that one reproduction for all letters costs: the largest distortion may stand for "never".
+    silent = inputs.source @ excess
+    unit = min((float(cost) for cost in silent if 0 < cost < np.inf), default=1.0)
+    usual = np.array([2 / unit, *np.ones(len(inputs.labels))])
     base = np.where(np.isfinite(found) & (found > 0), found, np.where(np.isinf(found), 10 * usual, usual))
     factors = np.stack(np.meshgrid(*[_FACTORS] * len(base), indexing="ij"), -1).reshape(-1, len(base))
     return factors * base

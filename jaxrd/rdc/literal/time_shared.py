@@ -20,6 +20,7 @@ _ROUNDS = 20
 _GAIN = 1e-10  # nats: what a round must gain
 _FREQUENT = 1e-9  # a share of the time
 _SLACK = 1e-9  # left to the rounding of the linear program
+_FAR = 1e8  # times a target
 _ACCURATE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
@@ -80,7 +81,7 @@ def time_shared_rate(
         near = slopes * np.array([[1.0], [0.98], [1.02]])
         more, measures, _ = search(inputs, near, starts, seed + turn)
         channels, points = np.concatenate([channels, more]), np.concatenate([points, measures])
-    return _point(inputs, channels, points, shares, slopes, literal, tol)
+    return _point(inputs, channels, points, shares, slopes, literal, targets, tol)
 
 
 def _columns(inputs: Inputs, literal: Point, starts: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,6 +97,12 @@ def _columns(inputs: Inputs, literal: Point, starts: int, seed: int) -> tuple[np
 def _mix(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """The cheapest mixture within the targets: shares, multipliers, rate (+inf where none is)."""
     finite = np.isfinite(targets)
+    # A point so far off that next to no time could go to it would only spoil the program's numbers.
+    near = (points[:, 1:][:, finite] <= _FAR * np.maximum(np.abs(targets[finite]), _SLACK)).all(1)
+    if near.any() and not near.all():
+        shares = np.zeros(len(points))
+        shares[near], slopes, value = _mix(points[near], targets)
+        return shares, slopes, value
     constraints: dict[str, Any] = {"A_eq": np.ones((1, len(points))), "b_eq": [1.0]}
     if finite.any():
         constraints |= {"A_ub": points[:, 1:][:, finite].T, "b_ub": targets[finite] - _SLACK}
@@ -108,12 +115,13 @@ def _mix(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return solved.x, slopes, float(solved.fun)
 
 
-def _point(inputs: Inputs, channels, points, shares, slopes, literal: Point, tol: float) -> Point:
+def _point(inputs: Inputs, channels, points, shares, slopes, literal: Point, targets, tol: float) -> Point:
     """The mixture as one channel to (code, xh); the literal point itself where that is no worse."""
     used = np.flatnonzero(shares > _FREQUENT)
     shares = shares[used] / shares[used].sum()
     rate, *reached = shares @ points[used]
-    if not len(used) or rate >= literal.rate:
+    kept = (reached <= targets + _SLACK * (1 + np.abs(np.where(np.isfinite(targets), targets, 0)))).all()
+    if not len(used) or rate >= literal.rate or not kept:
         return replace(literal, semantics=TIME_SHARED)
     channel = np.concatenate([w * c / c.sum(1, keepdims=True) for w, c in zip(shares, channels[used], strict=True)], 1)
     seen = inputs.source @ channel > 0

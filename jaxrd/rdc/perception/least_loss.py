@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from jaxrd._envelope import underivable
 from jaxrd.rdc.perception.convex import minimise
 from jaxrd.rdc.perception.least_rate import aim_of
 from jaxrd.rdc.perception.program import (
@@ -57,11 +58,14 @@ class LeastLoss(NamedTuple):
 def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
     """Solve min E loss under the bounds of a program with one decoder, whose letters are the atoms.
 
+    Its derivatives are NaN: no rule for them is written.
+
     Args:
         program: see `jaxrd.rdc.perception.program`.
         loss: finite, shape (n, m).
         tol: certified gap, relative to the loss's range, that counts as CONVERGED.
     """
+    given = program, loss
     program, loss, tol = jax.lax.stop_gradient((program, loss, tol))
     ready = prepare(program)
     p = program.source
@@ -103,7 +107,7 @@ def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
     status = jnp.where(good, Status.CONVERGED, Status.STALLED)
     status = jnp.where(jnp.isfinite(reached) & jnp.isfinite(lower), status, Status.NONFINITE)
     least = p @ loss.min(1)
-    return LeastLoss(
+    solved = LeastLoss(
         jnp.where(impossible, jnp.inf, least + scale * reached),
         jnp.where(impossible, jnp.inf, least + scale * lower),
         primal,
@@ -111,3 +115,4 @@ def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
         found.steps,
         jnp.where(impossible, Status.INFEASIBLE, status).astype(jnp.int32),
     )
+    return underivable(given, solved)

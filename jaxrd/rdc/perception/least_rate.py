@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from jaxrd._envelope import envelope, underivable
 from jaxrd.information import entropy, mutual_information
 from jaxrd.rdc.perception.convex import minimise
 from jaxrd.rdc.perception.program import (
@@ -64,7 +65,7 @@ def aim_of(dtype: jnp.dtype) -> float:
 def least_rate(program: Program, tol: jax.Array) -> LeastRate:
     """Solve a program, min I(X; J) under its bounds.
 
-    The rate is differentiable in the program (envelope theorem); everything else is a constant.
+    The rate is differentiable in the program, once (envelope theorem); all other derivatives are NaN.
 
     Args:
         program: see `jaxrd.rdc.perception.program`.
@@ -76,12 +77,9 @@ def least_rate(program: Program, tol: jax.Array) -> LeastRate:
     start = start._replace(shift=start.shift - ready.atoms(start).max() - 1)
     flat, unravel = ravel_pytree(start)
 
-    def constraints(prepared: Prepared, dual: Dual) -> jax.Array:
-        return jnp.concatenate([prepared.atoms(dual), *prepared.constraints(dual)])
-
     found = minimise(
         lambda x: -ready.value(unravel(x), False),
-        lambda x: constraints(ready, unravel(x)),
+        lambda x: _constraints(ready, unravel(x)),
         lambda x: _lower_bound(ready, unravel(x)),
         flat,
         ceiling=entropy(p) + 1e-3 * tol,  # nothing needs more than the source's entropy
@@ -93,15 +91,13 @@ def least_rate(program: Program, tol: jax.Array) -> LeastRate:
     channel = jax.nn.softmax(jnp.log(found.multipliers[:atoms]) - ready.excess(dual), axis=1)
     primal = repaired(ready, channel, ready.couplings(dual, found.multipliers[atoms:]))
 
-    given = prepare(program)
-    lagrangian = given.value(dual, False) - found.multipliers @ constraints(given, dual)
     rate = mutual_information(p, primal.channel)
     impossible = (lower > entropy(p) + 1e-3 * tol) | hopeless(ready)
     good = (rate - lower <= tol * jnp.maximum(1, rate)) & (primal.exceeded <= EXCEEDED)
     status = jnp.where(good, Status.CONVERGED, Status.STALLED)
     status = jnp.where(jnp.isfinite(rate) & jnp.isfinite(lower), status, Status.NONFINITE)
-    return LeastRate(
-        jnp.where(impossible, jnp.inf, rate + lagrangian - jax.lax.stop_gradient(lagrangian)),
+    solved = LeastRate(
+        rate,
         jnp.where(impossible, jnp.inf, lower),
         primal,
         ready.slopes(dual),
@@ -109,3 +105,15 @@ def least_rate(program: Program, tol: jax.Array) -> LeastRate:
         found.steps,
         jnp.where(impossible, Status.INFEASIBLE, status).astype(jnp.int32),
     )
+    solved, multipliers = underivable(program, (solved, found.multipliers))
+    rate = envelope(_lagrangian, program, (solved.dual, multipliers), rate)
+    return solved._replace(rate=jnp.where(impossible, jnp.inf, rate))
+
+
+def _constraints(prepared: Prepared, dual: Dual) -> jax.Array:
+    return jnp.concatenate([prepared.atoms(dual), *prepared.constraints(dual)])
+
+
+def _lagrangian(program: Program, optimum: tuple[Dual, jax.Array]) -> jax.Array:
+    prepared, (dual, multipliers) = prepare(program), optimum
+    return prepared.value(dual, False) - multipliers @ _constraints(prepared, dual)

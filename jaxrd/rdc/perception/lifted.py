@@ -126,7 +126,8 @@ def perceptual_lifted_rate(
     with jax.enable_x64(True):
         whole = Problem(inputs.source, inputs.distortion)
         _, measure, bounds = checked(whole, measure, perception=perception)
-        if (budgets < -EDGE).any():
+        least = reduced.source @ np.abs(inputs.distortion[reduced.kept].min(1))
+        if (budgets < -EDGE * np.array([least, *np.ones(len(inputs.labels))])).any():
             return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
         task = _Task(reduced, np.maximum(budgets, 0), measure, bounds["perception"], jnp.asarray(inputs.source), tol)
         ceiling = float(entropies(reduced.source)) + 1e-3 * tol

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from jaxrd.kernels import HeldKernel, ratio
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
-from jaxrd.solvers._blahut_arimoto import ascend, positive
+from jaxrd.solvers._blahut_arimoto import polish, positive
 from jaxrd.solvers.certificate import as_inputs, certify, prepare
 from jaxrd.solvers.newton import NewtonSolver, System, direct, direct_in_place, direct_in_single, iterative
 
@@ -27,7 +27,6 @@ _RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newt
 _SHRINK = (0.95, 0.5)  # of any z, at most, in a step: while the gap improves, and after _STALE iterations without
 _STALE = 4
 _CENTRE = 1e-3  # q stays above this share of mu, which the central path (q = mu / slack, slack <= 1) never undercuts
-POLISH = 500  # Blahut-Arimoto steps that may follow: they lift letters of tiny mass at once
 
 
 class _State(NamedTuple):
@@ -94,8 +93,8 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
     kernel, source = prepared.kernel.held(), prepared.source
     start = opening(kernel, source)
     q, steps, exhausted = follow(kernel, source, start, aim, max_steps, newton_solvers(n, m, slope.dtype))
-    q, e, polish = ascend(prepared, q, 0.5 * tol, POLISH)
-    return certify(prepared, q, e, steps + polish, tol, jnp.where(exhausted, Status.MAX_STEPS, Status.STALLED))
+    q, e, more = polish(prepared, q, 0.5 * tol)
+    return certify(prepared, q, e, steps + more, tol, jnp.where(exhausted, Status.MAX_STEPS, Status.STALLED))
 
 
 def newton_solvers(n: int, m: int, dtype: jnp.dtype) -> tuple[NewtonSolver, ...]:

@@ -13,8 +13,8 @@ from jax.typing import ArrayLike
 from jaxrd.kernels import HeldKernel, ratio
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
-from jaxrd.solvers._blahut_arimoto import ascend
-from jaxrd.solvers._interior_point import NEWTON_BYTES, POLISH, follow, newton_solvers, opening
+from jaxrd.solvers._blahut_arimoto import ascend, polish
+from jaxrd.solvers._interior_point import NEWTON_BYTES, follow, newton_solvers, opening
 from jaxrd.solvers.certificate import Prepared, as_inputs, certify, prepare
 from jaxrd.solvers.newton import iterative
 
@@ -86,8 +86,8 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
 
     start = _start(prepared, sizes, 0.5 * tol, max_steps)
     end = jax.lax.while_loop(lambda state: ~state.done, advance, start)
-    q, e, polish = ascend(prepared, end.q, 0.5 * tol, POLISH)
-    return certify(prepared, q, e, end.steps + polish, tol, Status.STALLED)
+    q, e, more = polish(prepared, end.q, 0.5 * tol)
+    return certify(prepared, q, e, end.steps + more, tol, Status.STALLED)
 
 
 def _start(prepared: Prepared, sizes: list[int], aim: jax.Array, max_steps: int) -> _State:

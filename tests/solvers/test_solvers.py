@@ -422,3 +422,39 @@ def test_a_large_offset_of_rows_is_no_convergence(dtype):
     assert converged == sorted(converged, reverse=True)
     assert converged[0]
     assert not converged[-1]
+
+
+@pytest.mark.parametrize(
+    ("p", "d", "slope", "gap"),
+    [
+        # Blahut-Arimoto steps are needed here: without them gaps of 1.5e-8 and 7.1e-6.
+        (
+            [9.24297193e-03, 7.26723856e-07, 8.78705569e-17, 2.25912972e-08, 9.90756279e-01],
+            [
+                [0, 3, 0, 3, 1, 0, 1, 1], [0, 1, 2, 4, 1, 4, 3, 4], [2, 1, 1, 0, 3, 1, 2, 0], [4, 2, 4, 2, 0, 2, 1, 1],
+                [3, 0, 0, 1, 3, 3, 1, 1],
+            ],
+            106.97254162429692, 1e-9,
+        ),
+        (
+            [5.51800297e-07, 8.65543421e-19, 1.78003828e-05, 9.99980574e-01, 1.07428021e-06],
+            [
+                [4, 0, 2, 0, 1, 4, 3, 0], [3, 1, 1, 0, 1, 0, 2, 2], [2, 4, 0, 2, 3, 0, 3, 0], [1, 2, 2, 2, 4, 3, 4, 2],
+                [3, 0, 3, 2, 1, 0, 3, 0],
+            ],
+            51.75412032007537, 5e-8,
+        ),
+        # Here they would lead from a gap of 9.6e-7 to 1.6e-3.
+        (
+            [1.90058957e-06, 7.06956248e-07, 1.76490488e-09, 9.99997391e-01, 1.30169614e-17],
+            [
+                [0, 2, 4, 4, 0, 1, 1, 4], [1, 0, 0, 2, 3, 1, 0, 1], [0, 1, 2, 4, 3, 0, 3, 3], [3, 0, 4, 4, 1, 1, 3, 2],
+                [0, 0, 1, 0, 1, 2, 1, 1],
+            ],
+            964.258103576248, 2e-6,
+        ),
+    ],
+)  # fmt: skip
+def test_steps_after_the_interior_point_lift_letters_of_tiny_mass(p, d, slope, gap):
+    problem = Problem(np.array(p) / np.sum(p), np.array(d, float))
+    assert interior_point(problem, slope).gap <= gap

@@ -118,7 +118,12 @@ def classification_distortion_perception(
     )
     shape = observed.size, d.shape[1]
     program = Program(observed, jnp.zeros((0, *shape), p.dtype), jnp.zeros(0, p.dtype), (decoder,))
-    found = least_loss(program, backward @ lost, tolerance(p.dtype, tol))
+    return _solved(program, backward @ lost, tolerance(p.dtype, tol))
+
+
+@jax.jit
+def _solved(program: Program, loss: jax.Array, tol: jax.Array) -> CDPPoint:
+    found = least_loss(program, loss, tol)
     (turn,), (spent,), (reached,) = found.primal.moves, found.primal.decoder_costs, found.primal.perceptions
     possible = found.status != Status.INFEASIBLE
 

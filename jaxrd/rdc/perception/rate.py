@@ -26,7 +26,7 @@ from jaxrd.errors import InputError
 from jaxrd.information import mutual_information
 from jaxrd.problem import Problem, as_arrays, validate
 from jaxrd.pytree import register
-from jaxrd.rdc.perception.least_rate import LeastRate, least_rate
+from jaxrd.rdc.perception.least_rate import least_rate
 from jaxrd.rdc.perception.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
 from jaxrd.rdc.perception.program import Decoder, Program
 from jaxrd.rdc.point import width
@@ -268,11 +268,13 @@ def _rate(
         bounds.append(target["classification"])
     decoder = Decoder(jnp.arange(m), jnp.stack(costs), jnp.stack(bounds), measure, target["perception"], p)
     program = Program(p, jnp.zeros((0, n, m), p.dtype), jnp.zeros(0, p.dtype), (decoder,))
-    return _point(p, least_rate(program, tolerance(p.dtype, tol)))
+    return _solved(program, tolerance(p.dtype, tol))
 
 
-def _point(source: jax.Array, found: LeastRate) -> PerceptualPoint:
+@jax.jit
+def _solved(program: Program, tol: jax.Array) -> PerceptualPoint:
     """The only decoder's letters as the channel's output."""
+    source, found = program.source, least_rate(program, tol)
     (turn,), (spent,), (perception,) = found.primal.moves, found.primal.decoder_costs, found.primal.perceptions
     (slopes,), (perception_slope,) = found.slopes.decoders, found.slopes.perceptions
     possible = found.status != Status.INFEASIBLE

@@ -1,16 +1,20 @@
-# Two targets set everything up on a machine that has Python (3.11 or later) and nothing else.
+# Each target sets up what it needs on a machine that has Python (3.11 or later) and nothing else.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test slow lint lock clean
 
 demo: $(VENV)/.core  ## install, run `jaxrd limits` on the embedded example
 	$(BIN)/jaxrd limits --out limits
 	@echo "the figure lies at $(CURDIR)/limits/limits.png"
 
-test: $(VENV)/.dev  ## install, run the test suite
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n $${JAXRD_WORKERS:-2} $(ARGS)
+test: $(VENV)/.dev  ## install, run the test suite but its slow tests
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n $${JAXRD_WORKERS:-2} -m "not slow" $(ARGS)
+
+# Compiled as a user's programs are; `make test` saves most of the time that this takes.
+slow: $(VENV)/.dev  ## whole figures, notebooks, real data, trainings
+	JAX_PLATFORMS=cpu XLA_FLAGS= $(BIN)/python -m pytest -n $${JAXRD_WORKERS:-2} -m slow $(ARGS)
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .

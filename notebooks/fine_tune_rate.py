@@ -23,7 +23,7 @@
 # confident: on the labels nothing is gained, and with a large weight much is lost. The rate *as the labels measure it*
 # can be trained too, with the implicit derivative of `solve`, and that gain survives on images never seen.
 #
-# To run it: `pip install -e '.[notebooks]'` in a checkout, then open it, or run its source, `python fine_tune_rate.py`: two to three
+# To run it: `pip install -e '.[notebooks]'`, then open it, or run its source, `python fine_tune_rate.py`: two to three
 # minutes on two CPU cores. `JAXRD_DATA` names the folder that holds `mnist/`; without it the logits embedded in the
 # package take the place of the features. `JAXRD_NOTEBOOK_SMALL=1` makes it a smoke test of seconds. The `.ipynb` is
 # written from the `.py`; how, stands in the folder's README.

@@ -23,7 +23,7 @@
 #    sample size;
 # 3. **the model**: its posterior is not the truth. This one no sample closes. It can be stated, and allowed for.
 #
-# To run it: `pip install -e '.[notebooks]'` in a checkout, then open it, or run its source, `python limits.py`: about a minute on
+# To run it: `pip install -e '.[notebooks]'`, then open it, or run its source, `python limits.py`: about a minute on
 # two CPU cores. `JAXRD_DATA` names the folder that holds `classifiers/`; without it the outputs embedded in the package
 # are used. `JAXRD_NOTEBOOK_SMALL=1` makes it a smoke test. The same numbers come from the command line:
 # `jaxrd limits FILE --accuracy 0.6 --confidence 0.95`.

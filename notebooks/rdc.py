@@ -27,7 +27,7 @@
 # On one alphabet lifted $\le$ time-shared $\le$ literal $\le$ fixed classifier. The lifted and the fixed-classifier
 # function are convex and come with certificates; the others are searched, with the lifted bound from below.
 #
-# To run it: `pip install -e '.[notebooks]'` in a checkout, then open it, or run its source, `python rdc.py`: a minute on two CPU
+# To run it: `pip install -e '.[notebooks]'`, then open it, or run its source, `python rdc.py`: a minute on two CPU
 # cores, no data. `JAXRD_NOTEBOOK_SMALL=1` makes it a smoke test. How the `.ipynb` is written stands in the README.
 
 # %%

@@ -379,6 +379,7 @@ def test_a_tool_past_its_time_is_ended(tmp_path):
     assert "KeyError" in summary.of_peer([found], [1.0], [], [1.0])["why"]
 
 
+@pytest.mark.slow
 def test_one_command_end_to_end(tmp_path):
     out = tmp_path / "out.json"
     out.write_text('{"problems": {"P3": {"kept": true}}}')

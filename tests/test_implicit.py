@@ -160,6 +160,7 @@ def test_what_the_row_of_mass_zero_holds_is_not_read():
         np.testing.assert_allclose(other[:2], sound[:2], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_ends_as_functions_of_the_problem():
     """D_min = E min d and D_max = min E d, what to ask before a target is set."""
     p, d = jnp.array([0.7, 0.3, 0.0]), jnp.array([[0.0, 1.0], [1.0, 0.5], [jnp.nan, jnp.nan]])
@@ -297,6 +298,7 @@ def test_check_grads_of_jax():
     check_grads(lambda d, s: solve(Problem(P, d), s).rate, (D, S), order=1, eps=1e-5, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_through_tosc_to_logits():
     z = jnp.asarray(2 * G.standard_normal((25, 4)))
     labels = jnp.asarray(G.integers(0, 4, 25))

@@ -132,6 +132,7 @@ def assert_honest(problem, slope, point, slack=1e-12):
     assert oracles.gap(p, d, slope, q) <= float(point.gap) + slack * scale
 
 
+@pytest.mark.slow
 @given(problem=st.one_of(clouds(), discounts()), slope=st.sampled_from(SLOPES[1:-1]))
 @settings(max_examples=30)
 def test_certified(problem, slope):

@@ -25,6 +25,7 @@ def test_there_are_notebooks_and_none_without_a_source():
     assert sorted((ROOT / "notebooks").glob("*.ipynb")) == [path.with_suffix(".ipynb") for path in SOURCES]
 
 
+@pytest.mark.slow
 @each
 def test_runs_small_without_data(source, tmp_path):
     environment = {k: v for k, v in os.environ.items() if k != "JAXRD_DATA"}

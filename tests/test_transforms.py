@@ -47,6 +47,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_jit_and_vmap_equal_the_plain_call(name):
     function = FUNCTIONS[name]
@@ -97,6 +98,7 @@ def test_public_names():
         assert getattr(jaxrd, name).__doc__, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(5, 4), (20, 30), (50, 50)])
 def test_a_distortion_computed_under_the_same_jit(size):
     # Regression: XLA computed the squares once for the row minima and again, by another rounding, for the kernel. At

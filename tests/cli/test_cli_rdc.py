@@ -70,6 +70,7 @@ def test_writes_json_csv_and_png(file, tmp_path, capsys):
     assert "0.039187 more than the dearest pair" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("semantics", ["literal", "time-shared", "fixed"])
 def test_other_semantics(file, tmp_path, semantics, capsys):
     out = tmp_path / "out"

@@ -135,6 +135,7 @@ def test_lossless_ends():
     np.testing.assert_allclose(categorical.reproduction(p, 0.6), [0, 1, 0, 0], atol=1e-14)
 
 
+@pytest.mark.slow
 def test_rounding_at_the_zero_rate_end():
     # theory.md: rounding at D ~ D_max can fall through the search over k; the answer there is 0.
     g = np.random.default_rng(0)

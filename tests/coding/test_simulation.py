@@ -672,12 +672,14 @@ def test_the_embedded_example():
     check_ten_thousand(outputs, np.asarray(optimal_channel(problem, solve(problem, 5.0))))
 
 
+@pytest.mark.slow
 def test_cifar_100(data):
     """S&C."""
     outputs, _ = read_outputs(data / "classifiers" / "cifar100_vgg19_bn_logits.npz")
     check_ten_thousand(outputs, np.exp(log_posterior(outputs.logits, 2.1564)))
 
 
+@pytest.mark.slow
 def test_benchmark(tmp_path):
     import simulation
 

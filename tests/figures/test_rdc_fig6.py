@@ -244,6 +244,7 @@ def _compiled_quickly():
 
 @pytest.mark.usefixtures("_compiled_quickly")
 class TestCommand:
+    @pytest.mark.slow
     def test_interrupted_resumed_and_drawn_again(self, data, tmp_path, monkeypatch, capsys):
         """One plan in three sittings: the first ends in an epoch, the second trains the rest, the third nothing."""
         from jaxrd.figures.rdc_fig6 import models as rdc_fig6_models

@@ -59,6 +59,7 @@ class TestCorruptions:
         assert np.allclose(255 * blur(self.images, 2.0), np.round(255 * blur(self.images, 2.0)), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_command(folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(["reproduce", "identifiability", "--quick", "--data", str(folder), "--out", str(out)]) == 0

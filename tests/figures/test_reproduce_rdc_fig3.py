@@ -38,6 +38,7 @@ def found():
         return rdc_fig3(*SMALL, rate=0.3, points=3, searched=3, starts=2)
 
 
+@pytest.mark.slow
 def test_boundaries_are_ordered_and_certified(found):
     lifted, shared, literal, fixed = (
         found.curves[f"{name}: boundary"] for name in ("lifted", "time-shared", "literal", "fixed")

@@ -41,6 +41,7 @@ def second(tmp_path_factory):
 
 
 class TestFigure1:
+    @pytest.mark.slow
     def test_values_of_the_theory(self, first):
         bits = {0.16: 0.932979700202, 0.20: 0.590862952347, 0.25: 0.373816337071, 0.30: 0.226342294327}
         rows = {row["distortion"]: row for row in first["at"]}
@@ -87,6 +88,7 @@ class TestFigure1:
 
 
 class TestFigure2:
+    @pytest.mark.slow
     def test_order_of_all_bounds(self, second):
         """oRD < iRD < TMRD < iE&C < E&C, and nothing that uses the task model below TMRD."""
         for row in second["at"]:

@@ -262,6 +262,7 @@ def figure_3(outputs, tmp_path_factory):
 
 
 class TestFigure3:
+    @pytest.mark.slow
     def test_curves_and_files(self, figure_3):
         five = ("oRD", "TMRD", "iE&C", "S&C", "E&C")
         assert set(figure_3.curves) == {
@@ -336,6 +337,7 @@ class TestFigure3:
         assert one["S&C/E&C"] == other["S&C/E&C"]
         assert other["S&C/iE&C held out"][0]["distortion"] > other["S&C/iE&C"][0]["distortion"]
 
+    @pytest.mark.slow
     def test_cifar_100(self, data):
         (cifar,), _ = elsewhere(data, ["cifar-100"])
         one = panel(read_outputs(cifar.path)[0], slopes=2)

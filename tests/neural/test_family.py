@@ -46,6 +46,7 @@ def together():
     return run(family.in_turn)
 
 
+@pytest.mark.slow
 def test_a_member_is_a_run_of_its_own(together):
     images, labels = batch(n=20)
     cross_entropy, wasserstein = PAIRS[1]
@@ -75,6 +76,7 @@ def test_interrupted(together, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_over_two_devices():
     """In a process of its own: XLA counts its devices when it starts."""
     script = f"""

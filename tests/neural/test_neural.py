@@ -207,6 +207,7 @@ class TestStep:
         with pytest.raises(InputError, match="a Wasserstein weight of 5 has no effect without a critic"):
             step(objective, Stage(adversarial=False), state, jnp.full(2, 1e-3))
 
+    @pytest.mark.slow
     def test_the_encoder_learns_a_codebook(self, state):
         x, y = batch()
         weights, stage = Weights(1.0, 0.01), Stage(("encoder",), adversarial=False, temperature=0.01)
@@ -298,6 +299,7 @@ class TestWarmStart:
         order = warm.arrange(r, np.asarray(quantizer.codes(2, 3)), tries=2)
         assert sorted(order) == list(range(9))
 
+    @pytest.mark.slow
     def test_the_decoder_learns_its_codebook(self, state):
         x, _ = batch(n=27)
         taught = warm.teach(CODE, state, x, steps=300)

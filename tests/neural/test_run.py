@@ -54,6 +54,7 @@ def test_a_history_row_an_epoch(whole):
     assert all(np.isfinite([row["mse"], row["cross_entropy"], row["wasserstein"]]).all() for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_interrupted_anywhere(whole, tmp_path, after):
     def stop(leg, epoch, _):
@@ -110,6 +111,7 @@ def test_what_would_have_no_effect_is_refused():
             make()
 
 
+@pytest.mark.slow
 def test_killed(whole, tmp_path):
     script = f"""
 import pathlib, sys, time, jax

@@ -122,6 +122,7 @@ class TestUniversal:
         assert found.rates.max() - 2e-8 <= found.rate <= corner.rate + 2e-8
 
 
+@pytest.mark.slow
 @settings(max_examples=2)
 @given(g=generators())
 def test_the_bottleneck_is_concave_and_below_what_processing_allows(g):

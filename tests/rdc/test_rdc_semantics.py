@@ -134,6 +134,7 @@ LITERAL = [
 ]
 
 
+@pytest.mark.slow
 def test_literal_is_not_convex():
     """[B] says R(D, C) is convex. Certified: its midpoint lies .00495 nat above the chord."""
     found = [literal_rate(COIN, Z_CHANNEL, d, c) for d, c, *_ in LITERAL]
@@ -165,6 +166,7 @@ def test_time_sharing_reaches_the_envelope():
     np.testing.assert_allclose(point.channel.sum(1), 1, atol=1e-12)
 
 
+@pytest.mark.slow
 @given(case=labelled(letters=(2, 3), ties=False), g=generators())
 @settings(max_examples=4)
 def test_order(case, g):
@@ -215,6 +217,7 @@ def test_at_the_least_loss_only_letters_alike_may_share():
     np.testing.assert_allclose(point.rate, entropies(np.array([0.8, 0.2])), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_inverse_and_surface_of_other_semantics():
     back = least_distortion(TRIANGLE, LOSS, 0.47, 0.47627726092, solver=fixed_classifier_rate)
     assert back.status == Status.CONVERGED

@@ -40,6 +40,7 @@ def test_symmetric_label(reference):
         assert point.lower - 1e-12 <= float(row["R_nats"]) <= point.rate + 1e-12
 
 
+@pytest.mark.slow
 def test_searched_semantics(reference):
     """Grids of channels: the literal rate between bounds, the time-shared one from above, in error by about 1e-6."""
     entry = reference["D"]["lifted"]["exz"]

@@ -47,9 +47,9 @@ def assert_certified(problem, slope, point, tol=1e-9):
     ("name", "build", "step"),
     [
         ("P1-200", lambda: problems.p1(200), 1),
-        ("P1-1000", lambda: problems.p1(1000), 21),
+        pytest.param("P1-1000", lambda: problems.p1(1000), 21, marks=pytest.mark.slow),
         ("P2-100", lambda: problems.p2(100), 1),
-        ("P2-1000", lambda: problems.p2(1000), 21),
+        pytest.param("P2-1000", lambda: problems.p2(1000), 21, marks=pytest.mark.slow),
         ("P3", problems.p3, 10),
     ],
 )
@@ -337,6 +337,7 @@ class TestStatus:
         assert check(point) is point
 
 
+@pytest.mark.slow
 def test_float32_is_honest():
     """A float32 gap never claims less than the gap measured in float64 from the same numbers: 1000 problems."""
     g = np.random.default_rng(5)

@@ -59,6 +59,7 @@ def found(limits):
 
 
 class TestStatistics:
+    @pytest.mark.slow
     def test_bands_run_along_the_curves(self, limits, found):
         assert set(found.bands) == SOFT
         for name, band in found.bands.items():
@@ -343,6 +344,7 @@ def rigorous(key):
 class TestCoverage:
     """On populations whose curves are known, by the path of benchmarks/coverage.py, and its committed result."""
 
+    @pytest.mark.slow
     def test_forty_replicas(self, reference):
         """Binomial: of 40 at .95 more than 7 miss once in 1000; the rigorous ones never miss."""
         population = replace(coverage.populations()[0], samples=150)  # of the shape of the other tests

@@ -192,6 +192,7 @@ class TestBruteForce:
 
 
 class TestLaws:
+    @pytest.mark.slow
     @pytest.mark.parametrize(("q", "a"), MIXTURES)
     def test_order_and_shape(self, q, a):
         model = GaussianMixture(q, a)
@@ -253,6 +254,7 @@ class TestLaws:
             mixture.indirect(GaussianMixture(np.array([0.3, 0.5])), 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "transform", "at"),
     [

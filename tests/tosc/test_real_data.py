@@ -11,6 +11,8 @@ from jaxrd.io import read_outputs
 from jaxrd.tosc.confidence import bands, held_out
 from jaxrd.tosc.curves import EVERY
 
+pytestmark = pytest.mark.slow
+
 
 def bits(row):
     return {k: v / NATS_PER_BIT for k, v in row.items() if k != "distortion" and v is not None}

@@ -279,6 +279,7 @@ class TestLaws:
         d = np.asarray(tosc.merge_baseline(joint).distortion)
         assert d[1] < d[0]
 
+    @pytest.mark.slow
     @given(v=posteriors())
     def test_model_aware_is_convex_nonincreasing_and_lowest(self, v):
         problem = tosc.model_aware_problem(v)
@@ -453,6 +454,7 @@ class TestDips:
         labels = np.array([g.choice(4, p=row) for row in v])
         return tosc.from_scores(scale * np.log(v + 1e-9), labels)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("seed", "scale"), [(0, 0.1), (1, 0.1), (2, 0.3), (3, 1.0), (4, 0.02), (5, 0.1)])
     def test_below_and_at_d_tm(self, seed, scale):
         outputs = self.case(seed, scale)
@@ -674,6 +676,7 @@ class TestLimits:
             found = _miscalibration(curve, 1000)
             assert found is None if words is None else words in found
 
+    @pytest.mark.slow
     def test_a_calibrated_posterior_is_hardly_ever_called_miscalibrated(self):
         alarms = 0
         for seed in range(40):

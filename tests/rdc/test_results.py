@@ -7,10 +7,12 @@ import pytest
 from jaxrd import Problem, Status, rdc
 from jaxrd.rdc.gaussian import vector
 from jaxrd.rdc.perception.cdp import classification_distortion_perception
+from jaxrd.rdc.perception.least_loss import least_loss
 from jaxrd.rdc.perception.least_rate import least_rate
 from jaxrd.rdc.perception.program import Decoder, Program
 from jaxrd.rdc.perception.rate import tolerance
 from jaxrd.rdc.point import width
+from jaxrd.rdc.representation import universal
 from jaxrd.rdc.representation.region import lifted_region
 from jaxrd.solution import has_failed
 
@@ -43,6 +45,15 @@ def at(distortion):
         "vector": lambda: vector.rate_at(SOURCE, distortion if distortion > 0.1 else -1.0, np.inf),
         "vector's inverse": lambda: vector.classification_at(SOURCE, 1.0 if distortion > 0.1 else -1.0, 2.0),
         "universal lifted": lambda: rdc.universal_lifted_rate(COIN, LABELS, [distortion, 0.3], [np.inf, np.inf]),
+        "least distortion": lambda: rdc.least_distortion(COIN, LABELS, 0.1 if distortion < 0.1 else np.inf, 0.5),
+        "least loss": lambda: least_loss(program(distortion), jnp.asarray(LOSS), tolerance(jnp.zeros(0).dtype, None)),
+        "universal perceptual": lambda: universal.universal_perceptual_rate(COIN, [distortion, 0.3], [np.inf, np.inf]),
+        "universal vector": lambda: universal.universal_vector_gaussian_rate(
+            SOURCE, [distortion if distortion > 0.1 else -1.0, 2.0], [np.inf, np.inf]
+        ),
+        "universal bounds": lambda: universal.universal_bounds(
+            COIN, LABELS, [distortion, 0.3], [np.inf, np.inf], solver=rdc.literal_rate
+        ),
         "universal fixed": lambda: rdc.universal_fixed_classifier_rate(COIN, LOSS, [distortion], [np.inf]),
     }  # fmt: skip
 

@@ -57,9 +57,9 @@ def encode_command(
         raise InputError(f"--seed must lie in [0, 2^32); got {seed}.")
 
     def compute(tick: Tick) -> Result:
-        found, sha256 = _sent(images, model, seed, tick)
-        files = [(out.name, found.stream)]
-        return Result(found.document, lambda _: files, lambda _: _report(found), sha256)
+        sent, sha256 = _sent(images, model, seed, tick)
+        files = [(out.name, sent.stream)]
+        return Result(sent.document, lambda _: files, lambda _: _report(sent), sha256)
 
     target = Target(out.parent, out.with_suffix(".json").name, [out.name], (images, model))
     run(compute, target, seed=seed or 0, float32=True, tolerance=0.0)
@@ -82,18 +82,18 @@ def _sent(file: Path, model: Path, seed: int | None, tick: Tick) -> tuple[Images
     sent, _ = unpack(trained, stream)
     if not np.array_equal(sent, messages):
         raise AssertionError("the stream does not decode to what was sent")
-    found = reproduce(trained, sent, seed=seed, progress=partial(tick, "decode"))
-    return Images(file.name, trained, pixels, messages, stream, found, seed), sha256
+    reproductions = reproduce(trained, sent, seed=seed, progress=partial(tick, "decode"))
+    return Images(file.name, trained, pixels, messages, stream, reproductions, seed), sha256
 
 
-def _report(found: Images) -> None:
-    code = found.model.code
-    model, letters = found.model.digest().hex(), f"{code.levels}^{code.dimensions} messages"
+def _report(images: Images) -> None:
+    code = images.model.code
+    model, letters = images.model.digest().hex(), f"{code.levels}^{code.dimensions} messages"
     for line in (
-        headed(found.name, f": {found.count} images by model {model}, one of {letters} each"),
-        f"payload {found.payload_bits:.4f} bits an image, and {found.header_bytes} bytes of header",
-        f"h log2 L {found.rate_bits:.4f}, entropy of the messages {found.entropy_bits:.4f} (plug-in)",
-        f"MSE {found.mse:.4f} a pixel; SHA-256 of the reproductions {found.sha256}",
+        headed(images.name, f": {images.count} images by model {model}, one of {letters} each"),
+        f"payload {images.payload_bits:.4f} bits an image, and {images.header_bytes} bytes of header",
+        f"h log2 L {images.rate_bits:.4f}, entropy of the messages {images.entropy_bits:.4f} (plug-in)",
+        f"MSE {images.mse:.4f} a pixel; SHA-256 of the reproductions {images.sha256}",
     ):
         print_line(line)
 

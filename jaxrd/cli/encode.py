@@ -161,15 +161,15 @@ def _slope_for(accuracy: float, log_v: jax.Array, labels: np.ndarray) -> float:
     from jaxrd.tosc.curves import model_aware
 
     prior = jnp.asarray(np.bincount(labels, minlength=log_v.shape[1]) / len(labels))
-    found = model_aware.draw(log_v, jnp.asarray(labels), prior, POINTS)
-    place = found.smallest(1 - accuracy)
+    bound = model_aware.draw(log_v, jnp.asarray(labels), prior, POINTS)
+    place = bound.smallest(1 - accuracy)
     if np.isinf(place.rate):
         raise InputError(
-            f"TMRD does not reach --accuracy {accuracy:g}: {1 - found.curve.distortion.min():.4g} at best."
+            f"TMRD does not reach --accuracy {accuracy:g}: {1 - bound.curve.distortion.min():.4g} at best."
         )
     if place.rate <= 0:
         raise InputError(
-            f"--accuracy {accuracy:g} needs no bits: always guessing one class has {1 - found.curve.distortion[0]:.4g}."
+            f"--accuracy {accuracy:g} needs no bits: always guessing one class has {1 - bound.curve.distortion[0]:.4g}."
         )
     return place.parameter
 
@@ -194,7 +194,7 @@ def _failure(sent: Sent) -> str | None:
 
 def _report(sent: Sent) -> None:
     how = f"slope {sent.slope:g}" if sent.slope is not None else "a sample of the posterior"
-    found = sent.encoded
+    encoded = sent.encoded
     lines = [
         headed(
             sent.name,
@@ -204,7 +204,7 @@ def _report(sent: Sent) -> None:
         f"payload {sent.payload_bits:.4f} bits a sample, and {sent.header_bytes} bytes of header",
         f"I(X;Y) {sent.information_bits:.4f}, bound {sent.bound_bits:.4f}, "
         f"sending the sample itself {sent.sample_bits:.4f}",
-        f"{found.simulation.candidates:.3g} candidates ({found.expected_candidates:.3g} expected); "
+        f"{encoded.simulation.candidates:.3g} candidates ({encoded.expected_candidates:.3g} expected); "
         f"accuracy {1 - sent.distortion:.2%} ({1 - sent.distortion_expected:.2%} expected)",
     ]
     for line in lines:

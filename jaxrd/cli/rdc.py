@@ -58,10 +58,10 @@ def rdc_command(
     pairs = [_pair("--universal", text) for text in universal.split(";")] if universal is not None else []
 
     def compute(tick: Tick) -> Result:
-        found = _classified(file, semantics, seed or 0, asked, pairs, count, tick)
+        classified = _classified(file, semantics, seed or 0, asked, pairs, count, tick)
         return Result(
-            found.document, lambda _: _files(found, no_plot), lambda _: _report(found), found.given.sha256,
-            _failure(found),
+            classified.document, lambda _: _files(classified, no_plot), lambda _: _report(classified),
+            classified.given.sha256, _failure(classified),
         )  # fmt: skip
 
     names = ["rdc.csv", *([] if no_plot else ["rdc.png"])]
@@ -172,49 +172,54 @@ def _universal(problem: Problem, semantics: str, solver: _Solver, pairs: list[Pa
     return together(problem, solver.label, *np.array(pairs).T)
 
 
-def _files(found: Classified, no_plot: bool) -> Iterator[tuple[str, bytes]]:
+def _files(classified: Classified, no_plot: bool) -> Iterator[tuple[str, bytes]]:
     from jaxrd import plots
     from jaxrd.io import csv_rows
 
-    yield "rdc.csv", csv_rows(found.tables)
-    if (s := found.surface) is not None and not no_plot:
+    yield "rdc.csv", csv_rows(classified.tables)
+    if (s := classified.surface) is not None and not no_plot:
         figure, ax = plots.new_figure(7.6, 5.4)
-        asked = [pair for pair, _ in found.at]
+        asked = [pair for pair, _ in classified.at]
         plots.surface_axes(ax, s.distortion, s.classification, s.rate, s.status, asked=asked)
-        ax.set_title(f"{plots.literal(found.name)}\nR(D, C), {s.semantics}: {found.meaning}", fontsize=10)
+        ax.set_title(f"{plots.literal(classified.name)}\nR(D, C), {s.semantics}: {classified.meaning}", fontsize=10)
         yield "rdc.png", plots.png(figure)
 
 
-def _failure(found: Classified) -> str | None:
+def _failure(classified: Classified) -> str | None:
     from jaxrd.documents.rdc import CERTIFIED
 
-    if not (loose := found.failed):
+    if not (loose := classified.failed):
         return None
     widest = max(row["rate_nats"] - row["lower_nats"] for row in loose)
-    what = "not certified" if found.semantics in CERTIFIED else "no code found"
+    what = "not certified" if classified.semantics in CERTIFIED else "no code found"
     return f"{what} at {len(loose)} points, widest {widest:.2g} nat; see status"
 
 
-def _report(found: Classified) -> None:
+def _report(classified: Classified) -> None:
     from jaxrd.information import NATS_PER_BIT
 
-    given = found.given
+    given = classified.given
     n, m = given.problem.distortion.shape
-    print_line(headed(found.name, f": {n} x {m}, {given.labels.shape[1]} classes, {found.semantics}: {found.meaning}"))
+    print_line(
+        headed(
+            classified.name,
+            f": {n} x {m}, {given.labels.shape[1]} classes, {classified.semantics}: {classified.meaning}",
+        )
+    )
     print_notes(given.notes)
-    if found.rows:
+    if classified.rows:
         table = Table()
         for head in ("D", "C in nats", "rate in bits", "at least", "status"):
             table.add_column(head, justify="right")
-        for r in found.rows:
+        for r in classified.rows:
             bits = [
                 "infeasible" if np.isinf(r[k]) else f"{r[k] / NATS_PER_BIT:.6f}" for k in ("rate_nats", "lower_nats")
             ]
             table.add_row(f"{r['distortion']:.6g}", f"{r['classification_nats']:.6g}", *bits, r["status"])
         console.print(table)
-    if found.universal is not None:
-        print_line(f"one encoder for all pairs: {_together(found.universal)}")
-    if (s := found.surface) is not None:
+    if classified.universal is not None:
+        print_line(f"one encoder for all pairs: {_together(classified.universal)}")
+    if (s := classified.surface) is not None:
         gaps = s.gap[np.isfinite(s.gap)]
         rows, columns = s.rate.shape
         console.print(f"surface {rows} x {columns}: widest bounds {gaps.max(initial=0):.1e} nat", highlight=False)

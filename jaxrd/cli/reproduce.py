@@ -66,21 +66,23 @@ def _reproduce(
     """
 
     def computed(tick: Tick) -> Result:
-        found = compute(tick)
-        failed = ", ".join(found.failed)
+        reproduction = compute(tick)
+        failed = ", ".join(reproduction.failed)
         failure = f"not converged at some points, see status: {failed}" if failed else None
-        return Result(found.document, lambda _: found.beside(), lambda _: _report(found), sha256, failure)
+        return Result(
+            reproduction.document, lambda _: reproduction.beside(), lambda _: _report(reproduction), sha256, failure
+        )
 
     target = Target(out, f"{name}.json", [f"{name}.{kind}" for kind in ("csv", "png", "pdf")], reads)
     run(computed, target, seed=seed, float32=float32)
 
 
-def _report(found: Reproduction) -> None:
+def _report(reproduction: Reproduction) -> None:
     """The paper's claims, each with what was found."""
-    for claim in found.claims:
+    for claim in reproduction.claims:
         print_line(headed("paper", f"  {claim.paper}"))
         print_line(headed("found", f"  {claim.found}"))
-    print_notes(found.notes)
+    print_notes(reproduction.notes)
 
 
 def _mnist(data: Path | None) -> tuple[Split, Split]:
@@ -124,9 +126,8 @@ def identifiability_command(
         compute = partial(identifiability, accuracies=(0.7,), corruptions=few, slopes=4)
     sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
     _reproduce(
-        "identifiability", lambda tick: compute(train, test, progress=tick), out, reads=_idx(data),
-        sha256=sha256,
-    )  # fmt: skip
+        "identifiability", lambda tick: compute(train, test, progress=tick), out, reads=_idx(data), sha256=sha256
+    )
 
 
 @app.command("tosc-fig1")
@@ -234,9 +235,8 @@ def tosc_complexity_command(out: Out = Path("reproduced"), data: _Classifiers = 
         return
     outputs, sha256 = read_outputs(there[0].path)
     _reproduce(
-        "tosc-complexity", lambda _: tosc_complexity(outputs, there[0].title), out, reads=[there[0].path],
-        sha256=sha256,
-    )  # fmt: skip
+        "tosc-complexity", lambda _: tosc_complexity(outputs, there[0].title), out, reads=[there[0].path], sha256=sha256
+    )
 
 
 @app.command("rdc-fig3")

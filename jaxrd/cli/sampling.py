@@ -100,8 +100,8 @@ def _apart(points: np.ndarray) -> np.ndarray:
     # The tangents meet `right` of the later point.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         right = np.where(np.isinf(t), 0.0, (up - s * across) / (t - s))
-        found = (across - right) * (chord - s)
-    return np.where((chord > s) & (chord < t) & np.isfinite(found), np.maximum(found, 0), 0)
+        height = (across - right) * (chord - s)
+    return np.where((chord > s) & (chord < t) & np.isfinite(height), np.maximum(height, 0), 0)
 
 
 def _shared(points: np.ndarray, tol: float) -> np.ndarray:

@@ -42,10 +42,10 @@ def sweep_command(
     tolerance = COARSE if float32 else TOLERANCE
 
     def compute(tick: Tick) -> Result:
-        found, ends, sha256 = _swept(file, at or [], slopes, (low, high), tolerance, tick)
+        swept, ends, sha256 = _swept(file, at or [], slopes, (low, high), tolerance, tick)
         return Result(
-            found.document, lambda _: _files(found, no_plot), lambda _: _report(found, ends), sha256,
-            "not converged at some slopes, see status" if found.failed else None,
+            swept.document, lambda _: _files(swept, no_plot), lambda _: _report(swept, ends), sha256,
+            "not converged at some slopes, see status" if swept.failed else None,
         )  # fmt: skip
 
     names = ["sweep.csv", *([] if no_plot else ["sweep.png"])]
@@ -89,34 +89,34 @@ def _curve(
     return sample(problem, slopes, low, most, tol=tol, progress=progress)
 
 
-def _files(found: Swept, no_plot: bool) -> Iterator[tuple[str, bytes]]:
+def _files(swept: Swept, no_plot: bool) -> Iterator[tuple[str, bytes]]:
     from jaxrd import plots
     from jaxrd.cli.sampling import shown
     from jaxrd.io import csv_rows
 
-    yield "sweep.csv", csv_rows(found.tables)
+    yield "sweep.csv", csv_rows(swept.tables)
     if not no_plot:
         figure, ax = plots.new_figure()
-        plots.curve_axes(ax, found.curve, label=f"R(D), gap at most {found.curve.gap.max():.1e} nat")
-        ax.set_title(plots.literal(found.name), fontsize=11)
-        if np.isfinite(right := shown(found.curve)):
+        plots.curve_axes(ax, swept.curve, label=f"R(D), gap at most {swept.curve.gap.max():.1e} nat")
+        ax.set_title(plots.literal(swept.name), fontsize=11)
+        if np.isfinite(right := shown(swept.curve)):
             ax.set_xlim(right=right)
         yield "sweep.png", plots.png(figure)
 
 
-def _report(found: Swept, ends: tuple[float, float]) -> None:
+def _report(swept: Swept, ends: tuple[float, float]) -> None:
     from jaxrd.solution import has_converged
 
-    (n, m), (least, most), curve = found.letters, ends, found.curve
+    (n, m), (least, most), curve = swept.letters, ends, swept.curve
     text = f": {n} x {m}, {len(curve.rate)} points of slopes {least:.3g}..{most:.3g}, "
     text += f"{has_converged(curve.status).sum()} converged, largest gap {curve.gap.max():.1e} nat"
-    print_line(headed(found.name, text))
-    print_notes(found.notes)
-    if found.rows:
+    print_line(headed(swept.name, text))
+    print_notes(swept.notes)
+    if swept.rows:
         table = Table()
         for head in ("distortion", "rate [bits]", "gap [bits]", "status"):
             table.add_column(head, justify="right")
-        for r in found.rows:
+        for r in swept.rows:
             rate = "beyond" if np.isinf(r["rate_bits"]) else f"{r['rate_bits']:.6f}"
             table.add_row(f"{r['distortion']:.6g}", rate, f"{r['gap_bits']:.1e}", r["status"])
         console.print(table)

@@ -88,10 +88,10 @@ def _miscalibration(curve: Curve, samples: int) -> str | None:
     # Of a mean of values in [0, 1]: an upper bound on its standard deviation, and one more label in any case.
     noise = np.sqrt(np.maximum(believed * (1 - believed), 1 / samples) / samples)
     off = measured - believed
-    told = off[np.abs(off) > 3 * noise]
-    if not told.size:
+    beyond_noise = off[np.abs(off) > 3 * noise]
+    if not beyond_noise.size:
         return None
-    worst = told[np.abs(told).argmax()]
+    worst = beyond_noise[np.abs(beyond_noise).argmax()]
     return (
         f"miscalibrated: the model believes itself {'better' if worst > 0 else 'worse'} than its labels show, by up to "
         f"{abs(worst):.3f} in distortion; the label-measured points are what is achieved"

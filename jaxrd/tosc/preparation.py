@@ -70,6 +70,6 @@ def prepare(
             f"temperature {temperature:.3g} made the calibration worse: ECE {before.ece:.3f} before, "
             f"{after.ece:.3f} after"
         )
-    found = {"temperature": temperature, "ece": after.ece, "nll": after.nll, "brier": after.brier}
-    found |= {"ece_before": before.ece, "nll_before": before.nll, "brier_before": before.brier}
-    return outputs, log_v, found, after.table
+    calibration = {"temperature": temperature, "ece": after.ece, "nll": after.nll, "brier": after.brier}
+    calibration |= {"ece_before": before.ece, "nll_before": before.nll, "brier_before": before.brier}
+    return outputs, log_v, calibration, after.table

@@ -68,8 +68,8 @@ def _measure(
     return jax.lax.map(one, (slopes, reproductions))
 
 
-def _with_silence(fitted: Solution, found: jax.Array, silence: tuple[float, float], samples: int) -> HeldOut:
-    columns = np.column_stack([fitted.slope, found])
+def _with_silence(fitted: Solution, measured: jax.Array, silence: tuple[float, float], samples: int) -> HeldOut:
+    columns = np.column_stack([fitted.slope, measured])
     return HeldOut(*np.vstack([(0, 0, *silence), columns]).T, samples=samples)
 
 
@@ -89,10 +89,10 @@ def model_aware_held_out(
     fitted = sweep(model_aware_problem(v, fit), slopes, tol=tol)
     problem, w = model_aware_problem(v), jnp.asarray(test, v.dtype)
     right = w[:, None] * jax.nn.one_hot(labels, v.shape[1], dtype=v.dtype)
-    found = _measure(problem, w, right, fitted.slope, fitted.reproduction)
+    measured = _measure(problem, w, right, fitted.slope, fitted.reproduction)
     guess = int(np.asarray(fit @ v).argmax())
     silence = 1 - float(test @ (labels == guess)), 1 - float(test @ np.asarray(v[:, guess]))
-    return _with_silence(fitted, found, silence, int((test > 0).sum()))
+    return _with_silence(fitted, measured, silence, int((test > 0).sum()))
 
 
 def indirect_held_out(
@@ -125,10 +125,10 @@ def indirect_held_out(
     posterior = jnp.where(estimate > 0, seen / jnp.where(estimate > 0, estimate, 1), prior[:, None])
     problem = Problem(estimate, 1 - posterior.T)
     fitted = sweep(problem, slopes, tol=tol)
-    found = _measure(problem, held.sum(0), held.T, fitted.slope, fitted.reproduction)
+    measured = _measure(problem, held.sum(0), held.T, fitted.slope, fitted.reproduction)
     guess = int(prior.argmax())
     silence = 1 - float(held.sum(1)[guess]), 1 - float(prior[guess])
-    return _with_silence(fitted, found, silence, int((test > 0).sum()))
+    return _with_silence(fitted, measured, silence, int((test > 0).sum()))
 
 
 def averaged(first: HeldOut, second: HeldOut) -> Curve:

@@ -85,11 +85,11 @@ def oracle_interval(
     bias = np.zeros(len(rate))
     for i, p in enumerate(line):
         drawn = np.random.default_rng(seed).multinomial(samples, p, size=replicates) / samples
-        found = np.asarray(_rates(jnp.asarray(drawn), d), np.float64)
+        simulated = np.asarray(_rates(jnp.asarray(drawn), d), np.float64)
         # So many of replicates + 1 draws lie outside: exact, however few replicates there are.
-        low[i], high[i] = np.quantile(found, (risk / 2, 1 - risk / 2), axis=0, method="weibull")
+        low[i], high[i] = np.quantile(simulated, (risk / 2, 1 - risk / 2), axis=0, method="weibull")
         if i == at_samples:
-            bias = found.mean(0) - rates[i]
+            bias = simulated.mean(0) - rates[i]
     cautious = np.minimum(rate, rates[at_samples])
     ends = [_ends(*column) for column in zip(rates.T, low.T, high.T, rate, cautious, strict=True)]
     lower, upper = np.array(ends).reshape(-1, 2).T

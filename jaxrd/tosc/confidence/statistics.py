@@ -82,10 +82,10 @@ class Statistics:
 
 
 def _of_posteriors(
-    found: Limits, targets: list[float], folds: list[HeldOut], risk: float, kappa: float | None, tol: float | None
+    limits: Limits, targets: list[float], folds: list[HeldOut], risk: float, kappa: float | None, tol: float | None
 ) -> dict[str, Any]:
     """What only a posterior allows: rigorous bounds on TMRD, S&C's bias, the sandwich."""
-    outputs, log_v = found.workings.outputs, found.workings.log_v
+    outputs, log_v = limits.workings.outputs, limits.workings.log_v
     assert log_v is not None
     problem = model_aware_problem(jnp.exp(log_v))
     most = float(np.log(outputs.classes))
@@ -97,7 +97,7 @@ def _of_posteriors(
         above, below = (float(rate_at(problem, x, tol=tol).rate) for x in (d + kappa, d - kappa))
         return Sandwich(above, below, lower.rate(d + kappa))
 
-    warm = found.curves[SAMPLED.name].parameters["inverse_temperature"]
+    warm = limits.curves[SAMPLED.name].parameters["inverse_temperature"]
     biases = [float(plugin_bias(log_v, t)) if np.isfinite(t) else np.nan for t in warm]
     return {
         "sampled_bias": np.array(biases),

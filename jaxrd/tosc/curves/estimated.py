@@ -99,8 +99,8 @@ def respond(joint: SparseJoint, masses: jax.Array, estimate_distortion: ArrayLik
     """E&C at the label distortion that D_hat leads to."""
 
     def point(mass, d_hat):
-        found = estimate_and_compress(replace(joint, mass=mass), d_hat)
-        return found.rate, found.distortion
+        compressed = estimate_and_compress(replace(joint, mass=mass), d_hat)
+        return compressed.rate, compressed.distortion
 
     return along(point, joint.mass, masses, jnp.asarray(estimate_distortion, joint.dtype))
 

@@ -71,8 +71,8 @@ def draw(joint: jax.Array, count: int, *, tol: float | None = None, tick: Tick =
         return jnp.zeros((*q.shape[:-1], len(joint)), q.dtype).at[..., labels].set(q)
 
     def smallest(target: float) -> Rate:
-        found = certified_at(problem, target, curve.distortion[-1], tol)
-        return found._replace(reproduction=everywhere(jnp.asarray(found.reproduction)))
+        rate = certified_at(problem, target, curve.distortion[-1], tol)
+        return rate._replace(reproduction=everywhere(jnp.asarray(rate.reproduction)))
 
     return Bound(curve, smallest, solved=replace(solved, reproduction=everywhere(solved.reproduction)))
 

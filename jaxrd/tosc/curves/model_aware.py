@@ -172,12 +172,12 @@ def respond(
 
     def replicate(w):
         moved = w @ share - c
-        found = w @ log_partition - 0.5 * moved @ inverse @ moved
+        moved_lagrangian = w @ log_partition - 0.5 * moved @ inverse @ moved
         by_model = w @ model_mean + moved @ model_pull - model
         by_label = w @ label_mean + moved @ label_pull - label
-        believed = found - slope * model + 0.5 * bend(1.0, model_run) * by_model**2  # the maximum over s
+        believed = moved_lagrangian - slope * model + 0.5 * bend(1.0, model_run) * by_model**2  # the maximum over s
         along = kappa * by_label + 0.5 * bend(kappa / slope, label_run) * by_label**2
-        return believed, found - slope * (model + by_model) + along
+        return believed, moved_lagrangian - slope * (model + by_model) + along
 
     at_believed, at_measured = jax.vmap(replicate)(weights)
     at_measured_influence = log_partition - slope * model_influence + kappa * label_influence

@@ -57,8 +57,8 @@ def smallest_point(
     def least(values: int, i: int) -> float:
         """Where the distortion (0) or the rate (1) is least between the neighbours of grid point i."""
         bounds = parameters[i - 1], parameters[i + 1]
-        found: Any = minimize_scalar(lambda t: evaluate(float(t))[values], bounds=bounds, method="bounded")
-        return float(found.x)
+        minimum: Any = minimize_scalar(lambda t: evaluate(float(t))[values], bounds=bounds, method="bounded")
+        return float(minimum.x)
 
     for i in np.flatnonzero(met[1:] != met[:-1]):
         # The rate along a bracket lies near its ends': skip one that cannot win.

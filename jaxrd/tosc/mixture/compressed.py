@@ -84,14 +84,14 @@ def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChan
 
         def residual(z, s):
             gain, offset = jnp.exp(z[0]), z[1]
-            found = logistic(mixture, gain, offset)
-            y, w = found.centroid, found.share
+            channel = logistic(mixture, gain, offset)
+            y, w = channel.centroid, channel.share
             tilt = jnp.log(w[1] / w[0]) - s * (y[1] ** 2 - y[0] ** 2)
             r = jnp.stack([1 - 2 * s * (y[1] - y[0]) / gain, offset - tilt])
-            return r, (r, found)
+            return r, (r, channel)
 
-        by, (r, found) = jax.jacfwd(residual, argnums=(0, 1), has_aux=True)(z, s)
-        return r, *by, found
+        by, (r, channel) = jax.jacfwd(residual, argnums=(0, 1), has_aux=True)(z, s)
+        return r, *by, channel
 
     # The atoms part like the root of s - critical, or their shares like s - critical itself.
     critical = critical_slope(mixture)
@@ -103,8 +103,8 @@ def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChan
         before, after = (
             critical + (0.5 - critical) * jnp.exp(2 * depth * jnp.minimum(k / stages, 1)) for k in (i, i + 1)
         )
-        r, by_z, by_s, found = expand(z, before)
-        return i + 1, z - _solve(by_z, r + by_s * (after - before)), found.share.min()
+        r, by_z, by_s, channel = expand(z, before)
+        return i + 1, z - _solve(by_z, r + by_s * (after - before)), channel.share.min()
 
     def unfinished(state):
         return (state[0] < stages + _SETTLE) & (state[2] > _LEAST_SHARE)
@@ -116,9 +116,9 @@ def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChan
     start = jnp.zeros((), q.dtype), jnp.stack([jnp.log(2 * a), logit(q)]), jnp.ones((), q.dtype)
     _, z, rarest = jax.lax.stop_gradient(jax.lax.while_loop(unfinished, advance, start))
     z = jax.lax.fori_loop(0, 2, newton, z)  # these bring the derivatives back, the second ones too
-    r, _, _, found = expand(z, s)
+    r, _, _, channel = expand(z, s)
     reproduced = jnp.abs(r).max() < _RESIDUAL * jnp.finfo(s.dtype).eps
-    return jax.tree.map(lambda a: jnp.where(reproduced, a, jnp.nan), found), rarest <= _LEAST_SHARE
+    return jax.tree.map(lambda a: jnp.where(reproduced, a, jnp.nan), channel), rarest <= _LEAST_SHARE
 
 
 def _label_error_below_noise(mixture: GaussianMixture, squared_error: jax.Array) -> jax.Array:

@@ -51,12 +51,12 @@ def elsewhere(data: Path | None, keys: Iterable[str] = _ELSEWHERE) -> tuple[list
         raise InputError(f"{data} is no folder; --data names the one that holds classifiers/.")
     named = os.environ.get("JAXRD_DATA")
     folder = data or (Path(named) if named else None)
-    found, absent = [], []
+    present, absent = [], []
     for key in keys:
         title, name, pixels = _ELSEWHERE[key]
         if folder is not None and (path := folder / "classifiers" / name).exists():
-            found.append(Classifier(key, title, path, pixels))
+            present.append(Classifier(key, title, path, pixels))
         else:
             place = "no --data was given and JAXRD_DATA is not set" if folder is None else f"is not in {folder}"
             absent.append(f"{title} is left out: classifiers/{name}: {place}")
-    return found, absent
+    return present, absent

@@ -34,14 +34,17 @@ def _evaluate(
     fit, rest = outputs.take(order[:half]), outputs.take(order[half:])
     assert fit.logits is not None
     temperature = float(tosc.fit_temperature(fit.logits, fit.labels))
-    found = tosc.label_uncertainty(rest, temperature=temperature)
+    uncertainty = tosc.label_uncertainty(rest, temperature=temperature)
     rates = tosc.limits(rest, at=[1 - a for a in accuracies], temperature=temperature, slopes=slopes)
-    row: dict[str, Any] = {"accuracy": 1 - found.error, "temperature": temperature}
+    row: dict[str, Any] = {"accuracy": 1 - uncertainty.error, "temperature": temperature}
     for name in ("believed", "calibrated", "cross_entropy", "miscalibration"):
-        value, low, high = (x / NATS_PER_BIT for x in getattr(found, name))
+        value, low, high = (x / NATS_PER_BIT for x in getattr(uncertainty, name))
         row |= {f"{name}_bits": value, f"{name}_low_bits": low, f"{name}_high_bits": high}
-    row |= {"upper_limit_bits": found.upper_limit / NATS_PER_BIT, "fano_limit_bits": found.fano_limit / NATS_PER_BIT}
-    row["lower_if_best_bits"] = found.lower_if_best / NATS_PER_BIT
+    row |= {
+        "upper_limit_bits": uncertainty.upper_limit / NATS_PER_BIT,
+        "fano_limit_bits": uncertainty.fano_limit / NATS_PER_BIT,
+    }
+    row["lower_if_best_bits"] = uncertainty.lower_if_best / NATS_PER_BIT
     for accuracy, at in zip(accuracies, rates.at, strict=True):
         for curve in _ASKED:
             rate = at[curve]
@@ -51,11 +54,11 @@ def _evaluate(
 
 def _repeats(images: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any]:
     """What images that occur several times prove, whatever the classifier."""
-    found = repeated_inputs([image.tobytes() for image in images], labels, classes)
+    repeated = repeated_inputs([image.tobytes() for image in images], labels, classes)
     return {
-        "distinct_inputs": found.inputs,
-        "lower_limit_bits": found.lower_limit / NATS_PER_BIT,
-        "accuracy_limit": found.accuracy_limit,
+        "distinct_inputs": repeated.inputs,
+        "lower_limit_bits": repeated.lower_limit / NATS_PER_BIT,
+        "accuracy_limit": repeated.accuracy_limit,
     }
 
 
@@ -145,12 +148,12 @@ def identifiability(
 
     def row(name: str, strength: float, corrupt: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
         nonlocal done
-        found, warnings = _evaluate(model, corrupt(clean), test.labels, accuracies, slopes)
+        measured, warnings = _evaluate(model, corrupt(clean), test.labels, accuracies, slopes)
         notes.extend(f"{name} {strength:g}: {words}" for words in warnings)
         done += 1
         if progress is not None:
             progress("strengths", done, total)
-        return {"strength": strength} | found | _repeats(corrupt(many), train.labels, classes)
+        return {"strength": strength} | measured | _repeats(corrupt(many), train.labels, classes)
 
     first = row("clean", 0.0, lambda images: images)
     tables: dict[str, dict[str, list]] = {}

@@ -53,12 +53,12 @@ class _Semantics(NamedTuple):
 
 def digits(reproductions: int = 3) -> tuple[Problem, np.ndarray]:
     """Codewords of the MNIST digits 3, 5 and 8 as the source, the few that serve them best as reproductions; P(S|X)."""
-    found = embedded("rdc_digits.npz")
-    source, distortion = found["source"], found["distortion"]
+    archive = embedded("rdc_digits.npz")
+    source, distortion = archive["source"], archive["distortion"]
     few = min(
         combinations(range(len(source)), reproductions), key=lambda kept: source @ distortion[:, list(kept)].min(1)
     )
-    return Problem(source, distortion[:, list(few)]), found["labels"]
+    return Problem(source, distortion[:, list(few)]), archive["labels"]
 
 
 def rdc_fig3(
@@ -135,12 +135,12 @@ def rdc_fig3(
         "universal": [
             {
                 "semantics": name,
-                "rate_bits": found.rate / NATS_PER_BIT,
-                "penalty_bits": found.penalty / NATS_PER_BIT,
-                "penalty_lower_bits": found.penalty_lower / NATS_PER_BIT,
-                "status": found.status.name,
+                "rate_bits": universal.rate / NATS_PER_BIT,
+                "penalty_bits": universal.penalty / NATS_PER_BIT,
+                "penalty_lower_bits": universal.penalty_lower / NATS_PER_BIT,
+                "status": universal.status.name,
             }
-            for name, found in penalties.items()
+            for name, universal in penalties.items()
         ],
     }
     notes = [
@@ -171,12 +171,12 @@ def _trade_off(
     advance()
     # One point more where the boundary is steepest.
     shares = np.insert(np.linspace(0, 1, total), 1, 0.25 / (total - 1))[1:-1]
-    found = [_as_loss(first, 0.0)]  # at D1 the loss is that of its one code: not bounded from below here
+    boundary = [_as_loss(first, 0.0)]  # at D1 the loss is that of its one code: not bounded from below here
     for share in shares:
         d = first.value + float(share) * (cheapest.value - first.value)
-        found.append(least_classification(problem, label, d, rate, solver=solver))
+        boundary.append(least_classification(problem, label, d, rate, solver=solver))
         advance()
-    return [*found, _as_loss(cheapest, last.lower)]
+    return [*boundary, _as_loss(cheapest, last.lower)]
 
 
 def _as_loss(least: Least, lower: float) -> Least:

@@ -66,7 +66,7 @@ def claims(tables: Mapping[str, Sequence[Row]], published: Sequence[Row], bound:
     low, far = pick(ours, LOW_DISTORTION), pick(ours, LOW_CE)
     assert low is not None
     assert far is not None
-    found = [
+    sentences = [
         Claim(
             "In conventional models under a fixed rate, reducing the cross-entropy increases the distortion.",
             f"From weight {LOW_DISTORTION:g} to {LOW_CE:g} CE falls from {_value(low, 'ce_nats')} to "
@@ -77,7 +77,7 @@ def claims(tables: Mapping[str, Sequence[Row]], published: Sequence[Row], bound:
     ]
     at_low, at_far = pick(theirs, LOW_DISTORTION, 0.0, LOW_CE), pick(theirs, LOW_CE, 0.0, LOW_CE)
     if at_low is not None and at_far is not None:
-        found.append(
+        sentences.append(
             Claim(
                 "Despite a fixed encoder the universal model achieves distortion comparable to the conventional one.",
                 f"On the encoder of weight {LOW_CE:g} a decoder of weight 0 reaches MSE {_value(at_low, 'mse')}, "
@@ -87,7 +87,7 @@ def claims(tables: Mapping[str, Sequence[Row]], published: Sequence[Row], bound:
             )
         )
     if (back := pick(theirs, LOW_CE, 0.0, LOW_DISTORTION)) is not None:
-        found.append(
+        sentences.append(
             Claim(
                 "Universal decoders cannot recover low classification loss where the encoder was trained for low "
                 "distortion alone.",
@@ -103,13 +103,13 @@ def claims(tables: Mapping[str, Sequence[Row]], published: Sequence[Row], bound:
             f"MSE {r['mse']:.4f} for {b['mse']:.4f}"
             for r, b in pairs
         )
-        found.append(
+        sentences.append(
             Claim(
                 "The sub-figure illustrates the benefit of the W1 term.",
                 f"Sliced W2 with the term for without it, at 27 deterministic reproductions: {words}.",
             )
         )
-    return [*found, _bound(bound)]
+    return [*sentences, _bound(bound)]
 
 
 def _value(row: Row, name: str) -> str:

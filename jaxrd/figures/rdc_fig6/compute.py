@@ -141,13 +141,13 @@ def _digest(parameters: Any) -> str:
 
 
 def _quantiser(job: models.Job, weight: float, book: np.ndarray) -> dict[str, Any]:
-    found = one_shot.measure(*job.test, one_shot.codebook(jnp.asarray(book), job.logits), weight)
+    measured = one_shot.measure(*job.test, one_shot.codebook(jnp.asarray(book), job.logits), weight)
     return {
         "weight": weight,
-        "mse": float(found.mse),
-        "ce_nats": float(found.cross_entropy),
-        "accuracy": float(found.accuracy),
-        "entropy_bits": float(found.entropy / np.log(2)),
+        "mse": float(measured.mse),
+        "ce_nats": float(measured.cross_entropy),
+        "accuracy": float(measured.accuracy),
+        "entropy_bits": float(measured.entropy / np.log(2)),
     }
 
 

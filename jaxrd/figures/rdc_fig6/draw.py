@@ -130,13 +130,13 @@ def _points(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
 
 def _places(rows: Sequence[Row], side: int) -> list[tuple[tuple[float, float], str]]:
     """Where to write the W1 weights; once, at the outermost, where models of one weight lie close together."""
-    found: list[tuple[tuple[float, float], str]] = []
+    places: list[tuple[tuple[float, float], str]] = []
     for r in sorted(rows, key=lambda r: -side * r["mse"]):
         place, words = (r["mse"], r["sliced_w2"]), f"{r['wasserstein_weight']:g}"
-        near = [there for there, said in found if said == words and np.allclose(there, place, rtol=0.01)]
+        near = [there for there, said in places if said == words and np.allclose(there, place, rtol=0.01)]
         if not near:
-            found.append((place, words))
-    return found
+            places.append((place, words))
+    return places
 
 
 def losses(histories: Sequence[tuple[Group, Sequence[Row]]]) -> Figure:

@@ -106,10 +106,10 @@ def books(job: Job) -> dict[float, np.ndarray]:
             job.tick("codebooks", done, 2 * len(search.weights))
             job.say(f"codebook of weight {weight:g}: loss {float(losses.min()):.6f}  {perf_counter() - clock:.0f} s")
 
-        found = _frontier(job, search, report)
+        best = _frontier(job, search, report)
         temporary = path.with_name(".books.part.npz")
         path.parent.mkdir(parents=True, exist_ok=True)
-        named: dict[str, Any] = {repr(w): np.asarray(book.reproductions) for w, book in found.items()}
+        named: dict[str, Any] = {repr(w): np.asarray(book.reproductions) for w, book in best.items()}
         np.savez_compressed(temporary, **named)
         os.replace(temporary, path)
     with parsing(path, "codebooks (delete it to have them searched again)"), np.load(path) as archive:
@@ -117,7 +117,7 @@ def books(job: Job) -> dict[float, np.ndarray]:
 
 
 def _frontier(job: Job, search: Search, report: Callable[[float, jax.Array], None]) -> dict[float, one_shot.Codebook]:
-    found = frontier.frontier(
+    codebooks = frontier.frontier(
         job.train.images,
         job.train.beliefs,
         job.logits,
@@ -129,15 +129,15 @@ def _frontier(job: Job, search: Search, report: Callable[[float, jax.Array], Non
         seed=0,
         report=report,
     )
-    return {weight: book for weight, (book, _) in zip(search.weights, found, strict=True)}
+    return {weight: book for weight, (book, _) in zip(search.weights, codebooks, strict=True)}
 
 
-def conventional(job: Job, group: Group, found: dict[float, np.ndarray]) -> Trained:
+def conventional(job: Job, group: Group, codebooks: dict[float, np.ndarray]) -> Trained:
     """Encoder and decoder of each member, begun from the codebook of its weight."""
 
     def beginning() -> State:
         places = np.asarray(codes(job.plan.code.dimensions, job.plan.code.levels))
-        arranged = {w: found[w][warm.arrange(found[w], places)] for w in {m.weight for m in group.members}}
+        arranged = {w: codebooks[w][warm.arrange(codebooks[w], places)] for w in {m.weight for m in group.members}}
         return family.taught(
             job.plan.code,
             [m.seed for m in group.members],
@@ -223,15 +223,17 @@ def _trained(job: Job, group: Group, beginning: Callable[[], State]) -> Trained:
 
 def _measured(job: Job, members: Sequence[Member], stack: Parameters) -> list[tuple[dict[str, Any], np.ndarray]]:
     code, (images, _, labels) = job.plan.code, job.test
-    held, told = np.asarray(images), np.asarray(labels)
+    test_images, true_labels = np.asarray(images), np.asarray(labels)
     learnt = np.asarray(job.train.images)
     results = []
     for i, m in enumerate(members):
         mine = family.member(stack, i)
-        row = m._asdict() | evaluate(code, mine, job.logits, held, told, batch=min(1000, len(held)))
+        row = m._asdict() | evaluate(
+            code, mine, job.logits, test_images, true_labels, batch=min(1000, len(test_images))
+        )
         model = fitted(code, mine, learnt)
-        row["coded_bits"] = coded_bits(compress(model, held))
-        pixels = np.asarray(transmit(code, mine, jax.random.key(0), jnp.asarray(held[job.shown()]))[1])
+        row["coded_bits"] = coded_bits(compress(model, test_images))
+        pixels = np.asarray(transmit(code, mine, jax.random.key(0), jnp.asarray(test_images[job.shown()]))[1])
         if m in job.plan.kept:
             _write(job.folder / "models" / f"{file_name(m)}.npz", model_file.to_bytes(model))
         results.append((row, np.round(255 * np.clip(pixels, 0, 1)).astype(np.uint8)))

@@ -17,8 +17,8 @@ from jaxrd.tosc import indirect_problem, landmarks
 
 def _where(rows: Rows, below: str, above: str) -> str:
     """The distortions at which one bound lies below another."""
-    found = [f"{row['distortion']:g}" for row in rows if row[f"{below}_bits"] < row[f"{above}_bits"] - 1e-9]
-    return ", ".join(found) or "none of them"
+    distortions = [f"{row['distortion']:g}" for row in rows if row[f"{below}_bits"] < row[f"{above}_bits"] - 1e-9]
+    return ", ".join(distortions) or "none of them"
 
 
 def _span(rows: Rows, above: str, below: str) -> str:

@@ -123,7 +123,7 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
     joint, decided, classes = given.joint, given.decisions, len(_PRIOR)
     source, values = joint.sum(0), jnp.arange(float(LETTERS))
     d_tm, d_0, _ = (float(x) for x in landmarks(decided))
-    tell = (lambda what: partial(tick, what)) if tick else (lambda _: None)
+    ticks = (lambda what: partial(tick, what)) if tick else (lambda _: None)
 
     indirect = Problem(source, remote(hamming(classes), (joint / source).T))
     aware = model_aware_problem(given.posterior, source)
@@ -141,7 +141,7 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
 
     slopes = np.append(np.geomspace(0.02, 60, 96), np.inf)
     observed = Problem(source, squares)
-    compressed = sweep(observed, slopes, progress=tell("C&E"))
+    compressed = sweep(observed, slopes, progress=ticks("C&E"))
     label = jax.lax.map(lambda point: map_distortion(joint, optimal_channel(observed, point)), compressed)
 
     coded, label_aware = estimated.draw(decided, 64), draw_indirect(decided, 48)
@@ -149,8 +149,8 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
     assert shared is not None  # D_TM < D_0 here
     curves = {
         "oRD": oracle.draw(joint.sum(1), 64).curve,
-        "iRD": _certified(indirect, tell("iRD")),
-        "TMRD": _certified(aware, tell("TMRD")),
+        "iRD": _certified(indirect, ticks("iRD")),
+        "TMRD": _certified(aware, ticks("TMRD")),
         "iE&C": label_aware.curve,
         "S&C": _points(samples.distortion, samples.rate, inverse_temperature=np.asarray(shares / (1 - shares))),
         "E&C": coded.curve,

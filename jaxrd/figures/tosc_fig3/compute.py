@@ -44,15 +44,15 @@ def _draw(ax: Axes, title: str, one: Panel, crossed: _Crossed) -> None:
             curve.distortion, curve.rate / NATS_PER_BIT, color=colour, marker=marker, linestyle=line, linewidth=1.4,
             markersize=3.5, markevery=max(len(curve.rate) // 12, 1), label=name,
         )  # fmt: skip
-    told = []
+    lines = []
     for name, points in crossed.items():
         for d, rate in points:
             if name != HELD_OUT and d > one.d_tm + 0.01:  # nearer, the circle would hide the end of every curve
                 ax.plot(d, rate / NATS_PER_BIT, "o", color="black", markersize=9, fillstyle="none", zorder=6)
-                told.append(f"○  S&C = {name} at D = {d:.3f}")
+                lines.append(f"○  S&C = {name} at D = {d:.3f}")
     if one.log_v is None:
-        told.append("hard decisions: no S&C, no TMRD")
-    ax.text(0.97, 0.95, "\n".join(told), transform=ax.transAxes, ha="right", va="top", fontsize=9)
+        lines.append("hard decisions: no S&C, no TMRD")
+    ax.text(0.97, 0.95, "\n".join(lines), transform=ax.transAxes, ha="right", va="top", fontsize=9)
     ax.axvline(one.d_tm, color="0.35", linewidth=0.9, linestyle=(0, (6, 3)), zorder=1)
     ax.set_title(f"{title}: {1 - one.d_tm:.2%}, $D_{{TM}}$ = {one.d_tm:.3g}", fontsize=10)
     ax.set_xlim(0, 1)

@@ -200,7 +200,7 @@ def tosc_fig4(
             "rate_bits": codec.bpp * pixels, "distortion": 1 - codec.accuracy, "accuracy": codec.accuracy,
             "bpp": codec.bpp, "kilobytes": codec.bpp * pixels / 8000,
         }  # fmt: skip
-    said = [
+    all_notes = [
         *notes,
         *outputs.notes,
         f"bits per pixel: bits per sample over {pixels} pixels",
@@ -209,10 +209,12 @@ def tosc_fig4(
         *dict.fromkeys(note for codec in codecs for note in codec.notes),
     ]
     if outputs.logits is None:
-        said.append("S&C and TMRD need scores")
+        all_notes.append("S&C and TMRD need scores")
     figure = _figure(title, one, merged, codecs, pixels)
     summary = {
         "pixels": pixels, "samples": samples, "task_model_distortion": one.d_tm, "zero_rate_distortion": one.d_0,
         "temperature": one.temperature,
     }  # fmt: skip
-    return Reproduction("tosc-fig4", figure, curves, _claims(one, merged, codecs, pixels), said, {"summary": summary})
+    return Reproduction(
+        "tosc-fig4", figure, curves, _claims(one, merged, codecs, pixels), all_notes, {"summary": summary}
+    )

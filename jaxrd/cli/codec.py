@@ -1,4 +1,4 @@
-"""`jaxrd codec`: images through a trained code into a stream, and back."""
+"""`jaxrd codec`: encode images with a trained code into a stream, and decode the stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jaxrd.neural.codec import Model
 
 app = typer.Typer(
-    help="Images through a trained code: a stream of counted bits, and the reproductions out of it.",
+    help="Encode images with a trained code into a stream of counted bits, and decode it into reproductions.",
     no_args_is_help=True,
 )
 
@@ -45,13 +45,13 @@ def encode_command(
     ],
     model: _ModelFile,
     seed: Annotated[
-        int | None, typer.Option(help="of the dither that both sides share, 0 if not given; travels in the stream")
+        int | None, typer.Option(help="of the dither that both sides share, 0 if not given; the stream holds it")
     ] = None,
-    out: Annotated[Path, typer.Option(help="the stream, X.jrc; what it took stands beside it in X.json")] = Path(
+    out: Annotated[Path, typer.Option(help="the stream, X.jrc; its bits and its error go to X.json")] = Path(
         "images.jrc"
     ),
 ) -> None:
-    """Images into a stream: one message each, range-coded by the frequencies of the model's training."""
+    """Encode images into a stream: one message per image, range-coded by its frequencies in the model's training."""
     refuse_unless_ends(out, ".jrc")
     if seed is not None and not 0 <= seed < 1 << 32:
         raise InputError(f"--seed must lie in [0, 2^32); got {seed}.")
@@ -104,10 +104,10 @@ def decode_command(
     model: _ModelFile,
     out: Annotated[Path, typer.Option(help="the images, uint8, shape (count, 28, 28)")] = Path("images.npy"),
 ) -> None:
-    """The images of a stream; one that is damaged, or of another model, is refused.
+    """Decode the images of a stream; a stream that is damaged, or of another model, is refused.
 
-    The messages are those that were sent, bit for bit, on every machine. The images are so on the encoder's machine;
-    on another, float32 sums may differ in their last bit and a pixel by one of 255.
+    The decoded messages equal those sent, bit for bit, on every machine. The images are equal on the encoder's machine;
+    on another machine float32 sums may differ in their last bit, and a pixel by one of 255.
     """
     set_precision(True)
 

@@ -18,12 +18,12 @@ from jaxrd.tosc.confidence.intervals import Interval
 
 
 def confidence_figure(statistics: Statistics, limits: Limits, draw_curves: Callable[[Axes], object]) -> Figure:
-    """The curves with bands and bounds; what the model believes has a panel of its own, over its own distortion.
+    """The curves with bands and bounds; a second panel shows TMRD over the distortion that the model believes.
 
     Args:
-        statistics: the statistics.
-        limits: what they are about.
-        draw_curves: draws the curves on an axes; after the bands, whose legend names them too.
+        statistics: the intervals and bounds.
+        limits: the curves they belong to.
+        draw_curves: draws the curves on an axes; called after the bands, so that its legend names them too.
     """
     percent, aware = f"{100 * statistics.confidence:g} %", limits.curves.get("TMRD")
     if aware is None:
@@ -65,7 +65,7 @@ def _band(ax: Axes, distortion: np.ndarray, columns: dict[str, np.ndarray], top:
 def _bound(
     ax: Axes, rate: Callable[[float], float], colour: str, label: str, top: float = np.inf, *, dashed: bool = False
 ) -> None:
-    """One bound on [0, 1], left out above the top."""
+    """Draw one bound on [0, 1]; values above `top` are left out."""
     grid = np.linspace(0, 1, 201)
     bits = np.array([rate(float(d)) for d in grid]) / NATS_PER_BIT
     line = (0, (4, 2)) if dashed else "-"
@@ -107,7 +107,7 @@ def report(statistics: Statistics, limits: Limits) -> None:
 
 
 def _sentences(statistics: Statistics, distortions: list[float], percent: str) -> Iterator[str]:
-    """Whether TMRD lies below every achievable curve beyond the noise of a common sample, and what kappa leaves."""
+    """Whether TMRD lies below every achievable curve by more than the noise of a common sample; and the sandwich."""
     for d, excess in zip(distortions, statistics.excess, strict=True):
         if excess:
             pairs = ", ".join(f"{name} {_pair(more.bootstrap)}" for name, more in excess.items())

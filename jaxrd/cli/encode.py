@@ -1,4 +1,4 @@
-"""`jaxrd encode`: a classifier's outputs in, a stream of decisions out, in bits that were counted."""
+"""`jaxrd encode`: code a classifier's decisions into a stream, and count its bits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jaxrd.solution import Status
 
 CURVES = ("TMRD", "S&C")
-POINTS = 32  # slopes among which the one for an accuracy is looked for, as in jaxrd limits
+POINTS = 32  # points of the curve on which the slope for an accuracy is searched, as in jaxrd limits
 
 _CurveName = Annotated[str, typer.Option(help="the scheme: TMRD, or 'S&C' (quoted: & means something to shells)")]
 Slope = Annotated[float | None, typer.Option(help="of TMRD, nats per unit of distortion: one of limits.json's, or any")]
@@ -45,11 +45,11 @@ Temperature = Annotated[
     ),
 ]
 Block = Annotated[int, typer.Option(help="n, samples coded together: fewer bits, exponentially more work")]
-Seed = Annotated[int, typer.Option(help="of the randomness that both sides share; travels in the stream")]
+Seed = Annotated[int, typer.Option(help="of the randomness that both sides share; the stream holds it")]
 _MostCandidates = Annotated[
-    float, typer.Option(help="refuse if the search is expected to look at more; a billion take a minute or so")
+    float, typer.Option(help="refuse if the search is expected to examine more; a billion take about a minute")
 ]
-Out = Annotated[Path, typer.Option(help="the stream, X.jrd; what it took stands beside it in X.json")]
+Out = Annotated[Path, typer.Option(help="the stream, X.jrd; its bits and candidates go to X.json")]
 
 
 class _Scheme(NamedTuple):
@@ -98,7 +98,7 @@ def encode_command(
 
 
 def _check_curve(scheme: _Scheme) -> None:
-    """Refuse what does not go with the curve, before any work.
+    """Refuse options that the curve does not take, before any work.
 
     Raises:
         InputError: quotes the value.

@@ -1,4 +1,4 @@
-"""`jaxrd limits`: a classifier's outputs in, its rate-accuracy limits out."""
+"""`jaxrd limits`: the rate-accuracy limits of a classifier, from its outputs."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ Example = Annotated[str | None, typer.Option(help="embedded outputs: mnist-noisy
 At = Annotated[list[float] | None, typer.Option(help="task distortion to solve for; repeatable")]
 Accuracies = Annotated[list[float] | None, typer.Option(help="accuracy to solve for; repeatable")]
 Temperature = Annotated[
-    float | None, typer.Option(help="fix it (1: as is) and use every sample; else half the samples fit it")
+    float | None, typer.Option(help="fixes it (1: as is) and uses every sample; without it half the samples fit it")
 ]
 Slopes = Annotated[int, typer.Option(help="points per curve")]
 _Pixels = Annotated[int | None, typer.Option(help="pixels per sample: adds bits per pixel")]
 _Confidence = Annotated[
     float | None,
-    typer.Option(help="say .95: adds intervals, rigorous bounds, cross-fitted curves and a sandwich of TMRD"),
+    typer.Option(help="such as .95: adds intervals, rigorous bounds, cross-fitted curves and a sandwich of TMRD"),
 ]
 _Kappa = Annotated[
     float | None,
-    typer.Option(help="for the sandwich: E max_y |P(y|v) - v_y|, how far the posterior is off; else estimated"),
+    typer.Option(help="for the sandwich: E max_y |P(y|v) - v_y|, the error of the posterior; estimated if not given"),
 ]
 Seed = Annotated[
     int | None, typer.Option(help="of the split that fits the temperature, and of the resampling; 0 if not given")
@@ -92,7 +92,7 @@ def limits_command(
     no_plot: _NoPlot = False,
     float32: Float32 = False,
 ) -> None:
-    """How few bits per sample any scheme could spend for a given accuracy, given this classifier."""
+    """The fewest bits per sample that any scheme needs for a given accuracy, with this classifier."""
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle)
     asked = _Asked(example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed)
     _check(file, reading, asked)
@@ -111,7 +111,7 @@ def limits_command(
 
 
 def _check(file: Path | None, reading: Reading, asked: _Asked) -> None:
-    """Refuse options that cannot be, before any work.
+    """Refuse impossible options before any work.
 
     Raises:
         InputError: quotes the value.
@@ -145,7 +145,7 @@ def _check_confidence(confidence: float | None, kappa: float | None) -> None:
 
 
 def _named(file: Path | None, example: str | None) -> tuple[str, Path]:
-    """The name of the outputs, and where they lie."""
+    """The name of the outputs, and their path."""
     from jaxrd import datasets
 
     if file is not None:

@@ -1,4 +1,4 @@
-"""`jaxrd rdc`: a source, its distortion and its label in, the rate-distortion-classification function out."""
+"""`jaxrd rdc`: the rate-distortion-classification function of a source with a distortion and a label."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from jaxrd.rdc import Point, Universal
 
 _EXAMPLE = "rdc_mnist.npz"
-_CURVE = 24  # points of R(D) from which the largest distortion worth a figure is read
-_UNEVEN = 100.0  # the largest distortion in ordinary ones, from which it is read
+_CURVE = 24  # points of R(D) that give the largest distortion of the grid
+_UNEVEN = 100.0  # where the largest distortion is this many times an ordinary one
 GRID = {"lifted": 12, "fixed": 12, "literal": 6, "time-shared": 6}
 
 
@@ -31,11 +31,11 @@ class _Solver(NamedTuple):
     """How points are solved for in one of the semantics."""
 
     solve: Callable[..., Point]
-    """A function of the problem, of the next, and of a pair of targets."""
+    """A function of the problem, of `label`, and of a pair of targets."""
     label: np.ndarray
-    """What it takes for the label."""
+    """What `solve` takes for the label."""
     ends: tuple[Pair, Pair]
-    """From where to where the targets of distortion and of classification matter."""
+    """The least and the largest useful target: of distortion, and of classification."""
 
 
 def rdc_command(
@@ -69,7 +69,7 @@ def rdc_command(
 
 
 def _check(surface: int | None, semantics: str, seed: int | None, *, nothing_else: bool) -> None:
-    """Refuse options that cannot be, before any work.
+    """Refuse impossible options before any work.
 
     Raises:
         InputError: quotes the value.
@@ -99,7 +99,7 @@ def _pair(option: str, text: str) -> Pair:
 def _classified(
     file: Path | None, semantics: str, seed: int, asked: list[Pair], pairs: list[Pair], count: int, tick: Tick
 ) -> Classified:
-    """The points asked for and a grid of them, of the source that a file holds."""
+    """The points asked for, and a grid of points, of the source that a file holds."""
     from jaxrd.datasets import embedded_path
     from jaxrd.documents.rdc import Classified
     from jaxrd.io.labelled import read_labelled
@@ -123,7 +123,7 @@ def _classified(
 
 
 def _shown(problem: Problem, far: float) -> float:
-    """The largest distortion of the grid: one letter far away, or a number for "never", must not take all of it."""
+    """The largest distortion of the grid: one distant letter, or a number for "never", must not fill the whole grid."""
     from jaxrd.cli.sampling import sample, shown
 
     d = np.asarray(problem.distortion)[np.asarray(problem.source) > 0]

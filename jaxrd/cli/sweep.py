@@ -1,4 +1,4 @@
-"""`jaxrd sweep`: a source and a distortion in, the certified rate-distortion curve out."""
+"""`jaxrd sweep`: the certified rate-distortion curve of a source and a distortion."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _swept(
     problem: Problem = jax.tree.map(lambda a: jax.numpy.asarray(a, float), given)
     critical = float(critical_slope(problem))
     low, high = asked
-    most = np.inf if high is None else high  # at inf the least distortion, which no finite slope need reach
+    most = np.inf if high is None else high  # inf: the least distortion, which a finite slope may not reach
     least = min(critical, most) if low is None else low
     if not most > 0 or high == np.inf or (low is not None and not 0 < low < most):
         raise InputError(f"--low and --high must satisfy 0 < low < high; got {least:g} and {most:g}.")
@@ -80,7 +80,7 @@ def _swept(
 def _curve(
     problem: Problem, slopes: int, low: float | None, most: float, tol: float, progress: Callable[[int, int], None]
 ) -> Curve:
-    """Slopes evenly on a log scale between two that were asked for; else close together where the curve bends."""
+    """Points at slopes evenly on a log scale if both ends are given; else close together where the curve bends."""
     from jaxrd import sweep
     from jaxrd.cli.sampling import sample
 

@@ -45,7 +45,7 @@ def _entry(uncertain: Uncertain | None) -> dict[str, float] | None:
 
 
 def _word(statistics: Statistics, name: str, rate: float | None, uncertain: Uncertain | None) -> str:
-    """Why there is no interval, in a few words; "interval" where there is one."""
+    """The reason why there is no interval, in a few words; "interval" where there is one."""
     if uncertain is not None:
         return "interval" if np.isfinite(uncertain.bootstrap.lower) else "none found"
     if reach(rate) != "reached":
@@ -89,8 +89,8 @@ def objects(statistics: Statistics, limits: Limits, *, seed: int, given: bool) -
     """`confidence` and `cross_fitted` of limits.json.
 
     Args:
-        statistics: the statistics.
-        limits: what they are about.
+        statistics: the intervals and bounds.
+        limits: the curves they belong to.
         seed: of the resamplings.
         given: whether kappa came from the user.
     """
@@ -130,7 +130,7 @@ def objects(statistics: Statistics, limits: Limits, *, seed: int, given: bool) -
 
 
 def optimism(statistics: Statistics, limits: Limits) -> str | None:
-    """Words on the plug-in iE&C against the cross-fitted one, where the confusion has too many cells; bits."""
+    """A sentence that compares plug-in and cross-fitted iE&C, where the confusion has too many cells; bits."""
     classes, samples = limits.summary["classes"], limits.summary["samples"]
     if classes**2 <= samples / 10:
         return None

@@ -17,7 +17,7 @@ RESULTS = {
     "oRD": "ord.json", "TMRD": "tmrd.json", "iE&C": "iec.json", "S&C": "sc.json", "E&C": "ec.json", "TS": "ts.json",
     "merge": "merge.json",
 }  # fmt: skip
-"""The file in CompressAI's shape of each curve."""
+"""The file of each curve in CompressAI's format."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Analysed:
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader should know before trusting a curve."""
+        """Warnings that a reader should know before trusting a curve."""
         if self.stats is None:
             return list(self.limits.warnings)
         words = confidence.optimism(self.stats, self.limits)
@@ -97,7 +97,7 @@ class Analysed:
         return document | confidence.objects(self.stats, self.limits, seed=self.seed, given=self.kappa_given)
 
     def compressai_files(self, meta: Mapping[str, object]) -> list[tuple[str, bytes]]:
-        """A file in CompressAI's shape of each curve; none where no pixels were given."""
+        """A file of each curve in CompressAI's format; none where no pixels were given."""
         return [] if self.pixels is None else [
             (RESULTS[key], compressai(f"{self.name} {key}", f"{CURVES[key]}; top1 is a fraction", c, meta))
             for key, c in self.curves.items()

@@ -1,4 +1,4 @@
-"""Intervals about the curves of `limits`: along them, and where a rate was asked for."""
+"""Intervals for the curves of `limits`: at their points, and at the distortions asked for."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class Uncertain(NamedTuple):
     """Of the plug-in, by the bootstrap."""
     bootstrap: Interval
     clt: Interval
-    """About the rate less its bias; NaN where it was not worked out."""
+    """About the rate less its bias; NaN where it was not computed."""
 
 
 class Excess(NamedTuple):
-    """What an achievable curve costs more than TMRD at the same distortion, nats; both resampled together."""
+    """The rate of an achievable curve less that of TMRD at the same distortion, nats; both resampled together."""
 
     rate: float
     bootstrap: Interval
 
 
 def occurring(outputs: Outputs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The classes that occur, and labels and decisions numbered among them: the others change nothing."""
+    """The classes that occur, and labels and decisions numbered among them; other classes have no effect."""
     occur = np.unique(np.concatenate([outputs.labels, outputs.decisions]))
     return occur, np.searchsorted(occur, outputs.labels), np.searchsorted(occur, outputs.decisions)
 
@@ -62,12 +62,12 @@ def responding(limits: Limits) -> list[Definition]:
 
 
 def _axes(curve: Definition) -> list[str]:
-    """What a curve is called over the label's distortion and over the one that the model believes."""
+    """The names of a curve: over label-measured distortion and, if it has that axis, over model-believed distortion."""
     return [curve.name, *([curve.name + BELIEVED] if curve.believed else [])]
 
 
 def withdrawn(limits: Limits) -> dict[str, str]:
-    """Why a curve has no interval, by its name: where coverage was seen to fall short, or was not measured."""
+    """The reason why a curve has no interval, by its name: coverage was measured to be too low, or not measured."""
     outputs = limits.workings.outputs
     _, y, yt = occurring(outputs)
     samples, classes = len(y), len(np.unique(y))
@@ -104,14 +104,14 @@ def oracle(limits: Limits, replicates: int, risk: float, seed: int) -> tuple[lis
 
 
 def _parameters(curve: Definition, drawn: Curve) -> np.ndarray:
-    """What each point of a curve is drawn by; NaN where it has no band: at silence, and at all but hard decisions."""
+    """The parameter of each point of a curve; NaN where it has no band: at rate zero, and at nearly hard decisions."""
     assert curve.parameter is not None
     kept = (drawn.rate > 0) & (np.arange(len(drawn.rate)) > 0)
     return np.where(kept, curve.parameter(drawn), np.nan)
 
 
 def uncertain(resampled: Resampled, samples: int, risk: float, most: float = np.inf) -> Uncertain:
-    """The intervals of a curve at one point; `most` is what no rate lies above, nats."""
+    """The intervals of a curve at one point; `most` is the largest possible rate, nats."""
     rate, replicates = float(resampled.rate), np.asarray(resampled.replicates, np.float64)
     bias, error = intervals.bias(rate, replicates), float(resampled.deviation) / np.sqrt(samples)
     clt = intervals.central_limit(rate, error, risk, bias=bias, most=most)
@@ -144,8 +144,8 @@ def along_curves(
 def at_targets(
     limits: Limits, curves: list[Definition], weighed: Resampling, risk: float
 ) -> tuple[list[dict[str, Uncertain | None]], list[dict[str, Excess]]]:
-    """At each distortion asked for: an `Uncertain` by curve, None where it does not reach it or spends nothing; and
-    the `Excess` of each achievable curve."""
+    """At each distortion asked for: an `Uncertain` by curve, None where the curve does not reach it or has rate zero;
+    and the `Excess` of each achievable curve."""
     samples, at, excess = len(limits.workings.outputs.labels), [], []
     most = np.log(limits.workings.outputs.classes)
     responds = {axis: curve.respond for curve in curves for axis in _axes(curve)}

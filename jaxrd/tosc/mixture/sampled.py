@@ -15,7 +15,7 @@ from jaxrd.tosc.mixture.source import GaussianMixture, floats
 def sample_and_communicate(mixture: GaussianMixture, inverse_temperature: ArrayLike) -> SampleAndCommunicate:
     """S&C of the mixture, exact: a sample of the tempered true posterior, W(1|x) = sigma(t (2 a x + logit q)).
 
-    The posterior is the true one, so the model believes what is the case.
+    The posterior is the true one, so believed and measured distortion are equal.
 
     Args:
         mixture: of scalars.

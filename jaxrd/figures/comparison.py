@@ -1,4 +1,4 @@
-"""Which of two curves lies lower, and where they cross: solved for, not read off a drawing."""
+"""Which of two curves lies lower, and where they cross: solved for, not read from a drawing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from jaxrd.curve import Curve
 
 _RESOLUTION = 1e-6
-"""Nats: two curves closer than this are not told apart."""
+"""Nats: two curves closer than this count as equal."""
 
 
 def chords(curve: Curve) -> Callable[[float | np.ndarray], np.ndarray]:

@@ -1,4 +1,4 @@
-"""Corrupted inputs: the oracle curve stays where it is, the bounds that know the input move ([A], appendix)."""
+"""Corrupted inputs: the oracle curve does not change, the bounds that use the input do ([A], appendix)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _evaluate(
 ) -> tuple[dict[str, Any], list[str]]:
     """One strength: half of the test images fit the temperature, the other half gives every number, in bits."""
     outputs = tosc.from_scores(classifier.logits(model, images), labels)
-    # MNIST's test set begins with the easier writers; and the same half must serve every strength.
+    # Permuted: MNIST's test set begins with the easier writers. Every strength has the same half.
     order, half = np.random.default_rng(0).permutation(len(labels)), len(labels) // 2
     fit, rest = outputs.take(order[:half]), outputs.take(order[half:])
     assert fit.logits is not None
@@ -53,7 +53,7 @@ def _evaluate(
 
 
 def _repeats(images: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any]:
-    """What images that occur several times prove, whatever the classifier."""
+    """Limits that images which occur several times prove, for any classifier."""
     repeated = repeated_inputs([image.tobytes() for image in images], labels, classes)
     return {
         "distinct_inputs": repeated.inputs,
@@ -127,7 +127,7 @@ def identifiability(
     """MNIST through the embedded LeNet at rising strengths of noise, blur and low resolution.
 
     At every strength the temperature is fitted anew on the first half of the test images; the second half gives the
-    estimates of H(Y|X) and the rates. Inputs that repeat are counted among the training images, which are more.
+    estimates of H(Y|X) and the rates. Repeated inputs are counted among the training images, of which there are more.
 
     Args:
         train: images whose repetitions are counted, from `datasets.mnist`.

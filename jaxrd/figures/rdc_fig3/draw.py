@@ -1,4 +1,4 @@
-"""Figure 3 of [B], drawn, and what its numbers say of the paper's sentences."""
+"""The drawing of figure 3 of [B], and the paper's sentences compared with its numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Figure 6 and Theorem 5 of [B] say, beside what the trained models do."""
+"""The claims of Figure 6 and Theorem 5 of [B], beside the results of the trained models."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def pick(rows: Sequence[Row], weight: float, wasserstein: float = 0.0, encoder: 
 
 
 def theorem5(variance: float, conventional: Sequence[Row], universal: Sequence[Row]) -> dict[str, Any]:
-    """Theorem 5 with our numbers: what it says of decoders of low cross-entropy on the low-distortion encoder.
+    """Theorem 5 with our numbers: its bound for decoders of low cross-entropy on the low-distortion encoder.
 
         D3 - D(b) >= var + v3 - 2 sqrt(v3 (var - D1)) - 2 D1,   D3 / D(b) >= (the same without - 2 D1) / (2 D1)
 
-    D1 is the low-distortion model's MSE, D3 and v3 the low-cross-entropy model's MSE and variance. Read from right to
-    left they limit D(b), the MSE of the universal decoder. They need D(b) <= 2 D1.
+    D1 is the low-distortion model's MSE, D3 and v3 the low-cross-entropy model's MSE and variance. Solved for
+    D(b), they limit the MSE of the universal decoder. They need D(b) <= 2 D1.
 
     Args:
         variance: of the source, per pixel.

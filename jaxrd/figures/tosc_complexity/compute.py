@@ -26,12 +26,12 @@ _PUBLISHED_MEBIBYTES = 97.781
 
 
 class _Rates(NamedTuple):
-    """What the whole model at the transmitter allows, bits per sample."""
+    """The rates with the whole model at the transmitter, bits per sample."""
 
     bounds: dict[str, np.ndarray]
     """At `ACCURACIES`, by name; inf where a bound does not reach."""
     decisions: float = np.nan
-    """Of sending all decisions."""
+    """Entropy of the decisions: the rate of sending all of them."""
     accuracy: float = np.nan
     """Of the decisions."""
 

@@ -1,4 +1,4 @@
-"""How large the front end of ResNet-50 is at every cut, counted in several ways, beside what [A] prints."""
+"""The size of the front end of ResNet-50 at every cut, counted in several ways, beside the sizes in [A]."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Cut(NamedTuple):
 
 
 def cuts() -> list[Cut]:
-    """Every cut of ResNet-50, the stem's first, the whole model's last; nothing is computed but shapes."""
+    """Every cut of ResNet-50, the stem's first, the whole model's last; only shapes are computed."""
     parameters, statistics = jax.eval_shape(resnet50.init, jax.random.key(0))
     image = jax.ShapeDtypeStruct((1, *PIXELS, 3), parameters["stem"]["conv1"].dtype)
     features = jax.eval_shape(resnet50.features, parameters, statistics, image)

@@ -29,7 +29,7 @@ def init(key: jax.Array, *, classes: int = 1000) -> tuple[Weights, Weights]:
         key: of the draw; under `jax.eval_shape` nothing is drawn.
         classes: of the last layer.
 
-    Reference: K. He et al., Deep residual learning for image recognition, CVPR 2016; the stride of a block stands in
+    Reference: K. He et al., Deep residual learning for image recognition, CVPR 2016; the stride of a block is in
     its 3x3 convolution, as in torchvision.
     """
     keys = iter(jax.random.split(key, 64))
@@ -63,7 +63,7 @@ def init(key: jax.Array, *, classes: int = 1000) -> tuple[Weights, Weights]:
 
 
 def features(parameters: Weights, statistics: Weights, images: jax.Array) -> dict[str, jax.Array]:
-    """What each unit gives the next, by unit: what a cut after it has to send; under "fc" the logits.
+    """The output of each unit, by unit: what a cut after it has to send; under "fc" the logits.
 
     Args:
         parameters: from `init`.

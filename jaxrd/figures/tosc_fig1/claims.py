@@ -1,4 +1,4 @@
-"""What [A] says of its figure 1, beside what the numbers say."""
+"""The claims of [A] about its figure 1, beside the numbers."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def claims(joint: Array, exact: Curve, grids: list[Curve], reference: Compressed
 
 
 def notes(model: GaussianMixture, exact: Curve, d_0: float, lost: int) -> list[str]:
-    """What a reader of the figure must know; `lost` points of C&E could not be computed."""
+    """Notes for the reader of the figure; `lost` points of C&E could not be computed."""
     bits, shared = exact.rate / NATS_PER_BIT, exact.parameters["time_shared_rate_bits"]
     squared_error = exact.parameters["squared_error"]
     meeting = int(np.abs(squared_error - 1).argmin())

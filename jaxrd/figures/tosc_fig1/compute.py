@@ -32,7 +32,7 @@ from jaxrd.tosc.curves.drawing import Bound
 from jaxrd.tosc.mixture import GaussianMixture
 
 LETTERS, MARGIN = 145, 5.0  # of the discretised source, [-a - 5, a + 5]: a step of 1/12 at a = 1
-_BLAHUT_STEPS = 6000  # [A] says neither its step nor its number of iterations
+_BLAHUT_STEPS = 6000  # [A] gives neither its step nor its number of iterations
 MEANINGS = {
     "oRD": "label itself",
     "iRD": "best code that sees X",
@@ -69,7 +69,7 @@ def _slope_grids(model: GaussianMixture) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _compressed_curve(slopes: np.ndarray, points: mixture.CompressedPoint, d_0: float) -> Curve:
-    """The points that are numbers; their slopes are of R(D_X), so D_Y has none."""
+    """The curve of the points that are no NaN; their slopes are of R(D_X), so the curve over D_Y has none."""
     kept = np.isfinite(points.rate)
     rate, d, squared_error = (np.asarray(x)[kept] for x in points[:3])
     nan = np.full(len(rate), np.nan)
@@ -94,7 +94,7 @@ def _discretised(model: GaussianMixture, slopes: np.ndarray, solver: Solver, tic
     parameters = {"squared_error": curve.distortion, "squared_error_slope": curve.slope}
     status = np.full(len(slopes), Status.ACHIEVABLE)
     nan = np.full(len(slopes), np.nan)
-    # The gap speaks of R(D_X): beside D_Y it would claim too much.
+    # The gap is that of R(D_X), and no gap at D_Y.
     parameters["squared_error_gap_bits"] = curve.gap / NATS_PER_BIT
     return Curve(np.asarray(label), curve.rate, nan, nan, status, parameters=parameters)
 

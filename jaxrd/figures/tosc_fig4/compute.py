@@ -34,7 +34,7 @@ class Merged(NamedTuple):
     entropy_bits: np.ndarray
     """H(reproduction), bits per sample."""
     coded_bits: np.ndarray
-    """Of the range coder's bytes, per sample; that they decode to the same decisions was checked."""
+    """Of the range coder's bytes, per sample; it was checked that they decode to the same decisions."""
     huffman_bits: np.ndarray
     """Mean length of a code of one sample at a time."""
 
@@ -49,7 +49,7 @@ def coded_merges(outputs: Outputs, joint: jax.Array) -> Merged:
         joint: P(label, decision).
 
     Raises:
-        RuntimeError: the coder did not give the decisions back.
+        RuntimeError: the coder did not return the decisions.
     """
     order = np.asarray(merge_order(joint))
     expected = jax.device_get(merge_baseline(joint))
@@ -118,7 +118,7 @@ def _figure(title: str, one: Panel, merged: Merged, codecs: Sequence[CodecPoints
 
 
 def _factors(codec: CodecPoints, one: Panel, pixels: int) -> str:
-    """How many times each bound a codec spends, at those of its accuracies that the bound reaches and that cost."""
+    """The ratio of a codec's rate to each bound, at those of its accuracies where the bound is finite and positive."""
     words = []
     for name in DRAWN:
         if name not in one.bounds:

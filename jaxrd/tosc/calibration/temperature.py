@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxrd.tosc._checked import TEMPERATURE, a_matrix, checked, classes_of, some_labels
 
 _WIDEST = 1e6
-"""The temperature is searched from the median margin of the wrong decisions over this to that margin times this."""
+"""The temperature is searched between the median margin of the wrong decisions divided by this and times this."""
 
 _CHANGE = 1.5  # factor by which a few rows must move the temperature to give a warning
 FEW = 0.01  # share of the rows that count as a few

@@ -53,7 +53,7 @@ class Statistics:
         at: one dict per distortion asked for, by curve; None where the curve does not reach it.
         excess: the same: achievable curves less TMRD, resampled together.
         cross_fitted: TMRD and iE&C, with channels fitted on either half and measured on the other.
-        cross_fitted_at: their rates at the distortions asked for; inf where they do not reach it.
+        cross_fitted_at: their rates at the distortions asked for; inf where they do not reach them.
         oracle_lower: McDiarmid's bounds on oRD: no scheme does better, with any model.
         withdrawn: why a curve has no interval, by its name: too few samples for its classes, by what was measured.
         sampled_bias: of S&C's plug-in at each of its points, by its formula.

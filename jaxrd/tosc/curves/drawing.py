@@ -19,7 +19,7 @@ from jaxrd.target import rate_at
 STEEPEST = 300.0  # nats per unit: here a drawn curve has reached its least distortion, except for the last samples
 
 
-_SATURATED = 1e6  # here the exponentials of all posteriors without a near tie have; beyond, s D rounds at 1e-9
+_SATURATED = 1e6  # here the exponentials of all posteriors without a near tie saturate; beyond, s D rounds at 1e-9
 
 
 _PER_DECADE = 6  # points per decade up to there: label-measured distortion may dip below D_TM before it ends there

@@ -1,4 +1,4 @@
-"""The verbs in one application, and how their errors end."""
+"""One application for all verbs, and the exit code of each error."""
 
 import io
 import sys
@@ -53,8 +53,8 @@ def _root(
 
 
 def run(args: list[str] | None = None) -> int:
-    """Run a command line; returns the exit code, having told any error in one line on stderr."""
-    for stream in (sys.stdout, sys.stderr):  # names of files need not be text
+    """Run a command line and return its exit code; an error is printed as one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):  # file names need not be valid text
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:

@@ -1,4 +1,4 @@
-"""Compiled programs kept for the next run, a digest beside each: XLA may crash over one that is damaged."""
+"""A cache of compiled programs, with a digest of each: XLA may crash when it loads a damaged one."""
 
 import atexit
 import hashlib
@@ -14,11 +14,11 @@ from jaxrd.cli.common import errors
 
 _DIGEST = ".sha256"
 _NEVER = 1e9
-"""Seconds that no compilation takes."""
+"""Seconds, longer than any compilation takes."""
 
 
 def keep_compilations() -> None:
-    """Let JAX keep what it compiles in the user's cache folder: the next run on the same shapes starts in seconds."""
+    """Let JAX keep compiled programs in the user's cache folder: the next run on the same shapes starts in seconds."""
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     try:
@@ -37,7 +37,7 @@ def keep_compilations() -> None:
         if not folder.is_dir() or any(not _is_whole(entry) for entry in _entries(folder)):
             return
         shortest = _NEVER
-    # The disk may fill up, which JAX says at every program.
+    # If the disk fills up, JAX warns at every program.
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", shortest)
@@ -63,7 +63,7 @@ def _is_whole(entry: Path) -> bool:
 
 
 def _discard(folder: Path) -> None:
-    """Remove entries that are not what was recorded, or were left by a run that did not end: JAX never would."""
+    """Remove entries that do not match their digest, or have none (their run did not end): JAX removes no entry."""
     for entry in _entries(folder):
         if not _is_whole(entry):
             _beside(entry).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""`jaxrd codec`: images through a trained code into a stream, and back."""
+"""`jaxrd codec`: encode images with a trained code into a stream, and decode the stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jaxrd.neural.codec import Model
 
 app = typer.Typer(
-    help="Images through a trained code: a stream of counted bits, and the reproductions out of it.",
+    help="Encode images with a trained code into a stream of counted bits, and decode it into reproductions.",
     no_args_is_help=True,
 )
 
@@ -45,21 +45,21 @@ def encode_command(
     ],
     model: _ModelFile,
     seed: Annotated[
-        int | None, typer.Option(help="of the dither that both sides share, 0 if not given; travels in the stream")
+        int | None, typer.Option(help="of the dither that both sides share, 0 if not given; the stream holds it")
     ] = None,
-    out: Annotated[Path, typer.Option(help="the stream, X.jrc; what it took stands beside it in X.json")] = Path(
+    out: Annotated[Path, typer.Option(help="the stream, X.jrc; its bits and its error go to X.json")] = Path(
         "images.jrc"
     ),
 ) -> None:
-    """Images into a stream: one message each, range-coded by the frequencies of the model's training."""
+    """Encode images into a stream: one message per image, range-coded by its frequencies in the model's training."""
     refuse_unless_ends(out, ".jrc")
     if seed is not None and not 0 <= seed < 1 << 32:
         raise InputError(f"--seed must lie in [0, 2^32); got {seed}.")
 
     def compute(tick: Tick) -> Result:
-        found, sha256 = _sent(images, model, seed, tick)
-        files = [(out.name, found.stream)]
-        return Result(found.document, lambda _: files, lambda _: _report(found), sha256)
+        sent, sha256 = _sent(images, model, seed, tick)
+        files = [(out.name, sent.stream)]
+        return Result(sent.document, lambda _: files, lambda _: _report(sent), sha256)
 
     target = Target(out.parent, out.with_suffix(".json").name, [out.name], (images, model))
     run(compute, target, seed=seed or 0, float32=True, tolerance=0.0)
@@ -82,18 +82,18 @@ def _sent(file: Path, model: Path, seed: int | None, tick: Tick) -> tuple[Images
     sent, _ = unpack(trained, stream)
     if not np.array_equal(sent, messages):
         raise AssertionError("the stream does not decode to what was sent")
-    found = reproduce(trained, sent, seed=seed, progress=partial(tick, "decode"))
-    return Images(file.name, trained, pixels, messages, stream, found, seed), sha256
+    reproductions = reproduce(trained, sent, seed=seed, progress=partial(tick, "decode"))
+    return Images(file.name, trained, pixels, messages, stream, reproductions, seed), sha256
 
 
-def _report(found: Images) -> None:
-    code = found.model.code
-    model, letters = found.model.digest().hex(), f"{code.levels}^{code.dimensions} messages"
+def _report(images: Images) -> None:
+    code = images.model.code
+    model, letters = images.model.digest().hex(), f"{code.levels}^{code.dimensions} messages"
     for line in (
-        headed(found.name, f": {found.count} images by model {model}, one of {letters} each"),
-        f"payload {found.payload_bits:.4f} bits an image, and {found.header_bytes} bytes of header",
-        f"h log2 L {found.rate_bits:.4f}, entropy of the messages {found.entropy_bits:.4f} (plug-in)",
-        f"MSE {found.mse:.4f} a pixel; SHA-256 of the reproductions {found.sha256}",
+        headed(images.name, f": {images.count} images by model {model}, one of {letters} each"),
+        f"payload {images.payload_bits:.4f} bits an image, and {images.header_bytes} bytes of header",
+        f"h log2 L {images.rate_bits:.4f}, entropy of the messages {images.entropy_bits:.4f} (plug-in)",
+        f"MSE {images.mse:.4f} a pixel; SHA-256 of the reproductions {images.sha256}",
     ):
         print_line(line)
 
@@ -104,10 +104,10 @@ def decode_command(
     model: _ModelFile,
     out: Annotated[Path, typer.Option(help="the images, uint8, shape (count, 28, 28)")] = Path("images.npy"),
 ) -> None:
-    """The images of a stream; one that is damaged, or of another model, is refused.
+    """Decode the images of a stream; a stream that is damaged, or of another model, is refused.
 
-    The messages are those that were sent, bit for bit, on every machine. The images are so on the encoder's machine;
-    on another, float32 sums may differ in their last bit and a pixel by one of 255.
+    The decoded messages equal those sent, bit for bit, on every machine. The images are equal on the encoder's machine;
+    on another machine float32 sums may differ in their last bit, and a pixel by one of 255.
     """
     set_precision(True)
 

@@ -46,12 +46,12 @@ def headed(head: str, text: str) -> Text:
 
 
 def print_line(line: str | Text, *, style: str | None = None) -> None:
-    """Print one line as it is: neither wrapped nor coloured by what its words look like."""
+    """Print one line unchanged: without wrapping and without automatic highlighting."""
     console.print(line, style=style, soft_wrap=True, highlight=False)
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    """Print what a reader should know of the input, a line each."""
+    """Print notes about the input, one line each."""
     for note in notes:
         print_line(f"note: {note}", style="dim")
 
@@ -59,20 +59,20 @@ def print_notes(notes: Iterable[str]) -> None:
 def write(
     folder: Path, files: Iterable[tuple[str, bytes]], document: tuple[str, Mapping[str, object]] | None = None
 ) -> list[Path]:
-    """Save the results; from then on Ctrl-C only cuts the report short: it may no longer say that nothing was written.
+    """Save the results; after that Ctrl-C only ends the report, and no longer says that nothing was written.
 
     Raises:
         InputError, OSError: as `save_all`.
     """
     from jaxrd.io.save import save_all, undisturbed
 
-    by_hand = signal.getsignal(signal.SIGINT) is interrupts.leave  # elsewhere it is not ours to change
+    by_hand = signal.getsignal(signal.SIGINT) is interrupts.leave  # another handler is not ours to change
     with undisturbed(interrupts.leave_results if by_hand else None):
         return save_all(folder, files, document)
 
 
 def set_precision(float32: bool) -> str:
-    """Choose float64 (the command line is an application: here it may) or float32; returns the dtype's name."""
+    """Choose float64 or float32 for all of JAX, as an application may; returns the dtype's name."""
     jax.config.update("jax_enable_x64", not float32)
     return "float32" if float32 else "float64"
 
@@ -92,7 +92,7 @@ class Clock:
 
 @contextmanager
 def timed() -> Iterator[Clock]:
-    """A clock that hears JAX report its compilations."""
+    """A clock that adds up the compile times that JAX reports."""
     clock = Clock()
 
     def hear(event: str, duration_secs: float, **_: str | int) -> None:

@@ -17,35 +17,35 @@ from jaxrd.tosc import Limits, Statistics
 from jaxrd.tosc.confidence.intervals import Interval
 
 
-def confidence_figure(found: Statistics, limits: Limits, draw_curves: Callable[[Axes], object]) -> Figure:
-    """The curves with bands and bounds; what the model believes has a panel of its own, over its own distortion.
+def confidence_figure(statistics: Statistics, limits: Limits, draw_curves: Callable[[Axes], object]) -> Figure:
+    """The curves with bands and bounds; a second panel shows TMRD over the distortion that the model believes.
 
     Args:
-        found: the statistics.
-        limits: what they are about.
-        draw_curves: draws the curves on an axes; after the bands, whose legend names them too.
+        statistics: the intervals and bounds.
+        limits: the curves they belong to.
+        draw_curves: draws the curves on an axes; called after the bands, so that its legend names them too.
     """
-    percent, aware = f"{100 * found.confidence:g} %", limits.curves.get("TMRD")
+    percent, aware = f"{100 * statistics.confidence:g} %", limits.curves.get("TMRD")
     if aware is None:
         figure, ax = plots.new_figure(height=6.0)
-        _bound(ax, found.oracle_lower.rate, plots.STYLE["oRD"][0], f"any scheme, at least ({percent}, McDiarmid)")
+        _bound(ax, statistics.oracle_lower.rate, plots.STYLE["oRD"][0], f"any scheme, at least ({percent}, McDiarmid)")
         draw_curves(ax)
         return figure
     figure = Figure(figsize=(12.4, 6.0), layout="constrained")
     ax, beside = figure.subplots(1, 2, width_ratios=(3, 2))
     colour = plots.STYLE["TMRD"][0]
     top = 1.02 * max(float(np.nanmax(c.rate)) for c in limits.curves.values()) / NATS_PER_BIT
-    _band(ax, aware.distortion, band_columns(found, "TMRD"), top, percent)
-    _bound(ax, found.oracle_lower.rate, plots.STYLE["oRD"][0], f"any scheme, at least ({percent}, McDiarmid)")
-    if found.upper is not None:
-        _bound(ax, found.upper.at, colour, f"TMRD's channels, at most ({percent}, Hoeffding)", top)
+    _band(ax, aware.distortion, band_columns(statistics, "TMRD"), top, percent)
+    _bound(ax, statistics.oracle_lower.rate, plots.STYLE["oRD"][0], f"any scheme, at least ({percent}, McDiarmid)")
+    if statistics.upper is not None:
+        _bound(ax, statistics.upper.at, colour, f"TMRD's channels, at most ({percent}, Hoeffding)", top)
     draw_curves(ax)
 
     believed = np.asarray(aware.model_distortion)
-    _band(beside, believed, band_columns(found, "TMRD_model"), top, percent)
-    if found.lower is not None and found.upper_model is not None:
-        _bound(beside, found.lower.rate, colour, f"at least ({percent}, McDiarmid)", dashed=True)
-        _bound(beside, found.upper_model.at, colour, f"at most ({percent}, Hoeffding)", top)
+    _band(beside, believed, band_columns(statistics, "TMRD_model"), top, percent)
+    if statistics.lower is not None and statistics.upper_model is not None:
+        _bound(beside, statistics.lower.rate, colour, f"at least ({percent}, McDiarmid)", dashed=True)
+        _bound(beside, statistics.upper_model.at, colour, f"at most ({percent}, Hoeffding)", top)
     beside.plot(believed, aware.rate / NATS_PER_BIT, color=colour, marker="o", markersize=4, label="TMRD as believed")
     beside.set_xlabel("distortion that the model believes")
     beside.set_xlim(0, min(1.0, 1.02 * float(np.nanmax(believed))))
@@ -65,16 +65,16 @@ def _band(ax: Axes, distortion: np.ndarray, columns: dict[str, np.ndarray], top:
 def _bound(
     ax: Axes, rate: Callable[[float], float], colour: str, label: str, top: float = np.inf, *, dashed: bool = False
 ) -> None:
-    """One bound on [0, 1], left out above the top."""
+    """Draw one bound on [0, 1]; values above `top` are left out."""
     grid = np.linspace(0, 1, 201)
     bits = np.array([rate(float(d)) for d in grid]) / NATS_PER_BIT
     line = (0, (4, 2)) if dashed else "-"
     ax.plot(grid, np.where(bits <= top, bits, np.nan), color=colour, linewidth=0.8, linestyle=line, label=label)
 
 
-def report(found: Statistics, limits: Limits) -> None:
+def report(statistics: Statistics, limits: Limits) -> None:
     """The intervals at the distortions asked for, in words and bits."""
-    distortions, percent = [float(row["distortion"] or 0) for row in limits.at], f"{100 * found.confidence:g} %"
+    distortions, percent = [float(row["distortion"] or 0) for row in limits.at], f"{100 * statistics.confidence:g} %"
     table = Table(title=f"{percent} intervals, bits per sample")
     table.add_column("curve")
     table.add_column("by")
@@ -82,7 +82,7 @@ def report(found: Statistics, limits: Limits) -> None:
         table.add_column(f"D = {d:.4g}", justify="right", no_wrap=True)
 
     def rows(name: str, shown: str) -> None:
-        at = [row.get(name) for row in found.at]
+        at = [row.get(name) for row in statistics.at]
         by = "inversion" if name == "oRD" else "bootstrap"
         table.add_row(shown, by, *("-" if u is None else _pair(u.bootstrap) for u in at))
         if any(u is not None and np.isfinite(u.clt.lower) for u in at):
@@ -92,31 +92,32 @@ def report(found: Statistics, limits: Limits) -> None:
         if name in limits.curves:
             rows(name, name)
             if name == "oRD":
-                table.add_row("", "McDiarmid", *(f">= {_bits(found.oracle_lower.rate(d))}" for d in distortions))
-            if name == "TMRD" and found.upper is not None:
-                table.add_row("", "Hoeffding", *(f"<= {_bits(found.upper.at(d))}" for d in distortions))
-        if name in found.cross_fitted:
-            table.add_row("", "cross-fitted", *(_bits(at[name]) for at in found.cross_fitted_at))
-        if name == "TMRD" and found.lower is not None and found.upper_model is not None:
+                table.add_row("", "McDiarmid", *(f">= {_bits(statistics.oracle_lower.rate(d))}" for d in distortions))
+            if name == "TMRD" and statistics.upper is not None:
+                table.add_row("", "Hoeffding", *(f"<= {_bits(statistics.upper.at(d))}" for d in distortions))
+        if name in statistics.cross_fitted:
+            table.add_row("", "cross-fitted", *(_bits(at[name]) for at in statistics.cross_fitted_at))
+        if name == "TMRD" and statistics.lower is not None and statistics.upper_model is not None:
             rows("TMRD_model", "  believed")
-            table.add_row("", "McDiarmid", *(f">= {_bits(found.lower.rate(d))}" for d in distortions))
-            table.add_row("", "Hoeffding", *(f"<= {_bits(found.upper_model.at(d))}" for d in distortions))
+            table.add_row("", "McDiarmid", *(f">= {_bits(statistics.lower.rate(d))}" for d in distortions))
+            table.add_row("", "Hoeffding", *(f"<= {_bits(statistics.upper_model.at(d))}" for d in distortions))
     console.print(table)
-    for line in _sentences(found, distortions, percent):
+    for line in _sentences(statistics, distortions, percent):
         print_line(line)
 
 
-def _sentences(found: Statistics, distortions: list[float], percent: str) -> Iterator[str]:
-    """Whether TMRD lies below every achievable curve beyond the noise of a common sample, and what kappa leaves."""
-    for d, excess in zip(distortions, found.excess, strict=True):
+def _sentences(statistics: Statistics, distortions: list[float], percent: str) -> Iterator[str]:
+    """Whether TMRD lies below every achievable curve by more than the noise of a common sample; and the sandwich."""
+    for d, excess in zip(distortions, statistics.excess, strict=True):
         if excess:
             pairs = ", ".join(f"{name} {_pair(more.bootstrap)}" for name, more in excess.items())
             below = all(more.bootstrap.lower > 0 for more in excess.values())
             words = "lies below every achievable curve" if below else "is not below every achievable curve beyond noise"
             yield f"at D = {d:.4g} TMRD {words}; they cost more by ({percent}): {pairs}"
-    if found.kappa is not None and found.sandwich:
-        yield f"if the posterior is off by kappa = {found.kappa:.3g}, the limit of any scheme that sees it alone lies"
-        for d, (lower, upper, rigorous) in zip(distortions, found.sandwich, strict=True):
+    if statistics.kappa is not None and statistics.sandwich:
+        kappa = statistics.kappa
+        yield f"if the posterior is off by kappa = {kappa:.3g}, the limit of any scheme that sees it alone lies"
+        for d, (lower, upper, rigorous) in zip(distortions, statistics.sandwich, strict=True):
             ends = _pair(Interval(lower, upper))
             yield f"  at D = {d:.4g} in {ends} bits, plug-in; with {percent} confidence above {_bits(rigorous)}"
 

@@ -1,4 +1,4 @@
-"""`jaxrd decode`: the decisions out of a stream, and nothing but the stream."""
+"""`jaxrd decode`: read the decisions from a stream; nothing else is needed."""
 
 from __future__ import annotations
 

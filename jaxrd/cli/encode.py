@@ -1,4 +1,4 @@
-"""`jaxrd encode`: a classifier's outputs in, a stream of decisions out, in bits that were counted."""
+"""`jaxrd encode`: code a classifier's decisions into a stream, and count its bits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jaxrd.solution import Status
 
 CURVES = ("TMRD", "S&C")
-POINTS = 32  # slopes among which the one for an accuracy is looked for, as in jaxrd limits
+POINTS = 32  # points of the curve on which the slope for an accuracy is searched, as in jaxrd limits
 
 _CurveName = Annotated[str, typer.Option(help="the scheme: TMRD, or 'S&C' (quoted: & means something to shells)")]
 Slope = Annotated[float | None, typer.Option(help="of TMRD, nats per unit of distortion: one of limits.json's, or any")]
@@ -45,11 +45,11 @@ Temperature = Annotated[
     ),
 ]
 Block = Annotated[int, typer.Option(help="n, samples coded together: fewer bits, exponentially more work")]
-Seed = Annotated[int, typer.Option(help="of the randomness that both sides share; travels in the stream")]
+Seed = Annotated[int, typer.Option(help="of the randomness that both sides share; the stream holds it")]
 _MostCandidates = Annotated[
-    float, typer.Option(help="refuse if the search is expected to look at more; a billion take a minute or so")
+    float, typer.Option(help="refuse if the search is expected to examine more; a billion take about a minute")
 ]
-Out = Annotated[Path, typer.Option(help="the stream, X.jrd; what it took stands beside it in X.json")]
+Out = Annotated[Path, typer.Option(help="the stream, X.jrd; its bits and candidates go to X.json")]
 
 
 class _Scheme(NamedTuple):
@@ -98,7 +98,7 @@ def encode_command(
 
 
 def _check_curve(scheme: _Scheme) -> None:
-    """Refuse what does not go with the curve, before any work.
+    """Refuse options that the curve does not take, before any work.
 
     Raises:
         InputError: quotes the value.
@@ -161,15 +161,15 @@ def _slope_for(accuracy: float, log_v: jax.Array, labels: np.ndarray) -> float:
     from jaxrd.tosc.curves import model_aware
 
     prior = jnp.asarray(np.bincount(labels, minlength=log_v.shape[1]) / len(labels))
-    found = model_aware.draw(log_v, jnp.asarray(labels), prior, POINTS)
-    place = found.smallest(1 - accuracy)
+    bound = model_aware.draw(log_v, jnp.asarray(labels), prior, POINTS)
+    place = bound.smallest(1 - accuracy)
     if np.isinf(place.rate):
         raise InputError(
-            f"TMRD does not reach --accuracy {accuracy:g}: {1 - found.curve.distortion.min():.4g} at best."
+            f"TMRD does not reach --accuracy {accuracy:g}: {1 - bound.curve.distortion.min():.4g} at best."
         )
     if place.rate <= 0:
         raise InputError(
-            f"--accuracy {accuracy:g} needs no bits: always guessing one class has {1 - found.curve.distortion[0]:.4g}."
+            f"--accuracy {accuracy:g} needs no bits: always guessing one class has {1 - bound.curve.distortion[0]:.4g}."
         )
     return place.parameter
 
@@ -194,7 +194,7 @@ def _failure(sent: Sent) -> str | None:
 
 def _report(sent: Sent) -> None:
     how = f"slope {sent.slope:g}" if sent.slope is not None else "a sample of the posterior"
-    found = sent.encoded
+    encoded = sent.encoded
     lines = [
         headed(
             sent.name,
@@ -204,7 +204,7 @@ def _report(sent: Sent) -> None:
         f"payload {sent.payload_bits:.4f} bits a sample, and {sent.header_bytes} bytes of header",
         f"I(X;Y) {sent.information_bits:.4f}, bound {sent.bound_bits:.4f}, "
         f"sending the sample itself {sent.sample_bits:.4f}",
-        f"{found.simulation.candidates:.3g} candidates ({found.expected_candidates:.3g} expected); "
+        f"{encoded.simulation.candidates:.3g} candidates ({encoded.expected_candidates:.3g} expected); "
         f"accuracy {1 - sent.distortion:.2%} ({1 - sent.distortion_expected:.2%} expected)",
     ]
     for line in lines:

@@ -1,16 +1,16 @@
-"""What Ctrl-C does to the command line: one line and exit code 130, at whatever moment."""
+"""Ctrl-C ends the command line at any moment, with one line on stderr and exit code 130."""
 
 import os
 import signal
 
 
 def leave(*_: object) -> None:
-    """Before results are written: go at once, for a KeyboardInterrupt inside XLA's callbacks can crash."""
+    """Exit at once, before results are written: a KeyboardInterrupt inside XLA's callbacks can crash."""
     _leave(b"nothing was written")
 
 
 def leave_results(*_: object) -> None:
-    """After they are."""
+    """Exit at once, after results are written."""
     _leave(b"the results were written before")
 
 
@@ -21,6 +21,6 @@ def _leave(words: bytes) -> None:
 
 
 def install() -> None:
-    """Handle Ctrl-C, unless a parent has it ignored."""
+    """Handle Ctrl-C, unless the parent process set it to be ignored."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave)

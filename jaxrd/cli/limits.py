@@ -1,4 +1,4 @@
-"""`jaxrd limits`: a classifier's outputs in, its rate-accuracy limits out."""
+"""`jaxrd limits`: the rate-accuracy limits of a classifier, from its outputs."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ Example = Annotated[str | None, typer.Option(help="embedded outputs: mnist-noisy
 At = Annotated[list[float] | None, typer.Option(help="task distortion to solve for; repeatable")]
 Accuracies = Annotated[list[float] | None, typer.Option(help="accuracy to solve for; repeatable")]
 Temperature = Annotated[
-    float | None, typer.Option(help="fix it (1: as is) and use every sample; else half the samples fit it")
+    float | None, typer.Option(help="fixes it (1: as is) and uses every sample; without it half the samples fit it")
 ]
 Slopes = Annotated[int, typer.Option(help="points per curve")]
 _Pixels = Annotated[int | None, typer.Option(help="pixels per sample: adds bits per pixel")]
 _Confidence = Annotated[
     float | None,
-    typer.Option(help="say .95: adds intervals, rigorous bounds, cross-fitted curves and a sandwich of TMRD"),
+    typer.Option(help="such as .95: adds intervals, rigorous bounds, cross-fitted curves and a sandwich of TMRD"),
 ]
 _Kappa = Annotated[
     float | None,
-    typer.Option(help="for the sandwich: E max_y |P(y|v) - v_y|, how far the posterior is off; else estimated"),
+    typer.Option(help="for the sandwich: E max_y |P(y|v) - v_y|, the error of the posterior; estimated if not given"),
 ]
 Seed = Annotated[
     int | None, typer.Option(help="of the split that fits the temperature, and of the resampling; 0 if not given")
@@ -92,18 +92,18 @@ def limits_command(
     no_plot: _NoPlot = False,
     float32: Float32 = False,
 ) -> None:
-    """How few bits per sample any scheme could spend for a given accuracy, given this classifier."""
+    """The fewest bits per sample that any scheme needs for a given accuracy, with this classifier."""
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle)
     asked = _Asked(example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed)
     _check(file, reading, asked)
     name, path = _named(file, example)
 
     def compute(tick: Tick) -> Result:
-        found, sha256 = _analysed(name, path, reading, asked, tick)
-        failed = ", ".join(found.failed)
+        analysed, sha256 = _analysed(name, path, reading, asked, tick)
+        failed = ", ".join(analysed.failed)
         return Result(
-            found.document, lambda meta: _files(found, meta, no_plot), lambda meta: _report(found, meta), sha256,
-            f"not converged at some slopes, see status: {failed}" if failed else None,
+            analysed.document, lambda meta: _files(analysed, meta, no_plot), lambda meta: _report(analysed, meta),
+            sha256, f"not converged at some slopes, see status: {failed}" if failed else None,
         )  # fmt: skip
 
     target = Target(out, "limits.json", _names(pixels, no_plot), (path, labels))
@@ -111,7 +111,7 @@ def limits_command(
 
 
 def _check(file: Path | None, reading: Reading, asked: _Asked) -> None:
-    """Refuse options that cannot be, before any work.
+    """Refuse impossible options before any work.
 
     Raises:
         InputError: quotes the value.
@@ -145,7 +145,7 @@ def _check_confidence(confidence: float | None, kappa: float | None) -> None:
 
 
 def _named(file: Path | None, example: str | None) -> tuple[str, Path]:
-    """The name of the outputs, and where they lie."""
+    """The name of the outputs, and their path."""
     from jaxrd import datasets
 
     if file is not None:
@@ -158,21 +158,21 @@ def _named(file: Path | None, example: str | None) -> tuple[str, Path]:
 
 def _analysed(name: str, path: Path, reading: Reading, asked: _Asked, tick: Tick) -> tuple[Analysed, str]:
     """The limits of the outputs that a file holds, and the SHA-256 of the file."""
+    from jaxrd import tosc
     from jaxrd.documents.limits import Analysed
-    from jaxrd.tosc import limits, statistics
 
     outputs, sha256 = reading.read(path)
     if asked.seed is not None and outputs.logits is None and asked.confidence is None:
         raise InputError(f"--seed {asked.seed} has no effect: hard decisions without --confidence use nothing random.")
     seed = asked.seed or 0
     targets = [*asked.at, *(1 - a for a in asked.accuracy)]
-    found = limits(
+    limits = tosc.limits(
         outputs, at=targets or None, temperature=asked.temperature, slopes=asked.slopes, seed=seed, progress=tick
     )
     stats = None
     if asked.confidence is not None:
-        stats = statistics(found, confidence=asked.confidence, kappa=asked.kappa, seed=seed, progress=tick)
-    return Analysed(name, found, stats, outputs.notes, asked.pixels, seed, asked.kappa is not None), sha256
+        stats = tosc.statistics(limits, confidence=asked.confidence, kappa=asked.kappa, seed=seed, progress=tick)
+    return Analysed(name, limits, stats, outputs.notes, asked.pixels, seed, asked.kappa is not None), sha256
 
 
 def _names(pixels: int | None, no_plot: bool) -> Iterator[str]:
@@ -186,25 +186,25 @@ def _names(pixels: int | None, no_plot: bool) -> Iterator[str]:
         yield from RESULTS.values()
 
 
-def _files(found: Analysed, meta: Meta, no_plot: bool) -> Iterator[tuple[str, bytes]]:
+def _files(analysed: Analysed, meta: Meta, no_plot: bool) -> Iterator[tuple[str, bytes]]:
     from jaxrd.io import csv_rows
 
-    yield "limits.csv", csv_rows(found.tables)
+    yield "limits.csv", csv_rows(analysed.tables)
     if not no_plot:
-        yield "limits.png", _figure(found)
-    yield from found.compressai_files(meta)
+        yield "limits.png", _figure(analysed)
+    yield from analysed.compressai_files(meta)
 
 
 def _figure(analysed: Analysed) -> bytes:
     from jaxrd import plots
     from jaxrd.tosc import CURVES
 
-    found, stats = analysed.found, analysed.stats
+    limits, stats = analysed.limits, analysed.stats
 
     def draw(ax: Axes) -> None:
         plots.limits_axes(
-            ax, found.curves, task_model_distortion=found.summary["task_model_distortion"],
-            zero_rate_distortion=found.summary["zero_rate_distortion"], meanings=CURVES,
+            ax, limits.curves, task_model_distortion=limits.summary["task_model_distortion"],
+            zero_rate_distortion=limits.summary["zero_rate_distortion"], meanings=CURVES,
         )  # fmt: skip
         ax.set_title(f"{plots.literal(analysed.name)}: bits needed for a given accuracy", fontsize=11)
 
@@ -214,51 +214,51 @@ def _figure(analysed: Analysed) -> bytes:
     else:
         from jaxrd.cli.confidence_report import confidence_figure
 
-        figure = confidence_figure(stats, found, draw)
+        figure = confidence_figure(stats, limits, draw)
     return plots.png(figure)
 
 
-def _report(found: Analysed, meta: Meta) -> None:
-    s, curves = found.found.summary, found.found.curves
+def _report(analysed: Analysed, meta: Meta) -> None:
+    s, curves = analysed.limits.summary, analysed.limits.curves
     print_line(
         headed(
-            found.name,
+            analysed.name,
             f": {s['samples']} samples"
             + (f" (of {s['samples_total']})" if s["samples"] != s["samples_total"] else "")
             + f", {s['classes']} classes, accuracy {1 - s['task_model_distortion']:.2%}"
             + (f", temperature {s['temperature']:.4g}" if s["temperature"] is not None else ""),
         )
     )
-    console.print("; ".join(found.notes), style="dim", highlight=False)
-    _print_rates(found)
-    for warning in found.warnings:
+    console.print("; ".join(analysed.notes), style="dim", highlight=False)
+    _print_rates(analysed)
+    for warning in analysed.warnings:
         print_line(f"note: {warning}")
     gaps = [np.nanmax(c.gap) for c in curves.values() if np.isfinite(c.gap).any()]
     seconds = meta["seconds"]
     print_line(
         f"largest certified gap {max(gaps):.1e} nat; compile {seconds['compile']:.1f} s, solve {seconds['solve']:.1f} s"
     )
-    if found.stats is not None:
+    if analysed.stats is not None:
         from jaxrd.cli.confidence_report import report
 
-        report(found.stats, found.found)
+        report(analysed.stats, analysed.limits)
 
 
-def _print_rates(found: Analysed) -> None:
+def _print_rates(analysed: Analysed) -> None:
     """The rates at the distortions asked for, and what the words among them mean."""
     from jaxrd.tosc import CURVES
 
     table = Table(title="bits per sample")
     table.add_column("curve")
     table.add_column("meaning")
-    for row in found.rows:
+    for row in analysed.rows:
         table.add_column(f"{1 - row['distortion']:.4g} acc.\nD = {row['distortion']:.4g}", justify="right")
     for key, meaning in CURVES.items():
-        table.add_row(key, meaning, *(_cell(row[key]) for row in found.rows))
+        table.add_row(key, meaning, *(_cell(row[key]) for row in analysed.rows))
         if key == "TMRD":
-            table.add_row("", "as model believes", *(_cell(row["TMRD_model"]) for row in found.rows), style="dim")
+            table.add_row("", "as model believes", *(_cell(row["TMRD_model"]) for row in analysed.rows), style="dim")
     console.print(table)
-    shown = {_cell(row[key]) for row in found.rows for key in (*CURVES, "TMRD_model")}
+    shown = {_cell(row[key]) for row in analysed.rows for key in (*CURVES, "TMRD_model")}
     if "beyond" in shown:
         console.print("'beyond': the curve does not reach that accuracy", style="dim")
     if "-" in shown:

@@ -1,4 +1,4 @@
-"""How a FILE of a classifier's outputs is read: the options that several verbs share."""
+"""The options that say how a FILE of a classifier's outputs is read; several verbs share them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OutputsFile = Annotated[
     ),
 ]
 Labels = Annotated[Path | None, typer.Option(help="file of labels, where FILE has none")]
-# Where names and rows of the file leave a doubt:
+# For files whose names and rows are ambiguous:
 Scores = Annotated[
     str | None,
     typer.Option(
@@ -36,7 +36,7 @@ Probabilities = Annotated[
 FirstLabel = Annotated[int | None, typer.Option(help="the number of the first class in the labels, 0 or 1", min=0)]
 UnsafePickle = Annotated[
     bool,
-    typer.Option("--unsafe-pickle", help="read pickles too: they can run any code, so only from where you trust"),
+    typer.Option("--unsafe-pickle", help="read pickles too: they can run any code, so only from a source you trust"),
 ]
 
 

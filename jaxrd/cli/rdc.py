@@ -1,4 +1,4 @@
-"""`jaxrd rdc`: a source, its distortion and its label in, the rate-distortion-classification function out."""
+"""`jaxrd rdc`: the rate-distortion-classification function of a source with a distortion and a label."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from jaxrd.rdc import Point, Universal
 
 _EXAMPLE = "rdc_mnist.npz"
-_CURVE = 24  # points of R(D) from which the largest distortion worth a figure is read
-_UNEVEN = 100.0  # the largest distortion in ordinary ones, from which it is read
+_CURVE = 24  # points of R(D) that give the largest distortion of the grid
+_UNEVEN = 100.0  # where the largest distortion is this many times an ordinary one
 GRID = {"lifted": 12, "fixed": 12, "literal": 6, "time-shared": 6}
 
 
@@ -31,11 +31,11 @@ class _Solver(NamedTuple):
     """How points are solved for in one of the semantics."""
 
     solve: Callable[..., Point]
-    """A function of the problem, of the next, and of a pair of targets."""
+    """A function of the problem, of `label`, and of a pair of targets."""
     label: np.ndarray
-    """What it takes for the label."""
+    """What `solve` takes for the label."""
     ends: tuple[Pair, Pair]
-    """From where to where the targets of distortion and of classification matter."""
+    """The least and the largest useful target: of distortion, and of classification."""
 
 
 def rdc_command(
@@ -58,10 +58,10 @@ def rdc_command(
     pairs = [_pair("--universal", text) for text in universal.split(";")] if universal is not None else []
 
     def compute(tick: Tick) -> Result:
-        found = _classified(file, semantics, seed or 0, asked, pairs, count, tick)
+        classified = _classified(file, semantics, seed or 0, asked, pairs, count, tick)
         return Result(
-            found.document, lambda _: _files(found, no_plot), lambda _: _report(found), found.given.sha256,
-            _failure(found),
+            classified.document, lambda _: _files(classified, no_plot), lambda _: _report(classified),
+            classified.given.sha256, _failure(classified),
         )  # fmt: skip
 
     names = ["rdc.csv", *([] if no_plot else ["rdc.png"])]
@@ -69,7 +69,7 @@ def rdc_command(
 
 
 def _check(surface: int | None, semantics: str, seed: int | None, *, nothing_else: bool) -> None:
-    """Refuse options that cannot be, before any work.
+    """Refuse impossible options before any work.
 
     Raises:
         InputError: quotes the value.
@@ -99,7 +99,7 @@ def _pair(option: str, text: str) -> Pair:
 def _classified(
     file: Path | None, semantics: str, seed: int, asked: list[Pair], pairs: list[Pair], count: int, tick: Tick
 ) -> Classified:
-    """The points asked for and a grid of them, of the source that a file holds."""
+    """The points asked for, and a grid of points, of the source that a file holds."""
     from jaxrd.datasets import embedded_path
     from jaxrd.documents.rdc import Classified
     from jaxrd.io.labelled import read_labelled
@@ -123,7 +123,7 @@ def _classified(
 
 
 def _shown(problem: Problem, far: float) -> float:
-    """The largest distortion of the grid: one letter far away, or a number for "never", must not take all of it."""
+    """The largest distortion of the grid: one distant letter, or a number for "never", must not fill the whole grid."""
     from jaxrd.cli.sampling import sample, shown
 
     d = np.asarray(problem.distortion)[np.asarray(problem.source) > 0]
@@ -172,49 +172,54 @@ def _universal(problem: Problem, semantics: str, solver: _Solver, pairs: list[Pa
     return together(problem, solver.label, *np.array(pairs).T)
 
 
-def _files(found: Classified, no_plot: bool) -> Iterator[tuple[str, bytes]]:
+def _files(classified: Classified, no_plot: bool) -> Iterator[tuple[str, bytes]]:
     from jaxrd import plots
     from jaxrd.io import csv_rows
 
-    yield "rdc.csv", csv_rows(found.tables)
-    if (s := found.surface) is not None and not no_plot:
+    yield "rdc.csv", csv_rows(classified.tables)
+    if (s := classified.surface) is not None and not no_plot:
         figure, ax = plots.new_figure(7.6, 5.4)
-        asked = [pair for pair, _ in found.at]
+        asked = [pair for pair, _ in classified.at]
         plots.surface_axes(ax, s.distortion, s.classification, s.rate, s.status, asked=asked)
-        ax.set_title(f"{plots.literal(found.name)}\nR(D, C), {s.semantics}: {found.meaning}", fontsize=10)
+        ax.set_title(f"{plots.literal(classified.name)}\nR(D, C), {s.semantics}: {classified.meaning}", fontsize=10)
         yield "rdc.png", plots.png(figure)
 
 
-def _failure(found: Classified) -> str | None:
+def _failure(classified: Classified) -> str | None:
     from jaxrd.documents.rdc import CERTIFIED
 
-    if not (loose := found.failed):
+    if not (loose := classified.failed):
         return None
     widest = max(row["rate_nats"] - row["lower_nats"] for row in loose)
-    what = "not certified" if found.semantics in CERTIFIED else "no code found"
+    what = "not certified" if classified.semantics in CERTIFIED else "no code found"
     return f"{what} at {len(loose)} points, widest {widest:.2g} nat; see status"
 
 
-def _report(found: Classified) -> None:
+def _report(classified: Classified) -> None:
     from jaxrd.information import NATS_PER_BIT
 
-    given = found.given
+    given = classified.given
     n, m = given.problem.distortion.shape
-    print_line(headed(found.name, f": {n} x {m}, {given.labels.shape[1]} classes, {found.semantics}: {found.meaning}"))
+    print_line(
+        headed(
+            classified.name,
+            f": {n} x {m}, {given.labels.shape[1]} classes, {classified.semantics}: {classified.meaning}",
+        )
+    )
     print_notes(given.notes)
-    if found.rows:
+    if classified.rows:
         table = Table()
         for head in ("D", "C in nats", "rate in bits", "at least", "status"):
             table.add_column(head, justify="right")
-        for r in found.rows:
+        for r in classified.rows:
             bits = [
                 "infeasible" if np.isinf(r[k]) else f"{r[k] / NATS_PER_BIT:.6f}" for k in ("rate_nats", "lower_nats")
             ]
             table.add_row(f"{r['distortion']:.6g}", f"{r['classification_nats']:.6g}", *bits, r["status"])
         console.print(table)
-    if found.universal is not None:
-        print_line(f"one encoder for all pairs: {_together(found.universal)}")
-    if (s := found.surface) is not None:
+    if classified.universal is not None:
+        print_line(f"one encoder for all pairs: {_together(classified.universal)}")
+    if (s := classified.surface) is not None:
         gaps = s.gap[np.isfinite(s.gap)]
         rows, columns = s.rate.shape
         console.print(f"surface {rows} x {columns}: widest bounds {gaps.max(initial=0):.1e} nat", highlight=False)

@@ -1,4 +1,4 @@
-"""`jaxrd reproduce`: a figure of the papers recomputed, its numbers and claims beside it."""
+"""`jaxrd reproduce`: recompute a figure of the papers, with its numbers and claims."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class _Figures(TyperGroup):
-    """Commands that are figures: an unknown one is told which there are."""
+    """The commands are figures: the error for an unknown one lists them."""
 
-    # Any: the class of the context is not public; it was click's, and is now a copy of it inside typer.
+    # Any: the class of the context is not public: once click's, now a copy inside typer.
     def resolve_command(self, ctx: Any, args: list[str]):
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             raise InputError(f"no figure {args[0]!r}; there are: {', '.join(self.list_commands(ctx))}.")
@@ -66,25 +66,27 @@ def _reproduce(
     """
 
     def computed(tick: Tick) -> Result:
-        found = compute(tick)
-        failed = ", ".join(found.failed)
+        reproduction = compute(tick)
+        failed = ", ".join(reproduction.failed)
         failure = f"not converged at some points, see status: {failed}" if failed else None
-        return Result(found.document, lambda _: found.beside(), lambda _: _report(found), sha256, failure)
+        return Result(
+            reproduction.document, lambda _: reproduction.beside(), lambda _: _report(reproduction), sha256, failure
+        )
 
     target = Target(out, f"{name}.json", [f"{name}.{kind}" for kind in ("csv", "png", "pdf")], reads)
     run(computed, target, seed=seed, float32=float32)
 
 
-def _report(found: Reproduction) -> None:
+def _report(reproduction: Reproduction) -> None:
     """The paper's claims, each with what was found."""
-    for claim in found.claims:
+    for claim in reproduction.claims:
         print_line(headed("paper", f"  {claim.paper}"))
         print_line(headed("found", f"  {claim.found}"))
-    print_notes(found.notes)
+    print_notes(reproduction.notes)
 
 
 def _mnist(data: Path | None) -> tuple[Split, Split]:
-    """MNIST (train, test), or one line that says what is missing."""
+    """MNIST (train, test); the error for missing files is one line that says what is missing."""
     import os
 
     from jaxrd import datasets
@@ -107,7 +109,7 @@ def identifiability_command(
     data: Data = None,
     quick: Annotated[bool, typer.Option("--quick", help="fewer images and points: minutes become seconds")] = False,
 ) -> None:
-    """Corrupted MNIST: what is known of H(Y|X), and which bounds move ([A], appendix)."""
+    """Corrupted MNIST: what is known of H(Y|X), and which bounds change ([A], appendix)."""
     import hashlib
 
     train, test = _mnist(data)
@@ -124,9 +126,8 @@ def identifiability_command(
         compute = partial(identifiability, accuracies=(0.7,), corruptions=few, slopes=4)
     sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
     _reproduce(
-        "identifiability", lambda tick: compute(train, test, progress=tick), out, reads=_idx(data),
-        sha256=sha256,
-    )  # fmt: skip
+        "identifiability", lambda tick: compute(train, test, progress=tick), out, reads=_idx(data), sha256=sha256
+    )
 
 
 @app.command("tosc-fig1")
@@ -162,7 +163,7 @@ _Classifiers = Annotated[Path | None, typer.Option(help="folder that holds class
 
 @app.command("tosc-fig3")
 def tosc_fig3_command(out: Out = Path("reproduced"), data: _Classifiers = None) -> None:
-    """The bounds on MNIST, and on CIFAR-100 and ImageNet where their outputs lie; the crossings of section IV-A."""
+    """The bounds on MNIST, and on CIFAR-100 and ImageNet if their outputs are there; the crossings of section IV-A."""
     from jaxrd.figures.classifiers import elsewhere, embedded
     from jaxrd.figures.tosc_fig3.compute import tosc_fig3
     from jaxrd.io.read import digest
@@ -175,7 +176,7 @@ def tosc_fig3_command(out: Out = Path("reproduced"), data: _Classifiers = None) 
 @app.command("tosc-fig4")
 def tosc_fig4_command(
     file: Annotated[
-        Path | None, typer.Argument(help="outputs of your own; none: ImageNet's where they lie, else the example's")
+        Path | None, typer.Argument(help="your own outputs; none: ImageNet's if they are there, else the example's")
     ] = None,
     labels: Labels = None,
     scores: Scores = None,
@@ -234,9 +235,8 @@ def tosc_complexity_command(out: Out = Path("reproduced"), data: _Classifiers = 
         return
     outputs, sha256 = read_outputs(there[0].path)
     _reproduce(
-        "tosc-complexity", lambda _: tosc_complexity(outputs, there[0].title), out, reads=[there[0].path],
-        sha256=sha256,
-    )  # fmt: skip
+        "tosc-complexity", lambda _: tosc_complexity(outputs, there[0].title), out, reads=[there[0].path], sha256=sha256
+    )
 
 
 @app.command("rdc-fig3")
@@ -274,7 +274,7 @@ def rdc_fig6_command(
 ) -> None:
     """Figure 6 of [B]: autoencoders on MNIST at 4.75 bits, conventional and universal, beside a quantiser.
 
-    Stopped at any moment, it goes on from its last finished epoch when given again: OUT/rdc-fig6.runs holds its
+    After an interruption the same command continues from the last finished epoch: OUT/rdc-fig6.runs holds its
     checkpoints, which may be deleted once the figure is there.
     """
     import hashlib

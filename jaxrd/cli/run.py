@@ -1,4 +1,4 @@
-"""How a verb runs: read, compute, save, report and exit, in this order and here alone."""
+"""How every verb runs: read, compute, save, report and exit, in this order."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Target(NamedTuple):
     """Where a verb writes, and what it reads.
 
     Args:
-        folder: made where it is not there.
+        folder: created if it is missing.
         document: name of the JSON.
         files: names of the files beside it.
-        reads: the files that are read, or folders; None is none. No file may replace one of them.
+        reads: the files or folders that are read, None for no file. No output may replace one of them.
     """
 
     folder: Path
@@ -55,7 +55,7 @@ class Result:
         files: names and contents of the files beside it for a `meta`.
         report: prints the result, once it is saved.
         sha256: of the data read, if any.
-        failure: what is said where `Status.failed` holds of a point, and the verb exits with 1; None: of none.
+        failure: the message if `Status.failed` holds at a point, and the verb exits with 1; None: it holds at no point.
     """
 
     document: Callable[[Meta], Mapping[str, object]]
@@ -118,7 +118,7 @@ def run_decoder(
         file: the stream.
         out: the array, .npy.
         decode: called with the stream and tick(what, done, total).
-        words: what is said of the array.
+        words: describes the array in the line that is printed.
         reads: further files that are read.
 
     Raises:
@@ -142,7 +142,7 @@ def run_decoder(
 
 
 def refuse_unless_ends(out: Path, suffix: str) -> None:
-    """Refuse a name of an output that ends otherwise.
+    """Refuse an output name that does not end in `suffix`.
 
     Raises:
         InputError: quotes the name.

@@ -1,4 +1,4 @@
-"""Which points show a rate-distortion curve: found from the curve itself, for distortions give no scale."""
+"""Choose the points of a rate-distortion curve from the curve itself, since distortions have no natural scale."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ from jaxrd.curve import Curve
 from jaxrd.problem import Problem
 from jaxrd.solution import Status
 
-_AT_ONCE = 16  # slopes solved between two looks at the curve
-_FLAT = 1e-9  # of the curve's height: what a further slope could change there is not seen
-_SHORT = 1e-6  # of the curve: a piece this short needs no point
+_AT_ONCE = 16  # slopes solved before the curve is examined again
+_FLAT = 1e-9  # of the curve's height: a smaller change is not visible
+_SHORT = 1e-6  # of the curve's length: a shorter piece needs no point
 
 
 def sample(
@@ -26,15 +26,15 @@ def sample(
 ) -> Curve:
     """At most `count` points of a curve up to slope `high`, close together where it bends.
 
-    The sandwich algorithm: between two solved points the curve lies between their chord and their tangents; the slope
-    of the chord is solved next where they are farthest apart, in rate. So neither a distortion of 1e12 for "never" nor
-    one letter far away hides the rest. Where they are nowhere apart the curve is a line: no slope leads inside it, and
-    points of it are time shared between its ends, as certified as these.
+    The sandwich algorithm: between two solved points the curve lies between their chord and their tangents. Where these
+    are farthest apart in rate, the slope of the chord is solved next. So a distortion of 1e12 for "never", or one
+    distant letter, does not hide the rest. Where they coincide the curve is a line: no slope gives a point inside it.
+    Such points are time-shared between the ends of the line, and certified as the ends are.
 
     Args:
         problem: source (n,), distortion (n, m).
         count: points, at least 2.
-        low: the least slope, > 0; None: from the zero-rate end on, or from the least rate that forbidden pairs leave.
+        low: the least slope, > 0; None: from the zero-rate end on, or the least rate if forbidden pairs exclude it.
         high: the largest, inf for the least distortion.
         tol: gap in nats up to which a time-shared point counts as converged, relative to max(1, R).
         progress: called as progress(done, total).
@@ -50,7 +50,7 @@ def sample(
         apart = _apart(points) / max(_steps(points)[1][1], 1e-300)
         left = count - len(points)
         worst = np.argsort(-apart)[: min(_AT_ONCE, left)]
-        # Only the largest, or the first rounds would spend what later ones need.
+        # Only the largest: the first rounds must leave points for later ones.
         worst = worst[apart[worst] > max(_FLAT, 0.1 * apart.max())]
         more = _solved(problem, _chords(points)[worst]) if len(worst) else _shared(points, tol)
         if not len(more):
@@ -69,7 +69,7 @@ def _solved(problem: Problem, slopes: np.ndarray) -> np.ndarray:
 
 
 def _silence(problem: Problem) -> np.ndarray | None:
-    """The zero-rate point, exact, and the slope that leads away from it; None where forbidden pairs leave none."""
+    """The exact zero-rate point with the critical slope; None where forbidden pairs exclude zero rate."""
     p, d = np.asarray(problem.source), np.asarray(problem.distortion)
     distortion = (p / p.sum() @ np.where(p[:, None] > 0, d, 0)).min()
     if not np.isfinite(distortion):
@@ -85,7 +85,7 @@ def _steps(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _chords(points: np.ndarray) -> np.ndarray:
-    """The slope of each chord, inside its ends' slopes; the nearer of them where there is no such slope."""
+    """The slope of each chord, clipped to the slopes of its ends; a vertical chord has the slope of its later end."""
     steps, _ = _steps(points)
     with np.errstate(over="ignore"):
         chord = steps[:, 1] / np.where(steps[:, 0] > 0, steps[:, 0], 1)
@@ -93,19 +93,19 @@ def _chords(points: np.ndarray) -> np.ndarray:
 
 
 def _apart(points: np.ndarray) -> np.ndarray:
-    """How far each chord lies above the tangents of its ends, nats, where that is most."""
+    """The largest height of each chord above the tangents of its ends, nats."""
     across, up = _steps(points)[0].T
     s, t = points[:-1, 0], points[1:, 0]
     chord = _chords(points)
-    # The tangents meet `right` of the later point.
+    # The tangents meet at the distance `right` to the right of the later point.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         right = np.where(np.isinf(t), 0.0, (up - s * across) / (t - s))
-        found = (across - right) * (chord - s)
-    return np.where((chord > s) & (chord < t) & np.isfinite(found), np.maximum(found, 0), 0)
+        height = (across - right) * (chord - s)
+    return np.where((chord > s) & (chord < t) & np.isfinite(height), np.maximum(height, 0), 0)
 
 
 def _shared(points: np.ndarray, tol: float) -> np.ndarray:
-    """The middle of the longest piece that is a line, (1, 5); none where no piece is long and straight."""
+    """The middle of the longest straight piece, shape (1, 5); no row where no piece is both long and straight."""
     steps, whole = _steps(points)
     length = np.hypot(*(steps / np.where(whole > 0, whole, 1)).T)
     for i in np.argsort(-length):
@@ -123,7 +123,7 @@ def _shared(points: np.ndarray, tol: float) -> np.ndarray:
 def shown(curve: Curve, share: float = 1e-3) -> float:
     """The distortion up to which a figure shows the curve, inf for all of it.
 
-    Where the last thousandth of the rate takes most of the distortions, the rest would be a line along the axis.
+    Where the last thousandth of the rate covers most of the distortions, that part would be a line along the axis.
     """
     finite = np.isfinite(curve.distortion) & np.isfinite(curve.rate)
     d, rate = curve.distortion[finite], curve.rate[finite]

@@ -1,4 +1,4 @@
-"""`jaxrd sweep`: a source and a distortion in, the certified rate-distortion curve out."""
+"""`jaxrd sweep`: the certified rate-distortion curve of a source and a distortion."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def sweep_command(
     tolerance = COARSE if float32 else TOLERANCE
 
     def compute(tick: Tick) -> Result:
-        found, ends, sha256 = _swept(file, at or [], slopes, (low, high), tolerance, tick)
+        swept, ends, sha256 = _swept(file, at or [], slopes, (low, high), tolerance, tick)
         return Result(
-            found.document, lambda _: _files(found, no_plot), lambda _: _report(found, ends), sha256,
-            "not converged at some slopes, see status" if found.failed else None,
+            swept.document, lambda _: _files(swept, no_plot), lambda _: _report(swept, ends), sha256,
+            "not converged at some slopes, see status" if swept.failed else None,
         )  # fmt: skip
 
     names = ["sweep.csv", *([] if no_plot else ["sweep.png"])]
@@ -67,7 +67,7 @@ def _swept(
     problem: Problem = jax.tree.map(lambda a: jax.numpy.asarray(a, float), given)
     critical = float(critical_slope(problem))
     low, high = asked
-    most = np.inf if high is None else high  # at inf the least distortion, which no finite slope need reach
+    most = np.inf if high is None else high  # inf: the least distortion, which a finite slope may not reach
     least = min(critical, most) if low is None else low
     if not most > 0 or high == np.inf or (low is not None and not 0 < low < most):
         raise InputError(f"--low and --high must satisfy 0 < low < high; got {least:g} and {most:g}.")
@@ -80,7 +80,7 @@ def _swept(
 def _curve(
     problem: Problem, slopes: int, low: float | None, most: float, tol: float, progress: Callable[[int, int], None]
 ) -> Curve:
-    """Slopes evenly on a log scale between two that were asked for; else close together where the curve bends."""
+    """Points at slopes evenly on a log scale if both ends are given; else close together where the curve bends."""
     from jaxrd import sweep
     from jaxrd.cli.sampling import sample
 
@@ -89,34 +89,34 @@ def _curve(
     return sample(problem, slopes, low, most, tol=tol, progress=progress)
 
 
-def _files(found: Swept, no_plot: bool) -> Iterator[tuple[str, bytes]]:
+def _files(swept: Swept, no_plot: bool) -> Iterator[tuple[str, bytes]]:
     from jaxrd import plots
     from jaxrd.cli.sampling import shown
     from jaxrd.io import csv_rows
 
-    yield "sweep.csv", csv_rows(found.tables)
+    yield "sweep.csv", csv_rows(swept.tables)
     if not no_plot:
         figure, ax = plots.new_figure()
-        plots.curve_axes(ax, found.curve, label=f"R(D), gap at most {found.curve.gap.max():.1e} nat")
-        ax.set_title(plots.literal(found.name), fontsize=11)
-        if np.isfinite(right := shown(found.curve)):
+        plots.curve_axes(ax, swept.curve, label=f"R(D), gap at most {swept.curve.gap.max():.1e} nat")
+        ax.set_title(plots.literal(swept.name), fontsize=11)
+        if np.isfinite(right := shown(swept.curve)):
             ax.set_xlim(right=right)
         yield "sweep.png", plots.png(figure)
 
 
-def _report(found: Swept, ends: tuple[float, float]) -> None:
+def _report(swept: Swept, ends: tuple[float, float]) -> None:
     from jaxrd.solution import has_converged
 
-    (n, m), (least, most), curve = found.letters, ends, found.curve
+    (n, m), (least, most), curve = swept.letters, ends, swept.curve
     text = f": {n} x {m}, {len(curve.rate)} points of slopes {least:.3g}..{most:.3g}, "
     text += f"{has_converged(curve.status).sum()} converged, largest gap {curve.gap.max():.1e} nat"
-    print_line(headed(found.name, text))
-    print_notes(found.notes)
-    if found.rows:
+    print_line(headed(swept.name, text))
+    print_notes(swept.notes)
+    if swept.rows:
         table = Table()
         for head in ("distortion", "rate [bits]", "gap [bits]", "status"):
             table.add_column(head, justify="right")
-        for r in found.rows:
+        for r in swept.rows:
             rate = "beyond" if np.isinf(r["rate_bits"]) else f"{r['rate_bits']:.6f}"
             table.add_row(f"{r['distortion']:.6g}", rate, f"{r['gap_bits']:.1e}", r["status"])
         console.print(table)

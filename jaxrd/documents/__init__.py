@@ -1,1 +1,1 @@
-"""What the JSON and CSV files of the verbs hold, built from results of the library; a key's suffix gives its unit."""
+"""The contents of the verbs' JSON and CSV files, built from results of the library; a key's suffix gives its unit."""

@@ -41,27 +41,27 @@ class Images:
 
     @property
     def payload_bits(self) -> float:
-        """An image."""
+        """Bits of payload per image."""
         return coded_bits(self.stream)
 
     @property
     def payload_bytes(self) -> int:
-        """Of the stream."""
+        """Bytes of payload of the stream."""
         return round(self.payload_bits * self.count / 8)
 
     @property
     def header_bytes(self) -> int:
-        """Of the stream."""
+        """Bytes of header of the stream."""
         return len(self.stream) - self.payload_bytes
 
     @property
     def rate_bits(self) -> float:
-        """What a message takes where all are equally likely."""
+        """Bits per message if all messages are equally likely."""
         return self.model.code.dimensions * float(np.log2(self.model.code.levels))
 
     @property
     def entropy_bits(self) -> float:
-        """Of the messages, plug-in."""
+        """Entropy of the messages, plug-in."""
         shares = np.bincount(self.messages) / self.count
         shares = shares[shares > 0]
         return float(-(shares * np.log2(shares)).sum())
@@ -74,7 +74,7 @@ class Images:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the reproductions on this machine."""
+        """SHA-256 of the reproductions on this machine."""
         return hashlib.sha256(self.reproductions.tobytes()).hexdigest()
 
     def document(self, meta: Mapping[str, object]) -> dict[str, object]:

@@ -44,98 +44,99 @@ def _entry(uncertain: Uncertain | None) -> dict[str, float] | None:
     return entry | (_ends("clt", uncertain.clt) if np.isfinite(uncertain.clt.lower) else {})
 
 
-def _word(found: Statistics, name: str, rate: float | None, uncertain: Uncertain | None) -> str:
-    """Why there is no interval, in a few words; "interval" where there is one."""
+def _word(statistics: Statistics, name: str, rate: float | None, uncertain: Uncertain | None) -> str:
+    """The reason why there is no interval, in a few words; "interval" where there is one."""
     if uncertain is not None:
         return "interval" if np.isfinite(uncertain.bootstrap.lower) else "none found"
     if reach(rate) != "reached":
         return reach(rate)
-    if name in found.withdrawn:
+    if name in statistics.withdrawn:
         return "withdrawn"
     return "nothing is sent" if rate == 0 else "none at this point"
 
 
-def withheld(found: Statistics) -> list[str]:
+def withheld(statistics: Statistics) -> list[str]:
     """A sentence for each reason why curves have no interval."""
     by_reason: dict[str, list[str]] = {}
-    for name, reason in found.withdrawn.items():
+    for name, reason in statistics.withdrawn.items():
         by_reason.setdefault(reason, []).append(name)
     return [f"no interval of {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
 
 
-def band_columns(found: Statistics, name: str) -> dict[str, np.ndarray]:
+def band_columns(statistics: Statistics, name: str) -> dict[str, np.ndarray]:
     """The intervals of a curve as parallel arrays, bits; NaN where a point has none."""
-    entries = [_entry(point) or {} for point in found.bands.get(name, [])]
+    entries = [_entry(point) or {} for point in statistics.bands.get(name, [])]
     names = [key for key in dict.fromkeys(key for entry in entries for key in entry) if key != "rate_bits"]
     more = {key: np.array([entry.get(key, np.nan) for entry in entries]) for key in names}
-    if name == "S&C" and found.sampled_bias is not None:
-        more["plugin_bias_bits"] = found.sampled_bias / NATS_PER_BIT
+    if name == "S&C" and statistics.sampled_bias is not None:
+        more["plugin_bias_bits"] = statistics.sampled_bias / NATS_PER_BIT
     return more
 
 
-def _proved(found: Statistics) -> dict[str, Callable[[float], float]]:
+def _proved(statistics: Statistics) -> dict[str, Callable[[float], float]]:
     """The rigorous bounds by the names they are written under, each a function of the distortion, nats."""
-    bounds: dict[str, Callable[[float], float]] = {"oRD_mcdiarmid_lower_bits": found.oracle_lower.rate}
-    if found.lower is not None and found.upper is not None and found.upper_model is not None:
+    bounds: dict[str, Callable[[float], float]] = {"oRD_mcdiarmid_lower_bits": statistics.oracle_lower.rate}
+    if statistics.lower is not None and statistics.upper is not None and statistics.upper_model is not None:
         bounds |= {
-            "TMRD_model_mcdiarmid_lower_bits": found.lower.rate,
-            "TMRD_model_hoeffding_upper_bits": found.upper_model.at,
-            "TMRD_hoeffding_upper_bits": found.upper.at,
+            "TMRD_model_mcdiarmid_lower_bits": statistics.lower.rate,
+            "TMRD_model_hoeffding_upper_bits": statistics.upper_model.at,
+            "TMRD_hoeffding_upper_bits": statistics.upper.at,
         }
     return bounds
 
 
-def objects(found: Statistics, limits: Limits, *, seed: int, given: bool) -> dict[str, Any]:
+def objects(statistics: Statistics, limits: Limits, *, seed: int, given: bool) -> dict[str, Any]:
     """`confidence` and `cross_fitted` of limits.json.
 
     Args:
-        found: the statistics.
-        limits: what they are about.
+        statistics: the intervals and bounds.
+        limits: the curves they belong to.
         seed: of the resamplings.
         given: whether kappa came from the user.
     """
     rows = []
     for i, row in enumerate(limits.at):
         d = float(row["distortion"] or 0)
-        at = {name: found.at[i].get(name) for name in row if name != "distortion"}
+        at = {name: statistics.at[i].get(name) for name in row if name != "distortion"}
         entry: dict[str, Any] = {"distortion": d} | {name: _entry(u) for name, u in at.items()}
-        entry["status"] = {name: _word(found, name, row[name], u) for name, u in at.items()}
+        entry["status"] = {name: _word(statistics, name, row[name], u) for name, u in at.items()}
         entry["above_TMRD"] = {
             name: {"excess_bits": excess.rate / NATS_PER_BIT} | _ends("bootstrap", excess.bootstrap)
-            for name, excess in found.excess[i].items()
+            for name, excess in statistics.excess[i].items()
         }
-        bits = {name: bound(d) / NATS_PER_BIT for name, bound in _proved(found).items()}
+        bits = {name: bound(d) / NATS_PER_BIT for name, bound in _proved(statistics).items()}
         entry["rigorous"] = bits | {"status": {name: reach(rate) for name, rate in bits.items()}}
-        if found.sandwich:
-            entry["sandwich"] = {f"{key}_bits": x / NATS_PER_BIT for key, x in found.sandwich[i]._asdict().items()}
+        if statistics.sandwich:
+            entry["sandwich"] = {f"{key}_bits": x / NATS_PER_BIT for key, x in statistics.sandwich[i]._asdict().items()}
         rows.append(entry)
     grid = np.linspace(0, max(limits.summary["zero_rate_distortion"], 1e-3), GRID)
-    proved = {name: np.array([bound(float(d)) for d in grid]) for name, bound in _proved(found).items()}
+    proved = {name: np.array([bound(float(d)) for d in grid]) for name, bound in _proved(statistics).items()}
     source = "given" if given else "estimated from the reliability of all stated probabilities; no bound"
     confidence = {
-        "level": found.confidence, "replicates": found.replicates, "seed": seed, "methods": _METHODS, "at": rows,
+        "level": statistics.confidence, "replicates": statistics.replicates, "seed": seed, "methods": _METHODS,
+        "at": rows,
         "rigorous": {"distortion": grid} | {name: rate / NATS_PER_BIT for name, rate in proved.items()},
-        "withdrawn": found.withdrawn,
-        "kappa": None if found.kappa is None else {"value": found.kappa, "source": source},
+        "withdrawn": statistics.withdrawn,
+        "kappa": None if statistics.kappa is None else {"value": statistics.kappa, "source": source},
     }  # fmt: skip
     rates = [
         {"distortion": row["distortion"]}
-        | {name: rate / NATS_PER_BIT for name, rate in found.cross_fitted_at[i].items()}
-        | {"status": {name: reach(rate) for name, rate in found.cross_fitted_at[i].items()}}
+        | {name: rate / NATS_PER_BIT for name, rate in statistics.cross_fitted_at[i].items()}
+        | {"status": {name: reach(rate) for name, rate in statistics.cross_fitted_at[i].items()}}
         for i, row in enumerate(limits.at)
     ]
-    crossed = {name: columns(curve) for name, curve in found.cross_fitted.items()}
+    crossed = {name: columns(curve) for name, curve in statistics.cross_fitted.items()}
     return {"confidence": confidence, "cross_fitted": {"curves": crossed, "at": rates}}
 
 
-def optimism(found: Statistics, limits: Limits) -> str | None:
-    """Words on the plug-in iE&C against the cross-fitted one, where the confusion has too many cells; bits."""
+def optimism(statistics: Statistics, limits: Limits) -> str | None:
+    """A sentence that compares plug-in and cross-fitted iE&C, where the confusion has too many cells; bits."""
     classes, samples = limits.summary["classes"], limits.summary["samples"]
     if classes**2 <= samples / 10:
         return None
     beside = [
         f"{crossed['iE&C'] / NATS_PER_BIT:.3f} for {row['iE&C'] / NATS_PER_BIT:.3f} bits at D = {row['distortion']:.4g}"
-        for row, crossed in zip(limits.at, found.cross_fitted_at, strict=True)
+        for row, crossed in zip(limits.at, statistics.cross_fitted_at, strict=True)
         if row["iE&C"] is not None and np.isfinite(row["iE&C"]) and np.isfinite(crossed["iE&C"])
     ]
     return f"cross-fitted, iE&C takes {'; '.join(beside)}" if beside else None

@@ -13,7 +13,7 @@ from jaxrd.information import NATS_PER_BIT, entropy
 from jaxrd.solution import Status
 from jaxrd.tosc import Outputs
 
-_SILENCE = 1e-9  # bits: below, a ratio to I(X;Y) means nothing
+_SILENCE = 1e-9  # bits: below, a ratio to I(X;Y) has no meaning
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Sent:
 
     @property
     def header_bytes(self) -> int:
-        """Of the stream."""
+        """Bytes of header of the stream."""
         return len(self.encoded.stream) - self.encoded.payload_bytes
 
     @property
     def payload_bits(self) -> float:
-        """A sample."""
+        """Bits of payload per sample."""
         return 8 * self.encoded.payload_bytes / self.samples
 
     @property
@@ -68,12 +68,12 @@ class Sent:
 
     @property
     def bound_bits(self) -> float:
-        """What the payload is expected to take at most, bits a sample."""
+        """An upper bound on the expected payload, bits a sample."""
         return payload_bound(self.encoded.information, self.samples, self.block) / NATS_PER_BIT
 
     @cached_property
     def sample_bits(self) -> float:
-        """What the sample itself would take, entropy-coded."""
+        """The bits of the sample itself, entropy-coded."""
         return float(entropy(self.channel.mean(0))) / NATS_PER_BIT
 
     @property

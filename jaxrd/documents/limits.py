@@ -17,7 +17,7 @@ RESULTS = {
     "oRD": "ord.json", "TMRD": "tmrd.json", "iE&C": "iec.json", "S&C": "sc.json", "E&C": "ec.json", "TS": "ts.json",
     "merge": "merge.json",
 }  # fmt: skip
-"""The file in CompressAI's shape of each curve."""
+"""The file of each curve in CompressAI's format."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Analysed:
 
     Args:
         name: of the outputs.
-        found: the limits, nats.
+        limits: the limits, nats.
         stats: their confidence, if it was asked for.
         notes: what was assumed about the outputs.
         pixels: of a sample; None: no bits per pixel.
@@ -35,7 +35,7 @@ class Analysed:
     """
 
     name: str
-    found: Limits
+    limits: Limits
     stats: Statistics | None
     notes: Sequence[str]
     pixels: int | None
@@ -47,7 +47,7 @@ class Analysed:
         """One dict per distortion asked for: rates in bits, and in `status` a word on each."""
         rows: list[dict[str, Any]] = [
             {key: v if key == "distortion" or v is None else v / NATS_PER_BIT for key, v in row.items()}
-            for row in self.found.at
+            for row in self.limits.at
         ]
         for row in rows:
             row["status"] = {key: reach(v) for key, v in row.items() if key != "distortion"}
@@ -56,7 +56,7 @@ class Analysed:
     @cached_property
     def curves(self) -> dict[str, dict[str, Any]]:
         """The columns of every curve, bits; with the intervals where there are any."""
-        curves = {key: columns(c, pixels=self.pixels) for key, c in self.found.curves.items()}
+        curves = {key: columns(c, pixels=self.pixels) for key, c in self.limits.curves.items()}
         if (stats := self.stats) is None:
             return curves
         return {key: c | confidence.band_columns(stats, key) for key, c in curves.items()}
@@ -69,35 +69,35 @@ class Analysed:
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader should know before trusting a curve."""
+        """Warnings that a reader should know before trusting a curve."""
         if self.stats is None:
-            return list(self.found.warnings)
-        words = confidence.optimism(self.stats, self.found)
-        return [*self.found.warnings, *([words] if words else []), *confidence.withheld(self.stats)]
+            return list(self.limits.warnings)
+        words = confidence.optimism(self.stats, self.limits)
+        return [*self.limits.warnings, *([words] if words else []), *confidence.withheld(self.stats)]
 
     @property
     def failed(self) -> list[str]:
         """Where a solver failed: curves, and rates at a distortion asked for."""
-        curves = [name for name, curve in self.found.curves.items() if has_failed(curve.status).any()]
-        return curves + [f"{name} at D = {d:.4g}" for name, d in self.found.unconverged]
+        curves = [name for name, curve in self.limits.curves.items() if has_failed(curve.status).any()]
+        return curves + [f"{name} at D = {d:.4g}" for name, d in self.limits.unconverged]
 
     def document(self, meta: Mapping[str, object]) -> dict[str, object]:
         """What limits.json holds; `meta` says where, when and with what versions it was computed."""
-        summary: dict[str, Any] = dict(self.found.summary)
+        summary: dict[str, Any] = dict(self.limits.summary)
         summary["estimate_entropy_bits"] = summary.pop("estimate_entropy_nats") / NATS_PER_BIT
         document = {
             "schema": "jaxrd.limits/1", "name": self.name,
             "meta": {**meta, "pixels": self.pixels, "estimator": "plug-in"},
             "summary": summary, "curves": {name: self.curves.get(name) for name in CURVES}, "at": self.rows,
-            "reliability": [bin._asdict() for bin in self.found.reliability], "notes": list(self.notes),
+            "reliability": [bin._asdict() for bin in self.limits.reliability], "notes": list(self.notes),
             "warnings": self.warnings,
         }  # fmt: skip
         if self.stats is None:
             return document
-        return document | confidence.objects(self.stats, self.found, seed=self.seed, given=self.kappa_given)
+        return document | confidence.objects(self.stats, self.limits, seed=self.seed, given=self.kappa_given)
 
     def compressai_files(self, meta: Mapping[str, object]) -> list[tuple[str, bytes]]:
-        """A file in CompressAI's shape of each curve; none where no pixels were given."""
+        """A file of each curve in CompressAI's format; none where no pixels were given."""
         return [] if self.pixels is None else [
             (RESULTS[key], compressai(f"{self.name} {key}", f"{CURVES[key]}; top1 is a fraction", c, meta))
             for key, c in self.curves.items()

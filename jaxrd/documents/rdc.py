@@ -31,11 +31,11 @@ class Classified:
         name: of the source.
         given: the source, its distortion and its label.
         semantics: of every point.
-        ends: of the distortion and of the classification loss: the least value, and the value of silence.
+        ends: of the distortion and of the classification loss: the least value, and the value at rate zero.
         at: pairs asked for, each with its point.
         surface: R over a grid, if one was asked for.
-        pairs: those that one encoder is to serve.
-        universal: what that encoder costs, if there are such pairs.
+        pairs: targets that one encoder is to meet.
+        universal: the rate of that encoder, if there are such pairs.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Classified:
 
     @cached_property
     def together(self) -> dict[str, Any] | None:
-        """What one encoder for all pairs costs, nats."""
+        """The rate of one encoder for all pairs, nats."""
         if (u := self.universal) is None:
             return None
         return {

@@ -25,7 +25,7 @@ class Swept:
         critical_slope: the least slope at which anything is sent, nats per unit of distortion.
         curve: the points, nats.
         at: distortions asked for, each with its solution.
-        notes: what a reader should know of the input.
+        notes: on the input, for the reader.
     """
 
     name: str

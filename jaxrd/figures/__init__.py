@@ -1,4 +1,4 @@
-"""Figures of the papers, recomputed: each a function to a `Reproduction`, its numbers beside its picture."""
+"""Figures of the papers, recomputed: each function returns a `Reproduction`, a picture with its numbers."""
 
 from jaxrd.figures.reproduction import Claim, Reproduction
 

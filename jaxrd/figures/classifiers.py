@@ -1,4 +1,4 @@
-"""The classifiers that paper [A]'s figures are recomputed from, and which of them are at hand."""
+"""The classifiers that paper [A]'s figures are recomputed from, and which of them are available."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Classifier(NamedTuple):
     """Outputs of a classifier on a benchmark."""
 
     key: str
-    """In front of the names of its curves in files."""
+    """The prefix of the names of its curves in files."""
     title: str
     path: Path
     pixels: int
@@ -23,7 +23,7 @@ class Classifier(NamedTuple):
 
 
 def embedded() -> list[Classifier]:
-    """The LeNet of this package on clean and on noisy MNIST; always there."""
+    """The LeNet of this package on clean and on noisy MNIST; always available."""
     return [
         Classifier("mnist", "MNIST, LeNet", example_path("mnist-clean"), 28 * 28),
         Classifier("mnist-noisy", "MNIST with pixel noise, LeNet", example_path("mnist-noisy"), 28 * 28),
@@ -38,7 +38,7 @@ _ELSEWHERE = {
 
 
 def elsewhere(data: Path | None, keys: Iterable[str] = _ELSEWHERE) -> tuple[list[Classifier], list[str]]:
-    """CIFAR-100 and ImageNet outputs in `data/classifiers`, those that are there, and a note on each that is not.
+    """The CIFAR-100 and ImageNet outputs that exist in `data/classifiers`, and a note on each that does not.
 
     Args:
         data: the folder; None: `$JAXRD_DATA`, if that is set.
@@ -51,12 +51,12 @@ def elsewhere(data: Path | None, keys: Iterable[str] = _ELSEWHERE) -> tuple[list
         raise InputError(f"{data} is no folder; --data names the one that holds classifiers/.")
     named = os.environ.get("JAXRD_DATA")
     folder = data or (Path(named) if named else None)
-    found, absent = [], []
+    present, absent = [], []
     for key in keys:
         title, name, pixels = _ELSEWHERE[key]
         if folder is not None and (path := folder / "classifiers" / name).exists():
-            found.append(Classifier(key, title, path, pixels))
+            present.append(Classifier(key, title, path, pixels))
         else:
             place = "no --data was given and JAXRD_DATA is not set" if folder is None else f"is not in {folder}"
             absent.append(f"{title} is left out: classifiers/{name}: {place}")
-    return found, absent
+    return present, absent

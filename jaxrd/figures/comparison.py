@@ -1,4 +1,4 @@
-"""Which of two curves lies lower, and where they cross: solved for, not read off a drawing."""
+"""Which of two curves lies lower, and where they cross: solved for, not read from a drawing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from jaxrd.curve import Curve
 
 _RESOLUTION = 1e-6
-"""Nats: two curves closer than this are not told apart."""
+"""Nats: two curves closer than this count as equal."""
 
 
 def chords(curve: Curve) -> Callable[[float | np.ndarray], np.ndarray]:
@@ -52,10 +52,10 @@ def crossings(
 
     t = np.asarray(parameters, float)
     values = np.array([excess(float(x)) for x in t])
-    told = np.isfinite(values) & (np.abs(values) > _RESOLUTION)
-    t, values = t[told], values[told]
-    found = []
+    apart = np.isfinite(values) & (np.abs(values) > _RESOLUTION)
+    t, values = t[apart], values[apart]
+    points = []
     for i in np.flatnonzero(np.sign(values[1:]) != np.sign(values[:-1])):
         root: Any = brentq(excess, t[i], t[i + 1], xtol=1e-9)
-        found.append(evaluate(float(root)))
-    return sorted(found)
+        points.append(evaluate(float(root)))
+    return sorted(points)

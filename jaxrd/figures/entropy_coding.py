@@ -1,4 +1,4 @@
-"""Symbols as bytes: a range coder over a known pmf, and what a code of one symbol at a time would spend."""
+"""Symbols as bytes: a range coder over a known pmf, and the mean length of a code of one symbol at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxrd.coding.range_coder import Decoder, Encoder
 
 
 def range_coded(symbols: ArrayLike, pmf: ArrayLike) -> bytes:
-    """The symbols as bytes that `range_decoded` reads, with the same pmf; nothing where there is nothing to tell.
+    """The symbols as bytes that `range_decoded` reads, with the same pmf; no bytes where one letter is certain.
 
     Args:
         symbols: int in 0..letters-1, shape (count,), none of probability zero.
@@ -43,7 +43,7 @@ def range_decoded(payload: bytes, count: int, pmf: ArrayLike) -> np.ndarray:
 
 
 def _letters(pmf: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """The letters that occur and their probabilities: the coder would spend a little on every other one."""
+    """The letters that occur and their probabilities: the coder would give every other letter some probability."""
     p = np.asarray(pmf, float)
     letters = np.flatnonzero(p > 0)
     return letters, p[letters]

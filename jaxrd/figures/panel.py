@@ -64,7 +64,7 @@ class Panel:
     def excess(self, name: str, other: str, *, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Rate of one curve above another, nats, and at which D: points of the first, inside.
 
-        The other is solved for at these distortions, but for S&C, which is taken along the chords between its points.
+        The other curve is solved for at these distortions; S&C is instead taken along the chords between its points.
         """
         rows = self.inside(name)[::every]
         d = self.curve(name).distortion[rows]
@@ -84,7 +84,7 @@ class Panel:
             point = sample_and_communicate(log_v, labels, t)
             return float(point.distortion), float(point.rate)
 
-        # S&C's own curve may dip below D_TM, where the other need not reach.
+        # S&C may go below D_TM, where the other curve may not exist.
         return crossings(SCAN, sample, lambda d: float(other(d)) if d > self.d_tm else np.inf)
 
 

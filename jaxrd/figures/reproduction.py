@@ -1,4 +1,4 @@
-"""What a reproduced figure is: the picture, the numbers behind it, and the paper's claims beside what was found."""
+"""A reproduced figure: the picture, its numbers, and the paper's claims beside what was found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCHEMA = "jaxrd.figure/1"
 
 
 class Claim(NamedTuple):
-    """A sentence of the paper, and what our numbers say of it."""
+    """A sentence of the paper, and our numbers on it."""
 
     paper: str
     found: str
@@ -34,7 +34,7 @@ class Reproduction:
         claims: the paper's, with what was found.
         notes: errata and assumptions a reader must know.
         more: further top-level entries of the JSON document.
-        pictures: further ones, by what is added to the name.
+        pictures: further ones, by the suffix of their names.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Reproduction:
 
     @property
     def failed(self) -> list[str]:
-        """Names of the curves, and of further entries, at a point of which a solver failed."""
+        """Names of the curves and further entries in which a solver failed at a point."""
         return [name for name, entry in {**self.curves, **self.more}.items() if _failed(entry)]
 
     def files(self, meta: Mapping[str, Any]) -> list[tuple[str, bytes]]:
@@ -71,7 +71,7 @@ class Reproduction:
 
 
 def _failed(entry: object) -> bool:
-    """Whether a failure stands under a key `status` anywhere in an entry: the name of a `Status`, or several."""
+    """Whether a key `status` anywhere in an entry holds a failure: the name of a `Status`, or several."""
     if isinstance(entry, Mapping):
         names = np.atleast_1d(entry.get("status", ()))
         return any(Status[name].failed for name in names) or any(map(_failed, entry.values()))

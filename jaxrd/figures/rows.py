@@ -12,7 +12,7 @@ Rows = list[dict[str, float]]
 
 
 def round_distortions(d_tm: float, d_0: float) -> list[float]:
-    """Round numbers between deciding and guessing, and one just above deciding.
+    """Round numbers between D_TM (deciding) and D_0 (guessing), and one just above D_TM.
 
     >>> round_distortions(0.1587, 0.5)
     [0.16, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45]

@@ -1,6 +1,6 @@
-"""Task-oriented source coding: a classifier's outputs in, its rate-accuracy limits out (paper [A]).
+"""Task-oriented source coding: the rate-accuracy limits of a classifier, from its outputs (paper [A]).
 
-What is needed less often is in the rooms: `calibration`, `confidence`, `curves`, `identifiability`, `mixture`.
+Less common functions are in the subpackages `calibration`, `confidence`, `curves`, `identifiability`, `mixture`.
 """
 
 from jaxrd.tosc import mixture

@@ -1,4 +1,4 @@
-"""What functions of posteriors, labels and joints are given, checked on the host where it is known."""
+"""Checks of the posteriors, labels and joints that functions are given, on the host, where the values are known."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Given = dict[str, Any]
 Check = Callable[[Given], None]
 
 ROUNDING = 1e-3
-"""How far sums of probabilities, in half precision too, may be off."""
+"""The allowed error of sums of probabilities; half precision meets it too."""
 
 
 def checked(*checks: Check) -> Callable[[Function], Function]:
-    """Let a function refuse, before it is compiled, known arguments that have no answer; traced ones pass.
+    """Make a function refuse invalid known arguments before it is compiled; traced ones are not checked.
 
     Args:
         checks: each is given the arguments by their names, and raises an `InputError`.
@@ -45,7 +45,7 @@ def checked(*checks: Check) -> Callable[[Function], Function]:
 
 
 def a_matrix(name: str, what: str, *, most: float = np.inf, least: float = -np.inf) -> Check:
-    """Of shape (samples, classes), neither of them zero; entries from `least` to `most`, no NaN."""
+    """Check for shape (samples, classes), neither of them zero, and entries from `least` to `most`, no NaN."""
 
     def check(given: Given) -> None:
         values = known(given[name])
@@ -62,7 +62,7 @@ def a_matrix(name: str, what: str, *, most: float = np.inf, least: float = -np.i
 
 
 def some_labels(classes: Callable[[Given], int], name: str = "labels", of: str | None = None) -> Check:
-    """Integers below the number of classes, shape (samples,): as many as `of` has rows."""
+    """Check for integers below the number of classes, shape (samples,): as many as `of` has rows."""
 
     def check(given: Given) -> None:
         values, count = known(given[name]), classes(given)
@@ -81,7 +81,7 @@ def some_labels(classes: Callable[[Given], int], name: str = "labels", of: str |
 
 
 def some_weights(of: str) -> Check:
-    """None, or a weight >= 0 for every row of `of`: w stands for w / sum w."""
+    """Check for None, or a weight >= 0 for every row of `of`: w is taken as w / sum w."""
 
     def check(given: Given) -> None:
         weights, rows = given["weights"], np.shape(given[of])[0]
@@ -95,7 +95,7 @@ def some_weights(of: str) -> Check:
 
 
 def a_joint(*, square: bool = True) -> Check:
-    """A joint pmf, shape (classes, classes), or (classes, n)."""
+    """Check for a joint pmf, shape (classes, classes), or (classes, n)."""
 
     def check(given: Given) -> None:
         if isinstance(given["joint"], SparseJoint):
@@ -116,12 +116,12 @@ def a_joint(*, square: bool = True) -> Check:
 
 
 def a_number(name: str, test: Callable[[np.ndarray], np.ndarray], what: str) -> Check:
-    """Numbers that pass an elementwise test."""
+    """Check for numbers that pass an elementwise test."""
     return lambda given: refuse_unless(test, name, given[name], what)
 
 
 def classes_of(name: str) -> Callable[[Given], int]:
-    """How many classes a matrix speaks of."""
+    """The number of classes of a matrix, its last axis."""
     return lambda given: np.shape(given[name])[-1]
 
 

@@ -35,13 +35,13 @@ CURVES = {curve.name: curve.meaning for curve in EVERY}
 @readable
 @dataclass(frozen=True)
 class _Workings:
-    """What a second look at the same samples starts from.
+    """What `statistics` needs to work on the same samples again.
 
     Args:
         outputs: the samples that gave the curves.
         log_v: their ln v at the temperature, shape (samples, classes); None for hard decisions.
-        solved: the solutions behind iE&C and TMRD, a point of the curve each but for the first, silence.
-        places: one dict per distortion asked for: on which point of each curve its rate lies.
+        solved: the solutions of iE&C and TMRD, one for each point of the curve but the first, which has rate zero.
+        places: one dict per distortion asked for: the point of each curve that has its rate.
     """
 
     outputs: Outputs
@@ -53,13 +53,13 @@ class _Workings:
 @readable
 @dataclass(frozen=True)
 class Limits:
-    """What `limits` found; rates in nats.
+    """The result of `limits`; rates in nats.
 
     Args:
         curves: a `Curve` by name; a curve that could not be computed is absent.
         at: one dict per distortion asked for: `distortion`, and per curve the smallest rate (inf where the curve
             does not reach it, None where the curve is absent; 0 from D_0 on, where always guessing the likeliest label
-            will do), with `TMRD_model` on model-believed distortion.
+            suffices), with `TMRD_model` on model-believed distortion.
         summary: samples, classes, landmarks, calibration.
         workings: for `statistics`.
         reliability: confidence against accuracy of the samples that gave the curves; empty for hard decisions.
@@ -75,7 +75,7 @@ class Limits:
 
     @property
     def unconverged(self) -> list[tuple[str, float]]:
-        """Curves, each with a distortion asked for, whose rate there is an upper bound only: a solver failed."""
+        """Curves, each with a distortion asked for at which a solver failed: the rate there is only an upper bound."""
         places = zip(self.at, self.workings.places, strict=True)
         return [
             (name, float(row["distortion"] or 0)) for row, at in places for name, r in at.items() if not r.converged
@@ -83,15 +83,15 @@ class Limits:
 
 
 def _miscalibration(curve: Curve, samples: int) -> str | None:
-    """Words on believed against measured distortion, where they differ by more than the noise of the labels."""
+    """A warning where believed and measured distortion differ by more than the noise of the labels."""
     believed, measured = np.asarray(curve.model_distortion), curve.distortion
-    # Of a mean of values in [0, 1]: an upper bound on its standard deviation, and one more label in any case.
+    # An upper bound on the standard deviation of a mean of values in [0, 1]; at least one label, 1 / samples.
     noise = np.sqrt(np.maximum(believed * (1 - believed), 1 / samples) / samples)
     off = measured - believed
-    told = off[np.abs(off) > 3 * noise]
-    if not told.size:
+    beyond_noise = off[np.abs(off) > 3 * noise]
+    if not beyond_noise.size:
         return None
-    worst = told[np.abs(told).argmax()]
+    worst = beyond_noise[np.abs(beyond_noise).argmax()]
     return (
         f"miscalibrated: the model believes itself {'better' if worst > 0 else 'worse'} than its labels show, by up to "
         f"{abs(worst):.3f} in distortion; the label-measured points are what is achieved"
@@ -99,14 +99,14 @@ def _miscalibration(curve: Curve, samples: int) -> str | None:
 
 
 def _default_targets(d_tm: float, d_0: float) -> list[float]:
-    """A few distortions of two decimals between deciding and guessing."""
+    """A few distortions of two decimals between D_TM (deciding) and D_0 (guessing)."""
     if d_tm >= d_0:
         return [min(float(np.ceil(100 * d_0)) / 100, 1.0)]
     return sorted({round(d_tm + share * (d_0 - d_tm), 2) for share in (0.05, 0.25, 0.6)})
 
 
 def _beaten(rows: list[dict[str, float | None]]) -> str | None:
-    """Words on achievable curves below TMRD: with the true posterior and without end of samples there are none."""
+    """A warning where an achievable curve lies below TMRD: with the true posterior and infinite samples none does."""
     for row in rows:
         ours = row[MODEL_AWARE.name]
         others = {curve.name: rate for curve in EVERY if curve.achievable and (rate := row[curve.name]) is not None}
@@ -159,7 +159,7 @@ def _drawn(samples: Samples, slopes: int, tol: float | None, progress: Progress)
 
 
 def _doubts(drawn: dict[str, Bound], outputs: Outputs, d_tm: float, d_0: float) -> list[str]:
-    """What a reader should know of the curves drawn, whatever rate is asked for."""
+    """Warnings about the curves drawn, whatever rate is asked for."""
     warnings, samples = [], len(outputs.labels)
     if outputs.logits is None:
         absent = " and ".join(sorted(curve.name for curve in EVERY if curve.needs_posterior))
@@ -187,7 +187,7 @@ def _asked_rates(
     asks |= {name + BELIEVED: ask for name, bound in drawn.items() if (ask := bound.smallest_believed) is not None}
     places = []
     for i, d in enumerate(targets):
-        # The likeliest label costs nothing to say, wherever a curve itself may begin.
+        # From D_0 on the likeliest label is guessed at rate zero, wherever a curve itself begins.
         nothing = set() if d < d_0 - 1e-12 else set(CURVES)
         places.append({name: Rate(0.0) if name in nothing else ask(d) for name, ask in asks.items()})
         if progress is not None:
@@ -206,7 +206,7 @@ def limits(
     tol: float | None = None,
     progress: Progress = None,
 ) -> Limits:
-    """Every curve of paper [A] for a classifier: few bits per sample a given accuracy costs, with certificates.
+    """Every curve of paper [A] for a classifier: the bits per sample that an accuracy needs, with certificates.
 
     All are plug-in estimates from the samples; distortion is measured on the labels for every curve (TMRD reports
     the model-believed one beside it). Without `temperature`, one half of the samples fits one and the other half gives

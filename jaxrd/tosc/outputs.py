@@ -90,7 +90,7 @@ def from_scores(
     first_label: int | None = None,
     named: str = "scores",
 ) -> Outputs:
-    """Outputs from logits or probabilities, told apart by their rows: >= 0 and summing to 1 are probabilities.
+    """Outputs from logits or probabilities, distinguished by their rows: >= 0 and summing to 1 are probabilities.
 
     Rows that rounding (to few decimals, to bfloat16) keeps from summing to 1 are renormalised, and a note says so;
     percent sum to 100. Rows in [0, 1] that rounding does not explain are refused: they may be either. Log-probabilities

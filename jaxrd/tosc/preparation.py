@@ -1,4 +1,4 @@
-"""Outputs made ready for the curves: a temperature fitted on a half of them, and no class that is ruled out."""
+"""Prepare outputs for the curves: fit a temperature on a half of them, and leave out classes that are ruled out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BY_CLASS = (
 def _possible(outputs: Outputs, temperature: float) -> tuple[Outputs, np.ndarray]:
     """The outputs without classes whose posterior underflows to 0 in every row and that no sample has; those classes.
 
-    Such a class was ruled out, by a mask: no curve has a use for it but S&C's at t -> 0, which would guess it too.
+    Such a class was ruled out, by a mask. It changes no curve but S&C at t -> 0, which would guess it too.
     """
     assert outputs.logits is not None
     logits = np.asarray(outputs.logits)
@@ -70,6 +70,6 @@ def prepare(
             f"temperature {temperature:.3g} made the calibration worse: ECE {before.ece:.3f} before, "
             f"{after.ece:.3f} after"
         )
-    found = {"temperature": temperature, "ece": after.ece, "nll": after.nll, "brier": after.brier}
-    found |= {"ece_before": before.ece, "nll_before": before.nll, "brier_before": before.brier}
-    return outputs, log_v, found, after.table
+    calibration = {"temperature": temperature, "ece": after.ece, "nll": after.nll, "brier": after.brier}
+    calibration |= {"ece_before": before.ece, "nll_before": before.nll, "brier_before": before.brier}
+    return outputs, log_v, calibration, after.table

@@ -1,12 +1,12 @@
-"""Other weights of the same samples: how a rate at a fixed distortion answers to them, with no solver run again.
+"""Other weights of the same samples: how a rate at a fixed distortion changes with them; no solver runs again.
 
-A curve that has a formula is computed anew, and followed back to its distortion (`along`). A solved point is expanded.
+A curve with a formula is computed again, and corrected back to its distortion (`along`). A solved point is expanded.
 At the optimal q of a slope s, with A_iy = K_iy / z_i and c = E A (c_y = 1 where q_y > 0), weights w* move c to
 c* = w* A and q by G^-1 (c* - c), G = K' diag(p/z^2) K (`inverse_newton`), and
 
     L*(s) = sum_i w*_i (-ln Z_i) - 1/2 (c* - c)' G^-1 (c* - c) + third order:
 
-the envelope theorem makes the first order a mere reweighting, one Newton step with the old matrix gives the second (and
+by the envelope theorem the first order is a reweighting; one Newton step with the old matrix gives the second (and
 with it the bias of the plug-in, E L_N - L = - (letters in use - 1) / 2N). R*(D) = max_s L*(s) - s D, likewise.
 """
 
@@ -23,7 +23,7 @@ from jaxrd.kernels import HeldKernel, ratio
 from jaxrd.tosc.joint import SparseJoint
 
 BATCH = 100
-"""Replicates computed side by side: what they take is this often the size of a joint."""
+"""Replicates computed together: they take this many times the memory of a joint."""
 
 
 RIDGE = 1e4  # in rounding units of the Newton matrix, whose largest eigenvalue is one
@@ -42,7 +42,7 @@ class Resampled(NamedTuple):
     """Of each resampling, shape (replicates,); NaN where the curve has no slope at that distortion."""
     deviation: jax.Array
     """Standard deviation of one sample's influence on the rate, shape (): sqrt(N) times the standard error that the
-    central limit theorem gives; NaN where it was not worked out."""
+    central limit theorem gives; NaN where it was not computed."""
 
 
 def resampled_weights(samples: int, replicates: int, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Scores as people keep them, turned into logits: tensors, percent, rounded probabilities, one column for two."""
+"""Scores in their usual forms, turned into logits: tensors, percent, rounded probabilities, one column for two."""
 
 import re
 from typing import Any
@@ -124,7 +124,7 @@ def _decimals(values: np.ndarray) -> int | None:
     def whole(part: np.ndarray, unit: float) -> bool:
         return bool(np.abs(part * unit - np.rint(part * unit)).max() <= 1e-7 * unit)
 
-    # Most fail on the first rows: only what passes there is worth a look at all.
+    # Most fail on the first rows: all rows are checked only if these pass.
     return next((d for d in range(1, 5) if whole(values[:9], 10.0**d) and whole(values, 10.0**d)), None)
 
 

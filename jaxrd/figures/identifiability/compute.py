@@ -1,4 +1,4 @@
-"""Corrupted inputs: the oracle curve stays where it is, the bounds that know the input move ([A], appendix)."""
+"""Corrupted inputs: the oracle curve does not change, the bounds that use the input do ([A], appendix)."""
 
 from __future__ import annotations
 
@@ -29,19 +29,22 @@ def _evaluate(
 ) -> tuple[dict[str, Any], list[str]]:
     """One strength: half of the test images fit the temperature, the other half gives every number, in bits."""
     outputs = tosc.from_scores(classifier.logits(model, images), labels)
-    # MNIST's test set begins with the easier writers; and the same half must serve every strength.
+    # Permuted: MNIST's test set begins with the easier writers. Every strength has the same half.
     order, half = np.random.default_rng(0).permutation(len(labels)), len(labels) // 2
     fit, rest = outputs.take(order[:half]), outputs.take(order[half:])
     assert fit.logits is not None
     temperature = float(tosc.fit_temperature(fit.logits, fit.labels))
-    found = tosc.label_uncertainty(rest, temperature=temperature)
+    uncertainty = tosc.label_uncertainty(rest, temperature=temperature)
     rates = tosc.limits(rest, at=[1 - a for a in accuracies], temperature=temperature, slopes=slopes)
-    row: dict[str, Any] = {"accuracy": 1 - found.error, "temperature": temperature}
+    row: dict[str, Any] = {"accuracy": 1 - uncertainty.error, "temperature": temperature}
     for name in ("believed", "calibrated", "cross_entropy", "miscalibration"):
-        value, low, high = (x / NATS_PER_BIT for x in getattr(found, name))
+        value, low, high = (x / NATS_PER_BIT for x in getattr(uncertainty, name))
         row |= {f"{name}_bits": value, f"{name}_low_bits": low, f"{name}_high_bits": high}
-    row |= {"upper_limit_bits": found.upper_limit / NATS_PER_BIT, "fano_limit_bits": found.fano_limit / NATS_PER_BIT}
-    row["lower_if_best_bits"] = found.lower_if_best / NATS_PER_BIT
+    row |= {
+        "upper_limit_bits": uncertainty.upper_limit / NATS_PER_BIT,
+        "fano_limit_bits": uncertainty.fano_limit / NATS_PER_BIT,
+    }
+    row["lower_if_best_bits"] = uncertainty.lower_if_best / NATS_PER_BIT
     for accuracy, at in zip(accuracies, rates.at, strict=True):
         for curve in _ASKED:
             rate = at[curve]
@@ -50,12 +53,12 @@ def _evaluate(
 
 
 def _repeats(images: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any]:
-    """What images that occur several times prove, whatever the classifier."""
-    found = repeated_inputs([image.tobytes() for image in images], labels, classes)
+    """Limits that images which occur several times prove, for any classifier."""
+    repeated = repeated_inputs([image.tobytes() for image in images], labels, classes)
     return {
-        "distinct_inputs": found.inputs,
-        "lower_limit_bits": found.lower_limit / NATS_PER_BIT,
-        "accuracy_limit": found.accuracy_limit,
+        "distinct_inputs": repeated.inputs,
+        "lower_limit_bits": repeated.lower_limit / NATS_PER_BIT,
+        "accuracy_limit": repeated.accuracy_limit,
     }
 
 
@@ -124,7 +127,7 @@ def identifiability(
     """MNIST through the embedded LeNet at rising strengths of noise, blur and low resolution.
 
     At every strength the temperature is fitted anew on the first half of the test images; the second half gives the
-    estimates of H(Y|X) and the rates. Inputs that repeat are counted among the training images, which are more.
+    estimates of H(Y|X) and the rates. Repeated inputs are counted among the training images, of which there are more.
 
     Args:
         train: images whose repetitions are counted, from `datasets.mnist`.
@@ -145,12 +148,12 @@ def identifiability(
 
     def row(name: str, strength: float, corrupt: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
         nonlocal done
-        found, warnings = _evaluate(model, corrupt(clean), test.labels, accuracies, slopes)
+        measured, warnings = _evaluate(model, corrupt(clean), test.labels, accuracies, slopes)
         notes.extend(f"{name} {strength:g}: {words}" for words in warnings)
         done += 1
         if progress is not None:
             progress("strengths", done, total)
-        return {"strength": strength} | found | _repeats(corrupt(many), train.labels, classes)
+        return {"strength": strength} | measured | _repeats(corrupt(many), train.labels, classes)
 
     first = row("clean", 0.0, lambda images: images)
     tables: dict[str, dict[str, list]] = {}

@@ -1,4 +1,4 @@
-"""Ways to spoil an image, each with the strengths at which the identifiability experiment applies it."""
+"""Corruptions of an image, each with the strengths at which the identifiability experiment applies it."""
 
 from __future__ import annotations
 

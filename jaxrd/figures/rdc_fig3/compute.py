@@ -33,14 +33,14 @@ from jaxrd.solution import Status
 
 _RATE = NATS_PER_BIT
 SLACK = 1e-6
-"""Nats given away at the least loss, so that the least distortion there is well posed."""
-_FAINT = 1e-9  # weight of an atom, or gain of an edge, that only rounding keeps
+"""Nats added to the least loss, so that the least distortion there is well posed."""
+_FAINT = 1e-9  # weight of an atom, or gain of an edge, that is due to rounding alone
 GRID = 201
 NAMES = ("least distortion", "midpoint", "least loss")
 
 
 class _Semantics(NamedTuple):
-    """One reading of the problem: how its rate is found, and what a representation offers in it."""
+    """One semantics of the problem: its solver, and what a representation can be decoded to."""
 
     solver: Solver
     label: np.ndarray
@@ -52,13 +52,13 @@ class _Semantics(NamedTuple):
 
 
 def digits(reproductions: int = 3) -> tuple[Problem, np.ndarray]:
-    """Codewords of the MNIST digits 3, 5 and 8 as the source, the few that serve them best as reproductions; P(S|X)."""
-    found = embedded("rdc_digits.npz")
-    source, distortion = found["source"], found["distortion"]
+    """Codewords of the MNIST digits 3, 5 and 8 as the source, a few with least distortion as reproductions; P(S|X)."""
+    archive = embedded("rdc_digits.npz")
+    source, distortion = archive["source"], archive["distortion"]
     few = min(
         combinations(range(len(source)), reproductions), key=lambda kept: source @ distortion[:, list(kept)].min(1)
     )
-    return Problem(source, distortion[:, list(few)]), found["labels"]
+    return Problem(source, distortion[:, list(few)]), archive["labels"]
 
 
 def rdc_fig3(
@@ -114,7 +114,7 @@ def rdc_fig3(
     curves, three, penalties = {}, {}, {}
     for name, one in semantics.items():
         boundary = _trade_off(problem, one, rate, tick=None if tick is None else partial(tick, name))
-        # Codes of the same rate may take turns too: what the search left above a chord is not the boundary.
+        # Codes of the same rate may be time-shared too: points of the search above a chord are not on the boundary.
         shown = lower_hull(*_reached_by(boundary)) if name == TIME_SHARED else range(len(boundary))
         curves[f"{name}: boundary"] = _columns([boundary[i] for i in shown])
         chosen = [boundary[0], boundary[len(boundary) // 2], boundary[-1]]
@@ -135,12 +135,12 @@ def rdc_fig3(
         "universal": [
             {
                 "semantics": name,
-                "rate_bits": found.rate / NATS_PER_BIT,
-                "penalty_bits": found.penalty / NATS_PER_BIT,
-                "penalty_lower_bits": found.penalty_lower / NATS_PER_BIT,
-                "status": found.status.name,
+                "rate_bits": universal.rate / NATS_PER_BIT,
+                "penalty_bits": universal.penalty / NATS_PER_BIT,
+                "penalty_lower_bits": universal.penalty_lower / NATS_PER_BIT,
+                "status": universal.status.name,
             }
-            for name, found in penalties.items()
+            for name, universal in penalties.items()
         ],
     }
     notes = [
@@ -171,12 +171,12 @@ def _trade_off(
     advance()
     # One point more where the boundary is steepest.
     shares = np.insert(np.linspace(0, 1, total), 1, 0.25 / (total - 1))[1:-1]
-    found = [_as_loss(first, 0.0)]  # at D1 the loss is that of its one code: not bounded from below here
+    boundary = [_as_loss(first, 0.0)]  # at D1 the loss is that of its one code: it has no lower bound here
     for share in shares:
         d = first.value + float(share) * (cheapest.value - first.value)
-        found.append(least_classification(problem, label, d, rate, solver=solver))
+        boundary.append(least_classification(problem, label, d, rate, solver=solver))
         advance()
-    return [*found, _as_loss(cheapest, last.lower)]
+    return [*boundary, _as_loss(cheapest, last.lower)]
 
 
 def _as_loss(least: Least, lower: float) -> Least:
@@ -222,9 +222,9 @@ def _literal(problem: Problem, labels: np.ndarray, point: Point) -> tuple[np.nda
 
 
 def _shared(problem: Problem, labels: np.ndarray, point: Point) -> tuple[np.ndarray, np.ndarray]:
-    """The codes' hulls, each weighted by its share of the time, added: edges in the order of their slopes."""
+    """The sum of the codes' hulls, each weighted by its share of the time: edges in the order of their slopes."""
     used = point.weights > _FAINT
-    # Letters rise within a code; where two codes share none the letter says which code it is.
+    # Letters rise within a code; where two codes share no letter, the letter identifies the code.
     codes = np.split(np.flatnonzero(used), 1 + np.flatnonzero(np.diff(point.reproduction[used]) <= 0))
     start, edges = np.zeros(2), []
     for columns in codes:

@@ -1,4 +1,4 @@
-"""Figure 3 of [B], drawn, and what its numbers say of the paper's sentences."""
+"""The drawing of figure 3 of [B], and the paper's sentences compared with its numbers."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def claims_of(curves: Mapping[str, Mapping[str, Any]], three: Three, penalties: 
         Claim(
             "One encoder serves all constraint pairs without a rate penalty (Theorem 3, Gaussian).",
             "Not here. Serving D1 and C3 from one encoder costs, beyond the rate of either: "
-            + "; ".join(_penalty(name, found) for name, found in penalties.items())
+            + "; ".join(_penalty(name, universal) for name, universal in penalties.items())
             + ".",
         ),
     ]
@@ -107,8 +107,8 @@ def _last(curves: Mapping[str, Mapping[str, Any]], three: Three, name: str) -> s
     )
 
 
-def _penalty(name: str, found: Universal) -> str:
-    if not np.isfinite(found.penalty):
+def _penalty(name: str, universal: Universal) -> str:
+    if not np.isfinite(universal.penalty):
         return f"{name}: no code found that meets both"
-    low, high = found.penalty_lower / NATS_PER_BIT, found.penalty / NATS_PER_BIT
+    low, high = universal.penalty_lower / NATS_PER_BIT, universal.penalty / NATS_PER_BIT
     return f"{name} {high:.4f} bit" if high - low < 1e-6 else f"{name} between {low:.4f} and {high:.4f} bit"

@@ -77,7 +77,7 @@ def _curve(losses: np.ndarray, distortion: np.ndarray, possible: np.ndarray) -> 
 
 
 def _decoders(rate: float, *, variance: float, correlation: float, label_entropy: float) -> dict[str, object]:
-    """What decoders that add more and more noise make of the one encoder: error and h(S|Xh), from covariances."""
+    """Distortion and h(S|Xh) of decoders that add more and more noise to one encoder, from covariances."""
     channel = gaussian.optimal_channel(
         variance * np.exp(-2 * rate), np.inf, variance=variance, correlation=correlation, label_entropy=label_entropy
     )

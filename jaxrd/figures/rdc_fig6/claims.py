@@ -1,4 +1,4 @@
-"""What Figure 6 and Theorem 5 of [B] say, beside what the trained models do."""
+"""The claims of Figure 6 and Theorem 5 of [B], beside the results of the trained models."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def pick(rows: Sequence[Row], weight: float, wasserstein: float = 0.0, encoder: 
 
 
 def theorem5(variance: float, conventional: Sequence[Row], universal: Sequence[Row]) -> dict[str, Any]:
-    """Theorem 5 with our numbers: what it says of decoders of low cross-entropy on the low-distortion encoder.
+    """Theorem 5 with our numbers: its bound for decoders of low cross-entropy on the low-distortion encoder.
 
         D3 - D(b) >= var + v3 - 2 sqrt(v3 (var - D1)) - 2 D1,   D3 / D(b) >= (the same without - 2 D1) / (2 D1)
 
-    D1 is the low-distortion model's MSE, D3 and v3 the low-cross-entropy model's MSE and variance. Read from right to
-    left they limit D(b), the MSE of the universal decoder. They need D(b) <= 2 D1.
+    D1 is the low-distortion model's MSE, D3 and v3 the low-cross-entropy model's MSE and variance. Solved for
+    D(b), they limit the MSE of the universal decoder. They need D(b) <= 2 D1.
 
     Args:
         variance: of the source, per pixel.
@@ -66,7 +66,7 @@ def claims(tables: Mapping[str, Sequence[Row]], published: Sequence[Row], bound:
     low, far = pick(ours, LOW_DISTORTION), pick(ours, LOW_CE)
     assert low is not None
     assert far is not None
-    found = [
+    sentences = [
         Claim(
             "In conventional models under a fixed rate, reducing the cross-entropy increases the distortion.",
             f"From weight {LOW_DISTORTION:g} to {LOW_CE:g} CE falls from {_value(low, 'ce_nats')} to "
@@ -77,7 +77,7 @@ def claims(tables: Mapping[str, Sequence[Row]], published: Sequence[Row], bound:
     ]
     at_low, at_far = pick(theirs, LOW_DISTORTION, 0.0, LOW_CE), pick(theirs, LOW_CE, 0.0, LOW_CE)
     if at_low is not None and at_far is not None:
-        found.append(
+        sentences.append(
             Claim(
                 "Despite a fixed encoder the universal model achieves distortion comparable to the conventional one.",
                 f"On the encoder of weight {LOW_CE:g} a decoder of weight 0 reaches MSE {_value(at_low, 'mse')}, "
@@ -87,7 +87,7 @@ def claims(tables: Mapping[str, Sequence[Row]], published: Sequence[Row], bound:
             )
         )
     if (back := pick(theirs, LOW_CE, 0.0, LOW_DISTORTION)) is not None:
-        found.append(
+        sentences.append(
             Claim(
                 "Universal decoders cannot recover low classification loss where the encoder was trained for low "
                 "distortion alone.",
@@ -103,13 +103,13 @@ def claims(tables: Mapping[str, Sequence[Row]], published: Sequence[Row], bound:
             f"MSE {r['mse']:.4f} for {b['mse']:.4f}"
             for r, b in pairs
         )
-        found.append(
+        sentences.append(
             Claim(
                 "The sub-figure illustrates the benefit of the W1 term.",
                 f"Sliced W2 with the term for without it, at 27 deterministic reproductions: {words}.",
             )
         )
-    return [*found, _bound(bound)]
+    return [*sentences, _bound(bound)]
 
 
 def _value(row: Row, name: str) -> str:

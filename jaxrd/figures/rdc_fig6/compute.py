@@ -45,7 +45,7 @@ def rdc_fig6(
 ) -> Reproduction:
     """The trade-off of MSE and cross-entropy at one rate: end to end, on one frozen encoder, and without networks.
 
-    Killed at any moment it goes on from the last finished epoch when it is called again with the same folder.
+    After an interruption it continues from the last finished epoch if it is called again with the same folder.
 
     Args:
         train: images to learn from, of `datasets.mnist`.
@@ -75,7 +75,7 @@ def rdc_fig6(
             jnp.asarray(images.reshape(len(images), -1)), beliefs, jnp.asarray(split.labels[:count], jnp.int32)
         )
 
-    # An accelerator's shorter products would blur |x|^2 - 2 x.r + |r|^2, where 1 % matters.
+    # An accelerator's products of lower precision would disturb |x|^2 - 2 x.r + |r|^2, where 1 % matters.
     with jax.default_matmul_precision("float32"):
         job = models.Job(
             plan,
@@ -141,13 +141,13 @@ def _digest(parameters: Any) -> str:
 
 
 def _quantiser(job: models.Job, weight: float, book: np.ndarray) -> dict[str, Any]:
-    found = one_shot.measure(*job.test, one_shot.codebook(jnp.asarray(book), job.logits), weight)
+    measured = one_shot.measure(*job.test, one_shot.codebook(jnp.asarray(book), job.logits), weight)
     return {
         "weight": weight,
-        "mse": float(found.mse),
-        "ce_nats": float(found.cross_entropy),
-        "accuracy": float(found.accuracy),
-        "entropy_bits": float(found.entropy / np.log(2)),
+        "mse": float(measured.mse),
+        "ce_nats": float(measured.cross_entropy),
+        "accuracy": float(measured.accuracy),
+        "entropy_bits": float(measured.entropy / np.log(2)),
     }
 
 

@@ -21,14 +21,14 @@ def draw(
     published_universal: Sequence[Row],
     bound: Mapping[str, Any],
 ) -> Figure:
-    """Cross-entropy and accuracy against MSE, and what the W1 term buys."""
+    """Cross-entropy and accuracy against MSE, and the effect of the W1 term."""
     figure = Figure((15.5, 6.0), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     _plane(left, tables, published, published_universal, ("ce_nats", "ce_std"), float)
     _plane(middle, tables, published, (), ("accuracy", "accuracy_std"), lambda accuracy: 100 * (1 - accuracy))
     _ticks(left, (0.03, 0.05, 0.1, 0.2, 0.5, 1, 2), "{:g}".format)
     _ticks(middle, (0.5, 1, 2, 5, 10, 20, 40), lambda wrong: f"{100 - wrong:g}")
-    # Accuracy grows upwards, on the scale of what is wrong: 98 and 99 % are as far apart as 60 and 80 %.
+    # Accuracy rises upwards, on the log scale of the error: 98 and 99 % are as far apart as 60 and 80 %.
     middle.invert_yaxis()
     left.set_ylabel("cross-entropy of the fixed classifier  [nat]")
     middle.set_ylabel("accuracy of the fixed classifier  [%]")
@@ -130,13 +130,13 @@ def _points(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
 
 def _places(rows: Sequence[Row], side: int) -> list[tuple[tuple[float, float], str]]:
     """Where to write the W1 weights; once, at the outermost, where models of one weight lie close together."""
-    found: list[tuple[tuple[float, float], str]] = []
+    places: list[tuple[tuple[float, float], str]] = []
     for r in sorted(rows, key=lambda r: -side * r["mse"]):
         place, words = (r["mse"], r["sliced_w2"]), f"{r['wasserstein_weight']:g}"
-        near = [there for there, said in found if said == words and np.allclose(there, place, rtol=0.01)]
+        near = [there for there, said in places if said == words and np.allclose(there, place, rtol=0.01)]
         if not near:
-            found.append((place, words))
-    return found
+            places.append((place, words))
+    return places
 
 
 def losses(histories: Sequence[tuple[Group, Sequence[Row]]]) -> Figure:
@@ -152,7 +152,7 @@ def losses(histories: Sequence[tuple[Group, Sequence[Row]]]) -> Figure:
             weights = sorted({m.weight for m in group.members})
             shades = dict(zip(weights, np.linspace(0, 0.85, len(weights)), strict=True))
             for i, m in enumerate(group.members):
-                # Lightness orders the weights, for every reader; dashes tell the W1 term.
+                # Lightness orders the weights, for every reader; dashes mark the W1 term.
                 ax.plot(x, values[:, i], color=_viridis(shades[m.weight]), linewidth=1.2,
                         linestyle="--" if m.wasserstein else "-")  # fmt: skip
             for weight in weights:
@@ -180,7 +180,7 @@ def _order(row: Row) -> tuple[bool, float, float, float]:
 
 
 def samples(images: np.ndarray, stacks: Sequence[tuple[Row, np.ndarray]]) -> Figure:
-    """Test images above, below them what each model of the first seed makes of them."""
+    """Test images above, below them their reproductions by each model of the first seed."""
     rows = [("test images", np.round(255 * images).astype(np.uint8))]
     for row, shown in sorted(stacks, key=lambda stack: _order(stack[0])):
         if row["seed"] == 0:

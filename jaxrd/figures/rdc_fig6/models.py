@@ -1,4 +1,4 @@
-"""The models of Figure 6 of [B], trained in sittings: every step's result is kept in the folder and used again."""
+"""The models of Figure 6 of [B], trained in several runs: every step's result is kept in the folder and reused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Sample(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What every step of the figure is given.
+    """The inputs of every step of the figure.
 
     Args:
         plan: all of it.
@@ -70,14 +70,14 @@ class Job(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """A group's results: a row a member (what it is, what it does on the test images), losses by epoch, samples.
+    """A group's results: a row per member (its fields, its results on the test images), losses by epoch, samples.
 
     Args:
-        rows: the members' fields beside what `evaluate` tells, and `coded_bits`.
-        history: a row an epoch, each loss a list over the members.
+        rows: the members' fields, the results of `evaluate`, and `coded_bits`.
+        history: a row per epoch, each loss a list over the members.
         samples: reproductions of `Job.shown`, uint8, shape (members, shown, 784).
-        device: that trained them, in the sitting that finished.
-        seconds: of that sitting, from its beginning or its checkpoint to the measured rows.
+        device: that trained them, in the last run.
+        seconds: of that run, from its beginning or its checkpoint to the measured rows.
     """
 
     rows: list[dict[str, Any]]
@@ -106,10 +106,10 @@ def books(job: Job) -> dict[float, np.ndarray]:
             job.tick("codebooks", done, 2 * len(search.weights))
             job.say(f"codebook of weight {weight:g}: loss {float(losses.min()):.6f}  {perf_counter() - clock:.0f} s")
 
-        found = _frontier(job, search, report)
+        best = _frontier(job, search, report)
         temporary = path.with_name(".books.part.npz")
         path.parent.mkdir(parents=True, exist_ok=True)
-        named: dict[str, Any] = {repr(w): np.asarray(book.reproductions) for w, book in found.items()}
+        named: dict[str, Any] = {repr(w): np.asarray(book.reproductions) for w, book in best.items()}
         np.savez_compressed(temporary, **named)
         os.replace(temporary, path)
     with parsing(path, "codebooks (delete it to have them searched again)"), np.load(path) as archive:
@@ -117,7 +117,7 @@ def books(job: Job) -> dict[float, np.ndarray]:
 
 
 def _frontier(job: Job, search: Search, report: Callable[[float, jax.Array], None]) -> dict[float, one_shot.Codebook]:
-    found = frontier.frontier(
+    codebooks = frontier.frontier(
         job.train.images,
         job.train.beliefs,
         job.logits,
@@ -129,15 +129,15 @@ def _frontier(job: Job, search: Search, report: Callable[[float, jax.Array], Non
         seed=0,
         report=report,
     )
-    return {weight: book for weight, (book, _) in zip(search.weights, found, strict=True)}
+    return {weight: book for weight, (book, _) in zip(search.weights, codebooks, strict=True)}
 
 
-def conventional(job: Job, group: Group, found: dict[float, np.ndarray]) -> Trained:
+def conventional(job: Job, group: Group, codebooks: dict[float, np.ndarray]) -> Trained:
     """Encoder and decoder of each member, begun from the codebook of its weight."""
 
     def beginning() -> State:
         places = np.asarray(codes(job.plan.code.dimensions, job.plan.code.levels))
-        arranged = {w: found[w][warm.arrange(found[w], places)] for w in {m.weight for m in group.members}}
+        arranged = {w: codebooks[w][warm.arrange(codebooks[w], places)] for w in {m.weight for m in group.members}}
         return family.taught(
             job.plan.code,
             [m.seed for m in group.members],
@@ -159,7 +159,7 @@ def decoders(job: Job, group: Group) -> Trained:
             assert m.encoder is not None
             encoder = parameters(job, Member(m.encoder, 0.0, m.seed))
             like = initial(code, 0)
-            # Its own seed, apart from that of the decoder which this encoder was trained with.
+            # Its own seed, different from that of the decoder which this encoder was trained with.
             states.append(universal(code, like._replace(parameters=encoder), 100 + m.seed))
         return family.stacked(states)
 
@@ -186,7 +186,7 @@ def _trained(job: Job, group: Group, beginning: Callable[[], State]) -> Trained:
     if not table.exists():
         clock, epochs, done = perf_counter(), sum(leg.epochs for leg in group.legs), 0
         folder = job.folder / group.name
-        # The beginning is kept: a run goes on only from what began as it did, bit for bit.
+        # The initial state is kept: a run continues only from a checkpoint with the same initial state, bit for bit.
         like = family.stacked([initial(job.plan.code, 0)] * len(group.members))
         if (begun := latest(folder / "beginning", like)) is None:
             begun = beginning(), []
@@ -207,7 +207,7 @@ def _trained(job: Job, group: Group, beginning: Callable[[], State]) -> Trained:
         weights = family.weights([(m.weight, m.wasserstein) for m in group.members])
         objective = Objective(job.plan.code, job.logits, job.train.images, job.train.labels, weights)
         state, history = train(objective, group.legs, state, over=_over(job, group), folder=folder, report=report)
-        # On one device, as plain arrays: what follows treats the members one by one.
+        # On one device, as plain arrays: from here on the members are treated one by one.
         measured = _measured(job, group.members, jax.device_get(state.parameters))
         rows, shown = [row for row, _ in measured], np.stack([images for _, images in measured])
         with (temporary := samples.with_name(f".{group.name}.part.npy")).open("wb") as file:
@@ -223,15 +223,17 @@ def _trained(job: Job, group: Group, beginning: Callable[[], State]) -> Trained:
 
 def _measured(job: Job, members: Sequence[Member], stack: Parameters) -> list[tuple[dict[str, Any], np.ndarray]]:
     code, (images, _, labels) = job.plan.code, job.test
-    held, told = np.asarray(images), np.asarray(labels)
+    test_images, true_labels = np.asarray(images), np.asarray(labels)
     learnt = np.asarray(job.train.images)
     results = []
     for i, m in enumerate(members):
         mine = family.member(stack, i)
-        row = m._asdict() | evaluate(code, mine, job.logits, held, told, batch=min(1000, len(held)))
+        row = m._asdict() | evaluate(
+            code, mine, job.logits, test_images, true_labels, batch=min(1000, len(test_images))
+        )
         model = fitted(code, mine, learnt)
-        row["coded_bits"] = coded_bits(compress(model, held))
-        pixels = np.asarray(transmit(code, mine, jax.random.key(0), jnp.asarray(held[job.shown()]))[1])
+        row["coded_bits"] = coded_bits(compress(model, test_images))
+        pixels = np.asarray(transmit(code, mine, jax.random.key(0), jnp.asarray(test_images[job.shown()]))[1])
         if m in job.plan.kept:
             _write(job.folder / "models" / f"{file_name(m)}.npz", model_file.to_bytes(model))
         results.append((row, np.round(255 * np.clip(pixels, 0, 1)).astype(np.uint8)))

@@ -1,4 +1,4 @@
-"""What Figure 6 of [B] trains: which models, for how long, and the published runs to compare with."""
+"""The plan of Figure 6 of [B]: which models are trained, for how long, and the published runs to compare with."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Search:
-    """How `rdc.frontier` looks for the codebooks: every conventional weight has to be among its weights."""
+    """How `rdc.frontier` searches the codebooks: its weights must contain every conventional weight."""
 
     weights: tuple[float, ...]
     starts: int
@@ -88,7 +88,7 @@ class Plan:
 
 
 def legs(*, warm: int, shift: int, joint: int, last: int) -> tuple[Leg, ...]:
-    """The encoder learns the codebook on moved images, then both learn the loss, then the decoder what was encoded."""
+    """The encoder learns the codebook on moved images, then both learn the loss, then the decoder alone."""
     return (
         Leg(Stage(("encoder",), adversarial=False, shift=shift, temperature=0.003), warm, 1e-3),
         Leg(Stage(), joint, 3e-4),
@@ -157,4 +157,4 @@ QUICK = Plan(
     images=4000,
     tests=1000,
 )
-"""The same way with few images and epochs: what it shows is that it runs, not what it reaches."""
+"""The same with few images and epochs: it shows that the program runs, not what the models reach."""

@@ -26,12 +26,12 @@ _PUBLISHED_MEBIBYTES = 97.781
 
 
 class _Rates(NamedTuple):
-    """What the whole model at the transmitter allows, bits per sample."""
+    """The rates with the whole model at the transmitter, bits per sample."""
 
     bounds: dict[str, np.ndarray]
     """At `ACCURACIES`, by name; inf where a bound does not reach."""
     decisions: float = np.nan
-    """Of sending all decisions."""
+    """Entropy of the decisions: the rate of sending all of them."""
     accuracy: float = np.nan
     """Of the decisions."""
 
@@ -53,8 +53,8 @@ def rates(outputs: Outputs | None) -> _Rates:
         "iE&C": indirect.draw(joint, 2, tol=TOLERANCE),
         "E&C": estimated.draw(joint, 2),
     }
-    found = {name: np.array([bound.smallest(x).rate for x in d]) / NATS_PER_BIT for name, bound in bounds.items()}
-    return _Rates(found, entropy / NATS_PER_BIT, 1 - d_tm)
+    bits = {name: np.array([bound.smallest(x).rate for x in d]) / NATS_PER_BIT for name, bound in bounds.items()}
+    return _Rates(bits, entropy / NATS_PER_BIT, 1 - d_tm)
 
 
 def _draw_sizes(ax: Axes, every: Sequence[Cut]) -> None:
@@ -115,9 +115,9 @@ def _figure(every: Sequence[Cut], whole: _Rates, title: str) -> Figure:
 
 def _nearest(every: list[Cut], k: int) -> str:
     """The counts nearest to a printed size."""
-    found = [count for count in counts(every) if count.printed is PRINTED[k]]
-    found.sort(key=lambda count: abs(count.megabytes - PRINTED[k].megabytes))
-    return "; ".join(f"{count.megabytes:.2f} ({count.words})" for count in found[:3])
+    nearest = [count for count in counts(every) if count.printed is PRINTED[k]]
+    nearest.sort(key=lambda count: abs(count.megabytes - PRINTED[k].megabytes))
+    return "; ".join(f"{count.megabytes:.2f} ({count.words})" for count in nearest[:3])
 
 
 def _claims(every: list[Cut], allowed: _Rates) -> list[Claim]:
@@ -125,11 +125,12 @@ def _claims(every: list[Cut], allowed: _Rates) -> list[Claim]:
     whole = at["fc"]
     explained = [
         "fp{} in {}, {}, {}: with {:.0f} to {:.0f} bytes a tensor for a file's container".format(
-            8 * way.counts[0].width, "MiB" if way.counts[0].mebi else "MB",
-            "batch-norm statistics counted" if way.counts[0].buffers else "parameters only",
-            ", ".join(f"{count.printed.megabytes:g} up to {count.unit}" for count in way.counts), *way.container,
+            8 * convention.counts[0].width, "MiB" if convention.counts[0].mebi else "MB",
+            "batch-norm statistics counted" if convention.counts[0].buffers else "parameters only",
+            ", ".join(f"{count.printed.megabytes:g} up to {count.unit}" for count in convention.counts),
+            *convention.container,
         )
-        for way in conventions(every)
+        for convention in conventions(every)
     ]  # fmt: skip
     published = (_PUBLISHED_MEBIBYTES * MEBIBYTE - whole.bytes(4, buffers=True)) / whole.tensors
     a, b, c = (printed.megabytes for printed in PRINTED)
@@ -200,10 +201,10 @@ def tosc_complexity(outputs: Outputs | None, title: str, *, notes: Sequence[str]
         {"printed": count.printed.megabytes, "said": count.printed.said, "way": count.words, "counted": count.megabytes}
         for count in counts(every)
     ]
-    said = [
+    all_notes = [
         *notes,
         "parameters by jax.eval_shape on ResNet-50 with torchvision's shapes; batch-norm statistics are counted apart",
         "oRD holds wherever the model is cut; iE&C and E&C need all of it at the transmitter",
     ]
     figure = _figure(every, whole, title)
-    return Reproduction("tosc-complexity", figure, curves, _claims(every, whole), said, {"counts": counted})
+    return Reproduction("tosc-complexity", figure, curves, _claims(every, whole), all_notes, {"counts": counted})

@@ -1,4 +1,4 @@
-"""How large the front end of ResNet-50 is at every cut, counted in several ways, beside what [A] prints."""
+"""The size of the front end of ResNet-50 at every cut, counted in several ways, beside the sizes in [A]."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ class Cut(NamedTuple):
 
 
 def cuts() -> list[Cut]:
-    """Every cut of ResNet-50, the stem's first, the whole model's last; nothing is computed but shapes."""
+    """Every cut of ResNet-50, the stem's first, the whole model's last; only shapes are computed."""
     parameters, statistics = jax.eval_shape(resnet50.init, jax.random.key(0))
     image = jax.ShapeDtypeStruct((1, *PIXELS, 3), parameters["stem"]["conv1"].dtype)
     features = jax.eval_shape(resnet50.features, parameters, statistics, image)
-    found, total = [], np.zeros(4, int)
+    front_ends, total = [], np.zeros(4, int)
     for unit in resnet50.UNITS:
         held, measured = jax.tree.leaves(parameters[unit]), jax.tree.leaves(statistics[unit])
         norms = len(measured) // 2
         tensors = len(held) + len(measured) + norms
         total += [sum(leaf.size for leaf in held), sum(leaf.size for leaf in measured), norms, tensors]
         so_far = [int(x) for x in total]
-        found.append(Cut(unit, so_far[0], so_far[1], so_far[2], so_far[3], features[unit].size))
-    return found
+        front_ends.append(Cut(unit, so_far[0], so_far[1], so_far[2], so_far[3], features[unit].size))
+    return front_ends
 
 
 class _Printed(NamedTuple):
@@ -94,7 +94,7 @@ class _Count(NamedTuple):
 def counts(every: list[Cut]) -> list[_Count]:
     """Each printed size counted in each way: which cut, fp16 or fp32, with or without buffers, MB or MiB."""
     at = {cut.unit: cut for cut in every}
-    found = []
+    counted = []
     for printed in PRINTED:
         slack = 0.5 * 10.0**-printed.digits
         for unit in printed.units:
@@ -106,8 +106,8 @@ def counts(every: list[Cut]) -> list[_Count]:
                         tensors -= 0 if buffers else 3 * at[unit].norms
                         low, high = (scale * (printed.megabytes + s) - size for s in (-slack, slack))
                         container = low / tensors, high / tensors
-                        found.append(_Count(printed, unit, width, buffers, mebi, size / scale, container))
-    return found
+                        counted.append(_Count(printed, unit, width, buffers, mebi, size / scale, container))
+    return counted
 
 
 class _Convention(NamedTuple):
@@ -126,9 +126,9 @@ def conventions(every: list[Cut], *, largest: float = 1000.0) -> list[_Conventio
         largest: bytes a tensor that a file's container may plausibly take.
     """
     by_size = [[count for count in counts(every) if count.printed is printed] for printed in PRINTED]
-    found = []
+    explaining = []
     for some in itertools.product(*by_size):
         low, high = max(0.0, *(count.container[0] for count in some)), min(count.container[1] for count in some)
         if len({(count.width, count.buffers, count.mebi) for count in some}) == 1 and low <= high and low < largest:
-            found.append(_Convention(some, (low, high)))
-    return found
+            explaining.append(_Convention(some, (low, high)))
+    return explaining

@@ -29,17 +29,17 @@ def init(key: jax.Array, *, classes: int = 1000) -> tuple[Weights, Weights]:
         key: of the draw; under `jax.eval_shape` nothing is drawn.
         classes: of the last layer.
 
-    Reference: K. He et al., Deep residual learning for image recognition, CVPR 2016; the stride of a block stands in
+    Reference: K. He et al., Deep residual learning for image recognition, CVPR 2016; the stride of a block is in
     its 3x3 convolution, as in torchvision.
     """
     keys = iter(jax.random.split(key, 64))
 
     def unit(*convolutions: tuple[str, int, int, int]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        weights: dict[str, Any] = {}
         for name, size, inputs, outputs in convolutions:
-            found[name] = _convolution(next(keys), size, inputs, outputs)
-            found[f"{name}.scale"], found[f"{name}.shift"] = jnp.ones(outputs), jnp.zeros(outputs)
-        return found
+            weights[name] = _convolution(next(keys), size, inputs, outputs)
+            weights[f"{name}.scale"], weights[f"{name}.shift"] = jnp.ones(outputs), jnp.zeros(outputs)
+        return weights
 
     parameters = {"stem": unit(("conv1", 7, 3, 64))}
     width = 64
@@ -63,7 +63,7 @@ def init(key: jax.Array, *, classes: int = 1000) -> tuple[Weights, Weights]:
 
 
 def features(parameters: Weights, statistics: Weights, images: jax.Array) -> dict[str, jax.Array]:
-    """What each unit gives the next, by unit: what a cut after it has to send; under "fc" the logits.
+    """The output of each unit, by unit: what a cut after it has to send; under "fc" the logits.
 
     Args:
         parameters: from `init`.
@@ -83,13 +83,13 @@ def features(parameters: Weights, statistics: Weights, images: jax.Array) -> dic
 
     x = jax.nn.relu(convolve(images, "stem", "conv1", 2))
     x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), ((0, 0), (1, 1), (1, 1), (0, 0)))
-    found = {"stem": x}
+    outputs = {"stem": x}
     for unit in UNITS[1:-1]:
         stride = 2 if unit.endswith(".0") and not unit.startswith("layer1") else 1
         y = jax.nn.relu(convolve(x, unit, "conv1", 1))
         y = jax.nn.relu(convolve(y, unit, "conv2", stride))
         y = convolve(y, unit, "conv3", 1)
         x = jax.nn.relu(y + (convolve(x, unit, "shortcut", stride) if unit.endswith(".0") else x))
-        found[unit] = x
-    found["fc"] = x.mean((1, 2)) @ parameters["fc"]["weight"] + parameters["fc"]["bias"]
-    return found
+        outputs[unit] = x
+    outputs["fc"] = x.mean((1, 2)) @ parameters["fc"]["weight"] + parameters["fc"]["bias"]
+    return outputs

@@ -1,4 +1,4 @@
-"""What [A] says of its figure 1, beside what the numbers say."""
+"""The claims of [A] about its figure 1, beside the numbers."""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ def claims(joint: Array, exact: Curve, grids: list[Curve], reference: Compressed
 
 
 def notes(model: GaussianMixture, exact: Curve, d_0: float, lost: int) -> list[str]:
-    """What a reader of the figure must know; `lost` points of C&E could not be computed."""
+    """Notes for the reader of the figure; `lost` points of C&E could not be computed."""
     bits, shared = exact.rate / NATS_PER_BIT, exact.parameters["time_shared_rate_bits"]
     squared_error = exact.parameters["squared_error"]
     meeting = int(np.abs(squared_error - 1).argmin())
-    found = [
+    sentences = [
         f"C&E has two regimes: two atoms while D_X > 1, that is up to {bits[meeting]:.4f} bits, and from there on the "
         "Shannon lower bound, tight. D_Y over the rate is not convex: time sharing, with silence at "
         f"D_0 = {d_0:.4g} too, saves up to {np.max(bits - shared):.4f} bits (the thin line).",
@@ -108,10 +108,10 @@ def notes(model: GaussianMixture, exact: Curve, d_0: float, lost: int) -> list[s
     ]
     if np.asarray(model.prior) == 0.5:
         gain = mixture.sample_and_communicate(model, 1.0)
-        found.append(
+        sentences.append(
             f"At q = 1/2 the two-atom part of C&E is S&C; it ends in S&C's untempered point, "
             f"{float(gain.rate) / NATS_PER_BIT:.6f} bits at D_Y = {float(gain.distortion):.6f}."
         )
     if lost:
-        found.append(f"{lost} points of C&E are left out: rounding hides where their second atom stands.")
-    return found
+        sentences.append(f"{lost} points of C&E are left out: rounding hides where their second atom stands.")
+    return sentences

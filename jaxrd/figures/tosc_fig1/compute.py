@@ -32,7 +32,7 @@ from jaxrd.tosc.curves.drawing import Bound
 from jaxrd.tosc.mixture import GaussianMixture
 
 LETTERS, MARGIN = 145, 5.0  # of the discretised source, [-a - 5, a + 5]: a step of 1/12 at a = 1
-_BLAHUT_STEPS = 6000  # [A] says neither its step nor its number of iterations
+_BLAHUT_STEPS = 6000  # [A] gives neither its step nor its number of iterations
 MEANINGS = {
     "oRD": "label itself",
     "iRD": "best code that sees X",
@@ -54,8 +54,8 @@ def _compressed(model: GaussianMixture, slopes: jax.Array) -> mixture.Compressed
 
 def _indirect_curve(model: GaussianMixture) -> Curve:
     slopes = np.append(np.geomspace(0.02, 500, 90), np.inf)
-    found = jax.device_get(_indirect(model, slopes))
-    return Curve(found.distortion, found.rate, slopes, np.zeros(91), np.full(91, Status.EXACT))
+    points = jax.device_get(_indirect(model, slopes))
+    return Curve(points.distortion, points.rate, slopes, np.zeros(91), np.full(91, Status.EXACT))
 
 
 def _slope_grids(model: GaussianMixture) -> tuple[np.ndarray, np.ndarray]:
@@ -68,10 +68,10 @@ def _slope_grids(model: GaussianMixture) -> tuple[np.ndarray, np.ndarray]:
     return fine, np.concatenate([few, 0.5 / np.geomspace(1, 0.15, 10)])
 
 
-def _compressed_curve(slopes: np.ndarray, found: mixture.CompressedPoint, d_0: float) -> Curve:
-    """The points that are numbers; their slopes are of R(D_X), so D_Y has none."""
-    kept = np.isfinite(found.rate)
-    rate, d, squared_error = (np.asarray(x)[kept] for x in found[:3])
+def _compressed_curve(slopes: np.ndarray, points: mixture.CompressedPoint, d_0: float) -> Curve:
+    """The curve of the points that are no NaN; their slopes are of R(D_X), so the curve over D_Y has none."""
+    kept = np.isfinite(points.rate)
+    rate, d, squared_error = (np.asarray(x)[kept] for x in points[:3])
     nan = np.full(len(rate), np.nan)
     shared = lower_convex_envelope(np.append(d, d_0), np.append(rate, 0))[:-1]
     parameters = {
@@ -94,7 +94,7 @@ def _discretised(model: GaussianMixture, slopes: np.ndarray, solver: Solver, tic
     parameters = {"squared_error": curve.distortion, "squared_error_slope": curve.slope}
     status = np.full(len(slopes), Status.ACHIEVABLE)
     nan = np.full(len(slopes), np.nan)
-    # The gap speaks of R(D_X): beside D_Y it would claim too much.
+    # The gap is that of R(D_X), and no gap at D_Y.
     parameters["squared_error_gap_bits"] = curve.gap / NATS_PER_BIT
     return Curve(np.asarray(label), curve.rate, nan, nan, status, parameters=parameters)
 
@@ -123,13 +123,13 @@ def _density_axes(ax: Axes, model: GaussianMixture) -> dict[str, np.ndarray]:
     q, a = (float(np.asarray(v)) for v in model)
     x = np.linspace(-a - 3.5, a + 3.5, 281)
     p, v = np.asarray(mixture.density(model, x)), np.asarray(mixture.posterior(model, x))
-    found = {"x": x, "density": p, "density_y0": p * (1 - v), "density_y1": p * v}
+    table = {"x": x, "density": p, "density_y0": p * (1 - v), "density_y1": p * v}
     for key, colour, line, label in (
         ("density_y0", "#0072B2", "--", f"y = 0, P = {1 - q:.3g}"),
         ("density_y1", "#D55E00", "-.", f"y = 1, P = {q:.3g}"),
     ):
-        ax.plot(x, found[key], color=colour, linestyle=line, label=label)
-        ax.fill_between(x, found[key], color=colour, alpha=0.12)
+        ax.plot(x, table[key], color=colour, linestyle=line, label=label)
+        ax.fill_between(x, table[key], color=colour, alpha=0.12)
     ax.plot(x, p, color="black", linewidth=1.8, label="p(x)")
     t = float(mixture.threshold(model))
     ax.axvline(t, 0, 0.78, color="0.35", linewidth=1, linestyle=":", label=f"MAP threshold {t + 0.0:.3g}")
@@ -139,7 +139,7 @@ def _density_axes(ax: Axes, model: GaussianMixture) -> dict[str, np.ndarray]:
     ax.set_ylim(0, 1.35 * p.max())
     ax.grid(alpha=0.25)
     ax.legend(frameon=False, fontsize=9, loc="upper left", ncols=2)
-    return found
+    return table
 
 
 def tosc_fig1(prior: float = 0.5, separation: float = 1.0, *, tick: Any = None) -> Reproduction:
@@ -178,11 +178,11 @@ def tosc_fig1(prior: float = 0.5, separation: float = 1.0, *, tick: Any = None) 
         "E&C": coded.curve,
         "C&E": exact,
     }
-    tell = (lambda what: partial(tick, what)) if tick else (lambda _: None)
+    ticks = (lambda what: partial(tick, what)) if tick else (lambda _: None)
     plain = partial(blahut_arimoto, max_steps=_BLAHUT_STEPS)
     grids = {
-        "C&E discretised, plain Blahut-Arimoto": _discretised(model, few, plain, tell("Blahut-Arimoto")),
-        "C&E discretised, certified": _discretised(model, few, solve, tell("certified C&E")),
+        "C&E discretised, plain Blahut-Arimoto": _discretised(model, few, plain, ticks("Blahut-Arimoto")),
+        "C&E discretised, certified": _discretised(model, few, solve, ticks("certified C&E")),
     }
     rows = _table(model, exact, joint, coded, aware)
 
@@ -201,9 +201,9 @@ def tosc_fig1(prior: float = 0.5, separation: float = 1.0, *, tick: Any = None) 
     figure.suptitle(f"[A] figure 1: Gaussian mixture, P(Y = 1) = {prior:g}, modes at ±{separation:g}", fontsize=11)
 
     document = {name: columns(curve) for name, curve in (curves | grids).items()}
-    found = claims(joint, exact, list(grids.values()), reference, rows)
+    sentences = claims(joint, exact, list(grids.values()), reference, rows)
     return Reproduction(
-        "tosc-fig1", figure, document | {"density": density}, found,
+        "tosc-fig1", figure, document | {"density": density}, sentences,
         notes(model, exact, d_0, len(fine) - len(exact.rate)),
         {"parameters": {"prior": prior, "separation": separation}, "at": rows},
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What [A] says of the order of its bounds, beside what the numbers of the example say."""
+"""The claims of [A] about the order of its bounds, beside the numbers of the example."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from jaxrd.tosc import indirect_problem, landmarks
 
 def _where(rows: Rows, below: str, above: str) -> str:
     """The distortions at which one bound lies below another."""
-    found = [f"{row['distortion']:g}" for row in rows if row[f"{below}_bits"] < row[f"{above}_bits"] - 1e-9]
-    return ", ".join(found) or "none of them"
+    distortions = [f"{row['distortion']:g}" for row in rows if row[f"{below}_bits"] < row[f"{above}_bits"] - 1e-9]
+    return ", ".join(distortions) or "none of them"
 
 
 def _span(rows: Rows, above: str, below: str) -> str:
@@ -97,7 +97,7 @@ def _below_time_sharing(merged: Curve, d_tm: float, d_0: float, entropy: float) 
 
 
 def notes(curves: Mapping[str, Curve], d_0: float) -> list[str]:
-    """What a reader of the figure must know."""
+    """Notes for the reader of the figure."""
     compressed = curves["C&E"]
     falls = np.maximum.accumulate(compressed.distortion[::-1])[::-1]  # the worst at this rate or a higher one
     rise = float((falls - compressed.distortion).max())

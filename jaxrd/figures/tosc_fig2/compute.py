@@ -1,4 +1,4 @@
-"""Figure 2 of [A], which sketches the order of all bounds: here computed, on an example that keeps them apart."""
+"""Figure 2 of [A], a sketch of the order of all bounds: here computed, on an example in which they all differ."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from jaxrd.tosc.curves.time_sharing import draw as draw_time_sharing
 
 _PRIOR = (0.36, 0.32, 0.25, 0.07)
 CENTRES, WIDTHS = (1.5, 5.0, 8.5, 12.5), (1.3, 1.5, 1.5, 1.3)
-LETTERS, CELL = 15, 3  # of X, and how many the task model cannot tell apart
+LETTERS, CELL = 15, 3  # of X, and how many of them the task model sees as one
 AT = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.63)
 MEANINGS = {
     "oRD": "label itself",
@@ -56,7 +56,7 @@ MEANINGS = {
 
 
 class Example(NamedTuple):
-    """Four classes seen through a discrete X; a task model that sees X too coarsely, and knows how coarsely."""
+    """Four classes seen through a discrete X, and a task model that sees X coarsely but is calibrated."""
 
     joint: jax.Array
     """J[y, x], shape (4, 15)."""
@@ -111,8 +111,8 @@ def _example_axes(ax: Axes, given: Example) -> dict[str, np.ndarray]:
 def tosc_fig2(*, tick: Any = None) -> Reproduction:
     """Figure 2 of [A]: every bound of the paper on one small example, all solved for.
 
-    iRD needs the true posterior of X and TMRD a task model that falls short of it: X is discrete, and the model sees
-    three of its letters as one. It is calibrated, so that TMRD is the limit of every scheme that uses it.
+    iRD needs the true posterior of X, and TMRD a task model that knows less. X is discrete, and the model sees three of
+    its letters as one. The model is calibrated, so that TMRD is the limit of every scheme that uses it.
 
     Args:
         tick: called as tick(what, done, total).
@@ -123,13 +123,13 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
     joint, decided, classes = given.joint, given.decisions, len(_PRIOR)
     source, values = joint.sum(0), jnp.arange(float(LETTERS))
     d_tm, d_0, _ = (float(x) for x in landmarks(decided))
-    tell = (lambda what: partial(tick, what)) if tick else (lambda _: None)
+    ticks = (lambda what: partial(tick, what)) if tick else (lambda _: None)
 
     indirect = Problem(source, remote(hamming(classes), (joint / source).T))
     aware = model_aware_problem(given.posterior, source)
     squares = squared_error(values, values)
 
-    # One sample per letter and label, weighted by how often they meet.
+    # One sample per letter and label, weighted by their joint probability.
     log_v = jnp.log(jnp.repeat(given.posterior, classes, 0))
     labels, weights = jnp.tile(jnp.arange(classes), LETTERS), joint.T.ravel()
     shares = jnp.linspace(0, 0.995, 121)
@@ -141,7 +141,7 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
 
     slopes = np.append(np.geomspace(0.02, 60, 96), np.inf)
     observed = Problem(source, squares)
-    compressed = sweep(observed, slopes, progress=tell("C&E"))
+    compressed = sweep(observed, slopes, progress=ticks("C&E"))
     label = jax.lax.map(lambda point: map_distortion(joint, optimal_channel(observed, point)), compressed)
 
     coded, label_aware = estimated.draw(decided, 64), draw_indirect(decided, 48)
@@ -149,8 +149,8 @@ def tosc_fig2(*, tick: Any = None) -> Reproduction:
     assert shared is not None  # D_TM < D_0 here
     curves = {
         "oRD": oracle.draw(joint.sum(1), 64).curve,
-        "iRD": _certified(indirect, tell("iRD")),
-        "TMRD": _certified(aware, tell("TMRD")),
+        "iRD": _certified(indirect, ticks("iRD")),
+        "TMRD": _certified(aware, ticks("TMRD")),
         "iE&C": label_aware.curve,
         "S&C": _points(samples.distortion, samples.rate, inverse_temperature=np.asarray(shares / (1 - shares))),
         "E&C": coded.curve,

@@ -1,4 +1,4 @@
-"""Figure 3 of [A]: the bounds on MNIST, CIFAR-100 and ImageNet, and the crossings that section IV-A tells."""
+"""Figure 3 of [A]: the bounds on MNIST, CIFAR-100 and ImageNet, and the crossings of section IV-A."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from jaxrd.tosc.confidence.held_out import indirect_cross_fitted
 
 DRAWN = ("oRD", "TMRD", "iE&C", "S&C", "E&C")
 _OTHERS = ("iE&C", "E&C")
-"""What S&C is crossed with."""
+"""The curves whose crossings with S&C are solved for."""
 HELD_OUT = "iE&C held out"
 HELD_OUT_SLOPES = np.geomspace(1, 12, 40)
 """Nats per unit of distortion."""
@@ -44,15 +44,15 @@ def _draw(ax: Axes, title: str, one: Panel, crossed: _Crossed) -> None:
             curve.distortion, curve.rate / NATS_PER_BIT, color=colour, marker=marker, linestyle=line, linewidth=1.4,
             markersize=3.5, markevery=max(len(curve.rate) // 12, 1), label=name,
         )  # fmt: skip
-    told = []
+    lines = []
     for name, points in crossed.items():
         for d, rate in points:
-            if name != HELD_OUT and d > one.d_tm + 0.01:  # nearer, the circle would hide the end of every curve
+            if name != HELD_OUT and d > one.d_tm + 0.01:  # nearer to D_TM the circle would hide the end of every curve
                 ax.plot(d, rate / NATS_PER_BIT, "o", color="black", markersize=9, fillstyle="none", zorder=6)
-                told.append(f"○  S&C = {name} at D = {d:.3f}")
+                lines.append(f"○  S&C = {name} at D = {d:.3f}")
     if one.log_v is None:
-        told.append("hard decisions: no S&C, no TMRD")
-    ax.text(0.97, 0.95, "\n".join(told), transform=ax.transAxes, ha="right", va="top", fontsize=9)
+        lines.append("hard decisions: no S&C, no TMRD")
+    ax.text(0.97, 0.95, "\n".join(lines), transform=ax.transAxes, ha="right", va="top", fontsize=9)
     ax.axvline(one.d_tm, color="0.35", linewidth=0.9, linestyle=(0, (6, 3)), zorder=1)
     ax.set_title(f"{title}: {1 - one.d_tm:.2%}, $D_{{TM}}$ = {one.d_tm:.3g}", fontsize=10)
     ax.set_xlim(0, 1)
@@ -168,7 +168,7 @@ def _imagenet_claims(imagenet: Panel) -> list[Claim]:
 
 
 def _uniform_error(one: Panel) -> float:
-    """The most by which ln M - h(D) - D ln(M - 1) ([A], appendix), oRD for equal labels, misses oRD; bits."""
+    """The largest error of ln M - h(D) - D ln(M - 1) ([A], appendix), oRD for equal labels, against oRD; bits."""
     m = one.outputs.classes
     d = np.linspace(one.d_tm, min(one.d_0, 1 - 1 / m), 200)
     even = np.log(m) + (1 - d) * np.log1p(-d) + d * np.log(np.maximum(d, 1e-300)) - d * np.log(m - 1)
@@ -196,7 +196,7 @@ def _held_out(outputs: Outputs) -> Curve:
 def tosc_fig3(
     data: Path | None = None, *, slopes: int = 48, tick: Callable[[str, int, int], None] | None = None
 ) -> Reproduction:
-    """Recompute figure 3 of [A] from this package's LeNet, and from CIFAR-100 and ImageNet outputs where they lie.
+    """Recompute figure 3 of [A] from this package's LeNet, and from CIFAR-100 and ImageNet outputs that exist.
 
     Args:
         data: a folder with classifiers/; None: `$JAXRD_DATA`.

@@ -34,7 +34,7 @@ class Merged(NamedTuple):
     entropy_bits: np.ndarray
     """H(reproduction), bits per sample."""
     coded_bits: np.ndarray
-    """Of the range coder's bytes, per sample; that they decode to the same decisions was checked."""
+    """Of the range coder's bytes, per sample; it was checked that they decode to the same decisions."""
     huffman_bits: np.ndarray
     """Mean length of a code of one sample at a time."""
 
@@ -49,7 +49,7 @@ def coded_merges(outputs: Outputs, joint: jax.Array) -> Merged:
         joint: P(label, decision).
 
     Raises:
-        RuntimeError: the coder did not give the decisions back.
+        RuntimeError: the coder did not return the decisions.
     """
     order = np.asarray(merge_order(joint))
     expected = jax.device_get(merge_baseline(joint))
@@ -118,7 +118,7 @@ def _figure(title: str, one: Panel, merged: Merged, codecs: Sequence[CodecPoints
 
 
 def _factors(codec: CodecPoints, one: Panel, pixels: int) -> str:
-    """How many times each bound a codec spends, at those of its accuracies that the bound reaches and that cost."""
+    """The ratio of a codec's rate to each bound, at those of its accuracies where the bound is finite and positive."""
     words = []
     for name in DRAWN:
         if name not in one.bounds:
@@ -200,7 +200,7 @@ def tosc_fig4(
             "rate_bits": codec.bpp * pixels, "distortion": 1 - codec.accuracy, "accuracy": codec.accuracy,
             "bpp": codec.bpp, "kilobytes": codec.bpp * pixels / 8000,
         }  # fmt: skip
-    said = [
+    all_notes = [
         *notes,
         *outputs.notes,
         f"bits per pixel: bits per sample over {pixels} pixels",
@@ -209,10 +209,12 @@ def tosc_fig4(
         *dict.fromkeys(note for codec in codecs for note in codec.notes),
     ]
     if outputs.logits is None:
-        said.append("S&C and TMRD need scores")
+        all_notes.append("S&C and TMRD need scores")
     figure = _figure(title, one, merged, codecs, pixels)
     summary = {
         "pixels": pixels, "samples": samples, "task_model_distortion": one.d_tm, "zero_rate_distortion": one.d_0,
         "temperature": one.temperature,
     }  # fmt: skip
-    return Reproduction("tosc-fig4", figure, curves, _claims(one, merged, codecs, pixels), said, {"summary": summary})
+    return Reproduction(
+        "tosc-fig4", figure, curves, _claims(one, merged, codecs, pixels), all_notes, {"summary": summary}
+    )

@@ -1,1 +1,1 @@
-"""Is a confidence believable: temperature scaling and reliability."""
+"""Calibration of a classifier's confidence: temperature scaling and reliability."""

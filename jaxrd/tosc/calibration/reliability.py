@@ -1,4 +1,4 @@
-"""How far a posterior is from what its labels say."""
+"""The calibration error of a posterior, measured on labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BINS = 15
 
 
 class Bin(NamedTuple):
-    """Decisions of like confidence."""
+    """Decisions of similar confidence."""
 
     low: float
     """Least confidence that falls into it."""
@@ -55,7 +55,7 @@ def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = _BIN
         bins: equal bins of confidence.
 
     Raises:
-        InputError: what is no logarithm of probabilities, labels that are no classes, no bin.
+        InputError: a posterior that is no logarithm of probabilities, labels that are no classes, or no bin.
 
     >>> found = reliability(np.log([[0.8, 0.2], [0.8, 0.2]]), [0, 1])
     >>> round(found.ece, 4), round(found.brier, 4), found.table[0].accuracy
@@ -85,9 +85,9 @@ def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = _BIN
 def estimated_kappa(log_posterior: ArrayLike, labels: ArrayLike) -> float:
     """An estimate of kappa = E max_y |P(Y=y|V=v) - v_y|, which no finite sample of labels can bound.
 
-    Assumes that how far a stated probability is off depends on that probability alone: all pairs (sample, class) of
-    like v_y, in 15 equal bins, give g(v_y) = P(Y=y) - v_y, less its noise, and kappa = mean_i max_y |g(v_iy)|. Where
-    the error hangs on the class or the input instead, kappa is larger: this sees its average.
+    Assumes that the error of a stated probability depends on that probability alone. All pairs (sample, class) of
+    similar v_y, in 15 equal bins, give g(v_y) = P(Y=y) - v_y, less its noise, and kappa = mean_i max_y |g(v_iy)|. Where
+    the error depends on the class or the input instead, kappa is larger than this estimate, which averages over them.
 
     Args:
         log_posterior: ln v, shape (samples, classes).

@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes a classifier's confidence believable."""
+"""Temperature scaling: one number that calibrates a classifier's confidence."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from jax.typing import ArrayLike
 from jaxrd.tosc._checked import TEMPERATURE, a_matrix, checked, classes_of, some_labels
 
 _WIDEST = 1e6
-"""The temperature is searched for within this factor of the median margin of the wrong decisions, either way."""
+"""The temperature is searched between the median margin of the wrong decisions divided by this and times this."""
 
-_CHANGE = 1.5  # factor by which a few rows must move the temperature to be worth a word
+_CHANGE = 1.5  # factor by which a few rows must move the temperature to give a warning
 FEW = 0.01  # share of the rows that count as a few
-_WEIGHTY = 0.1  # share of the sum of all margins from which on rows are worth another fit
+_WEIGHTY = 0.1  # share of the sum of all margins from which on a fit without these rows is made
 _IMPOSSIBLE = 30.0  # times the median margin: no ordinary mistake
 
 
@@ -27,10 +27,10 @@ _LOGITS = a_matrix("logits", "finite or -inf", most=np.finfo(np.float64).max)
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
     """The temperature T that minimises the mean of -ln softmax(logits / T)_label, by Newton's method in ln T.
 
-    The loss is convex in 1/T: each step keeps the zero of its derivative between two bounds, which begin at _WIDEST
-    times either way the median margin by which a label misses the largest logit of its row. Where the loss still falls
-    at such a bound T is that bound. Where every label has the largest logit of its row there is nothing to fit, and
-    T = 1. A class of very negative logits (-1e7, -inf) has probability zero and does not count.
+    The loss is convex in 1/T: each step keeps the zero of its derivative between two bounds. They begin at the median
+    margin by which a label misses the largest logit of its row, over _WIDEST and times _WIDEST. Where the loss still
+    falls at such a bound, T is that bound. Where every label has the largest logit of its row there is nothing to fit,
+    and T = 1. A class of very negative logits (-1e7, -inf) has probability zero and does not count.
 
     Args:
         logits: shape (samples, classes); -inf where a class is forbidden, never at a label.
@@ -96,16 +96,16 @@ def log_posterior(logits: ArrayLike, temperature: ArrayLike = 1.0) -> jax.Array:
 
 
 def doubts(logits: np.ndarray, labels: np.ndarray, temperature: float, rows: np.ndarray) -> list[str]:
-    """Words on a fitted temperature that a few rows decide, or that ended at a bound of the search.
+    """Warnings about a fitted temperature that a few rows determine, or that ended at a bound of the search.
 
-    A margin is how far a label lies below the largest logit of its row. Rows of extraordinary margins, or else the row
-    of the largest one, are left out, if they are few, and the temperature is fitted again.
+    A margin is how far a label lies below the largest logit of its row. The rows of extraordinary margins, or else the
+    row of the largest one, are left out if they are few, and the temperature is fitted again.
 
     Args:
         logits: shape (samples, classes), those of the fit.
         labels: int, shape (samples,).
-        temperature: what `fit_temperature` made of them.
-        rows: how a reader numbers these samples, shape (samples,).
+        temperature: that `fit_temperature` gives for them.
+        rows: the numbers of these samples in the input, shape (samples,).
 
     >>> z, y = np.array([[1.0, 0.0]] * 99 + [[1.0, -5e3]]), np.array([0] * 66 + [1] * 34)
     >>> words = doubts(z, y, float(fit_temperature(z, y)), np.arange(100))

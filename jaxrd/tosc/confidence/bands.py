@@ -1,4 +1,4 @@
-"""Intervals about the curves of `limits`: along them, and where a rate was asked for."""
+"""Intervals for the curves of `limits`: at their points, and at the distortions asked for."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ class Uncertain(NamedTuple):
     """Of the plug-in, by the bootstrap."""
     bootstrap: Interval
     clt: Interval
-    """About the rate less its bias; NaN where it was not worked out."""
+    """About the rate less its bias; NaN where it was not computed."""
 
 
 class Excess(NamedTuple):
-    """What an achievable curve costs more than TMRD at the same distortion, nats; both resampled together."""
+    """The rate of an achievable curve less that of TMRD at the same distortion, nats; both resampled together."""
 
     rate: float
     bootstrap: Interval
 
 
 def occurring(outputs: Outputs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The classes that occur, and labels and decisions numbered among them: the others change nothing."""
+    """The classes that occur, and labels and decisions numbered among them; other classes have no effect."""
     occur = np.unique(np.concatenate([outputs.labels, outputs.decisions]))
     return occur, np.searchsorted(occur, outputs.labels), np.searchsorted(occur, outputs.decisions)
 
 
-def resampling(found: Limits, replicates: int, seed: int) -> Resampling:
+def resampling(limits: Limits, replicates: int, seed: int) -> Resampling:
     """The samples of `limits` under other weights."""
-    outputs, log_v = found.workings.outputs, found.workings.log_v
+    outputs, log_v = limits.workings.outputs, limits.workings.log_v
     weights = resampled_weights(len(outputs.labels), replicates, seed)
     occur, y, yt = occurring(outputs)
     joint = sparse_joint(y, yt, len(occur))
@@ -56,19 +56,19 @@ def resampling(found: Limits, replicates: int, seed: int) -> Resampling:
     return Resampling(occur, joint, masses, jnp.asarray(outputs.labels), log_v, own)
 
 
-def responding(found: Limits) -> list[Definition]:
+def responding(limits: Limits) -> list[Definition]:
     """The curves of `limits` that have bands by resampling."""
-    return [curve for curve in EVERY if curve.respond is not None and curve.name in found.curves]
+    return [curve for curve in EVERY if curve.respond is not None and curve.name in limits.curves]
 
 
 def _axes(curve: Definition) -> list[str]:
-    """What a curve is called over the label's distortion and over the one that the model believes."""
+    """The names of a curve: over label-measured distortion and, if it has that axis, over model-believed distortion."""
     return [curve.name, *([curve.name + BELIEVED] if curve.believed else [])]
 
 
-def withdrawn(found: Limits) -> dict[str, str]:
-    """Why a curve has no interval, by its name: where coverage was seen to fall short, or was not measured."""
-    outputs = found.workings.outputs
+def withdrawn(limits: Limits) -> dict[str, str]:
+    """The reason why a curve has no interval, by its name: coverage was measured to be too low, or not measured."""
+    outputs = limits.workings.outputs
     _, y, yt = occurring(outputs)
     samples, classes = len(y), len(np.unique(y))
     cells = len(np.unique(yt * (y.max() + 1) + y))
@@ -88,12 +88,12 @@ def withdrawn(found: Limits) -> dict[str, str]:
     return reasons
 
 
-def oracle(found: Limits, replicates: int, risk: float, seed: int) -> tuple[list[Uncertain | None], ...]:
+def oracle(limits: Limits, replicates: int, risk: float, seed: int) -> tuple[list[Uncertain | None], ...]:
     """The `Uncertain` of oRD at each point of its curve, and at each distortion asked for; None where it is zero."""
-    counts, classes = np.bincount(found.workings.outputs.labels), found.workings.outputs.classes
-    curve, asked = found.curves[ORACLE.name], [float(row["distortion"] or 0) for row in found.at]
+    counts, classes = np.bincount(limits.workings.outputs.labels), limits.workings.outputs.classes
+    curve, asked = limits.curves[ORACLE.name], [float(row["distortion"] or 0) for row in limits.at]
     d = np.concatenate([curve.distortion, asked])
-    rate = np.concatenate([curve.rate, [float(row[ORACLE.name] or 0) for row in found.at]])
+    rate = np.concatenate([curve.rate, [float(row[ORACLE.name] or 0) for row in limits.at]])
     inside = inversion.oracle_interval(counts[counts > 0], d, most=classes, risk=risk, replicates=replicates, seed=seed)
     none = Interval(np.nan, np.nan)
     every = [
@@ -104,33 +104,33 @@ def oracle(found: Limits, replicates: int, risk: float, seed: int) -> tuple[list
 
 
 def _parameters(curve: Definition, drawn: Curve) -> np.ndarray:
-    """What each point of a curve is drawn by; NaN where it has no band: at silence, and at all but hard decisions."""
+    """The parameter of each point of a curve; NaN where it has no band: at rate zero, and at nearly hard decisions."""
     assert curve.parameter is not None
     kept = (drawn.rate > 0) & (np.arange(len(drawn.rate)) > 0)
     return np.where(kept, curve.parameter(drawn), np.nan)
 
 
-def uncertain(found: Resampled, samples: int, risk: float, most: float = np.inf) -> Uncertain:
-    """The intervals of a curve at one point; `most` is what no rate lies above, nats."""
-    rate, replicates = float(found.rate), np.asarray(found.replicates, np.float64)
-    bias, error = intervals.bias(rate, replicates), float(found.deviation) / np.sqrt(samples)
+def uncertain(resampled: Resampled, samples: int, risk: float, most: float = np.inf) -> Uncertain:
+    """The intervals of a curve at one point; `most` is the largest possible rate, nats."""
+    rate, replicates = float(resampled.rate), np.asarray(resampled.replicates, np.float64)
+    bias, error = intervals.bias(rate, replicates), float(resampled.deviation) / np.sqrt(samples)
     clt = intervals.central_limit(rate, error, risk, bias=bias, most=most)
     return Uncertain(rate, bias, intervals.bootstrap(rate, replicates, risk, most=most), clt)
 
 
 def along_curves(
-    found: Limits, curves: list[Definition], weighed: Resampling, risk: float, progress: Progress = None
+    limits: Limits, curves: list[Definition], weighed: Resampling, risk: float, progress: Progress = None
 ) -> dict[str, list[Uncertain | None]]:
     """An `Uncertain` for each point of each curve, None where there is none; over either distortion."""
-    samples, most = len(found.workings.outputs.labels), np.log(found.workings.outputs.classes)
-    parameters = {curve.name: _parameters(curve, found.curves[curve.name]) for curve in curves}
+    samples, most = len(limits.workings.outputs.labels), np.log(limits.workings.outputs.classes)
+    parameters = {curve.name: _parameters(curve, limits.curves[curve.name]) for curve in curves}
     bands: dict[str, list[Uncertain | None]] = {
-        axis: [None] * len(found.curves[curve.name].rate) for curve in curves for axis in _axes(curve)
+        axis: [None] * len(limits.curves[curve.name].rate) for curve in curves for axis in _axes(curve)
     }
     done, total = 0, sum(int(np.isfinite(p).sum()) for p in parameters.values())
     for curve in curves:
         assert curve.respond is not None
-        drawn_by, solved = parameters[curve.name], found.workings.solved.get(curve.name)
+        drawn_by, solved = parameters[curve.name], limits.workings.solved.get(curve.name)
         for i in np.flatnonzero(np.isfinite(drawn_by)):
             q = None if solved is None else solved.reproduction[i - 1]
             for axis, resampled in curve.respond(weighed, float(drawn_by[i]), q).items():
@@ -142,14 +142,14 @@ def along_curves(
 
 
 def at_targets(
-    found: Limits, curves: list[Definition], weighed: Resampling, risk: float
+    limits: Limits, curves: list[Definition], weighed: Resampling, risk: float
 ) -> tuple[list[dict[str, Uncertain | None]], list[dict[str, Excess]]]:
-    """At each distortion asked for: an `Uncertain` by curve, None where it does not reach it or spends nothing; and
-    the `Excess` of each achievable curve."""
-    samples, at, excess = len(found.workings.outputs.labels), [], []
-    most = np.log(found.workings.outputs.classes)
+    """At each distortion asked for: an `Uncertain` by curve, None where the curve does not reach it or has rate zero;
+    and the `Excess` of each achievable curve."""
+    samples, at, excess = len(limits.workings.outputs.labels), [], []
+    most = np.log(limits.workings.outputs.classes)
     responds = {axis: curve.respond for curve in curves for axis in _axes(curve)}
-    for places in found.workings.places:
+    for places in limits.workings.places:
         resampled: dict[str, Resampled] = {}
         for axis, place in places.items():
             respond = responds.get(axis)

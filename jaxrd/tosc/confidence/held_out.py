@@ -22,18 +22,18 @@ from jaxrd.tosc.curves.model_aware import model_aware_problem
 
 
 class HeldOut(NamedTuple):
-    """Fixed channels W with output laws q, one a slope, silence first, measured on samples that chose neither."""
+    """Fixed channels W with output laws q, one per slope, rate zero first, measured on samples that chose neither."""
 
     slope: np.ndarray
-    """What the channels were made for, shape (k,); 0 for silence."""
+    """That the channels were solved for, shape (k,); 0 for rate zero."""
     rate: np.ndarray
-    """Mean KL(W(.|x) || q), nats: what channel simulation with q spends, at least I."""
+    """Mean KL(W(.|x) || q), nats: the rate of channel simulation with q, at least I."""
     distortion: np.ndarray
     """Mean P(reproduction != label)."""
     model_distortion: np.ndarray
     """The same as the model believes it; for iE&C that of the samples it was fitted on."""
     samples: int
-    """How many measured."""
+    """The number of measuring samples."""
 
 
 def halves(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,8 +68,8 @@ def _measure(
     return jax.lax.map(one, (slopes, reproductions))
 
 
-def _with_silence(fitted: Solution, found: jax.Array, silence: tuple[float, float], samples: int) -> HeldOut:
-    columns = np.column_stack([fitted.slope, found])
+def _with_silence(fitted: Solution, measured: jax.Array, silence: tuple[float, float], samples: int) -> HeldOut:
+    columns = np.column_stack([fitted.slope, measured])
     return HeldOut(*np.vstack([(0, 0, *silence), columns]).T, samples=samples)
 
 
@@ -89,10 +89,10 @@ def model_aware_held_out(
     fitted = sweep(model_aware_problem(v, fit), slopes, tol=tol)
     problem, w = model_aware_problem(v), jnp.asarray(test, v.dtype)
     right = w[:, None] * jax.nn.one_hot(labels, v.shape[1], dtype=v.dtype)
-    found = _measure(problem, w, right, fitted.slope, fitted.reproduction)
+    measured = _measure(problem, w, right, fitted.slope, fitted.reproduction)
     guess = int(np.asarray(fit @ v).argmax())
     silence = 1 - float(test @ (labels == guess)), 1 - float(test @ np.asarray(v[:, guess]))
-    return _with_silence(fitted, found, silence, int((test > 0).sum()))
+    return _with_silence(fitted, measured, silence, int((test > 0).sum()))
 
 
 def indirect_held_out(
@@ -107,9 +107,9 @@ def indirect_held_out(
 ) -> HeldOut:
     """iE&C's channels W ~ q_y exp(s p(y|yt)), q and p(y|yt) fitted to some samples, measured on others.
 
-    For an estimate that the fitting samples lack p(y|yt) is their prior p(y): the channel and q, and with them what a
-    sample costs, KL(W(.|yt) || q), are fixed before any measuring sample is seen. To send such an estimate as it is
-    would cost +inf where q lacks it, and to take the measured output law for q would let the measuring samples choose.
+    For an estimate that the fitting samples lack, p(y|yt) is their prior p(y). So the channel, q, and the rate of a
+    sample, KL(W(.|yt) || q), are fixed before any measuring sample is seen. To send such an estimate as it is would
+    cost +inf where q lacks it; to take the measured output law for q would let the measuring samples choose q.
 
     Args:
         labels: y, int, shape (samples,).
@@ -125,17 +125,17 @@ def indirect_held_out(
     posterior = jnp.where(estimate > 0, seen / jnp.where(estimate > 0, estimate, 1), prior[:, None])
     problem = Problem(estimate, 1 - posterior.T)
     fitted = sweep(problem, slopes, tol=tol)
-    found = _measure(problem, held.sum(0), held.T, fitted.slope, fitted.reproduction)
+    measured = _measure(problem, held.sum(0), held.T, fitted.slope, fitted.reproduction)
     guess = int(prior.argmax())
     silence = 1 - float(held.sum(1)[guess]), 1 - float(prior[guess])
-    return _with_silence(fitted, found, silence, int((test > 0).sum()))
+    return _with_silence(fitted, measured, silence, int((test > 0).sum()))
 
 
 def averaged(first: HeldOut, second: HeldOut) -> Curve:
     """The cross-fitted curve: each half's channels measured on the other, the two averaged (time sharing).
 
-    A plug-in is fitted to the very samples that measure it and lies low on average; this lies high, by what the fit of
-    half the samples lacks. The truth is between them, but for noise.
+    A plug-in is fitted to the samples that measure it, and lies low on average. This curve lies high on average, as
+    half the samples fit it less well. Up to noise, the truth lies between them.
     """
     rate, d, model = ((a + b) / 2 for a, b in zip(first[1:4], second[1:4], strict=True))
     nothing, achievable = np.full(len(rate), np.nan), np.full(len(rate), Status.ACHIEVABLE)
@@ -166,7 +166,7 @@ def indirect_cross_fitted(
 
 
 def rate_between(curve: Curve, target: float) -> float:
-    """The rate of a falling curve at a distortion, interpolated on its lower envelope; inf below all of it.
+    """The rate of a falling curve at a distortion, interpolated on its lower envelope; inf below its least distortion.
 
     >>> d = np.linspace(0, 1, 9)
     >>> round(rate_between(Curve(d, (1 - d) ** 2, d, d, d), 0.7), 3)  # exactly 0.09; linear: 0.094

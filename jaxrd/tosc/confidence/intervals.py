@@ -16,7 +16,7 @@ class Interval(NamedTuple):
 
 
 def bias(rate: float, replicates: np.ndarray) -> float:
-    """What the bootstrap takes the bias of a plug-in to be: the mean of its replicates less itself.
+    """The bootstrap's estimate of the bias of a plug-in: the mean of its replicates less the plug-in.
 
     >>> bias(1.0, np.array([0.75, 1.0]))
     -0.125
@@ -29,15 +29,15 @@ def bootstrap(
 ) -> Interval:
     """The basic bootstrap interval, [2 R - R*_(1-risk/2), 2 R - R*_(risk/2)].
 
-    Replicates lie about the plug-in as the plug-in lies about the truth: reflected in it, they lie about the truth. The
-    percentile interval, not reflected, would have the plug-in's bias twice, this one has it corrected.
+    Replicates lie about the plug-in as the plug-in lies about the truth, so they are reflected in the plug-in. The
+    percentile interval is not reflected and has the plug-in's bias twice; this interval corrects the bias.
 
     Args:
         rate: of the samples, nats.
         replicates: of the resamplings, shape (replicates,).
         risk: 1 - confidence.
-        least: what no rate lies below; -inf for differences of rates.
-        most: what no rate lies above. An interval wholly above it has failed: none is given.
+        least: the smallest possible rate; -inf for differences of rates.
+        most: the largest possible rate. An interval wholly above it has failed: it is NaN.
 
     Reference: A. Davison and D. Hinkley, Bootstrap methods and their application, 1997, section 5.2.
 
@@ -51,14 +51,14 @@ def bootstrap(
 def central_limit(
     rate: float, standard_error: float, risk: float, *, bias: float = 0.0, most: float = np.inf
 ) -> Interval:
-    """R - bias +- z sd / sqrt(N), z leaving out risk / 2 on either side, at zero at least.
+    """R - bias +- z sd / sqrt(N), z leaving out risk / 2 on either side; not below zero.
 
     Args:
         rate: of the samples, nats.
         standard_error: standard deviation of a sample's influence over sqrt(N), nats.
         risk: 1 - confidence.
-        bias: what the plug-in is off by on average. Of order 1/N: nothing beside the width for many samples, but for
-            m letters and N samples (m - 1) / 2N, and the width 1/sqrt(N) need not dwarf it.
+        bias: mean error of the plug-in. It is of order 1/N, negligible against the width for many samples; but for m
+            letters and N samples it is (m - 1) / 2N, which may be comparable to the width 1/sqrt(N).
         most: as for `bootstrap`.
 
     >>> [round(x, 3) for x in central_limit(1.0, 0.1, 0.05)]

@@ -1,10 +1,10 @@
-"""An interval of oRD that holds at a flat maximum too: by inverting a test, at priors from uniform to sharp.
+"""An interval of oRD that holds at a flat maximum too: it inverts a test, at priors from uniform to sharp.
 
-Near a uniform prior oRD is nearly at its maximum over all priors: its derivative vanishes, the plug-in lies low by
-about (classes - 1) / 2N, and what a bootstrap about the plug-in sees lies lower still. So the plug-in R is asked
-another question: of which priors is it no surprise? The priors p_l = u + l (p - u), u uniform and p that of the
-samples, have an oRD that falls as l rises, from its maximum at l = 0. The interval holds the oRD of those under which
-the plug-in of N samples lies neither above R nor below it with probability risk / 2 or less, by simulation.
+Near a uniform prior oRD is nearly at its maximum over all priors: its derivative vanishes, the plug-in R lies low by
+about (classes - 1) / 2N, and its bootstrap replicates lie lower still. So the interval is made by a test of priors:
+under which of them is R no surprise? The priors p_l = u + l (p - u), u uniform and p that of the samples, have an oRD
+that falls as l rises, from its maximum at l = 0. The interval holds the oRD of those under which, by simulation, the
+plug-in of N samples lies neither above R nor below it with probability risk / 2 or less.
 """
 
 from typing import NamedTuple
@@ -16,11 +16,11 @@ import numpy as np
 from jaxrd.closed_form import categorical
 
 BATCH = 100
-"""Replicates computed side by side."""
+"""Replicates computed together."""
 
 _STEPS = 0.02 * 2.2 ** np.arange(5)
 LEVELS = np.concatenate([[0], 1 - _STEPS[::-1], [1], 1 + _STEPS, [2.1, 3.3, 6]])
-"""l of the priors that are tried, 1 that of the samples; between them quantiles are interpolated."""
+"""l of the priors that are tested; l = 1 is that of the samples. Between them quantiles are interpolated."""
 
 
 class _Inverted(NamedTuple):
@@ -38,8 +38,8 @@ def _rates(masses: jax.Array, distortions: jax.Array) -> jax.Array:
 
 
 def _line(prior: np.ndarray, samples: int) -> np.ndarray:
-    """The priors p_l, shape (levels, classes); one of samples that are nearer to u than chance would have it is moved
-    away."""
+    """The priors p_l, shape (levels, classes); a prior of samples that lies nearer to u than chance alone would put it
+    is moved away from u."""
     uniform = 1 / len(prior)
     off = prior - uniform
     if not off.any():
@@ -55,8 +55,8 @@ def oracle_interval(
 ) -> _Inverted:
     """Intervals of the population's oRD from the samples of each class.
 
-    The test at the maximum is one of the lower side alone, since no prior has a higher oRD: there the interval misses
-    with probability risk / 2 only.
+    At the maximum the test has one side, the lower, since no prior has a higher oRD: there the interval misses with
+    probability risk / 2 only.
 
     Args:
         counts: samples of each class that occurs, shape (classes,).
@@ -74,7 +74,7 @@ def oracle_interval(
     (True, True)
     """
     samples = int(counts.sum())
-    # A class that was not drawn may still be there; where most were not, they are taken for absent.
+    # Classes that were not drawn may exist: at most as many of them as were drawn are added.
     prior = np.zeros(max(min(most, 2 * len(counts)), len(counts)))
     prior[: len(counts)] = counts / samples
     line, d = _line(prior, samples), jnp.asarray(distortions, float)
@@ -85,11 +85,11 @@ def oracle_interval(
     bias = np.zeros(len(rate))
     for i, p in enumerate(line):
         drawn = np.random.default_rng(seed).multinomial(samples, p, size=replicates) / samples
-        found = np.asarray(_rates(jnp.asarray(drawn), d), np.float64)
-        # So many of replicates + 1 draws lie outside: exact, however few replicates there are.
-        low[i], high[i] = np.quantile(found, (risk / 2, 1 - risk / 2), axis=0, method="weibull")
+        simulated = np.asarray(_rates(jnp.asarray(drawn), d), np.float64)
+        # A share risk / 2 of replicates + 1 draws lies outside, on each side: exact for any number of them.
+        low[i], high[i] = np.quantile(simulated, (risk / 2, 1 - risk / 2), axis=0, method="weibull")
         if i == at_samples:
-            bias = found.mean(0) - rates[i]
+            bias = simulated.mean(0) - rates[i]
     cautious = np.minimum(rate, rates[at_samples])
     ends = [_ends(*column) for column in zip(rates.T, low.T, high.T, rate, cautious, strict=True)]
     lower, upper = np.array(ends).reshape(-1, 2).T
@@ -97,7 +97,7 @@ def oracle_interval(
 
 
 def _ends(rates: np.ndarray, low: np.ndarray, high: np.ndarray, rate: float, cautious: float) -> tuple[float, float]:
-    """The least rate whose upper quantile reaches `cautious` and the greatest whose lower quantile lets `rate` be."""
+    """The least rate whose upper quantile reaches `cautious`, the greatest whose lower quantile is at most `rate`."""
     order = np.argsort(rates, kind="stable")
     rates, low, high = rates[order], np.maximum.accumulate(low[order]), np.maximum.accumulate(high[order])
     upper = rates[-1] if low[-1] <= rate else np.interp(rate, low, rates)

@@ -17,10 +17,10 @@ class Lines(NamedTuple):
     slope: np.ndarray
     intercept: np.ndarray
     most: float = np.inf
-    """What R(D) is at most where it is finite, ln(classes): a line above it proves that D is out of reach."""
+    """The largest finite R(D), ln(classes): a line above it proves that D is out of reach."""
 
     def rate(self, distortion: float) -> float:
-        """The best of them at D, zero at least and `most` at most."""
+        """The greatest of them at D, not below zero and not above `most`."""
         return min(float(np.max(self.intercept - self.slope * distortion, initial=0.0)), self.most)
 
 
@@ -30,10 +30,10 @@ class Points(NamedTuple):
     distortion: np.ndarray
     rate: np.ndarray
     most: float = np.inf
-    """What R(D) is at most where it is finite, ln(classes)."""
+    """The largest finite R(D), ln(classes)."""
 
     def at(self, distortion: float) -> float:
-        """The envelope at D, `most` at most; inf where no point reaches so far."""
+        """The envelope at D, not above `most`; inf where no point reaches D."""
         rate = rate_of_envelope(self.distortion, self.rate, distortion)
         return min(rate, self.most) if np.isfinite(rate) else rate
 
@@ -42,7 +42,7 @@ def mcdiarmid(points: Solution | Curve, samples: int, risk: float, *, span: floa
     """Lower bounds on the population's R(D) from plug-in solutions at G slopes chosen beforehand.
 
     L(s) >= L_N(s) - s span sqrt(ln(G/risk) / 2N): another sample moves L_N by s span / N at most (McDiarmid), and
-    L_N(s) = min_q F_N(q) lies low on average. The dual bound F_N(q) - ln max c_y stands for L_N, converged or not.
+    L_N(s) = min_q F_N(q) lies low on average. The dual bound F_N(q) - ln max c_y replaces L_N, converged or not.
 
     Args:
         points: G solutions, a leading axis, or a curve of G points; their slopes must not depend on the samples.
@@ -70,11 +70,11 @@ def hoeffding(held: HeldOut, risk: float, *, believed: bool = False, span: float
     """Upper bounds on the population's rates and distortions of fixed channels from held-out samples.
 
     I <= E KL(W||q) <= mean + s span sqrt(ln(2G/risk) / 2N), E d <= mean + span sqrt(ln(2G/risk) / 2N) for each of G
-    channels: KL(W||q) lies in [0, s span] for W ~ q exp(-s d). On measured distortion a code does so well
+    channels: KL(W||q) lies in [0, s span] for W ~ q exp(-s d). On measured distortion a code achieves the bound
     whatever the calibration; on believed distortion it bounds the R(D) of `mcdiarmid`.
 
     Args:
-        held: G channels and what N independent samples, which chose none of them, measured.
+        held: G channels, measured on N independent samples that chose none of them.
         risk: probability that any of the bounds fails.
         believed: take the model's distortion, not the labels'.
         span: largest less smallest distortion possible, known beforehand (1 for 1 - v).

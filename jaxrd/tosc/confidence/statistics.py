@@ -28,7 +28,7 @@ from jaxrd.tosc.estimate import risk_of
 
 REPLICATES = 400
 PRIOR_SLOPES = np.geomspace(0.5, 64, 24)
-"""Where the rigorous bounds are taken: chosen before any sample was seen, as they must be."""
+"""Slopes of the rigorous bounds: chosen before any sample is seen, as they must be."""
 
 
 class Sandwich(NamedTuple):
@@ -42,26 +42,26 @@ class Sandwich(NamedTuple):
 @readable
 @dataclass(frozen=True)
 class Statistics:
-    """What `statistics` found; rates in nats, NaN or None where there is nothing to say.
+    """The result of `statistics`; rates in nats, NaN or None where there is none.
 
     Args:
-        confidence: of every interval, at its own point. Of the rigorous bounds below and above each takes half the
-            risk, for all distortions at once.
+        confidence: of every interval, at its own point. The rigorous lower and upper bounds take half the risk each,
+            for all distortions at once.
         replicates: of the bootstrap.
         bands: by curve, an entry for each of its points, the rate at that point's distortion; `TMRD_model` over the
-            model-believed distortions of TMRD's points. None for the merge baseline: its points stand alone.
+            model-believed distortions of TMRD's points. None for the merge baseline: it is points, no curve.
         at: one dict per distortion asked for, by curve; None where the curve does not reach it.
         excess: the same: achievable curves less TMRD, resampled together.
-        cross_fitted: TMRD and iE&C with channels measured on the half that did not fit them, both ways.
-        cross_fitted_at: their rates at the distortions asked for; inf where they do not reach so far.
-        oracle_lower: McDiarmid's bounds on oRD: no scheme whatever does better, whatever the model.
+        cross_fitted: TMRD and iE&C, with channels fitted on either half and measured on the other.
+        cross_fitted_at: their rates at the distortions asked for; inf where they do not reach them.
+        oracle_lower: McDiarmid's bounds on oRD: no scheme does better, with any model.
         withdrawn: why a curve has no interval, by its name: too few samples for its classes, by what was measured.
         sampled_bias: of S&C's plug-in at each of its points, by its formula.
         lower: McDiarmid's bounds on the R(D) of the posteriors, over model-believed distortion.
         upper_model: Hoeffding's on the same, from held-out samples.
         upper: Hoeffding's over label-measured distortion: achieved whatever the calibration.
         kappa: E max_y |P(y|v) - v_y|, as given or as estimated.
-        sandwich: at the distortions asked for, if kappa is what it is.
+        sandwich: at the distortions asked for, valid if kappa is right.
     """
 
     confidence: float
@@ -82,10 +82,10 @@ class Statistics:
 
 
 def _of_posteriors(
-    found: Limits, targets: list[float], folds: list[HeldOut], risk: float, kappa: float | None, tol: float | None
+    limits: Limits, targets: list[float], folds: list[HeldOut], risk: float, kappa: float | None, tol: float | None
 ) -> dict[str, Any]:
-    """What only a posterior allows: rigorous bounds on TMRD, S&C's bias, the sandwich."""
-    outputs, log_v = found.workings.outputs, found.workings.log_v
+    """The results that need a posterior: rigorous bounds on TMRD, S&C's bias, the sandwich."""
+    outputs, log_v = limits.workings.outputs, limits.workings.log_v
     assert log_v is not None
     problem = model_aware_problem(jnp.exp(log_v))
     most = float(np.log(outputs.classes))
@@ -97,7 +97,7 @@ def _of_posteriors(
         above, below = (float(rate_at(problem, x, tol=tol).rate) for x in (d + kappa, d - kappa))
         return Sandwich(above, below, lower.rate(d + kappa))
 
-    warm = found.curves[SAMPLED.name].parameters["inverse_temperature"]
+    warm = limits.curves[SAMPLED.name].parameters["inverse_temperature"]
     biases = [float(plugin_bias(log_v, t)) if np.isfinite(t) else np.nan for t in warm]
     return {
         "sampled_bias": np.array(biases),
@@ -118,21 +118,21 @@ def statistics(
     tol: float | None = None,
     progress: Progress = None,
 ) -> Statistics:
-    """Intervals about the curves of `limits`, each by a method that is named, and cross-fitted TMRD and iE&C.
+    """Intervals for the curves of `limits`, each by a named method, and cross-fitted TMRD and iE&C.
 
-    Everything is about the population at the temperature used: samples independent, none of them in the training or
-    the fit of the temperature. Bootstrap: 400 multinomial resamplings; closed forms are evaluated anew, solved curves
-    expanded about their optimum (`resampling`), nothing is solved again; oRD, whose maximum is flat, by inverting a
-    test (`inversion`). CLT: for curves with an influence function. Both are right for many samples, and withheld where
-    the classes are too many for the samples; McDiarmid's and Hoeffding's bounds are proofs at any number.
+    All refer to the population at the temperature used: the samples are independent, and none was used in training or
+    to fit the temperature. Bootstrap: 400 multinomial resamplings; closed forms are evaluated again, solved curves are
+    expanded about their optimum (`resampling`), nothing is solved again; oRD, whose maximum is flat, inverts a test
+    (`inversion`). CLT: for curves with an influence function. Both are right for many samples, and withheld where the
+    classes are too many for the samples; McDiarmid's and Hoeffding's bounds are proved for any sample size.
 
     Args:
         found: from `limits`.
         confidence: in (0, 1).
         kappa: E max_y |P(Y=y|V=v) - v_y|, how far the posterior is from the truth, in [0, 1]; None: estimated, which
-            no sample of labels can do without assumptions (`estimated_kappa`).
+            needs assumptions (`estimated_kappa`).
         seed: of the resamplings and of the halves.
-        tol: certified gap asked of the solver, nats; None: by dtype. As in `limits`, lest it compile again.
+        tol: certified gap asked of the solver, nats; None: by dtype. As in `limits`, to avoid another compilation.
         progress: called as progress(what, done, total).
 
     Raises:

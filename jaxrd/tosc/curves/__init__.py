@@ -1,4 +1,4 @@
-"""The curves of paper [A], one a file: what each is, how it is drawn and how it answers to other weights.
+"""The curves of paper [A], one per file: its definition, how it is drawn, and how it changes under other weights.
 
 To add one, write its file with a `Definition` and list it here; tables, files, intervals and figures follow.
 """

@@ -1,4 +1,4 @@
-"""C&E: the observation compressed for its own sake, the label decided from what arrives."""
+"""C&E: the observation compressed for a distortion of its own, the label decided from the reproduction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jaxrd.tosc._checked import a_joint, checked
 
 @readable
 class CompressAndEstimate(NamedTuple):
-    """A point of C&E: what the compressor is certified for, and what the label gets."""
+    """A point of C&E: the certified compression of the observation, and the distortion of the label."""
 
     compression: Solution
     """A point of R(D_X), certified: its distortion is that of the observation."""
@@ -36,7 +36,7 @@ class CompressAndEstimate(NamedTuple):
 def map_distortion(joint: ArrayLike, channel: ArrayLike) -> jax.Array:
     """P(MAP decision on the reproduction != label) = sum_xh [p(xh) - max_y p(y, xh)] ([A], appendix).
 
-    The appendix writes P(Yh = y | xh) = max_y p(y|xh); it is P(Y = yh(xh) | xh) that equals that.
+    The appendix writes P(Yh = y | xh) = max_y p(y|xh); the right side equals P(Y = yh(xh) | xh).
 
     Args:
         joint: J[y, x] of label and observation, shape (classes, n).
@@ -57,8 +57,8 @@ def compress_and_estimate(
     """C&E at a slope: X compressed for a distortion of its own, then the MAP decision ([A], section II-A and appendix).
 
     R(D_X) is convex, nonincreasing and certified; D_Y, drawn against the rate, is neither convex nor monotone (finer
-    reproductions need not be better ones for the label), and where several channels are optimal for X it is that of
-    the one found. It lies above iRD; `lower_convex_envelope` with (D_0, 0) gives what time sharing makes of it.
+    reproductions need not be better ones for the label). Where several channels are optimal for X, D_Y is that of
+    the one returned. C&E lies above iRD; time sharing reaches its `lower_convex_envelope` with (D_0, 0).
 
     For a grid of slopes: `jax.vmap`, or `sweep` of Problem(joint.sum(0), distortion), then `map_distortion` of
     each `optimal_channel`.

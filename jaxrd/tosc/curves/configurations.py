@@ -1,4 +1,4 @@
-"""Detection cast as classification: a class for every configuration of what stands in which cell ([A], III-B)."""
+"""Detection as classification: one class for every configuration of the states of the cells ([A], III-B)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a curve of paper [A] is to `limits` and to `statistics`: one `Definition` each."""
+"""The `Definition` of a curve of paper [A], for `limits` and `statistics`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Resampling(NamedTuple):
     """The same samples under other weights; one draw for all curves, so that they can be compared."""
 
     occur: np.ndarray
-    """The classes that occur: the others change nothing."""
+    """The classes that occur; the others have no effect."""
     joint: SparseJoint
     """Of label and decision, numbered among those that occur."""
     masses: jax.Array
@@ -53,7 +53,7 @@ BELIEVED = "_model"
 
 @dataclass(frozen=True)
 class Definition:
-    """A curve: what it is called, how it is drawn and how it answers to other weights.
+    """A curve: its names, how it is drawn, and how it changes under other weights.
 
     Args:
         name: as in tables, files and figures.
@@ -63,10 +63,10 @@ class Definition:
         needs_posterior: whether hard decisions are not enough.
         achievable: whether a scheme reaches it: then its excess over TMRD is of interest.
         respond: see `Respond`; None where it has no bands by resampling.
-        parameter: what each point of the curve is drawn by, NaN where it has no band.
+        parameter: of each point of the curve, NaN where it has no band.
         believed: whether it has another axis, the distortion that the model believes.
-        least_samples: a class (or cell) from which on intervals are given; measured, see benchmarks/README.md.
-        most_classes: up to which coverage was measured with 500 replicas or more, where there are `least_samples`.
+        least_samples: per class (or cell), from which on intervals are given; measured, see benchmarks/README.md.
+        most_classes: for which coverage was measured, with 500 replicas or more, where there are `least_samples`.
         by_cell: whether `least_samples` counts those of a cell of the confusion that occurs, not of a class.
     """
 

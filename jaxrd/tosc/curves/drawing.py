@@ -1,4 +1,4 @@
-"""What the curves share: their grids, their points, and how a drawn curve is asked for a rate."""
+"""Shared by the curves: grids, points, and the rate of a drawn curve at a distortion."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status, has_failed
 from jaxrd.target import rate_at
 
-STEEPEST = 300.0  # nats per unit: here a drawn curve has reached its least distortion, but for the last samples
+STEEPEST = 300.0  # nats per unit: here a drawn curve has reached its least distortion, except for the last samples
 
 
-_SATURATED = 1e6  # where the exponentials of all but nearly tied posteriors have; beyond, s D rounds at 1e-9
+_SATURATED = 1e6  # here the exponentials of all posteriors without a near tie saturate; beyond, s D rounds at 1e-9
 
 
-_PER_DECADE = 6  # points per decade on the way there: label-measured distortion may dip below D_TM before it ends there
+_PER_DECADE = 6  # points per decade up to there: label-measured distortion may dip below D_TM before it ends there
 
 
 Tick = Callable[[int, int], None] | None
@@ -33,7 +33,7 @@ class Rate(NamedTuple):
 
     rate: float
     parameter: float = np.nan
-    """Where on the curve that is, in the parameter it is drawn by: a slope, an inverse temperature, a distortion."""
+    """The parameter of that point of the curve: a slope, an inverse temperature, a distortion."""
     reproduction: jax.Array | None = None
     """The reproduction law there, shape (classes,), where the curve was solved for."""
     converged: bool = True
@@ -41,7 +41,7 @@ class Rate(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """A curve and how to ask it for a rate; nats."""
+    """A curve, and its rate at any distortion; nats."""
 
     curve: Curve
     smallest: Callable[[float], Rate]
@@ -49,11 +49,11 @@ class Bound(NamedTuple):
     smallest_believed: Callable[[float], Rate] | None = None
     """The same on model-believed distortion, where that differs."""
     solved: Solution | None = None
-    """The solutions behind the curve, where it was solved for: all its points but the first, silence."""
+    """The solutions of the curve, where it was solved for: all its points but the first, which has rate zero."""
 
 
 def certified_at(problem: Problem, target: float, least: float, tol: float | None) -> Rate:
-    """R(D) of a solved problem; a target within rounding (1e-12) below the least distortion counts as that one."""
+    """R(D) of a solved problem; a target within rounding (1e-12) below the least distortion counts as the least."""
     point = rate_at(problem, least if least - 1e-12 <= target < least else target, tol=tol)
     return Rate(float(point.rate), float(point.slope), point.reproduction, not has_failed(int(point.status)))
 
@@ -64,7 +64,7 @@ def slope_grid(classes: int, count: int, critical: float) -> np.ndarray:
     A uniform M-ary source has D = (M-1) / (M-1 + e^s), which spaces the first half. Slopes below `critical` would
     all give the zero-rate point: they are moved up to just above it.
     """
-    if classes == 1:  # nothing to choose from: every slope gives the same point
+    if classes == 1:  # one class: every slope gives the same point
         return np.geomspace(1, STEEPEST, count)
     tail = max(count // 2, 1)
     body = np.linspace(1 - 1 / classes, 0, count - tail + 2)[1:-1]
@@ -107,7 +107,7 @@ def exact(distortion: np.ndarray, rate: np.ndarray, slope: np.ndarray, **more: A
 def solve_grid(
     problem: Problem, count: int, tol: float | None, tick: Tick, beyond: np.ndarray | tuple = ()
 ) -> tuple[Solution, Curve]:
-    """The swept problem, and its curve with the exact zero-rate point in front; slopes `beyond` the grid, then inf."""
+    """The swept problem, and its curve, the exact zero-rate point first; slopes: the grid, `beyond`, then inf."""
     critical = float(critical_slope(problem))
     grid = np.concatenate([slope_grid(problem.distortion.shape[1], count, critical), beyond, [np.inf]])
     solved = sweep(problem, grid, tol=tol, progress=tick)
@@ -120,5 +120,5 @@ def solve_grid(
 
 
 def positive_and_finite(parameter: np.ndarray) -> np.ndarray:
-    """The parameters of a curve that have a band; NaN for the others: silence, and all but hard decisions."""
+    """The parameters of a curve that have a band; NaN for the others: rate zero, and nearly hard decisions."""
     return np.where((parameter > 0) & (parameter <= STEEPEST), parameter, np.nan)

@@ -1,4 +1,4 @@
-"""E&C: the decision compressed for its own sake."""
+"""E&C: the decision compressed for its own distortion."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from jaxrd.tosc.curves.parametric import smallest_point
 from jaxrd.tosc.joint import SparseJoint, as_joint
 from jaxrd.tosc.resampling import Resampled, along
 
-SCAN = 512  # grid on which E&C, which costs next to nothing, is searched for its smallest rate
+SCAN = 512  # points on which E&C is searched for its smallest rate: each is cheap
 
 
 @readable
 class EstimateAndCompress(NamedTuple):
-    """Points of E&C: what the compressor sees, and what the label does."""
+    """Points of E&C: the distortion of the estimate, and that of the label."""
 
     rate: jax.Array
     """nats."""
@@ -45,7 +45,7 @@ class EstimateAndCompress(NamedTuple):
 @checked(a_joint())
 @jax.jit
 def estimate_and_compress(joint: ArrayLike | SparseJoint, estimate_distortion: ArrayLike) -> EstimateAndCompress:
-    """E&C: the estimate compressed for its own sake (eRD), measured on the label ([A] eq. (12)-(14)).
+    """E&C: the estimate compressed for its own distortion (eRD), measured on the label ([A] eq. (12)-(14)).
 
     The rate is R_Yt(D_hat) in closed form (Erokhin), and exact; D_Y comes from the optimal channel. At the
     zero-rate end, where several estimates tie as likeliest, the one best for the label is sent.
@@ -99,8 +99,8 @@ def respond(joint: SparseJoint, masses: jax.Array, estimate_distortion: ArrayLik
     """E&C at the label distortion that D_hat leads to."""
 
     def point(mass, d_hat):
-        found = estimate_and_compress(replace(joint, mass=mass), d_hat)
-        return found.rate, found.distortion
+        compressed = estimate_and_compress(replace(joint, mass=mass), d_hat)
+        return compressed.rate, compressed.distortion
 
     return along(point, joint.mass, masses, jnp.asarray(estimate_distortion, joint.dtype))
 

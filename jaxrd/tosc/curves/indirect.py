@@ -1,4 +1,4 @@
-"""iE&C: the decision compressed for the sake of the label."""
+"""iE&C: the decision compressed for the distortion of the label."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from jaxrd.tosc.curves.drawing import (
 from jaxrd.tosc.joint import SparseJoint, as_joint
 from jaxrd.tosc.resampling import BATCH, Resampled, inverse_newton
 
-NEWTON_STEPS = 4  # of a resampled iE&C, whose few samples a cell are no small perturbation
+NEWTON_STEPS = 4  # of a resampled iE&C: with few samples per cell a resampling is no small perturbation
 
 
-_ENTRANTS = 0.03  # share of a uniform letter that unused letters count for there: a resampling may use them
+_ENTRANTS = 0.03  # mass of unused letters there, as a share of that of a uniform letter: a resampling may use them
 
 
 @checked(a_joint())
 @jax.jit
 def indirect_problem(joint: ArrayLike | SparseJoint) -> Problem:
-    """iE&C: the estimate compressed for the label's sake, d_hat(yt, yh) = 1 - p(y = yh | yt) ([A] eq. (17)-(19)).
+    """iE&C: the estimate compressed for the label's distortion, d_hat(yt, yh) = 1 - p(y = yh | yt) ([A] eq. (17)-(19)).
 
     Solve it with `sweep`; its distortion is that of the label. Estimates that never occur have mass zero.
 
@@ -59,8 +59,8 @@ def indirect_problem(joint: ArrayLike | SparseJoint) -> Problem:
 def draw(joint: jax.Array, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
     """iE&C: certified; its distortion is the label's by construction.
 
-    Estimates that never occur have no mass, and labels that never occur are as bad for every estimate as a
-    reproduction can be: neither changes the curve, and leaving them out keeps large alphabets small.
+    Estimates that never occur have no mass. Labels that never occur have the largest distortion for every estimate.
+    Neither changes the curve, and leaving them out keeps large alphabets small.
     """
     whole = indirect_problem(joint)
     rows, labels = (np.flatnonzero(np.asarray(joint.sum(axis))) for axis in (0, 1))
@@ -71,8 +71,8 @@ def draw(joint: jax.Array, count: int, *, tol: float | None = None, tick: Tick =
         return jnp.zeros((*q.shape[:-1], len(joint)), q.dtype).at[..., labels].set(q)
 
     def smallest(target: float) -> Rate:
-        found = certified_at(problem, target, curve.distortion[-1], tol)
-        return found._replace(reproduction=everywhere(jnp.asarray(found.reproduction)))
+        rate = certified_at(problem, target, curve.distortion[-1], tol)
+        return rate._replace(reproduction=everywhere(jnp.asarray(rate.reproduction)))
 
     return Bound(curve, smallest, solved=replace(solved, reproduction=everywhere(solved.reproduction)))
 
@@ -81,9 +81,9 @@ def draw(joint: jax.Array, count: int, *, tol: float | None = None, tick: Tick =
 def respond(joint: SparseJoint, masses: jax.Array, slope: ArrayLike, reproduction: jax.Array) -> Resampled:
     """iE&C at the distortion that a slope leads to.
 
-    Source and distortion 1 - p(y|yt) both move, the latter far where a cell holds few samples: each resampling has its
-    own kernel, and L* is the least objective met in a few steps with the old Newton matrix (an upper bound on it). The
-    influence of a sample (y, yt) is -ln Z_yt + s (E_W[p(.|yt)] - W(y|yt)).
+    Source and distortion 1 - p(y|yt) both change, the latter much where a cell holds few samples. So each resampling
+    has its own kernel, and L* is the least objective of a few steps with the old Newton matrix (an upper bound on it).
+    The influence of a sample (y, yt) is -ln Z_yt + s (E_W[p(.|yt)] - W(y|yt)).
 
     Args:
         joint: of label and estimate.

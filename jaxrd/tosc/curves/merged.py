@@ -1,4 +1,4 @@
-"""The merge baseline: the rarest decisions sent as the likeliest one."""
+"""The merge baseline: the rarest decisions are sent as the likeliest one."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from jaxrd.tosc.joint import SparseJoint, as_joint
 @checked(a_joint())
 @jax.jit
 def merge_order(joint: ArrayLike | SparseJoint) -> jax.Array:
-    """The estimates in the order in which `merge_baseline` gives them up, the one that stands for them last.
+    """The estimates in the order in which `merge_baseline` merges them; the one that replaces them comes last.
 
     The least likely goes first. Of equally likely estimates the one whose loss costs the label least goes first, and
-    the one with the likelier label stands for the others: relabelling the classes changes nothing.
+    the one with the likelier label replaces the others: the numbering of the classes has no effect.
 
     Args:
         joint: J[y, yt], shape (classes, classes).
@@ -44,8 +44,8 @@ def merge_order(joint: ArrayLike | SparseJoint) -> jax.Array:
     j = as_joint(joint)
     estimate = j.sum(0)
     best = jnp.argmax(jnp.where(likeliest(estimate), j.sum(1), -1))
-    gain = j[best] - j.diagonal()  # right after all, when the label is the likeliest estimate
-    # Equal counts may differ by the rounding of their sums: equal up to that, they share a rank.
+    gain = j[best] - j.diagonal()  # of P(right), when the estimate is sent as `best`
+    # Equal counts may differ by the rounding of their sums: counts equal up to rounding share a rank.
     rising = jnp.sort(estimate)
     steps = jnp.concatenate([jnp.zeros(1, int), jnp.cumsum(jnp.diff(rising) > 16 * jnp.finfo(j.dtype).eps)])
     rank = steps[jnp.searchsorted(rising, estimate)].at[best].set(estimate.size)

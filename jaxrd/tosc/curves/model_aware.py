@@ -1,4 +1,4 @@
-"""TMRD: the rate-distortion function of the posteriors, the best there is for a calibrated model."""
+"""TMRD: the rate-distortion function of the posteriors, the optimum for a calibrated model."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def draw(
     curve = curve.with_distortion(np.concatenate([[1 - float(prior[guess])], np.asarray(measured)]))
     # u = s / (1 + s) in [0, 1] brackets slopes up to inf.
     u = np.where(np.isinf(curve.slope), 1, curve.slope / (1 + np.where(np.isinf(curve.slope), 0, curve.slope)))
-    u[0] = min(u[0], u[1])  # the critical slope may be inf: then no slope buys anything
+    u[0] = min(u[0], u[1])  # the critical slope may be inf: then the rate is zero at every slope
 
     doubtful: list[bool] = []
 
@@ -103,7 +103,7 @@ def draw(
         return Rate(rate, slope, solve(problem, slope, tol=tol).reproduction, converged)
 
     def one(x: float) -> tuple[float, float]:
-        if x <= u[0]:  # silence; a solver there may return any mixture of tied reproductions
+        if x <= u[0]:  # rate zero: a solver may return any mixture of tied reproductions here
             return float(curve.distortion[0]), 0.0
         point = solve(problem, x / (1 - x) if x < 1 else np.inf, tol=tol)
         doubtful.append(not bool(point.converged))
@@ -130,7 +130,7 @@ def respond(
 
     psi_i = -ln Z_i is the influence of a sample on L(s) and (both extrema being flat) on R(D). The label-measured curve
     R = I(s), D = D_Y(s) has psi_i - s phi_i + kappa chi_i, where phi and chi are the influences on the believed and the
-    measured distortion of the optimal channel, q's own move included, and kappa = -(dI/ds) / (dD_Y/ds) = s D'/D_Y'.
+    measured distortion of the optimal channel, the change of q included, and kappa = -(dI/ds) / (dD_Y/ds) = s D'/D_Y'.
     Its curvature is taken to be (kappa/s) / |D_Y'|, which it is while kappa/s does not change (1 if calibrated).
 
     Args:
@@ -153,7 +153,7 @@ def respond(
     push = source @ (share * (believed - (channel * believed).sum(1, keepdims=True)))  # dD/dq, and -dc/ds
 
     def loss(d):
-        """A distortion of the channel: its mean, slope in s, influences, and what moves it beside the weights."""
+        """Of a distortion of the channel: mean, derivative in s, influences, mean of each row, derivative in c."""
         mean = (channel * d).sum(1)
         pull = inverse @ (source @ (share * (d - mean[:, None])))
         run = -(source @ ((channel * d * believed).sum(1) - mean * (channel * believed).sum(1))) - pull @ push
@@ -172,12 +172,12 @@ def respond(
 
     def replicate(w):
         moved = w @ share - c
-        found = w @ log_partition - 0.5 * moved @ inverse @ moved
+        moved_lagrangian = w @ log_partition - 0.5 * moved @ inverse @ moved
         by_model = w @ model_mean + moved @ model_pull - model
         by_label = w @ label_mean + moved @ label_pull - label
-        believed = found - slope * model + 0.5 * bend(1.0, model_run) * by_model**2  # the maximum over s
+        believed = moved_lagrangian - slope * model + 0.5 * bend(1.0, model_run) * by_model**2  # the maximum over s
         along = kappa * by_label + 0.5 * bend(kappa / slope, label_run) * by_label**2
-        return believed, found - slope * (model + by_model) + along
+        return believed, moved_lagrangian - slope * (model + by_model) + along
 
     at_believed, at_measured = jax.vmap(replicate)(weights)
     at_measured_influence = log_partition - slope * model_influence + kappa * label_influence

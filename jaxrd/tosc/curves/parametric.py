@@ -19,7 +19,7 @@ def smallest_point(
     """min { R(t) : D(t) <= target } and its t, on a curve t -> (D, R) that need be neither convex nor monotone.
 
     The grid brackets every crossing of D(t) = target, every interior minimum of R, and every interior minimum of D
-    that may dip below the target; each is then solved for. What happens between two grid points and shows in none of
+    that may dip below the target; each is then solved for. What lies between two grid points and shows in none of
     these is missed: use a grid fine enough.
 
     Args:
@@ -48,7 +48,7 @@ def smallest_point(
 
     def cross(inside: float, outside: float) -> None:
         """The crossing between a parameter that meets the target and one that does not."""
-        # A root just above the target, from where the slack lets it count as met.
+        # The root lies just above the target, where the slack still counts it as met.
         low, high = sorted((inside, outside))
         ends = consider(low) - slack / 2, consider(high) - slack / 2
         if ends[0] * ends[1] < 0:
@@ -57,11 +57,11 @@ def smallest_point(
     def least(values: int, i: int) -> float:
         """Where the distortion (0) or the rate (1) is least between the neighbours of grid point i."""
         bounds = parameters[i - 1], parameters[i + 1]
-        found: Any = minimize_scalar(lambda t: evaluate(float(t))[values], bounds=bounds, method="bounded")
-        return float(found.x)
+        minimum: Any = minimize_scalar(lambda t: evaluate(float(t))[values], bounds=bounds, method="bounded")
+        return float(minimum.x)
 
     for i in np.flatnonzero(met[1:] != met[:-1]):
-        # The rate along a bracket lies near its ends': skip one that cannot win.
+        # The rate inside a bracket is near that at its ends: skip a bracket that cannot improve on the best.
         if min(rate[i], rate[i + 1]) <= best:
             inside, outside = (i, i + 1) if met[i] else (i + 1, i)
             cross(float(parameters[inside]), float(parameters[outside]))

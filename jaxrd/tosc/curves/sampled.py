@@ -113,8 +113,8 @@ def sample_and_communicate_in_blocks(
 ) -> SampleAndCommunicate:
     """S&C of more posteriors than memory holds: `sample_and_communicate`, in two passes over blocks of samples.
 
-    The first pass finds q, the mean of the channel's rows, the second their divergence from it. A host loop holding
-    one block and its scratch arrays; it compiles once if no block is larger than the first.
+    The first pass computes q, the mean of the channel's rows, the second their divergence from q. The loop runs on the
+    host and holds one block and its scratch arrays; it compiles once if no block is larger than the first.
 
     Args:
         blocks: pairs of ln v, shape (rows, classes), and labels, int, shape (rows,); something that can be iterated

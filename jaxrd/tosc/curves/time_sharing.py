@@ -1,4 +1,4 @@
-"""TS: the decision sent some of the time, and nothing otherwise."""
+"""TS: the decision is sent a fraction of the time, and nothing otherwise."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def time_sharing(joint: ArrayLike | SparseJoint, distortion: ArrayLike) -> jax.A
     """
     d = jnp.asarray(distortion)
     d_tm, d_0, h = landmarks(joint)
-    # D_TM itself comes rounded: a target typed as D_TM must not miss it by an ulp.
+    # D_TM is rounded: a target equal to it up to rounding must be reached.
     reach = d_tm - 8 * jnp.finfo(h.dtype).eps
     value = jnp.clip((d_0 - d) / jnp.where(d_0 > d_tm, d_0 - d_tm, 1), 0, 1) * h
     value = jnp.where(d < reach, jnp.inf, value)

@@ -94,11 +94,11 @@ class RepeatedInputs(NamedTuple):
 def repeated_inputs(
     inputs: Sequence[Hashable], labels: ArrayLike, classes: int, *, confidence: float = 0.95
 ) -> RepeatedInputs:
-    """A lower limit of H(Y|X) that trusts no model: where the same input came with different labels, none can be right.
+    """A lower limit of H(Y|X) that needs no model, from inputs that occur with different labels.
 
     H_N = sum_x (n_x / N) H(labels of x), and H(Y|X) >= H_N - (1 + ln N) sqrt(ln(1/risk) / 2N) [McDiarmid: another
     sample changes H_N by (1 + ln N) / N at most]; P(right) <= sum_x (n_x / N) max_y P_N(y|x) + sqrt(ln(1/risk) / 2N).
-    They bite where X takes few values, as after coarse quantisation.
+    They are useful where X takes few values, as after coarse quantisation.
 
     Args:
         inputs: x, anything hashable (an image's bytes), one a sample; samples independent.

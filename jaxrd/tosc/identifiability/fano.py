@@ -24,7 +24,7 @@ _ENTROPY = a_number("entropy", lambda h: h >= 0, "a number of nats, >= 0")
 
 @checked(_ERROR, _several)
 def greatest_entropy(error: ArrayLike, classes: int) -> jax.Array:
-    """Fano: whoever decides with P(wrong) = e proves H(Y|X) <= h(e) + e ln(M-1), ln M from e = 1 - 1/M on; nats.
+    """Fano: a decision with P(wrong) = e proves H(Y|X) <= h(e) + e ln(M-1), ln M from e = 1 - 1/M on; nats.
 
     Args:
         error: e of any decision made from X, in [0, 1], any shape.
@@ -41,8 +41,8 @@ def greatest_entropy(error: ArrayLike, classes: int) -> jax.Array:
 def least_entropy(error: ArrayLike, classes: int) -> jax.Array:
     """The reverse: if *no* decision errs less than e, H(Y|X) >= phi(e), linear between (1 - 1/k, ln k); nats.
 
-    A classifier that errs with probability e does not show that none errs less: with its error for e this is a
-    hypothesis, not a finding.
+    The error e of one classifier does not prove that no decision errs less: with it the bound is a hypothesis, not a
+    result.
 
     Args:
         error: e of the best decision (Bayes), in [0, 1 - 1/M], any shape.

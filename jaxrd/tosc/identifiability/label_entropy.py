@@ -22,17 +22,17 @@ from jaxrd.tosc.split import halves
 class LabelUncertainty:
     """What samples say of H(Y|X), each number by what it is; nats.
 
-    No number of single labels shows H(Y|X) > 0: inputs that never repeat fit a label that is a function of them. So
-    everything a classifier gives is a belief or an upper bound, and only `annotations` has a lower limit.
+    If inputs never repeat, no number of labels proves H(Y|X) > 0: the label may be a function of the input. So a
+    classifier gives only beliefs and upper bounds; `annotations` alone has a lower limit.
 
     Args:
         samples: how many gave the numbers; those that fitted the temperature are apart.
         temperature: of the posterior V in all but `believed`.
         error: P(decision != label), as counted.
-        believed: mean entropy of the posterior as it came: the model's word alone.
+        believed: mean entropy of the posterior as it came: the model's own belief.
         calibrated: E H(V), plug-in, mean entropy of the posterior at the temperature. If V is calibrated this is
             H(Y|V), and then an upper bound on H(Y|X), met where V is sufficient for Y; if not, a belief still.
-        miscalibration: E[-ln V_Y - H(V)]: 0 for a calibrated V; an interval without 0 tells that `calibrated` is off.
+        miscalibration: E[-ln V_Y - H(V)]: 0 for a calibrated V; an interval without 0 shows that `calibrated` is off.
         cross_entropy: E[-ln V_Y] = H(Y|X) + E KL(P(.|X) || V): in expectation an upper bound, whatever the model.
         cross_entropy_limit: upper limit of H(Y|X), rigorous: empirical Bernstein on V mixed with 1/N of the uniform
             law, whose code lengths are bounded.

@@ -1,4 +1,4 @@
-"""iRD of the mixture: what the best code for the label, one that sees X, must spend."""
+"""iRD of the mixture: the least rate of a code that sees X, for the distortion of the label."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def indirect(mixture: GaussianMixture, slope: ArrayLike) -> IndirectPoint:
 
     x, w_all = rule(mixture, -log_odds(mixture, 0.0) / (2 * a), jnp.pi / (2 * a) / (1 + s))
     rare = jnp.where(q <= 0.5, 1, -1) * jnp.tanh(log_odds(mixture, x) / 2)
-    silent = w_all @ jnp.expm1(jnp.minimum(s * rare, 80)) <= 0  # the rarer label's c, were it never sent
+    silent = w_all @ jnp.expm1(jnp.minimum(s * rare, 80)) <= 0  # c of the rarer label, if it is never sent, less one
     point = IndirectPoint(
         jnp.where(silent, 0, rate),
         jnp.where(silent, jnp.minimum(q, 1 - q), wrong),

@@ -1,4 +1,4 @@
-"""C&E of the mixture: X compressed for squared error, the label decided from what arrives."""
+"""C&E of the mixture: X compressed for squared error, the label decided from the reproduction."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from jaxrd.tosc.mixture.source import (
     where_numbers,
 )
 
-_STAGE = 0.035  # of the continuation: how far ln(s - critical) / 2 moves in one
-_SETTLE = 3  # stages at its end that move no further
-_NEAREST = 1e-4  # to the critical slope, of the way from 1/2: beyond, the atoms drown in rounding
+_STAGE = 0.035  # of the continuation: the step of ln(s - critical) / 2 in one stage
+_SETTLE = 3  # stages at its end that stay at the slope
+_NEAREST = 1e-4  # from the critical slope, as a share of the distance to 1/2: nearer, rounding hides the atoms
 _LEAST_SHARE = 1e-14  # of an atom that counts
-_RESIDUAL = 1e5  # units of rounding by which gain and offset may fail to reproduce themselves
+_RESIDUAL = 1e5  # units of rounding by which gain and offset may miss their fixed point
 
 
 class CompressedPoint(NamedTuple):
@@ -69,13 +69,13 @@ def _solve(m: jax.Array, y: jax.Array) -> jax.Array:
 def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChannel, jax.Array]:
     """The channel to two atoms that is optimal for critical slope < s < 1/2: logistic in x, by continuation from 1/2.
 
-    Its gain and offset reproduce themselves through centroids y and shares w: gain = 2 s (y_1 - y_0), offset =
+    Its gain and offset are a fixed point through centroids y and shares w: gain = 2 s (y_1 - y_0), offset =
     ln(w_1/w_0) - s (y_1^2 - y_0^2). Such a law is optimal: c - 1 is p/Z - const convolved with a Gaussian, a kernel
     that diminishes variation, p/Z - const changes sign at most four times (Z the noisy atoms, wider than the
     modes), and the two atoms are double zeros already; so c <= 1 everywhere.
 
     Returns:
-        The channel, and whether one atom is so rare that the point is silence up to rounding.
+        The channel, and whether one atom is so rare that the rate is zero up to rounding.
     """
     q, a, s = floats(mixture, slope)
 
@@ -84,16 +84,16 @@ def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChan
 
         def residual(z, s):
             gain, offset = jnp.exp(z[0]), z[1]
-            found = logistic(mixture, gain, offset)
-            y, w = found.centroid, found.share
+            channel = logistic(mixture, gain, offset)
+            y, w = channel.centroid, channel.share
             tilt = jnp.log(w[1] / w[0]) - s * (y[1] ** 2 - y[0] ** 2)
             r = jnp.stack([1 - 2 * s * (y[1] - y[0]) / gain, offset - tilt])
-            return r, (r, found)
+            return r, (r, channel)
 
-        by, (r, found) = jax.jacfwd(residual, argnums=(0, 1), has_aux=True)(z, s)
-        return r, *by, found
+        by, (r, channel) = jax.jacfwd(residual, argnums=(0, 1), has_aux=True)(z, s)
+        return r, *by, channel
 
-    # The atoms part like the root of s - critical, or their shares like s - critical itself.
+    # From `critical` on the atoms separate as the root of s - critical, or their shares as s - critical itself.
     critical = critical_slope(mixture)
     depth = jnp.log((s - critical) / (0.5 - critical)) / 2
     stages = jnp.ceil(-depth / _STAGE)
@@ -103,8 +103,8 @@ def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChan
         before, after = (
             critical + (0.5 - critical) * jnp.exp(2 * depth * jnp.minimum(k / stages, 1)) for k in (i, i + 1)
         )
-        r, by_z, by_s, found = expand(z, before)
-        return i + 1, z - _solve(by_z, r + by_s * (after - before)), found.share.min()
+        r, by_z, by_s, channel = expand(z, before)
+        return i + 1, z - _solve(by_z, r + by_s * (after - before)), channel.share.min()
 
     def unfinished(state):
         return (state[0] < stages + _SETTLE) & (state[2] > _LEAST_SHARE)
@@ -115,10 +115,10 @@ def _two_atoms(mixture: GaussianMixture, slope: jax.Array) -> tuple[LogisticChan
 
     start = jnp.zeros((), q.dtype), jnp.stack([jnp.log(2 * a), logit(q)]), jnp.ones((), q.dtype)
     _, z, rarest = jax.lax.stop_gradient(jax.lax.while_loop(unfinished, advance, start))
-    z = jax.lax.fori_loop(0, 2, newton, z)  # these bring the derivatives back, the second ones too
-    r, _, _, found = expand(z, s)
+    z = jax.lax.fori_loop(0, 2, newton, z)  # these steps restore the derivatives, the second ones too
+    r, _, _, channel = expand(z, s)
     reproduced = jnp.abs(r).max() < _RESIDUAL * jnp.finfo(s.dtype).eps
-    return jax.tree.map(lambda a: jnp.where(reproduced, a, jnp.nan), found), rarest <= _LEAST_SHARE
+    return jax.tree.map(lambda a: jnp.where(reproduced, a, jnp.nan), channel), rarest <= _LEAST_SHARE
 
 
 def _label_error_below_noise(mixture: GaussianMixture, squared_error: jax.Array) -> jax.Array:
@@ -147,10 +147,10 @@ def compress_and_estimate(mixture: GaussianMixture, slope: ArrayLike) -> Compres
 
     For s >= 1/2 the Shannon lower bound is tight, as the noise itself is Gaussian of variance 1: D_X = 1 / 2 s,
     R = h(X) - 1/2 ln(2 pi e D_X). From there down to the critical slope the reproduction has two atoms, and below
-    it says nothing. D_Y is neither convex in R nor monotone.
+    it is constant. D_Y is neither convex in R nor monotone.
 
-    Slopes nearer to the critical one than 1e-4 of the way from 1/2 are moved to there, where the atoms still stand
-    out of rounding (in float32 they may not). NaN where they do not: seen for separations below 0.5 alone.
+    A slope nearer to the critical one than 1e-4 of the distance to 1/2 is moved to that distance, where rounding does
+    not hide the atoms (in float32 it may). NaN where it does: seen for separations below 0.5 alone.
 
     Args:
         mixture: of scalars.
@@ -169,7 +169,7 @@ def compress_and_estimate(mixture: GaussianMixture, slope: ArrayLike) -> Compres
     nearest = critical + _NEAREST * (0.5 - critical)
     inside = jnp.where(few, jnp.maximum(s, nearest), 0.5 * (0.5 + critical))
     atoms, rare = _two_atoms(mixture, inside)
-    power = 1 + a**2  # E X^2; an atom is the mean of what it stands for
+    power = 1 + a**2  # E X^2; an atom is the mean of the x that it reproduces
     coarse = CompressedPoint(atoms.rate, atoms.joint.min(0).sum(), power - atoms.share @ atoms.centroid**2, inside)
     d = 1 / (2 * jnp.maximum(s, 0.5))
     rate = differential_entropy(mixture) - 0.5 * jnp.log(2 * jnp.pi * jnp.e * d)

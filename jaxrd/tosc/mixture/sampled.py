@@ -15,7 +15,7 @@ from jaxrd.tosc.mixture.source import GaussianMixture, floats
 def sample_and_communicate(mixture: GaussianMixture, inverse_temperature: ArrayLike) -> SampleAndCommunicate:
     """S&C of the mixture, exact: a sample of the tempered true posterior, W(1|x) = sigma(t (2 a x + logit q)).
 
-    The posterior is the true one, so the model believes what is the case.
+    The posterior is the true one, so believed and measured distortion are equal.
 
     Args:
         mixture: of scalars.
@@ -29,6 +29,6 @@ def sample_and_communicate(mixture: GaussianMixture, inverse_temperature: ArrayL
     (0.3368, 0.2248)
     """
     q, a, t = floats(mixture, inverse_temperature)
-    found = logistic(mixture, 2 * a * t, t * logit(q))
-    wrong = found.joint[0, 1] + found.joint[1, 0]
-    return SampleAndCommunicate(found.rate, wrong, wrong)
+    channel = logistic(mixture, 2 * a * t, t * logit(q))
+    wrong = channel.joint[0, 1] + channel.joint[1, 0]
+    return SampleAndCommunicate(channel.rate, wrong, wrong)

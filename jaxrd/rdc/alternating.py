@@ -82,8 +82,8 @@ def alternate(
         labels = tuple(jnp.asarray(p) for p in inputs.labels)
         given = [jnp.asarray(a, jnp.float64) for a in (inputs.source, excess)]
         lanes = [jnp.asarray(a, jnp.float64) for a in (slopes, channels)]
-        found = _alternate(*given, labels, *lanes, max_steps=max_steps)
-    return _Lanes(*(np.asarray(a) for a in found))
+        outputs = _alternate(*given, labels, *lanes, max_steps=max_steps)
+    return _Lanes(*(np.asarray(a) for a in outputs))
 
 
 def random_channels(lanes: int, letters: int, atoms: int, seed: int) -> np.ndarray:

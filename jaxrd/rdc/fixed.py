@@ -60,8 +60,8 @@ def cross_entropies(labels: Labels, classifier: ArrayLike | Sequence[ArrayLike])
 
 
 def _product(p: np.ndarray, logarithms: np.ndarray) -> np.ndarray:
-    found = p @ logarithms.T
-    return np.where(found < -1e10, -np.inf, found)
+    product = p @ logarithms.T
+    return np.where(product < -1e10, -np.inf, product)
 
 
 def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linear:
@@ -177,12 +177,13 @@ def fixed_classifier_rate(
         if not (loss >= 0).all():
             raise InputError(f"cross_entropy must be >= 0; got {loss[~(loss >= 0)][0]:g}.")
     targets = as_targets(len(losses), distortion, classification)
-    found = linear(source, np.stack([d, *losses]), targets)
-    if found.lower == np.inf:
+    optimum = linear(source, np.stack([d, *losses]), targets)
+    if optimum.lower == np.inf:
         return infeasible(FIXED, len(source), len(losses))
-    weights = source @ found.channel
-    close = np.isfinite(found.rate) and found.rate - found.lower <= tol * max(1, found.rate)
+    weights = source @ optimum.channel
+    close = np.isfinite(optimum.rate) and optimum.rate - optimum.lower <= tol * max(1, optimum.rate)
     return Point(
-        FIXED, found.rate, found.lower, Status.CONVERGED if close else Status.STALLED, float(found.reached[0]),
-        found.reached[1:], float(found.slopes[0]), found.slopes[1:], np.arange(d.shape[1]), (), weights, found.channel,
+        FIXED, optimum.rate, optimum.lower, Status.CONVERGED if close else Status.STALLED, float(optimum.reached[0]),
+        optimum.reached[1:], float(optimum.slopes[0]), optimum.slopes[1:], np.arange(d.shape[1]), (), weights,
+        optimum.channel,
     )  # fmt: skip

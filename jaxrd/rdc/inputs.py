@@ -91,12 +91,12 @@ def _number(name: str, value: ArrayLike) -> float:
         InputError: quotes what is none.
     """
     try:
-        found = float(value) if np.ndim(value) == 0 else np.nan  # pyright: ignore
+        number = float(value) if np.ndim(value) == 0 else np.nan  # pyright: ignore
     except (TypeError, ValueError):
-        found = np.nan
-    if np.isnan(found):
+        number = np.nan
+    if np.isnan(number):
         raise InputError(f"{name} must be one number; got {value!r}.")
-    return found
+    return number
 
 
 def non_negative(name: str, value: ArrayLike) -> float:
@@ -105,10 +105,10 @@ def non_negative(name: str, value: ArrayLike) -> float:
     Raises:
         InputError: quotes it.
     """
-    found = _number(name, value)
-    if found < 0:
-        raise InputError(f"{name} must be >= 0; got {found:g}.")
-    return found
+    number = _number(name, value)
+    if number < 0:
+        raise InputError(f"{name} must be >= 0; got {number:g}.")
+    return number
 
 
 def cell_budget(max_cells: int) -> int:

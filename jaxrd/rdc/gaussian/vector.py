@@ -143,31 +143,31 @@ def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPo
     bounds = jnp.where((silent > 0) & feasible, jnp.minimum(allowed, silent), jnp.where(silent > 0, silent, 1))
     root = jnp.linalg.cholesky(sigma)
     white = Whitened(root, root.T @ a, bounds, a.size / bounds)
-    theta, found, steps = jax.lax.stop_gradient(ascend(jax.lax.stop_gradient(white), tol))
+    theta, optimum, steps = jax.lax.stop_gradient(ascend(jax.lax.stop_gradient(white), tol))
 
-    theta, found = underivable(white, (theta, found))
-    gap = jnp.maximum(found.rate - found.dual, 0) + 8 * a.size * eps * (1 + found.rate)
-    rate = envelope(_lagrangian, white, (theta, found.shrunk), jnp.maximum(found.rate, 0))
+    theta, optimum = underivable(white, (theta, optimum))
+    gap = jnp.maximum(optimum.rate - optimum.dual, 0) + 8 * a.size * eps * (1 + optimum.rate)
+    rate = envelope(_lagrangian, white, (theta, optimum.shrunk), jnp.maximum(optimum.rate, 0))
     status = jnp.where(steps < STEPS, Status.STALLED, Status.MAX_STEPS)
     status = jnp.where(gap <= tol * jnp.maximum(1, rate), Status.CONVERGED, status)
     status = jnp.where(sane & jnp.isfinite(gap), status, Status.NONFINITE)
     status = jnp.where(sane & ~feasible, Status.INFEASIBLE, status)
     # Where silence meets a bound its multiplier is any of many; what is not bound has none.
     slopes = jnp.where(allowed < silent, theta, 0)
-    q = root @ found.shrunk @ root.T
-    label_variance = found.used[1] + w
+    q = root @ optimum.shrunk @ root.T
+    label_variance = optimum.used[1] + w
 
-    def where_found(value):
+    def where_feasible(value):
         return jnp.where(sane & feasible, value, jnp.nan)
 
     return VectorPoint(
-        rate=jnp.where(sane & ~feasible, jnp.inf, where_found(rate)),
-        lower=jnp.where(sane, jnp.where(feasible, jnp.maximum(found.rate, 0) - gap, jnp.inf), -jnp.inf),
-        distortion=where_found(found.used[0]),
-        classification=where_found(0.5 * (jnp.log(2 * jnp.pi * label_variance) + 1)),
-        error_covariance=where_found(q),
-        distortion_slope=where_found(0.5 * slopes[0]),
-        classification_slope=where_found(slopes[1] * label_variance),
+        rate=jnp.where(sane & ~feasible, jnp.inf, where_feasible(rate)),
+        lower=jnp.where(sane, jnp.where(feasible, jnp.maximum(optimum.rate, 0) - gap, jnp.inf), -jnp.inf),
+        distortion=where_feasible(optimum.used[0]),
+        classification=where_feasible(0.5 * (jnp.log(2 * jnp.pi * label_variance) + 1)),
+        error_covariance=where_feasible(q),
+        distortion_slope=where_feasible(0.5 * slopes[0]),
+        classification_slope=where_feasible(slopes[1] * label_variance),
         steps=steps,
         status=status.astype(jnp.int32),
     )
@@ -279,8 +279,8 @@ def _least(source: VectorSource, allowed: jax.Array, rate: jax.Array, tol: jax.A
         return jnp.where(affordable, low, middle), jnp.where(affordable, middle, high)
 
     free = at(jnp.inf)
-    found = at(jax.lax.fori_loop(0, _HALVINGS, halve, ends)[1])
-    point = jax.tree.map(lambda a, b: jnp.where(silent[which] > 0, a, b), found, free)
+    bounded = at(jax.lax.fori_loop(0, _HALVINGS, halve, ends)[1])
+    point = jax.tree.map(lambda a, b: jnp.where(silent[which] > 0, a, b), bounded, free)
     # At the least rate of the other constraint rounding must not make it impossible.
     beyond = free.lower > rate + tol
     nowhere = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan) if x.dtype == rate.dtype else x, point)

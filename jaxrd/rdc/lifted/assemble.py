@@ -25,15 +25,15 @@ def atoms_of(reduced: Core, start: Point) -> Atoms:
     return Atoms((10.0 * other + far).argmin(1), tuple(free))
 
 
-def _merged(reduced: Core, found: Optimum, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _merged(reduced: Core, optimum: Optimum, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The channel with atoms of equal reproduction and soft labels merged, and each one's best reproduction.
 
     Args:
         reduced: the problem.
-        found: its solution.
+        optimum: its solution.
         matters: bool, (1 + labels,): what to tell apart of the reproduction and the labels; None: every atom.
     """
-    atoms, channel = found.atoms, found.channel
+    atoms, channel = optimum.atoms, optimum.channel
     if matters is not None:
         keys = [np.zeros((len(atoms.letter), 1))] + [atoms.letter[:, None]] * bool(matters[0])
         # In sqrt(t): near a face small differences matter.
@@ -47,15 +47,15 @@ def _merged(reduced: Core, found: Optimum, matters: np.ndarray | None) -> tuple[
     return channel, (joint.T @ np.where(np.isfinite(reduced.excess), reduced.excess, 1e300)).argmin(1)
 
 
-def assemble(inputs: Inputs, reduced: Core, found: Optimum, targets: np.ndarray | None) -> Point:
+def assemble(inputs: Inputs, reduced: Core, optimum: Optimum, targets: np.ndarray | None) -> Point:
     """The channel merged and measured; where it overdraws a target by rounding, mixed with lossless coding."""
     p, least = reduced.source, least_targets(inputs)
     labels = tuple(a[reduced.kept] for a in inputs.labels)
     free = reduced.free
     # What costs nothing need not be told apart, unless a target is met by that only.
-    always = np.append(np.isinf(reduced.excess).any(), np.zeros(len(found.slopes) - 1, bool))
-    for matters in ((found.slopes > 0) | always, np.ones(len(found.slopes), bool), None):
-        channel, letter = _merged(reduced, found, matters)
+    always = np.append(np.isinf(reduced.excess).any(), np.zeros(len(optimum.slopes) - 1, bool))
+    for matters in ((optimum.slopes > 0) | always, np.ones(len(optimum.slopes), bool), None):
+        channel, letter = _merged(reduced, optimum, matters)
         reproduction = reduced.reproduction[letter]
         soft, weights = posteriors(p, channel, labels), p @ channel
         d = np.where(channel > 0, inputs.distortion[reduced.kept][:, reproduction], 0)
@@ -63,11 +63,11 @@ def assemble(inputs: Inputs, reduced: Core, found: Optimum, targets: np.ndarray 
         if targets is None or (reached <= targets)[free].all():
             break
     rate, slopes = mutual_information(p, channel), np.full(len(reached), np.inf)
-    slopes[free] = found.slopes[int(reduced.exact) :]
+    slopes[free] = optimum.slopes[int(reduced.exact) :]
     if targets is None:
-        lower = found.lower - slopes @ (reached - least)
+        lower = optimum.lower - slopes @ (reached - least)
     else:
-        lower = found.lower
+        lower = optimum.lower
         over = [i for i in free if reached[i] > targets[i] > least[i]]
         share = max(((reached[i] - targets[i]) / (reached[i] - least[i]) for i in over), default=0.0)
         rate = (1 - share) * rate + share * entropies(p)

@@ -188,10 +188,10 @@ def soft_clusters(core: Core) -> Atoms:
     excess = np.where(allowed, core.excess, 0)
     means = core.source @ excess
     scale = means[means > 0].min(initial=np.inf)
-    found = Atoms(np.zeros(0, int), tuple(np.zeros((0, p.shape[1])) for p in core.labels))
+    atoms = Atoms(np.zeros(0, int), tuple(np.zeros((0, p.shape[1])) for p in core.labels))
     for width in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0):
         near = core.source[:, None] * np.where(allowed, np.exp(-width * excess / scale), 0)
         used = np.flatnonzero(near.any(0))
         near = near[:, used] / near[:, used].sum(0)
-        found = found.join(Atoms(used, tuple(near.T @ p for p in core.labels)))
-    return found
+        atoms = atoms.join(Atoms(used, tuple(near.T @ p for p in core.labels)))
+    return atoms

@@ -118,10 +118,10 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
         sizes = tuple(size for size, kept in zip(price.sizes, matters, strict=True) if kept)
         active = np.repeat(matters, price.sizes)
         part = price._replace(powers=price.powers[:, active], labels=price.labels[:, active], sizes=sizes)
-        found = bound(part, letter, soft[:, active], tol=tol, max_cells=max_cells)
+        bounded = bound(part, letter, soft[:, active], tol=tol, max_cells=max_cells)
         where = where.copy()
-        where[active] = found.soft
-        return found._replace(soft=where)
+        where[active] = bounded.soft
+        return bounded._replace(soft=where)
     if price.total == 0:
         return Bound(float(a.sum(0).max()) * (1 + price.rounding), best, at, where, 0)
     ceiling = np.inf
@@ -134,12 +134,12 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
             return Bound(ceiling, best, at, where, 0)
 
     cells = _root(price)
-    bounds, centroid, found = _cell_bounds(price, a, cells)
+    bounds, centroid, heights = _cell_bounds(price, a, cells)
     closed, count = best, len(cells)
     while True:
-        if found.max(initial=-np.inf) > best:
-            i, j = np.unravel_index(found.argmax(), found.shape)
-            best, at, where = float(found[i, j]), int(j), centroid[i]
+        if heights.max(initial=-np.inf) > best:
+            i, j = np.unravel_index(heights.argmax(), heights.shape)
+            best, at, where = float(heights[i, j]), int(j), centroid[i]
         open_ = bounds > best + tol
         closed = max(closed, bounds[~open_].max(initial=-np.inf))
         cells, bounds = cells[open_], bounds[open_]
@@ -151,7 +151,7 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
         first, rest = order[:taken], order[taken:]
         parents = np.tile(bounds[first], 2)
         halves = _bisect(cells[first])
-        fresh, centroid, found = _cell_bounds(price, a, halves)
+        fresh, centroid, heights = _cell_bounds(price, a, halves)
         cells = np.concatenate([cells[rest], halves])
         bounds = np.concatenate([bounds[rest], np.minimum(fresh, parents)])
         count += len(halves)

@@ -75,15 +75,15 @@ def starts(core: Core, seed: int) -> np.ndarray:
     mean = (core.source @ rows)[None]
     # Ascents never leave a face, and where g is concave its maximum is inside.
     rows = (1 - _INSIDE) * rows + _INSIDE * mean
-    found = [rows, mean]
+    soft = [rows, mean]
     classes = core.labels[0].shape[1] if len(core.labels) == 1 else 0
     if classes in _GRID:
         low = rows.min(0)
-        found.append(low + (1 - low.sum()) * _grid(classes, _GRID[classes]))
+        soft.append(low + (1 - low.sum()) * _grid(classes, _GRID[classes]))
     elif core.labels:
         generator = np.random.default_rng(seed)
-        found.append(generator.dirichlet(np.full(len(rows), 0.1), _RANDOM) @ rows)
-    return np.concatenate(found)
+        soft.append(generator.dirichlet(np.full(len(rows), 0.1), _RANDOM) @ rows)
+    return np.concatenate(soft)
 
 
 def _grid(classes: int, divisions: int) -> np.ndarray:
@@ -165,5 +165,5 @@ def distinct(price: Price, core: Core, letter: np.ndarray, soft: np.ndarray, val
 def new_atoms(price: Price, core: Core, letter: np.ndarray, soft: np.ndarray, values: np.ndarray, most: int) -> Atoms:
     """The best distinct maxima with g > 1."""
     better = values > 1 + 1e-13
-    found = distinct(price, core, letter[better], soft[better], values[better])
-    return found.take(np.arange(len(found.letter))[:most])
+    atoms = distinct(price, core, letter[better], soft[better], values[better])
+    return atoms.take(np.arange(len(atoms.letter))[:most])

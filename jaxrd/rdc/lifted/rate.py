@@ -74,14 +74,14 @@ def lifted_rate(
     begin = None if start is None else atoms_of(reduced, start)
     free = np.zeros(len(reduced.budgets))
     cells = _cells(reduced, max_cells)
-    found = optimise(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
-    point = assemble(inputs, reduced, found, targets)
-    if point.gap > tol * max(1, point.rate) and found.slopes[1:].sum() > 1:
-        prices = _without_search(0, found.slopes)  # the distortion's slope is found anew
+    optimum = optimise(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
+    point = assemble(inputs, reduced, optimum, targets)
+    if point.gap > tol * max(1, point.rate) and optimum.slopes[1:].sum() > 1:
+        prices = _without_search(0, optimum.slopes)  # the distortion's slope is found anew
         budgets = np.where(prices > 0, np.inf, reduced.budgets)
         lower = optimise(reduced, budgets, prices, tol=_ROUGH, max_cells=cells, seed=seed).lower
         lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
-        point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), targets)
+        point = assemble(inputs, reduced, optimum._replace(lower=max(lower, optimum.lower)), targets)
     return judged(point, tol)
 
 
@@ -158,12 +158,12 @@ def solve_priced(
 ) -> Point:
     """The certified point at checked slopes."""
     cells = _cells(reduced, max_cells)
-    found = optimise(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
-    point = assemble(inputs, reduced, found, None)
+    optimum = optimise(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
+    point = assemble(inputs, reduced, optimum, None)
     if point.gap > tol * max(1, point.rate) and slopes[1:].sum() > 1:
         prices = _without_search(slopes[0], slopes)
         lower = optimise(reduced, reduced.budgets, prices, tol=_ROUGH, max_cells=cells, seed=seed).lower
-        point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), None)
+        point = assemble(inputs, reduced, optimum._replace(lower=max(lower, optimum.lower)), None)
     return judged(point, tol)
 
 

@@ -73,7 +73,7 @@ def lifted_sweep(
     points = []
     for i, mu in enumerate(slopes):
         lanes = slice(i * starts, (i + 1) * starts)
-        found = likely[lanes]
-        atoms = Atoms(np.tile(reproduction, (starts, 1))[found], tuple(t[lanes][found] for t in soft))
+        chosen = likely[lanes]
+        atoms = Atoms(np.tile(reproduction, (starts, 1))[chosen], tuple(t[lanes][chosen] for t in soft))
         points.append(solve_priced(inputs, reduced, mu, atoms, tol, max_cells, seed))
     return points

@@ -123,22 +123,22 @@ def classification_distortion_perception(
 
 @jax.jit
 def _solved(program: Program, loss: jax.Array, tol: jax.Array) -> CDPPoint:
-    found = least_loss(program, loss, tol)
-    (turn,), (spent,), (reached,) = found.primal.moves, found.primal.decoder_costs, found.primal.perceptions
-    possible = found.status != Status.INFEASIBLE
+    solution = least_loss(program, loss, tol)
+    (turn,), (spent,), (reached,) = solution.primal.moves, solution.primal.decoder_costs, solution.primal.perceptions
+    possible = solution.status != Status.INFEASIBLE
 
     def where_possible(value):
         return jnp.where(possible, value, jnp.nan)
 
     return CDPPoint(
-        found.value,
-        found.lower,
+        solution.value,
+        solution.lower,
         where_possible(spent[0]),
         where_possible(reached),
-        where_possible(found.slopes.decoders[0][0]),
-        where_possible(found.slopes.perceptions[0]),
-        where_possible(found.primal.channel @ turn),
-        found.status,
+        where_possible(solution.slopes.decoders[0][0]),
+        where_possible(solution.slopes.perceptions[0]),
+        where_possible(solution.primal.channel @ turn),
+        solution.status,
     )
 
 

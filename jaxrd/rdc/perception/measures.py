@@ -52,8 +52,8 @@ def move(pmf: jax.Array, target: jax.Array) -> jax.Array:
     stays = jnp.minimum(1, target / jnp.where(pmf > 0, pmf, 1))
     short = jnp.maximum(target - pmf, 0)
     total = short.sum()
-    arrives = short / jnp.where(total > 0, total, 1)
-    return jnp.diag(jnp.where(total > 0, stays, 1)) + jnp.where(total > 0, jnp.outer(1 - stays, arrives), 0)
+    added = short / jnp.where(total > 0, total, 1)
+    return jnp.diag(jnp.where(total > 0, stays, 1)) + jnp.where(total > 0, jnp.outer(1 - stays, added), 0)
 
 
 def _towards(source: jax.Array, pmf: jax.Array, value: jax.Array, bound: jax.Array) -> jax.Array:

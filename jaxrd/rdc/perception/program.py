@@ -146,11 +146,11 @@ class Prepared(NamedTuple):
 
     def constraints(self, dual: Dual) -> list[jax.Array]:
         """What must be <= 0 beside the atoms: multipliers, then those of each decoder and of its measure."""
-        found = [-dual.multipliers]
+        parts = [-dual.multipliers]
         for decoder, (multipliers, inner) in zip(self.program.decoders, dual.decoders, strict=True):
             inside = jnp.zeros(0) if decoder.measure is None else decoder.measure.constraints(inner)
-            found += [-multipliers, inside.astype(multipliers.dtype)]
-        return found
+            parts += [-multipliers, inside.astype(multipliers.dtype)]
+        return parts
 
     def couplings(self, dual: Dual, multipliers: jax.Array) -> list[jax.Array]:
         """The multipliers of each measure's constraints, from those of all `constraints`."""

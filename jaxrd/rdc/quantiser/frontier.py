@@ -57,18 +57,19 @@ def frontier(
 
     improve, polish = jax.jit(jax.vmap(improved, (None, None, 0, None))), jax.jit(improved)
     best: dict[float, tuple[Codebook, float]] = {}
-    for key, way in zip(jax.random.split(jax.random.key(seed)), (weights, weights[::-1]), strict=True):
+    for key, order in zip(jax.random.split(jax.random.key(seed)), (weights, weights[::-1]), strict=True):
         # A start is a set of distinct letters; one letter may serve two starts.
         chosen = jax.vmap(lambda k: jax.random.choice(k, len(few[0]), (messages,), replace=False))(
             jax.random.split(key, starts)
         )
-        books = improve(*few, few[0][chosen], way[0])[0].reproductions  # twice as many rounds at the first weight
-        for weight in way:
-            found, losses = improve(*few, books, weight)
-            books = found.reproductions
+        # The first weight has twice as many rounds.
+        reproductions = improve(*few, few[0][chosen], order[0])[0].reproductions
+        for weight in order:
+            codebooks, losses = improve(*few, reproductions, weight)
+            reproductions = codebooks.reproductions
             i = int(losses.argmin())
             if weight not in best or losses[i] < best[weight][1]:
-                best[weight] = jax.tree.map(lambda a, i=i: a[i], found), float(losses[i])
+                best[weight] = jax.tree.map(lambda a, i=i: a[i], codebooks), float(losses[i])
             report(weight, losses)
     polished = (polish(source, beliefs, best[weight][0].reproductions, weight) for weight in weights)
     return [(book, float(loss)) for book, loss in polished]

@@ -86,8 +86,8 @@ def _array(value: Any, names: type[Enum] | None) -> str:
         numbers = np.asarray(value)
         if names is None:
             return repr(numbers.item())
-        found, counts = np.unique(numbers, return_counts=True)
-        listed = [names(int(k)).name for k in found]
+        distinct, counts = np.unique(numbers, return_counts=True)
+        listed = [names(int(k)).name for k in distinct]
     except (TypeError, ValueError, RuntimeError):  # a random key, an array that was given away, no number of the names
         return kind
     if value.shape == ():

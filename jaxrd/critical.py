@@ -74,5 +74,5 @@ def _critical_slope(problem: Problem) -> jax.Array:
     start = (jnp.ones((), p.dtype), jnp.bool_(True), jnp.int32(0))
     root = unit * jax.lax.while_loop(lambda state: state[1] & (state[2] < _STEPS), newton, start)[0]
     tie = jnp.where(other, mean, jnp.inf).min() <= mean[best]
-    found = jnp.where(tie | ~jnp.isfinite(mean[best]), 0, jnp.where(gains.any(), root, jnp.inf))
-    return jnp.where(sound, found, jnp.nan)
+    critical = jnp.where(tie | ~jnp.isfinite(mean[best]), 0, jnp.where(gains.any(), root, jnp.inf))
+    return jnp.where(sound, critical, jnp.nan)

@@ -67,8 +67,8 @@ def _find(kind: str, problem: Problem, target: jax.Array, solution: Solution) ->
     slope = solution.slope
     end = slope == 0 if kind == "slope" else (slope == 0) | jnp.isinf(slope)
     inner = jnp.where(end, 1, slope)
-    q, found = optimum(kind, problem, inner if kind == "slope" else target, solution.reproduction, inner)
-    return _Optimum(jnp.where(end, solution.reproduction, q), jnp.where(end, slope, found), end)
+    q, optimal_slope = optimum(kind, problem, inner if kind == "slope" else target, solution.reproduction, inner)
+    return _Optimum(jnp.where(end, solution.reproduction, q), jnp.where(end, slope, optimal_slope), end)
 
 
 def _moving(kind: str, problem: Problem, target: jax.Array, at: _Optimum) -> tuple[jax.Array, jax.Array]:

@@ -111,11 +111,11 @@ def decode(stream: bytes) -> np.ndarray:
     header, payload = unpack(bytes(stream))
     try:
         index = decode_indices(payload, header.blocks, header.exponent)
-        found = reproduce(index, header.law, samples=header.samples, block=header.block, seed=header.seed)
+        decisions = reproduce(index, header.law, samples=header.samples, block=header.block, seed=header.seed)
     except ValueError as error:
         raise InputError(f"the checksum matches, but the stream cannot be decoded: {error}") from None
-    if digest(found) != header.digest:
+    if digest(decisions) != header.digest:
         raise InputError(
             "the decisions do not have the SHA-256 in the header: a library draws otherwise here, report it."
         )
-    return found
+    return decisions

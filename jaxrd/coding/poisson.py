@@ -242,7 +242,7 @@ def reproduce(indices: ArrayLike, law: np.ndarray, *, samples: int, block: int =
     indices, law = np.asarray(indices, np.int64), _checked(law, block, seed)
     if len(indices) != -(-samples // block) or (indices < 1).any():
         raise InputError(f"{samples} samples in blocks of {block} take {-(-samples // block)} indices of at least 1.")
-    table, found = _table(law), np.zeros(samples, np.int32)
+    table, reproduction = _table(law), np.zeros(samples, np.int32)
     chunk = max(MOST // block, 1)  # blocks at a time: what they take on the way does not grow with the samples
     for first in range(0, len(indices), chunk):
         words = []
@@ -251,5 +251,5 @@ def reproduce(indices: ArrayLike, law: np.ndarray, *, samples: int, block: int =
             step, skip = divmod((j - 1) * length, _WORDS)
             words.append(_words(_generator(seed, b, step), skip + length + (skip + length) % 2)[skip : skip + length])
         letters = table.letters(np.concatenate(words))
-        found[first * block : first * block + len(letters)] = letters
-    return found
+        reproduction[first * block : first * block + len(letters)] = letters
+    return reproduction

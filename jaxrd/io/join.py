@@ -37,10 +37,10 @@ def rows_of(scores: Columns, labels: Columns, path: Path, label_path: Path, labe
             f"{len(missing)} of {len(names)} rows of {path.name} have no label in {label_path.name}, matched by "
             f"{pair[0]!r}: the first is {shown(missing[0])}. Remove that column from one of them to match by position."
         )
-    found = [truth[name] for name in names]
+    matched = [truth[name] for name in names]
     unused = len(truth) - len(set(names))
     how = f"rows matched by column {pair[0]!r}" + (f"; {unused} labels belong to no row" if unused else "")
-    return np.array(found) if isinstance(labels[label], np.ndarray) else found, how
+    return np.array(matched) if isinstance(labels[label], np.ndarray) else matched, how
 
 
 def _named(columns: Columns, kin: tuple[str, ...]) -> str | None:

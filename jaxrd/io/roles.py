@@ -55,17 +55,17 @@ def label_name(
         if asked not in held:
             raise InputError(f"{path.name} has nothing named {asked!r} (--label-column); it has: {listing(held)}.")
         return asked
-    found = [name for name in held if name.lower() in keys]
-    if len(found) > 1:
+    names = [name for name in held if name.lower() in keys]
+    if len(names) > 1:
         raise InputError(
-            f"{path.name} has two columns of labels; {found[1]!r} is the second. Pass --label-column to choose."
+            f"{path.name} has two columns of labels; {names[1]!r} is the second. Pass --label-column to choose."
         )
-    if not found:
+    if not names:
         what = f"column {LABELS}" if table else f"labels ({LABELS})"
         raise InputError(
             advice or f"{path.name} has no {what}; it has: {listing(held)}. Pass --label-column, or --labels FILE."
         )
-    return found[0]
+    return names[0]
 
 
 def scores(held: Columns, labels: Any, path: Path, asked: str | None, *, table: bool, has: str) -> Scores:
@@ -99,8 +99,8 @@ def scores(held: Columns, labels: Any, path: Path, asked: str | None, *, table: 
         raise InputError(
             f"{path.name}: column {lists[0]!r} holds lists; scores in one are named {SCORES}, or pass --scores."
         )
-    if table and (found := _class_columns(held, labels, by_name, path)) is not None:
-        return found
+    if table and (columns := _class_columns(held, labels, by_name, path)) is not None:
+        return columns
     if by_name:
         return _one(held, by_name[0], path)
     raise InputError(f"{path.name} has neither scores ({SCORES}) nor predictions; it has: {has}. Pass --scores.")
@@ -135,31 +135,31 @@ def _asked(held: Columns, asked: str, path: Path) -> list[str]:
     """The names that `asked` gives: a name, or names and patterns between commas; a pattern's in numeric order."""
     if asked in held:
         return [asked]
-    found: list[str] = []
+    names: list[str] = []
     for part in (part.strip() for part in asked.split(",")):
         matched = [part] if part in held else [name for name in held if fnmatchcase(name, part)]
         if not matched:
             raise InputError(f"{path.name} has nothing named {part!r} (--scores); it has: {listing(held)}.")
         whole = [family for family in _families(matched, path) if len(family) == len(matched)]
-        found += list(whole[0].values()) if whole else matched
-    name, count = Counter(found).most_common(1)[0]
+        names += list(whole[0].values()) if whole else matched
+    name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise InputError(f"--scores {asked!r} names {name!r} twice.")
-    return found
+    return names
 
 
 def _families(names: list[str], path: Path) -> list[dict[int, str]]:
     """Names that differ in one number alone, by that number, in its order; those of two and more."""
-    found: dict[tuple[str, str], dict[int, str]] = {}
+    families: dict[tuple[str, str], dict[int, str]] = {}
     for name in names:
         for match in re.finditer("[0-9]{1,9}", name):
-            family = found.setdefault((name[: match.start()], name[match.end() :]), {})
+            family = families.setdefault((name[: match.start()], name[match.end() :]), {})
             if int(match[0]) in family:
                 raise InputError(
                     f"{path.name}: {family[int(match[0])]!r} and {name!r} have the same number. Pass --scores."
                 )
             family[int(match[0])] = name
-    return [dict(sorted(family.items())) for family in found.values() if len(family) > 1]
+    return [dict(sorted(family.items())) for family in families.values() if len(family) > 1]
 
 
 def _of_classes(family: dict[int, str]) -> bool:
@@ -198,14 +198,14 @@ def _class_columns(held: Columns, labels: Any, by_name: list[str], path: Path) -
         _refuse([n for n in rest if n in others and is_numeric(held[n])], f"beside {span(list(chosen.values()))}", path)
         return _columns(held, list(chosen.values()), path, chosen)
     whole = next((family for family in families if len(family) == len(rest)), None)
-    found = _columns(held, rest if whole is None else list(whole.values()), path, whole)
-    values = np.asarray(found.values)
+    columns = _columns(held, rest if whole is None else list(whole.values()), path, whole)
+    values = np.asarray(columns.values)
     for name in known if not _is_pmf(values) else []:
         if is_numeric(held[name]) and _is_pmf(np.column_stack([values, numbers(held, name, path)])):
             _refuse([name], "with which the rows sum to 1", path)
     if len(rest) < 2 or not (_is_pmf(values) or len(rest) in _counts(labels, len(rest))):
-        _refuse(list(found.sources), "which neither a number nor the labels make one", path)
-    return found
+        _refuse(list(columns.sources), "which neither a number nor the labels make one", path)
+    return columns
 
 
 def _is_bookkeeping(name: str) -> bool:
@@ -241,10 +241,10 @@ def _beside_named(held: Columns, rest: list[str], named: list[str], prefix: str,
         alike = set(others) if others and _is_pmf(_columns(held, named + others, path).values) else set()
     chosen |= alike
     names = [name for name in rest if name in chosen]
-    found = _columns(held, names, path)
-    if not _is_pmf(found.values):
+    columns = _columns(held, names, path)
+    if not _is_pmf(columns.values):
         _refuse([name for name in others if name not in chosen], "which no label names", path)
-    return found._replace(words=tuple(name.removeprefix(prefix) for name in names), start=None)
+    return columns._replace(words=tuple(name.removeprefix(prefix) for name in names), start=None)
 
 
 def _refuse(names: list[str], what: str, path: Path) -> None:

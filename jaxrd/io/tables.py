@@ -82,10 +82,10 @@ def no_doubles(path: Path) -> Any:
     """A hook for `json.loads` that refuses an object with a name twice, of which Python would keep the last."""
 
     def hook(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        members = dict(pairs)
+        if len(members) < len(pairs):
             raise InputError(f"{path.name} names {shown(twice(name for name, _ in pairs))} twice in one object.")
-        return found
+        return members
 
     return hook
 

@@ -39,16 +39,16 @@ def to_json(value: Any) -> bytes:
 
 def columns(curve: Curve, *, pixels: int | None = None, accuracy: bool = True) -> dict[str, Any]:
     """A curve as parallel arrays for files: rates in bits, slope in nats per unit of distortion."""
-    found: dict[str, Any] = {"rate_bits": curve.rate / NATS_PER_BIT, "distortion": curve.distortion}
+    table: dict[str, Any] = {"rate_bits": curve.rate / NATS_PER_BIT, "distortion": curve.distortion}
     if accuracy:
-        found["accuracy"] = 1 - curve.distortion
-    found |= {"slope": curve.slope, "gap_bits": curve.gap / NATS_PER_BIT}
-    found["status"] = [Status(int(k)).name for k in curve.status]
+        table["accuracy"] = 1 - curve.distortion
+    table |= {"slope": curve.slope, "gap_bits": curve.gap / NATS_PER_BIT}
+    table["status"] = [Status(int(k)).name for k in curve.status]
     if pixels is not None:
-        found["bpp"] = found["rate_bits"] / pixels
+        table["bpp"] = table["rate_bits"] / pixels
     if curve.model_distortion is not None:
-        found["model_distortion"] = curve.model_distortion
-    return found | curve.parameters
+        table["model_distortion"] = curve.model_distortion
+    return table | curve.parameters
 
 
 def csv_rows(curves: Mapping[str, Mapping[str, Any]]) -> bytes:

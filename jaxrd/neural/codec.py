@@ -53,10 +53,10 @@ class Model(NamedTuple):
 
     def digest(self) -> bytes:
         """Eight bytes that tell models apart."""
-        told = hashlib.sha256(repr(self.code).encode())
+        sha256 = hashlib.sha256(repr(self.code).encode())
         for leaf in jax.tree.leaves((self.parameters["encoder"], self.parameters["decoder"], self.frequencies)):
-            told.update(np.ascontiguousarray(leaf).tobytes())
-        return told.digest()[:8]
+            sha256.update(np.ascontiguousarray(leaf).tobytes())
+        return sha256.digest()[:8]
 
     def shares(self) -> np.ndarray:
         """Of the messages; one never seen in training costs bits, not the stream."""

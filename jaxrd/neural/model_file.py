@@ -52,7 +52,7 @@ def read(path: Path) -> Model:
         code = _code(json.loads(str(held["code"])), held["frequencies"])
         like = jax.eval_shape(lambda: {part: initial(code, 0).parameters[part] for part in _PARTS})
         parameters = jax.tree_util.tree_map_with_path(
-            lambda way, leaf: held[".".join(str(k.key) for k in way)].reshape(leaf.shape), like
+            lambda keys, leaf: held[".".join(str(k.key) for k in keys)].reshape(leaf.shape), like
         )
         model = Model(code, parameters, held["frequencies"])
         named = str(held["digest"])

@@ -67,8 +67,8 @@ def teach(code: Code, state: State, reproductions: jax.Array, *, steps: int = 20
 
     def loss(decoder: dict, key: jax.Array) -> jax.Array:
         u = dither(key, code.dimensions, code.levels, code.dither)
-        found = decode(code, {"decoder": decoder}, codes(code.dimensions, code.levels) - u)
-        return ((found - reproductions) ** 2).mean()
+        decoded = decode(code, {"decoder": decoder}, codes(code.dimensions, code.levels) - u)
+        return ((decoded - reproductions) ** 2).mean()
 
     def one(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
         decoder, moments = carry

@@ -47,7 +47,7 @@ def read_codec(path: str | Path, pixels: float) -> list[CodecPoints]:
         One `CodecPoints` per codec in the file.
 
     Raises:
-        InputError: one line that names what is there instead, or quotes the value that cannot be.
+        InputError: one line that names what the file has instead, or quotes the invalid value.
     """
     path = Path(path)
     if not path.exists():

@@ -1,4 +1,4 @@
-"""Rows of two tables matched by the names they carry, not by where they stand."""
+"""Rows of two tables matched by the names they hold, not by their positions."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ ROW_NAMES = (FILES, _IDS, _COUNTS)
 def rows_of(scores: Columns, labels: Columns, path: Path, label_path: Path, label: str) -> tuple[Any, str | None]:
     """The column `label` in the order of the rows of `scores`, and by what column rows were matched.
 
-    Both tables must have a column of file names, or of ids; None: they have not, and the order is as it stands.
+    Both tables must have a column of file names, or of ids; None: they have none, and rows are matched by position.
 
     Raises:
         InputError: a row of scores has no label, or two different ones.

@@ -16,7 +16,7 @@ KEYS = ("labels", "classifier", "cross_entropy")
 
 
 class Labelled(NamedTuple):
-    """A problem and what is known of its label; the values of the last three are not checked here."""
+    """A problem and the data on its label; the values of the three label arrays are not checked here."""
 
     problem: Problem
     labels: np.ndarray  # P(S|X), (n, classes)

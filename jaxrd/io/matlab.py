@@ -1,4 +1,4 @@
-"""MATLAB's files, read in a process of their own: scipy's reader ends the one it runs in over some damaged ones."""
+"""MATLAB's files, read in a separate process, because some damaged files make scipy's reader crash its process."""
 
 from __future__ import annotations
 

@@ -73,14 +73,14 @@ def read_outputs(
         path: the file or folder.
         labels: a file of labels (of any of these types, or `.txt`), where `path` has none or others are wanted.
         scores: which array or columns hold the scores: a name, a list `a,b,c` in the order of the classes, or a pattern
-            such as `prob_*`, in numeric order. None: told by their names, refused if that leaves a doubt.
+            such as `prob_*`, in numeric order. None: chosen by their names, refused if that is ambiguous.
         label_column: which array or column holds the labels (in `labels`, if that is given).
-        probabilities: True: scores are probabilities, to be renormalised; False: logits; None: their rows tell.
-        first_label: the number that labels give the first class; None: 0, unless that is in doubt.
+        probabilities: True: scores are probabilities, to be renormalised; False: logits; None: decided by their rows.
+        first_label: the number that labels give the first class; None: 0, refused if that is ambiguous.
         unsafe_pickle: read pickles too, which can run any code that whoever wrote them put there.
 
     Returns:
-        The checked outputs, with notes of what was used and what not, and the SHA-256 of what was read.
+        The checked outputs, with notes on what was used and what was not, and the SHA-256 of the files read.
 
     Raises:
         InputError: one line that quotes what cannot be used, or says which package reads it. Pickles are refused by
@@ -152,7 +152,7 @@ def read_outputs(
 
 
 def _notes(predicted: roles.Scores, label: str, ignored: list[str], table: bool) -> tuple[str, ...]:
-    """What was used, where names leave anything to say, and what was not."""
+    """A note of what was used, where the names do not make it plain, and of what was not used."""
     plain = {*SCORE_KEYS[:5], DECISION_KEYS[0]}, {"", *LABEL_KEYS[:3]}
     if not (table or ignored or predicted.sources[0] not in plain[0] or label not in plain[1]):
         return ()
@@ -221,7 +221,7 @@ def read_problem(path: str | Path) -> tuple[Problem, str]:
 
 
 def load_problem(path: Path, more: tuple[str, ...] = ()) -> tuple[Problem, arrays.Arrays, str]:
-    """The problem that a file holds, all its arrays, of which those named in `more` are read too, and its SHA-256.
+    """The problem that a file holds, its arrays by name (those in `more` are read too), and its SHA-256.
 
     Raises:
         InputError: one line that quotes what cannot be used.

@@ -1,4 +1,4 @@
-"""Which array or column holds what: labels, scores by class, decisions; what is in doubt is refused by name."""
+"""Which array or column holds labels, scores by class or decisions; ambiguous ones are refused by name."""
 
 import re
 from collections import Counter
@@ -20,12 +20,12 @@ _BOOKKEEPING = {
     "url", "time", "timestamp", "date", "predicted_label", "pred_label", "pred_class", "predicted_class", "label_name",
     "class_name",
 }  # fmt: skip
-"""Columns beside those of classes that are left out with a note."""
+"""Columns that are not classes; they are left out with a note."""
 _CLASS_WORDS = {
     "class", "cls", "c", "k", "prob", "probs", "probability", "proba", "p", "logit", "logits", "score", "scores",
     "output", "outputs", "out", "pred", "preds", "prediction", "predictions", "softmax", "y",
 }  # fmt: skip
-"""Words of a numbered family that make it the classes'."""
+"""Words that mark a numbered family of columns as those of the classes."""
 
 
 class Scores(NamedTuple):
@@ -76,14 +76,14 @@ def scores(held: Columns, labels: Any, path: Path, asked: str | None, *, table: 
 
     Args:
         held: arrays or columns.
-        labels: what tells columns of classes from others: class names, or numbers.
+        labels: class names or numbers, which distinguish columns of classes from others.
         path: where they come from, for errors.
         asked: a name, a comma-separated list or a pattern such as `prob_*`.
         table: whether `held` may have a column per class.
         has: all that the file has, for errors.
 
     Raises:
-        InputError: there are none, or it is doubtful which; one line that names the doubt.
+        InputError: there are none, or the choice is ambiguous; one line that says why.
     """
     if asked is not None:
         names = _asked(held, asked, path)
@@ -149,7 +149,7 @@ def _asked(held: Columns, asked: str, path: Path) -> list[str]:
 
 
 def _families(names: list[str], path: Path) -> list[dict[int, str]]:
-    """Names that differ in one number alone, by that number, in its order; those of two and more."""
+    """Families of two or more names that differ only in one number; each by that number, in numeric order."""
     families: dict[tuple[str, str], dict[int, str]] = {}
     for name in names:
         for match in re.finditer("[0-9]{1,9}", name):
@@ -163,7 +163,7 @@ def _families(names: list[str], path: Path) -> list[dict[int, str]]:
 
 
 def _of_classes(family: dict[int, str]) -> bool:
-    """Whether the words of a numbered family are those of classes, or there are none: plain numbers."""
+    """Whether a numbered family has words of classes in its names, or no words: plain numbers."""
     words = re.findall("[a-z]+", next(iter(family.values())).lower())
     return not words or bool(_CLASS_WORDS & set(words))
 
@@ -171,8 +171,8 @@ def _of_classes(family: dict[int, str]) -> bool:
 def _class_columns(held: Columns, labels: Any, by_name: list[str], path: Path) -> Scores | None:
     """The columns of classes of a table, None if there are none.
 
-    One family of numbered names that speak of classes; else every column that is not known to be something else, if
-    the labels are their names, the rows are probabilities, or there are as many as labels.
+    One family of numbered names with words of classes; else every column that is not known to be something else, if
+    the labels are their names, the rows are probabilities, or there are as many as classes in the labels.
 
     Raises:
         InputError: the first column in doubt.
@@ -213,14 +213,14 @@ def _is_bookkeeping(name: str) -> bool:
 
 
 def _counts(labels: Any, default: int) -> tuple[int, ...]:
-    """How many classes labels speak of, counted from 0 or from 1; the default where they will be refused themselves."""
+    """Numbers of classes that labels imply, counted from 0 or from 1; the default where the labels will be refused."""
     if not is_numeric(labels) or not len(labels) or not np.isfinite(labels).all():
         return (default,)
     return (int(np.max(labels)) + 1, *((int(np.max(labels)),) if np.min(labels) >= 1 else ()))
 
 
 def _named_by(held: Columns, labels: Any) -> tuple[str, list[str]]:
-    """The columns that labels name, if all do, and what stands before the label in each of their names."""
+    """The prefix of the column names before the label, and the columns that labels name; empty unless all labels do."""
     if is_numeric(labels):
         return "", []
     words = {str(label) for label in labels}
@@ -232,7 +232,7 @@ def _named_by(held: Columns, labels: Any) -> tuple[str, list[str]]:
 
 
 def _beside_named(held: Columns, rest: list[str], named: list[str], prefix: str, path: Path) -> Scores:
-    """The columns that labels name, and those that may be classes which no sample has."""
+    """The columns that labels name, and those that may be classes without samples."""
     chosen = set(named)
     others = [n for n in rest if n not in chosen and is_numeric(held[n])]
     if prefix:

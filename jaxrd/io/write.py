@@ -32,7 +32,7 @@ def _plain(value: Any) -> Any:
 
 
 def to_json(value: Any) -> bytes:
-    """Strict JSON (no NaN, no Infinity), in UTF-8; of names that are not, json's own escapes."""
+    """Strict JSON (no NaN, no Infinity), in UTF-8; characters that UTF-8 cannot encode are escaped."""
     text = json.dumps(_plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
 
@@ -74,7 +74,7 @@ def compressai(name: str, description: str, curve: Mapping[str, Any], meta: Mapp
 
 
 def reach(rate: float | None) -> str:
-    """Why a rate is null in a file, in a word: JSON has no infinity.
+    """Why a rate is null in a file, in one word: JSON has no infinity.
 
     >>> [reach(rate) for rate in (None, math.nan, math.inf, 0.0)]
     ['not computed', 'not computed', 'beyond', 'reached']

@@ -4,9 +4,8 @@ With S = a'X + W and Q = Cov(X|U),
 
     R(D, C) = min 1/2 ln(|Sigma| / |Q|)   subject to   tr Q <= D,  a'Qa + w <= e^{2C} / (2 pi e),  0 < Q <= Sigma.
 
-This is the optimum among jointly Gaussian test channels; that no other does better follows from the extremal
-inequality of Liu and Viswanath. Unlike for a scalar source, what is best for D is not what is best for C: universality
-costs rate.
+This is the optimum among jointly Gaussian test channels; by the extremal inequality of Liu and Viswanath no other
+channel does better. Unlike for a scalar source, the best channel for D is not the best for C: universality costs rate.
 
 Reference: beyond [B], whose Theorem 3 fails here; T. Liu and P. Viswanath, An extremal inequality motivated by
 multiterminal information-theoretic problems, IEEE Trans. IT 2007.
@@ -119,7 +118,7 @@ def _bounds(source: VectorSource, distortion: jax.Array, classification: jax.Arr
 
 
 def _silent(source: VectorSource) -> jax.Array:
-    """tr Q and a'Qa when nothing is said."""
+    """tr Q and a'Qa at zero rate."""
     sigma, a = jnp.asarray(source.covariance), jnp.asarray(source.direction)
     return jnp.stack([jnp.trace(sigma), a @ sigma @ a])
 
@@ -139,7 +138,7 @@ def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPo
     rounding = eps * jnp.stack([jnp.zeros_like(w), 4 * w])
     feasible = jnp.where(silent > 0, allowed > rounding, allowed >= -rounding).all()
     sane = ~jnp.isnan(allowed).any()
-    # What silence already meets is no constraint; +inf becomes that.
+    # A bound above the value at zero rate, +inf too, becomes that value: it constrains nothing.
     bounds = jnp.where((silent > 0) & feasible, jnp.minimum(allowed, silent), jnp.where(silent > 0, silent, 1))
     root = jnp.linalg.cholesky(sigma)
     white = Whitened(root, root.T @ a, bounds, a.size / bounds)
@@ -152,7 +151,7 @@ def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPo
     status = jnp.where(gap <= tol * jnp.maximum(1, rate), Status.CONVERGED, status)
     status = jnp.where(sane & jnp.isfinite(gap), status, Status.NONFINITE)
     status = jnp.where(sane & ~feasible, Status.INFEASIBLE, status)
-    # Where silence meets a bound its multiplier is any of many; what is not bound has none.
+    # A bound that zero rate meets has no unique multiplier; a constraint that does not bind has the multiplier 0.
     slopes = jnp.where(allowed < silent, theta, 0)
     q = root @ optimum.shrunk @ root.T
     label_variance = optimum.used[1] + w
@@ -281,7 +280,7 @@ def _least(source: VectorSource, allowed: jax.Array, rate: jax.Array, tol: jax.A
     free = at(jnp.inf)
     bounded = at(jax.lax.fori_loop(0, _HALVINGS, halve, ends)[1])
     point = jax.tree.map(lambda a, b: jnp.where(silent[which] > 0, a, b), bounded, free)
-    # At the least rate of the other constraint rounding must not make it impossible.
+    # At the least rate that the other constraint allows, rounding must not make the problem infeasible.
     beyond = free.lower > rate + tol
     nowhere = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan) if x.dtype == rate.dtype else x, point)
     inf = jnp.full_like(rate, jnp.inf)

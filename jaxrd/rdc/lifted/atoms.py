@@ -75,12 +75,12 @@ def least_targets(inputs: Inputs) -> np.ndarray:
 def unaffordable(excess: np.ndarray, least: np.ndarray, budget: float) -> np.ndarray:
     """Pairs that cost so many times the budget that next to no probability is left for them, bool, (n, columns).
 
-    Which pairs these are depends on the budget, never on the largest distortion: a distortion of 1e300 written for
-    "never", or one letter far from all others, says nothing of the scale on which the targets differ.
+    They depend on the budget, never on the largest distortion: a distortion of 1e300 written for "never", or one
+    letter far from all others, does not set the scale on which the targets differ.
 
     Args:
         excess: beyond the letter's least, (n, columns); +inf where forbidden already.
-        least: the least itself, (n,), of whose rounding the excess is made.
+        least: the letter's least, (n,); the rounding of the excess is relative to it.
         budget: E excess <= budget; nothing positive is affordable where it is not positive.
     """
     with np.errstate(over="ignore"):
@@ -122,7 +122,7 @@ def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
         excess = np.where(far, np.inf, excess)
     costly = (np.isfinite(excess) & (excess > _TIED * np.abs(least)[:, None])).any()
     exact = bool(far.any() and not costly)
-    if not costly:  # no reproduction of a letter that is allowed is worse than another
+    if not costly:  # all allowed reproductions of a letter are equally good
         excess, budgets[0] = np.where(np.isfinite(excess), 0, np.inf), np.inf
     reproduction = np.arange(d.shape[1])
     pinned: dict[int, np.ndarray] = {}
@@ -183,7 +183,7 @@ def lossless(core: Core) -> Atoms:
 
 
 def soft_clusters(core: Core) -> Atoms:
-    """For every column the letters near it, at several widths, with their mean label: where to begin."""
+    """First atoms: every column with the mean label of the letters near it, at several widths."""
     allowed = np.isfinite(core.excess)
     excess = np.where(allowed, core.excess, 0)
     means = core.source @ excess

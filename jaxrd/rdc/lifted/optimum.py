@@ -20,7 +20,7 @@ _TOP = 1e-6  # how far below 1 a maximum of g may lie to carry weight
 
 
 class Optimum(NamedTuple):
-    """The best channel over the atoms met, and a bound on what any atoms could do."""
+    """The best channel over the generated atoms, and a lower bound for all atoms."""
 
     atoms: Atoms
     channel: np.ndarray  # (n, atoms)
@@ -87,7 +87,7 @@ def _solve(core: Core, budgets: np.ndarray, prices: np.ndarray, atoms: Atoms, ce
 
 
 def _begin(core: Core, grid: np.ndarray, begin: Atoms | None) -> Atoms:
-    """Lossless coding first: with it every budget can be kept."""
+    """Lossless coding comes first, because it meets every budget."""
     if begin is not None:
         return lossless(core).join(begin)
     silent = (core.source @ np.where(np.isfinite(core.excess), core.excess, 1e300)).argmin()
@@ -97,7 +97,7 @@ def _begin(core: Core, grid: np.ndarray, begin: Atoms | None) -> Atoms:
 
 
 def _tidied(core: Core, budgets: np.ndarray, prices: np.ndarray, generated: Generated) -> Round | None:
-    """The optimum over the maxima of g alone, for rounds leave many atoms near each; None if a budget is overdrawn."""
+    """The optimum over the maxima of g alone, as rounds leave many atoms near each; None if a budget is exceeded."""
     top, last = generated.levels > 1 - _TOP, generated.last
     maxima = distinct(last.g, core, generated.letter[top], generated.soft[top], generated.levels[top])
     if not np.isfinite(charges(core, maxima).max(0)).any(1).all():

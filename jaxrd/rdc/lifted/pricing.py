@@ -16,10 +16,10 @@ from jaxrd.rdc.lifted.atoms import Atoms, Core, log
 from jaxrd.rdc.point import entropies
 
 _ASCENTS = 30
-_NEWTON_FROM = 6  # steps before which the slower, monotone step leads
+_NEWTON_FROM = 6  # steps before this one use the slower, monotone step
 _GRID = {2: 32, 3: 12}  # divisions of the label simplex to start from, by classes
 _EPSILON = 4 * np.finfo(float).eps
-LARGEST = 600.0  # exponent that is still a number
+LARGEST = 600.0  # largest exponent that does not overflow
 _SAME = 7  # decimals of soft labels taken as the same
 _EACH = 3  # reproductions tried with one soft label
 _INSIDE = 1e-3  # how far from the faces of the simplex ascents start
@@ -39,7 +39,7 @@ class Price(NamedTuple):
 
     @property
     def coefficients(self) -> np.ndarray:
-        """a, (n, columns); large where no soft label suits a letter's neighbours."""
+        """a, (n, columns); large where no soft label fits a letter's neighbours."""
         return np.exp(np.minimum(self.exponents, LARGEST))
 
     def terms(self, letter: np.ndarray, soft: np.ndarray) -> np.ndarray:

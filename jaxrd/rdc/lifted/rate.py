@@ -38,7 +38,7 @@ def lifted_rate(
     It is an ordinary rate-distortion function with reproductions (xh, t), t a pmf over the labels: convex, with a
     coding theorem and a converse for every code. Atoms are added until none improves the channel; the lower bound
     H(X) + sum_x p_x u_x - ln max g - mu_D D - mu_C C holds for all atoms, by branch and bound over soft labels. Runs on
-    the host in float64. Up to three classes in all it closes; with more, `lower` is the best valid bound found.
+    the host in float64. Up to three classes in all the gap closes; with more, `lower` is the best bound reached.
 
     Longer than 60 lines: most of them are this docstring.
 
@@ -77,7 +77,7 @@ def lifted_rate(
     optimum = optimise(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, optimum, targets)
     if point.gap > tol * max(1, point.rate) and optimum.slopes[1:].sum() > 1:
-        prices = _without_search(0, optimum.slopes)  # the distortion's slope is found anew
+        prices = _without_search(0, optimum.slopes)  # the distortion's slope is optimised again
         budgets = np.where(prices > 0, np.inf, reduced.budgets)
         lower = optimise(reduced, budgets, prices, tol=_ROUGH, max_cells=cells, seed=seed).lower
         lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
@@ -168,7 +168,7 @@ def solve_priced(
 
 
 def _cells(reduced: Core, max_cells: int | None) -> int:
-    """The budget of the search for a certificate as given; by default little where it is hopeless."""
+    """The budget of the search for a certificate as given; by default small where the gap is not expected to close."""
     if max_cells is not None:
         return cell_budget(max_cells)
     wide = sum(p.shape[1] - 1 for p in reduced.labels) > _SEARCHED

@@ -21,7 +21,7 @@ from jaxrd.solution import Status
 _FACTORS = (0.0, 0.5, 1.0, 2.0)  # of each slope of the lifted solution
 _LANES = 2**18  # entries of all the channels searched at once
 TRIED, POLISHED = 32, 4  # classifiers tried at the targets, and improved there
-_INFEASIBLE = 1e3  # nats: what a classifier counts that cannot meet the targets
+_INFEASIBLE = 1e3  # nats: the rate given to a classifier that cannot meet the targets
 _FAINT = 1e-14  # probability below which a class is as good as excluded
 ITERATIONS = 60
 
@@ -112,7 +112,7 @@ def slope_grid(below: Point, inputs: Inputs) -> np.ndarray:
     """Slopes around those of the lifted solution, (slopes, 1 + K); where one is zero or infinite, a plausible one."""
     slopes = np.array([below.distortion_slope, *below.classification_slope])
     excess = inputs.distortion - inputs.distortion.min(1, keepdims=True)
-    # In units of the least that one reproduction for all letters costs: the largest distortion may stand for "never".
+    # The unit is the least cost of one reproduction for all letters, as the largest distortion may stand for "never".
     silent = inputs.source @ excess
     unit = min((float(cost) for cost in silent if 0 < cost < np.inf), default=1.0)
     usual = np.array([2 / unit, *np.ones(len(inputs.labels))])
@@ -137,7 +137,7 @@ def _classifiers(inputs: Inputs, targets: np.ndarray, below: Point, starts: int,
     """The most promising distinct classifiers, each a tuple of arrays (m, classes_k)."""
     slopes = slope_grid(below, inputs)
     _, points, soft = search(inputs, slopes, starts, seed)
-    # What a point would cost at the targets, to first order: twice the usual slopes where it misses them.
+    # First-order estimate of a point's rate at the targets: a target it misses is charged at twice the usual slope.
     miss = np.maximum(points[:, 1:] - targets, 0) * 2 * slopes.max(0)
     order = np.argsort(points[:, 0] + miss.sum(1), kind="stable")
     _, first = np.unique(points[order].round(6), axis=0, return_index=True)
@@ -145,7 +145,7 @@ def _classifiers(inputs: Inputs, targets: np.ndarray, below: Point, starts: int,
     classifiers = [tuple(t[i] for t in soft) for i in chosen]
     nearest = np.eye(inputs.distortion.shape[1])[inputs.distortion.argmin(1)]
     classifiers.append(posteriors(inputs.source, nearest, inputs.labels))
-    # At H(S|X) itself only the rows P(S|x) will do.
+    # A target of exactly H(S|X) allows only the rows P(S|x) as soft labels.
     snapped = [
         tuple(p[divergences(p, t).argmin(0)] for p, t in zip(inputs.labels, c, strict=True)) for c in classifiers[:8]
     ]
@@ -184,7 +184,7 @@ def _improve(inputs: Inputs, targets: np.ndarray, classifier: tuple[np.ndarray, 
 
 
 def _point(inputs: Inputs, optimum: Linear, lower: float) -> Point:
-    """The channel measured by its own posteriors, which can only do better than the classifier it was found with."""
+    """The channel measured by its posteriors; their loss is at most that of the classifier it was solved for."""
     p, channel = inputs.source, optimum.channel
     m = inputs.distortion.shape[1]
     if channel.shape[1] == 0:

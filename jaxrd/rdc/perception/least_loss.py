@@ -1,4 +1,4 @@
-"""The least expected loss of a program at unlimited rate, certified: what the rate's price leaves as it falls to zero.
+"""The least expected loss of a program at unlimited rate, certified: the limit as the price of rate falls to zero.
 
     min E loss(X, J)  over channels from source letters x to atoms j, under the bounds of a program, has the dual
     max sum_x p_x min_j (loss_xj + e_xj) - lambda.bounds + sum_i (dual term of measure_i),
@@ -92,7 +92,7 @@ def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
         lambda x: constraints(unravel(x)),
         lambda x: lower_bound(unravel(x)),
         flat,
-        ceiling=1 + 1e-3 * tol,  # no loss is larger
+        ceiling=1 + 1e-3 * tol,  # no scaled loss exceeds 1
         aim=aim_of(p.dtype),
     )
     dual, pairs = unravel(minimum.x), above.size

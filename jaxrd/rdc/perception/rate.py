@@ -279,7 +279,7 @@ def _solved(program: Program, tol: jax.Array) -> PerceptualPoint:
     (slopes,), (perception_slope,) = solution.slopes.decoders, solution.slopes.perceptions
     possible = solution.status != Status.INFEASIBLE
     channel = solution.primal.channel @ turn
-    # What the decoder does to its letters costs no rate, and may save some.
+    # The decoder's change of its letters costs no rate, and may reduce it.
     saved = jnp.maximum(mutual_information(source, solution.primal.channel) - mutual_information(source, channel), 0)
     nan = jnp.asarray(jnp.nan, source.dtype)
 

@@ -1,4 +1,4 @@
-"""The frontier of one-shot quantisers: the best codebook found for each weight of the cross-entropy."""
+"""The frontier of one-shot quantisers: the best codebook reached for each weight of the cross-entropy."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def frontier(
 ) -> list[tuple[Codebook, float]]:
     """(codebook, loss) for every weight: the best of several starts, from below and from above.
 
-    From the least weight upwards (k-means first) and from the greatest downwards, each weight begins where its
-    neighbour ended: either way alone is caught in worse minima. Achieved, not proved best.
+    One pass runs from the least weight upwards (k-means first), one from the greatest downwards; each weight begins
+    where its neighbour ended. One pass alone ends in worse minima. The codebooks are achieved, not proved best.
 
     Longer than 60 lines: many of them are this docstring.
 
@@ -35,10 +35,10 @@ def frontier(
         classifier: fixed; differentiated through.
         weights: of a nat of cross-entropy, in units of MSE, rising.
         messages: of each codebook.
-        starts: random beginnings each way, `jax.vmap`ped.
+        starts: random starts of each pass, `jax.vmap`ped.
         rounds: of `one_shot.lloyd` at each weight.
-        search: letters that the search sees; what it finds is then improved on all.
-        seed: of the beginnings.
+        search: number of letters for the search; its codebooks are then improved on all letters.
+        seed: of the starts.
         report: called with a weight and the losses of its starts, shape (starts,).
 
     >>> import jax.numpy as jnp

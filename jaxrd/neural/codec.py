@@ -59,7 +59,7 @@ class Model(NamedTuple):
         return sha256.digest()[:8]
 
     def shares(self) -> np.ndarray:
-        """Weights of the messages; a message never seen in training costs more bits, but can be coded."""
+        """Shares of the messages; a message never seen in training costs more bits, but can be coded."""
         return (self.frequencies + 0.5) / (self.frequencies + 0.5).sum()
 
     def weights(self) -> np.ndarray:

@@ -20,7 +20,7 @@ from jaxrd.neural.train import Objective, State
 
 NAME = "run.json"
 _VERSION = 1
-"""Version of a training step: raised when the same input gives another result."""
+"""Version of the training step: increased when the same input gives another result."""
 _ASKED = 8
 """Number of images whose logits identify the classifier, a function without a name."""
 _AGREEMENT = 1e-2

@@ -15,7 +15,7 @@ from jaxrd._optimum import Terms, least_of_rows, missing, optimum, response, sup
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 
-_CORRECTIONS = 3  # of a tangent, for the ridge: they mend all but undetermined directions
+_CORRECTIONS = 3  # of a tangent, for the ridge: it is then exact in all but undetermined directions
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))

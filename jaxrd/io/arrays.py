@@ -79,7 +79,7 @@ def _refuse_claims(path: Path, keys: Iterable[str]) -> None:
 
 def _refuse_claim(file: Any, path: Path, name: str, size: int) -> None:
     if (start := file.read(6)) != np.lib.format.MAGIC_PREFIX:
-        return  # a pickle, or nothing: numpy says so
+        return  # a pickle, or an invalid file: numpy reports it
     version = tuple(file.read(2))
     read = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
     shape, _, dtype = read(file)

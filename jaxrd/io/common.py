@@ -97,7 +97,7 @@ def is_numeric(values: Any) -> bool:
 
 
 def as_number(text: Any) -> float:
-    """A float of what people, not only Python, take for a number: no underscores, ASCII digits.
+    """A float of a text that people, not only Python, read as a number: no underscores, ASCII digits.
 
     Raises:
         ValueError, TypeError, OverflowError: it is none.

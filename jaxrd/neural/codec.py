@@ -2,7 +2,7 @@
 
 Messages and dither are bit-exact: integers and float32 products that every machine computes alike. So a stream holds
 the same messages wherever it is decoded. The decoder that turns them into images is a network in float32: the same
-machine gives the same bytes again; another machine sums in another order, and may round a pixel to the next of the
+machine gives the same bytes again; another machine may sum in another order, and round a pixel to the next of the
 256 levels.
 """
 

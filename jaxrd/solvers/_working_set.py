@@ -21,7 +21,7 @@ from jaxrd.solvers.newton import iterative
 _SIZES = (128, 256, 512)  # reproductions in a working set; each is compiled
 _ROUNDS = 5  # of one size, before the next is tried
 _PROGRESS = 0.2  # a round that leaves more of the gap than this moves on to the next size
-_NEWCOMERS = 4  # at most one in so many of a set is admitted for violating c <= 1
+_NEWCOMERS = 4  # at most one in this many of a set is added because it violates c <= 1
 _CROWDING = 8  # in tests a set of this many times the effective number of reproductions in use was enough
 _FALLBACK_STEPS = 10_000  # Blahut-Arimoto steps where every set failed and no m x m matrix fits
 

@@ -1,8 +1,8 @@
 """Scalar Gaussian source with a scalar Gaussian label, squared error: everything in closed form.
 
 X has a variance, S a differential entropy h(S), and rho is their correlation; the classification loss is the
-differential entropy h(S|Xh), which may be negative. All functions are elementwise, differentiable, in nats. What no
-code can do costs +inf; derivatives there are 0.
+differential entropy h(S|Xh), which may be negative. All functions are elementwise, differentiable, in nats. Where no
+code meets the targets they are +inf; derivatives there are 0.
 
 Reference: [B] Theorems 1 to 3, as corrected (the printed second theorem lies below what any code can do).
 """
@@ -33,7 +33,7 @@ def differential_entropy(variance: ArrayLike) -> jax.Array:
 
 @closed_form(classification=NUMBER, **_LABEL)
 def classification_rate(classification: ArrayLike, *, correlation: ArrayLike, label_entropy: ArrayLike) -> jax.Array:
-    """R_C(C) = max{-1/2 ln(1 - (1 - e^{2(C - h(S))}) / rho^2), 0}, nats: the rate that the label alone asks for.
+    """R_C(C) = max{-1/2 ln(1 - (1 - e^{2(C - h(S))}) / rho^2), 0}, nats: the rate that the label alone needs.
 
     Args:
         classification: C, allowed h(S|Xh), nats, any shape; may be negative or +inf.
@@ -49,7 +49,7 @@ def classification_rate(classification: ArrayLike, *, correlation: ArrayLike, la
     c, rho, h = floats(classification, correlation, label_entropy)
     active = c < h
     excess = jnp.where(active, c - h, -1)
-    needed = -jnp.expm1(2 * excess)  # what S keeps of its variance's reduction: rho^2 (1 - e^{-2R}) must reach it
+    needed = -jnp.expm1(2 * excess)  # the relative reduction of S's variance, which rho^2 (1 - e^{-2R}) must reach
     left = jnp.exp(2 * excess) - (1 - rho) * (1 + rho)  # rho^2 - needed, without cancellation where rho is near 1
     possible = active & (left > 0)
     squared = jnp.where(possible, rho * rho, 2)

@@ -113,7 +113,7 @@ def _inputs(source: VectorSource, *targets: ArrayLike) -> tuple[VectorSource, li
 
 
 def _bounds(source: VectorSource, distortion: jax.Array, classification: jax.Array) -> jax.Array:
-    """What D and C allow tr Q and a'Qa to be, shape (2,)."""
+    """The bounds on tr Q and a'Qa that D and C give, shape (2,)."""
     return jnp.stack([distortion, jnp.exp(2 * classification - 1) / (2 * jnp.pi) - source.noise_variance])
 
 
@@ -124,7 +124,7 @@ def _silent(source: VectorSource) -> jax.Array:
 
 
 def _lagrangian(white: Whitened, optimum: tuple[jax.Array, jax.Array]) -> jax.Array:
-    """At the optimum, a function of the problem alone."""
+    """The Lagrangian at the optimum, as a function of the problem alone."""
     theta, shrunk = optimum
     used = jnp.stack([((white.root @ shrunk) * white.root).sum(), white.along @ shrunk @ white.along])
     return 0.5 * theta @ (used - white.bounds)

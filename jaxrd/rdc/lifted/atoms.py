@@ -10,9 +10,9 @@ from jaxrd.rdc.inputs import Inputs
 from jaxrd.rdc.point import entropies
 
 EDGE = 1e-12
-"""Targets this far below the least possible are taken as the least possible, relative to it: rounding of its sum."""
+"""Relative distance below the least possible at which a target counts as the least possible: rounding of its sum."""
 _FAR = 2.5e11
-"""A pair is forbidden that costs this many times all that may be spent: it could have a probability of 4e-12."""
+"""A pair that costs this many times the whole budget is forbidden: it could have a probability of 4e-12."""
 _TIED = 8 * np.finfo(float).eps
 """Reproductions of a letter are equally good where their distortions differ by less, relative to the least."""
 _NEVER = -1e30
@@ -73,7 +73,7 @@ def least_targets(inputs: Inputs) -> np.ndarray:
 
 
 def unaffordable(excess: np.ndarray, least: np.ndarray, budget: float) -> np.ndarray:
-    """Pairs that cost so many times the budget that next to no probability is left for them, bool, (n, columns).
+    """Pairs that cost so many times the budget that almost no probability is left for them, bool, (n, columns).
 
     They depend on the budget, never on the largest distortion: a distortion of 1e300 written for "never", or one
     letter far from all others, does not set the scale on which the targets differ.
@@ -139,7 +139,7 @@ def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
             k: np.tile(channel[firsts], (len(columns), 1))
         }
         reproduction = np.repeat(reproduction, groups)
-        # A soft label that is one letter's own needs no reproduction but that letter's best.
+        # A soft label that belongs to one letter alone needs only that letter's best reproduction.
         useful = (np.isfinite(excess).sum(0) > 1) | (np.arange(excess.shape[1]) == excess.argmin(1)[:, None]).any(0)
         excess, reproduction = excess[:, useful], reproduction[useful]
         pinned = {j: t[useful] for j, t in pinned.items()}

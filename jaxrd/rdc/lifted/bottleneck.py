@@ -2,7 +2,7 @@
 
 It is the indirect rate-distortion function under logarithmic loss ([A] section IV-C): the reproduction is a soft label
 t, the loss - ln t_s, and its least mean over codes of I(X;U) = R is H(S|U). So it is the lifted R(D, C) without a
-distortion, and as certified.
+distortion, with the same certificate.
 
 Reference: N. Tishby, F. Pereira and W. Bialek, The information bottleneck method, 1999; T. Courtade and T. Weissman,
 Multiterminal source coding under logarithmic loss, IEEE Trans. IT 2014.

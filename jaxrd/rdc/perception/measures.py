@@ -24,7 +24,7 @@ from jaxrd.pytree import register
 from jaxrd.rdc.perception.transport import exact_marginals
 
 RELAXED = 1e-11
-"""Least bound, relative to the measure's scale, that the iteration uses: with a bound of zero the dual is unbounded."""
+"""Least bound, relative to the measure's scale, that the iteration uses: at zero no optimum of the dual is bounded."""
 _LEAST = 1e-13
 """Least multiplier of a divergence: its dual divides by it."""
 PROHIBITIVE = 1e3

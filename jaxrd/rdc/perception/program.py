@@ -26,7 +26,7 @@ from jaxrd.pytree import register
 from jaxrd.rdc.perception.measures import PROHIBITIVE, RELAXED
 
 EXCEEDED = 1e-10
-"""What a cost may exceed its bound by, relative to its range, and count as rounding."""
+"""The excess of a cost over its bound, relative to its range, that counts as rounding."""
 
 
 @register
@@ -200,7 +200,7 @@ def nonnegative(dual: Dual) -> Dual:
 
 
 def rounding(ready: Prepared, dual: Dual) -> jax.Array:
-    """What the sums behind a bound may be off by."""
+    """The rounding error that the sums behind a bound may have."""
     p = ready.program.source
     terms = jnp.abs(dual.multipliers @ ready.shared.bounds) + p @ jnp.abs(dual.shift)
     for scaled, (multipliers, _) in zip(ready.each, dual.decoders, strict=True):

@@ -273,7 +273,7 @@ def _rate(
 
 @jax.jit
 def _solved(program: Program, tol: jax.Array) -> PerceptualPoint:
-    """The only decoder's letters as the channel's output."""
+    """The point of a program with one decoder, whose letters are the channel's output."""
     source, solution = program.source, least_rate(program, tol)
     (turn,), (spent,), (perception,) = solution.primal.moves, solution.primal.decoder_costs, solution.primal.perceptions
     (slopes,), (perception_slope,) = solution.slopes.decoders, solution.slopes.perceptions

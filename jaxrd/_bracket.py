@@ -1,4 +1,4 @@
-"""The bracket of slopes around a distortion or a rate: where it starts, how it narrows, when it ends, what it gives."""
+"""The bracket of slopes around a distortion or a rate: its start, its steps, its end and its result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jaxrd.solution import Solution, Status
 
 
 class _Goal(NamedTuple):
-    """What is asked for, and what the search needs of the zero-rate point."""
+    """The target, and the data of the zero-rate point that the search needs."""
 
     along_rate: bool  # the target is a rate, else a distortion
     target: jax.Array
@@ -29,11 +29,11 @@ class Bracket(NamedTuple):
     lower: jax.Array  # best lower bound on R at the target, or on R(.) where the mixture lies
     solves: jax.Array
     stuck: jax.Array  # solves since the bracket last halved
-    lost: jax.Array  # a solver made no claim, so that none can be made here
+    lost: jax.Array  # whether a solver ended NONFINITE, so that no claim is made here
 
 
 def _silence(problem: Problem) -> Solution:
-    """Saying nothing, exact: always the reproduction of least mean distortion, D_max = min_y E d(X,y)."""
+    """The zero-rate point, exact: always the reproduction of least mean distortion, D_max = min_y E d(X,y)."""
     p, d = jnp.asarray(problem.source), problem.distortion
     mean = expected(d, p)
     best = mean.argmin()
@@ -46,7 +46,7 @@ def _mix(low: Solution, high: Solution, weight: jax.Array) -> tuple[jax.Array, j
     """Rate, distortion, reproduction of using the channel `high` a fraction `weight` of the time (R is convex)."""
 
     def blend(a, b):
-        # At weights 0 and 1 an infinite other end must not leak in.
+        # At weights 0 and 1 an infinite value of the unused end must have no effect.
         inner = (1 - weight) * jnp.where(weight < 1, a, 0) + weight * jnp.where(weight > 0, b, 0)
         return jnp.where(weight <= 0, a, jnp.where(weight >= 1, b, inner))
 
@@ -67,15 +67,15 @@ def start(problem: Problem, target: jax.Array, along_rate: bool) -> tuple[_Goal,
     aim = -target if along_rate else target
     silence = _silence(problem)
     size = jnp.where(jnp.isfinite(silence.distortion), jnp.abs(silence.distortion), 0)
-    # The first solve is for the least distortion (slope inf). With forbidden pairs silence may not be allowed, and the
-    # second is for the least rate (slope zero). The others narrow the bracket.
+    # The first solve is for the least distortion (slope inf). With forbidden pairs zero rate may not be possible; then
+    # the second is for the least rate (slope zero). The others narrow the bracket.
     opening = jnp.where(jnp.isfinite(silence.distortion), 1, 2)
     bracket = Bracket(silence, silence, jnp.zeros((), dtype), jnp.int32(0), jnp.int32(0), jnp.isnan(target))
     return _Goal(along_rate, target, aim, size, opening), bracket
 
 
 def _measure(goal: _Goal, point: Solution) -> jax.Array:
-    """What falls along the bracket from its low-slope end to its high-slope end, and is to be `goal.aim`."""
+    """A quantity that falls from the low-slope end of the bracket to its high-slope end; its target is `goal.aim`."""
     return -point.rate if goal.along_rate else point.distortion
 
 
@@ -84,18 +84,18 @@ def _impossible(goal: _Goal, state: Bracket) -> jax.Array:
     eps = 8 * jnp.finfo(goal.target.dtype).eps
     if goal.along_rate:  # with forbidden pairs there is a least rate
         below = (state.solves >= goal.opening) & (goal.target < state.low.rate - state.low.gap - eps)
-    else:  # a target typed as the least distortion must not miss it by the rounding of the sums behind either
+    else:  # a target equal to the least distortion must not be infeasible by the rounding of the sums behind either
         below = goal.target < state.high.distortion - eps * (goal.size + jnp.abs(state.high.distortion))
     return (state.high.status == Status.INFEASIBLE) | below
 
 
 def _at_low(goal: _Goal, state: Bracket) -> jax.Array:
-    """Whether the low-slope end answers: the target is at or beyond it."""
+    """Whether the low-slope end is the answer: the target is at or beyond it."""
     return goal.aim >= _measure(goal, state.low)
 
 
 def _at_high(goal: _Goal, state: Bracket) -> jax.Array:
-    """Whether the high-slope end answers: the target is at or beyond it."""
+    """Whether the high-slope end is the answer: the target is at or beyond it."""
     return goal.aim <= _measure(goal, state.high)
 
 
@@ -146,7 +146,7 @@ def next_slope(goal: _Goal, state: Bracket) -> jax.Array:
     secant = jnp.exp(log_low + _weight(goal, low, high) * (log_high - log_low))
     inside = jnp.isfinite(log_low) & jnp.isfinite(log_high)
     guess = jnp.where(inside & (state.stuck < 2), secant, chord)
-    # Rounding of a nearly closed bracket, or an infinite far end: any slope strictly inside will do.
+    # With the rounding of a nearly closed bracket, or an infinite far end, any slope strictly inside is good enough.
     wild = ~(jnp.isfinite(guess) & (guess > low.slope) & (guess < high.slope))
     between = jnp.where(inside, geometric, jnp.where(low.slope > 0, 2 * low.slope, jnp.minimum(1, high.slope / 2)))
     slope = jnp.where(wild, between, guess)
@@ -189,7 +189,7 @@ def _mixture(goal: _Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solu
     """Both ends mixed so that the target is met."""
     weight = _weight(goal, end.low, end.high)
     rate, distortion, reproduction = _mix(end.low, end.high, weight)
-    # The slope of the mixture's channel: on a linear piece both ends share it, but silence stands at slope zero.
+    # The slope of the mixture's channel: on a linear piece both ends have it, but the zero-rate point has slope zero.
     closest = _choose((weight < 0.5) & (end.low.slope > 0), end.low, end.high)
     gap = jnp.maximum(_gap(goal, end), 0) + 4 * jnp.finfo(rate.dtype).eps * (1 + rate)
     fine = gap <= tol * jnp.maximum(1, rate)
@@ -198,9 +198,9 @@ def _mixture(goal: _Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solu
 
 
 def _rounded_up(goal: _Goal, result: Solution, tol: jax.Array) -> Solution:
-    """The same with an allowance for the rounding of its distortion, of which a large offset leaves few digits."""
+    """The same with an allowance for the rounding of its distortion, because a large offset leaves it few digits."""
     rounding = 4 * jnp.finfo(result.rate.dtype).eps * jnp.abs(result.distortion)
-    # The rate pays for what the distortion may have been rounded down by.
+    # The rate is raised by the slope times the amount by which the distortion may have been rounded down.
     paid = jnp.where(jnp.isfinite(result.slope), result.slope, 0) * rounding
     gap = result.gap + paid
     fine = gap <= tol * jnp.maximum(1, result.rate)

@@ -1,4 +1,4 @@
-"""Checks of values on the host, where they are known: outside jit, vmap and grad. Inside, a status or NaN says it."""
+"""Checks of values on the host, where they are known: outside jit, vmap and grad. Inside, a status or NaN shows it."""
 
 from collections.abc import Callable
 
@@ -92,7 +92,7 @@ def refuse_tolerance(tol: ArrayLike | None) -> None:
 
 
 def refuse_weights(name: str, value: ArrayLike) -> None:
-    """Raise if known values are no weights, which stand for the pmf weights / sum of weights.
+    """Raise if known values are no weights, from which the pmf weights / sum of weights is made.
 
     Raises:
         InputError: quotes the first entry that is negative or not finite, or the sum if it is zero or not finite.

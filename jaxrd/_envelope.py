@@ -36,22 +36,22 @@ def _(lagrangian, primals, tangents):
 
 
 @jax.custom_jvp
-def underivable(given: Any, found: Any) -> Any:
-    """What was found, with NaN for its derivatives in what was given: no rule for them is known here.
+def underivable(given: Any, result: Any) -> Any:
+    """`result`, with NaN for its derivatives in `given`, because no rule for them is implemented.
 
     NaN appears only where a derivative is asked for: a tangent or cotangent of zero stays zero.
     """
     del given
-    return found
+    return result
 
 
 @underivable.defjvp
 def _(primals, tangents):
-    given, found = primals
-    leaves, tree = jax.tree.flatten(found)
+    given, result = primals
+    leaves, tree = jax.tree.flatten(result)
     moved = [t for t in jax.tree.leaves(tangents[0]) if t.dtype != jax.dtypes.float0]
     numbers = [x for x in jax.tree.leaves(given) if jnp.issubdtype(x.dtype, jnp.inexact) and x.size]
-    # Zero, but not to the compiler, which would multiply constants in advance.
+    # Zero, but not a constant for the compiler, which would multiply constants in advance.
     zero = 0 * jnp.clip(jnp.nan_to_num(numbers[0].ravel()[0]), 0, 1)
 
     def still(x: jax.Array) -> Any:
@@ -60,7 +60,7 @@ def _(primals, tangents):
         any_moved = sum((_unknown(t, zero).sum().astype(x.dtype) for t in moved), jnp.zeros((), x.dtype))
         return _unknown(jnp.broadcast_to(any_moved, x.shape), zero)
 
-    return underivable(given, found), jax.tree.unflatten(tree, map(still, leaves))
+    return underivable(given, result), jax.tree.unflatten(tree, map(still, leaves))
 
 
 def _unknown(rate: jax.Array, zero: jax.Array) -> jax.Array:

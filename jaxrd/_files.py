@@ -1,4 +1,4 @@
-"""Files from anywhere: regular ones alone, nothing larger than they can hold, and one line for what a parser raises."""
+"""Untrusted files: only regular ones, no content larger than they can hold, one line for any error of a parser."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from jaxrd.errors import InputError
 
 _MOST_EXPANSION = 100
-"""What unpacks to more than this many times the size of its file is refused, if it is over a stated size."""
+"""Content that unpacks to more than this many times the size of its file is refused, if it exceeds a stated size."""
 _SMALL_TEXT = 1 << 26
 """Bytes that a gzipped file of any size may unpack to."""
 SMALL = 1 << 28
-"""Bytes that a compressed array in a file of any size may take: most of a distortion may be one number."""
+"""Bytes that a compressed array in a file of any size may take, as a distortion may be mostly one number."""
 
 
 def _need_regular(path: Path) -> None:
-    """Refuse what may never end: pipes, devices.
+    """Refuse files that may never end: pipes, devices.
 
     Raises:
         InputError: the file is missing or no regular file.
@@ -59,18 +59,18 @@ def unpacked(path: Path) -> bytes:
 
 
 def room(path: Path, small: int = SMALL) -> int:
-    """Bytes that what a file holds compressed may take."""
+    """Bytes that the compressed content of a file may take unpacked."""
     return max(small, _MOST_EXPANSION * path.stat().st_size)
 
 
 def refuse_claim(path: Path, what: str, size: int, most: int | None = None) -> None:
-    """Refuse what claims more than its file can hold, before it is allocated.
+    """Refuse content that claims more than its file can hold, before it is allocated.
 
     Args:
         path: the file.
         what: the array, for the error.
         size: bytes claimed.
-        most: that can be; None: `room`, for what may be compressed.
+        most: the most bytes possible; None: `room`, for content that may be compressed.
 
     Raises:
         InputError: it claims more.
@@ -84,7 +84,7 @@ def refuse_claim(path: Path, what: str, size: int, most: int | None = None) -> N
 
 def damaged(path: Path, kind: str, error: BaseException) -> InputError:
     """The refusal of a file that is not what it should be."""
-    # The error's own words may quote the bytes it fell over.
+    # The text of the error may quote the damaged bytes.
     return InputError(f"{path} cannot be read as {kind}, it may be truncated or damaged ({type(error).__name__}).")
 
 
@@ -95,7 +95,7 @@ def is_panic(error: BaseException) -> bool:
 
 @contextmanager
 def parsing(path: Path, kind: str) -> Iterator[None]:
-    """Whatever a parser raises over the content of `path` becomes one line.
+    """Any error of a parser on the content of `path` becomes one line.
 
     Raises:
         InputError: the file is missing, no regular file (a pipe may never end), or not what it should be.
@@ -105,7 +105,7 @@ def parsing(path: Path, kind: str) -> Iterator[None]:
         yield
     except (InputError, PermissionError):
         raise
-    except Exception as error:  # the content is a stranger's: a parser may raise anything over it
+    except Exception as error:  # the content is not trusted: a parser may raise any error on it
         raise damaged(path, kind, error) from None
     except BaseException as error:
         if not is_panic(error):

@@ -98,7 +98,7 @@ def support_solver(
 
 
 def missing(kind: str, t: Terms, slope: jax.Array, target: jax.Array) -> jax.Array:
-    """By how much the distortion must still grow for the target to be met; zero where the target is the slope."""
+    """The increase of the distortion that is still needed to meet the target; zero where the target is the slope."""
     if kind == "slope":
         return jnp.zeros_like(target)
     if kind == "distortion":
@@ -116,7 +116,7 @@ def response(
     if kind == "slope":
         return root * solve((root * rhs)[:, None])[:, 0], jnp.zeros_like(growth)
     b = root * t.c_slope
-    # One at a time: side by side a reverse pass would take v, which no tangent moves, for linear in the tangents.
+    # One at a time: together, a reverse pass would treat v, which does not depend on the tangents, as linear in them.
     u, v = (solve(x[:, None])[:, 0] for x in (root * rhs, b))
     ds = (growth + b @ u) / (t.curvature - b @ v)
     return root * (u + v * ds), ds
@@ -137,7 +137,7 @@ def _longest(x: jax.Array, dx: jax.Array, keep: float) -> jax.Array:
 
 
 def _without_duplicates(problem: Problem, q: jax.Array) -> tuple[Problem, jax.Array]:
-    """Equal reproductions as one: its first takes their mass, the others are forbidden."""
+    """Equal reproductions as one: the first takes the mass of all, the others are forbidden."""
     d = _masked(problem)
     n, m = d.shape
     # A projection puts equal columns side by side.
@@ -183,13 +183,13 @@ def optimum(kind: str, problem: Problem, target: jax.Array, q: jax.Array, slope:
         dq, ds = newton(t, q, slope, t.c - 1 + centre, slack)
         dslack = centre - slack - slack / q * dq
         primal, dual = _longest(q, dq, 0.99), _longest(slack, dslack, 0.99)
-        if kind != "slope":  # it neither halves nor grows by more than a half
+        if kind != "slope":  # a step changes the slope by at most a half of it
             primal = jnp.where(primal * jnp.abs(ds) > slope / 2, slope / 2 / jnp.abs(ds), primal)
             slope = slope + primal * ds
         q, slack = jnp.maximum(q + primal * dq, tiny), jnp.maximum(slack + dual * dslack, tiny)
         return _State(q, slack, slope, q @ slack / m, state.step + 1)
 
-    def unfinished(state: _State):  # not true of NaN: that ends it
+    def unfinished(state: _State):  # false for NaN, which ends the iteration
         return (state.step < _ITERATIONS) & (state.mu > 1e-3 * eps**1.25)
 
     c = terms(problem, slope, q).c

@@ -1,4 +1,4 @@
-"""What an object with arrays prints: one line a field, arrays by dtype and shape; on tracers too."""
+"""The repr of an object with arrays: one line a field, arrays by dtype and shape; for tracers too."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from jaxrd._eager import is_traced
 Class = TypeVar("Class", bound=type)
 
 _WIDTH = 110
-"""Characters of a field."""
+"""Most characters of a field."""
 
 
 def readable(cls: Class) -> Class:
     """Give a dataclass or a named tuple a short `repr`, as a decorator above it.
 
-    A field whose metadata has `names`, an enumeration, is told by the names of its numbers.
+    A field whose metadata has `names`, an enumeration, prints the names of its numbers.
 
     >>> from dataclasses import dataclass
     >>> @readable
@@ -86,9 +86,9 @@ def _array(value: Any, names: type[Enum] | None) -> str:
         numbers = np.asarray(value)
         if names is None:
             return repr(numbers.item())
-        found, counts = np.unique(numbers, return_counts=True)
-        listed = [names(int(k)).name for k in found]
-    except (TypeError, ValueError, RuntimeError):  # a random key, an array that was given away, no number of the names
+        distinct, counts = np.unique(numbers, return_counts=True)
+        listed = [names(int(k)).name for k in distinct]
+    except (TypeError, ValueError, RuntimeError):  # a random key, a donated array, or a number without a name
         return kind
     if value.shape == ():
         return listed[0]

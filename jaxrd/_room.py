@@ -1,4 +1,4 @@
-"""Forget compiled programs before they fill what the operating system lets a process map."""
+"""Clear compiled programs before they use all memory maps that the operating system allows a process."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import jax
 _MAPS = Path("/proc/self/maps")
 MOST = Path("/proc/sys/vm/max_map_count")
 _SHARE = 0.5
-"""Of the memory maps that Linux allows a process, 65 530 by default. XLA keeps some for each program, 300 for a new
-shape of `sweep`, and crashes where it gets no more."""
+"""Share of the memory maps that Linux allows a process, 65 530 by default. XLA keeps some for each program, 300 for a
+new shape of `sweep`, and crashes where it gets no more."""
 EVERY = 64
-"""Programs compiled between two looks: a look at 30 000 maps takes 20 ms."""
+"""Programs compiled between two checks: a check of 30 000 maps takes 20 ms."""
 
-_compiled = 0  # since the last look; threads may miscount it a little
+_compiled = 0  # since the last check; threads may miscount it slightly
 
 
 def _count(event: str, duration_secs: float, **kwargs: str | int) -> None:

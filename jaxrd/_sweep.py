@@ -1,4 +1,4 @@
-"""Many slopes at once: equal, padded, once-compiled calls, side by side on the cores."""
+"""Many slopes at once: padded calls of one shape, compiled once, in parallel on the cores."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from jaxrd.solvers import solve
 Solver = Callable[..., Solution]
 
 _LANE_BYTES = 2**31
-"""What the kernels of the slopes solved at the same time may take."""
+"""Bytes for the kernels of the slopes that are solved at the same time."""
 _CALLS = ((2**14, 32), (2**21, 8))
-"""Entries of the distortion up to which a compiled call solves so many slopes, one after another: a call has its price,
-and its memory is mapped and cleared anew."""
+"""Largest number of entries of the distortion at which one compiled call solves this many slopes, one after another: a
+call has a fixed cost, and its memory is mapped and cleared again."""
 
 
 def refuse_names(solver: object, like: str = "jaxrd.interior_point") -> None:
@@ -76,7 +76,7 @@ def _in_turn(problem: Problem, slopes: jax.Array, count: int, tol: ArrayLike | N
 
 
 def _side_by_side(function: Callable, arguments: list, workers: int) -> Iterator:
-    """Results in order, from threads: XLA releases the GIL. Where a compile is due, one of them makes it for all."""
+    """Results in order, from threads: XLA releases the GIL. Where a compile is needed, one thread makes it for all."""
     if workers == 1 or len(arguments) == 1:
         yield from map(function, arguments)
         return
@@ -154,7 +154,8 @@ def sweep(
     if lanes == 1:
         call = next((size for most, size in _CALLS if resident(problem.distortion) <= most), 1)
     calls = max(-(-total // call), min(workers, total // lanes))
-    # Every so many slopes, not neighbours: what they take changes along the grid; calls alike keep all cores busy.
+    # A call takes slopes at equal distances, not neighbours: their cost changes along the grid, and calls of equal cost
+    # keep all cores busy.
     parts = [grid[first::calls] for first in range(calls)]
 
     def solve_part(part):

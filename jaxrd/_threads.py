@@ -1,4 +1,4 @@
-"""One BLAS thread: for matrices this small more of them cost time, and on a busy machine they wait, spinning."""
+"""One BLAS thread: for matrices this small more threads cost time, and on a busy machine they wait in busy loops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _inside = 0
 
 @cache
 def _libraries() -> ThreadpoolController:
-    # What numpy, scipy and XLA call must be loaded to be limited.
+    # The libraries that numpy, scipy and XLA call must be loaded before they can be limited.
     import scipy.linalg.blas
     import scipy.linalg.cython_lapack  # noqa: F401
 

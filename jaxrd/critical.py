@@ -1,4 +1,4 @@
-"""The slope below which saying nothing is optimal."""
+"""The slope below which zero rate is optimal."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _critical_slope(problem: Problem) -> jax.Array:
     lead = jnp.where(jnp.isnan(lead), 0, lead)
     other = jnp.arange(d.shape[1]) != best
 
-    # At the root p_x exp(-s lead_xy) <= 1 for every pair: a slope right of it, whatever the scale of the distortion.
+    # At the root p_x exp(-s lead_xy) <= 1 for every pair. So `unit` is no less, at any scale of the distortion.
     gains = (lead < 0) & other
     unit = jnp.where(gains, jnp.minimum(jnp.log(p), -eps)[:, None] / jnp.where(gains, lead, -1), jnp.inf).min()
     unit = jnp.minimum(unit, jnp.finfo(p.dtype).max)
@@ -64,7 +64,7 @@ def _critical_slope(problem: Problem) -> jax.Array:
         charged = jnp.where(jnp.isinf(charge), charge, t * jnp.where(jnp.isinf(charge), 0, charge))
         return jnp.where(other, jnp.log1p(p @ jnp.expm1(-charged)), -jnp.inf).max(initial=-jnp.inf)
 
-    # Convex in t and zero at t = 0: from the right Newton falls onto the root.
+    # Convex in t and zero at t = 0: from the right Newton's method converges to the root from above.
     def newton(state):
         t, _, step = state
         value, slope = jax.value_and_grad(excess)(t)
@@ -74,5 +74,5 @@ def _critical_slope(problem: Problem) -> jax.Array:
     start = (jnp.ones((), p.dtype), jnp.bool_(True), jnp.int32(0))
     root = unit * jax.lax.while_loop(lambda state: state[1] & (state[2] < _STEPS), newton, start)[0]
     tie = jnp.where(other, mean, jnp.inf).min() <= mean[best]
-    found = jnp.where(tie | ~jnp.isfinite(mean[best]), 0, jnp.where(gains.any(), root, jnp.inf))
-    return jnp.where(sound, found, jnp.nan)
+    critical = jnp.where(tie | ~jnp.isfinite(mean[best]), 0, jnp.where(gains.any(), root, jnp.inf))
+    return jnp.where(sound, critical, jnp.nan)

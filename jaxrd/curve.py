@@ -1,4 +1,4 @@
-"""A curve as figures and files hold it."""
+"""A curve on the host, for figures and files."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _envelope(d: jax.Array, r: jax.Array) -> jax.Array:
         return x_next, jnp.where(descends, y_next, y), value, descends, turns + 1
 
     start = (leftmost, start_rate, jnp.full(d.shape, jnp.nan, dtype), usable.any(), jnp.int32(0))
-    # A vertex ends at most one edge: bounded, whatever overflows.
+    # A vertex ends at most one edge: this bounds the loop, even with overflow.
     value = jax.lax.while_loop(lambda state: state[3] & (state[4] < d.size), edge, start)[2]
     # The vertices exactly, free of the rounding of their edge.
     return jnp.where(usable & (r < value), r, value)

@@ -22,7 +22,7 @@ EXAMPLES = {
 }
 """Names of the embedded classifier outputs and their files."""
 DEFAULT_EXAMPLE = "mnist-noisy"
-"""What `jaxrd limits` runs on without a file: there the curves come apart; on the clean set they nearly coincide."""
+"""The example that `jaxrd limits` uses without a file: its curves differ; on the clean set they nearly coincide."""
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist"
 MNIST = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -67,7 +67,7 @@ def mnist(folder: str | Path | None = None) -> tuple[Split, Split]:
     """Read MNIST (train, test), or a set of its shape such as FashionMNIST, from four IDX files, gzipped or not.
 
     Args:
-        folder: where the four files lie, or what holds a folder `mnist` of them; None: `$JAXRD_DATA`.
+        folder: the folder of the four files, or one that holds them in a folder `mnist`; None: `$JAXRD_DATA`.
 
     Raises:
         FileNotFoundError: a file is missing, or no folder was named.

@@ -10,7 +10,7 @@ from jaxrd.problem import Problem, as_arrays, refuse
 
 
 def distortion_range(problem: Problem) -> tuple[jax.Array, jax.Array]:
-    """The distortions between which the rate falls from its most to zero: D_min = E min_y d, D_max = min_y E d.
+    """The distortions between which the rate falls from its maximum to zero: D_min = E min_y d, D_max = min_y E d.
 
     Below D_min no code exists: there R = +inf, with derivatives zero. Ask before a training step whether the distortion
     it aims at can be reached.
@@ -34,7 +34,7 @@ def distortion_range(problem: Problem) -> tuple[jax.Array, jax.Array]:
     """
     problem = as_arrays(problem)
     refuse(problem)
-    jnp.asarray(problem.distortion)  # where it is no matrix this says what to pass instead
+    jnp.asarray(problem.distortion)  # raises where it is no matrix, and says what to pass instead
     return _range(problem)
 
 

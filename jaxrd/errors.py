@@ -1,4 +1,4 @@
-"""The errors of the package: imported by every room, importing none."""
+"""The errors of the package: every room (a subpackage) may import them, they import none."""
 
 
 class InputError(ValueError):

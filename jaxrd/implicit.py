@@ -15,12 +15,12 @@ from jaxrd._optimum import Terms, least_of_rows, missing, optimum, response, sup
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 
-_CORRECTIONS = 3  # of a tangent, for the ridge: they mend all but undetermined directions
+_CORRECTIONS = 3  # of a tangent, for the ridge: it is then exact in all but undetermined directions
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _stationary(kind: str, problem: Problem, target: jax.Array, q: jax.Array, slope: jax.Array) -> tuple:
-    """(q, slope) themselves, as the functions of the problem and the target that they are by optimality."""
+    """(q, slope), as the functions of the problem and the target that the conditions of optimality define."""
     return q, slope
 
 
@@ -52,7 +52,7 @@ class _Optimum(NamedTuple):
 
 
 def _possible(problem: Problem, solution: Solution) -> tuple[Problem, Solution]:
-    """Where no code exists, a problem without a distortion in its place: its derivatives are finite."""
+    """Where no code exists, a problem of zero distortion instead, whose derivatives are finite."""
     nowhere = solution.status == Status.INFEASIBLE
     anything = jnp.full_like(solution.reproduction, 1 / solution.reproduction.size)
     return Problem(problem.source, jnp.where(nowhere, 0, jnp.asarray(problem.distortion))), replace(
@@ -67,8 +67,8 @@ def _find(kind: str, problem: Problem, target: jax.Array, solution: Solution) ->
     slope = solution.slope
     end = slope == 0 if kind == "slope" else (slope == 0) | jnp.isinf(slope)
     inner = jnp.where(end, 1, slope)
-    q, found = optimum(kind, problem, inner if kind == "slope" else target, solution.reproduction, inner)
-    return _Optimum(jnp.where(end, solution.reproduction, q), jnp.where(end, slope, found), end)
+    q, optimal_slope = optimum(kind, problem, inner if kind == "slope" else target, solution.reproduction, inner)
+    return _Optimum(jnp.where(end, solution.reproduction, q), jnp.where(end, slope, optimal_slope), end)
 
 
 def _moving(kind: str, problem: Problem, target: jax.Array, at: _Optimum) -> tuple[jax.Array, jax.Array]:
@@ -95,7 +95,7 @@ def solved(problem: Problem, slope: jax.Array, solution: Solution) -> Solution:
     """A solver's solution at one slope, with derivatives of its rate, distortion and reproduction attached.
 
     Reverse and forward mode, of any order; memory independent of the iterations. They are taken at the optimum, not
-    where the solver stopped; NaN where the optimum is not found to rounding. At a critical slope, where the support
+    where the solver stopped; NaN where the optimum is not reached to rounding. At a critical slope, where the support
     changes, and between equal reproductions they are those of one of the two sides.
     """
     return solution
@@ -128,7 +128,7 @@ def met(kind: str, problem: Problem, target: jax.Array, solution: Solution) -> S
     dR = dL - s dD,  dD = (dL - dR) / s,  dL/dp_x = - ln Z_x,  dL/dd_xy = s p_x W_xy.
 
     One rule for the ends of the curve: the slope is the one that the solution names, zero at D_max and inf at the
-    least distortion. As for `solved`, NaN where the optimum is not found to rounding.
+    least distortion. As for `solved`, NaN where the optimum is not reached to rounding.
 
     Args:
         kind: what is given: "distortion" or "rate".

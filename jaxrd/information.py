@@ -12,7 +12,7 @@ NATS_PER_BIT = 0.6931471805599453
 
 @jax.jit
 def normalised(weights: ArrayLike) -> jax.Array:
-    """The pmf that weights stand for, w / sum w: the one rule for a source whose entries do not sum to one.
+    """The pmf of weights, w / sum w: the one rule for a source whose entries do not sum to one.
 
     Args:
         weights: >= 0, shape (n,).

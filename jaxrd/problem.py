@@ -1,4 +1,4 @@
-"""The one problem under everything: a source and a distortion."""
+"""The problem that all solvers share: a source and a distortion."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Problem:
 
 
 def _refuse_others(problem: object) -> None:
-    """Refuse what is no Problem of arrays.
+    """Raise if the argument is no Problem of arrays.
 
     Raises:
         InputError: quotes what was passed, and says what to write.
@@ -146,7 +146,7 @@ def _holds_a_hole(d: jax.Array) -> jax.Array:
 
 
 def _doubtful(distortion: ArrayLike) -> bool:
-    """Whether to look closer: found on the accelerator, for a matrix there is too much to fetch."""
+    """Whether a closer check is needed; decided on the accelerator, where a matrix may be too large to fetch."""
     try:
         return bool(_holds_a_hole(distortion))
     except jax.errors.TracerBoolConversionError:

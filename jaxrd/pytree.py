@@ -17,8 +17,8 @@ def register(cls: Class) -> Class:
     """Make a `readable` dataclass a pytree node, its fields marked `metadata={"static": True}` a part of the structure.
 
     In place of `jax.tree_util.register_dataclass`, whose structures compare equal whatever the class (jaxlib 0.10.2).
-    Hashes alone then keep, say, two measures without fields apart, and where they meet in a table (10 of 400 pairs),
-    `jax.jit` answers for one with what it compiled for the other.
+    Then only hashes distinguish, say, two measures without fields. Where their hashes collide in a table (10 of 400
+    pairs), `jax.jit` runs for one the program that it compiled for the other.
 
     Args:
         cls: the dataclass; its data are its other fields, in order.

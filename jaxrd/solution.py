@@ -1,4 +1,4 @@
-"""What a solver returns: a certified point, or an honest account of why it is not one."""
+"""The result of a solver: a certified point, or the reason why it is not one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jaxrd.pytree import register
 
 
 class Status(IntEnum):
-    """How a point came about; one per point, so that one bad lane never spoils a batch."""
+    """How a point was obtained; each point has its own, so that one bad lane never invalidates a batch."""
 
     CONVERGED = 0
     """The certified gap is within the tolerance."""
@@ -24,17 +24,17 @@ class Status(IntEnum):
     STALLED = 2
     """Rounding stopped the progress; the gap is valid, but larger than asked."""
     NONFINITE = 3
-    """NaN in the input or on the way: no claim at all."""
+    """NaN in the input or during the iteration: no claim at all."""
     INFEASIBLE = 4
     """No code meets the constraint: the rate is +inf."""
     EXACT = 5
     """A closed form."""
     ACHIEVABLE = 6
-    """A point some code reaches; no lower bound is claimed."""
+    """A point that some code reaches; no lower bound is claimed."""
 
     @property
     def converged(self) -> bool:
-        """Whether the point is known as well as was asked: CONVERGED or EXACT."""
+        """Whether the point is known to the accuracy asked: CONVERGED or EXACT."""
         return bool(has_converged(self))
 
     @property
@@ -71,7 +71,7 @@ class Solution:
 
     Args:
         slope: s = -dR/dD >= 0, nats per unit of distortion, shape ().
-        rate: I(X;Y) of the channel found, nats, shape ().
+        rate: I(X;Y) of the solution's channel, nats, shape ().
         distortion: E d(X,Y) of that channel, shape ().
         reproduction: the output pmf q that makes the channel W(y|x) ~ q_y exp(-s d_xy), shape (m,).
         gap: certified distance to the optimum, nats, shape ().

@@ -30,7 +30,7 @@ def _search(
     aim_gap = jnp.minimum(tol, 64 * jnp.finfo(dtype).eps) if n * m * m <= SMALL else tol
     goal, start = _bracket.start(problem, target, along_rate)
 
-    # One solver call in the program, whatever the slope is for: it is most of the compile time.
+    # The program has one solver call for all slopes, because the solver takes most of the compile time.
     def narrow(state: _bracket.Bracket) -> _bracket.Bracket:
         return _bracket.narrowed(goal, state, solver(problem, _bracket.next_slope(goal, state), tol=tol / 4))
 

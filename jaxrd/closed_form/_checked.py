@@ -1,4 +1,4 @@
-"""What the arguments of a closed form may be: refused where they are known, NaN where they are traced."""
+"""The domains of the arguments of closed forms: a value outside raises if it is known, and gives NaN if traced."""
 
 import inspect
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class _Domain(NamedTuple):
 
     what: str
     test: Callable  # elementwise, of a numpy or a JAX array; false for NaN
-    whole: bool = False  # the entries of one array belong together
+    whole: bool = False  # whether one bad entry makes the whole array invalid
 
 
 NUMBER = _Domain("a number", lambda x: x == x)
@@ -35,7 +35,7 @@ WEIGHTS = _Domain("weights", lambda x: (x >= 0) & (x.sum() > 0) & (x.sum() < np.
 
 
 def closed_form(**domains: _Domain) -> Callable[[Callable], Callable]:
-    """Compile a formula and guard it: no comparison with NaN may fall into one of its branches.
+    """Compile a formula and check its arguments: a comparison with NaN must not select one of its branches.
 
     Args:
         domains: of each argument, by its name.

@@ -17,7 +17,7 @@ def floats(*values: jax.typing.ArrayLike) -> list[jax.Array]:
 
 
 def vertical(distortion: jax.Array) -> jax.Array:
-    """Zero, with the derivative -inf at distortion 0: what is added to an R(D) that falls there without bound.
+    """Zero, with the derivative -inf at distortion 0: it is added to an R(D) whose slope there is infinite.
 
     So a closed form has the same derivative at the least distortion as `rate_at`.
     """

@@ -37,7 +37,7 @@ def _sort(pmf: ArrayLike, other: ArrayLike) -> tuple[_Sorted, jax.Array]:
 
 
 def _support(sorted_: _Sorted, d: jax.Array) -> jax.Array:
-    """k, the letters in use at distortion d; 1 at and beyond D_max (rounding there must not fall through)."""
+    """k, the letters in use at distortion d; 1 at and beyond D_max, where rounding must not leave k undefined."""
     return jnp.maximum((sorted_.breakpoint[1:] > d[..., None]).sum(-1) + 1, 1)
 
 

@@ -22,7 +22,7 @@ def rate(mean: ArrayLike, distortion: ArrayLike) -> jax.Array:
     >>> round(float(rate(2.0, 1.0)), 6)
     0.693147
     """
-    # The formula is the Laplacian's: the error is exponential there as here, its sign being known.
+    # The formula is the Laplacian's: the magnitude of the error is exponential in both cases, here with a known sign.
     return laplacian.rate(mean, distortion)
 
 

@@ -23,22 +23,22 @@ _MOST_CANDIDATES = 1e9
 
 @readable
 class Encoded(NamedTuple):
-    """A stream, and what it took."""
+    """A stream, and what its encoding cost."""
 
     stream: bytes
     """What a .jrd file holds."""
     simulation: Simulation
     """The indices, the decisions a decoder will see, and the candidates looked at."""
     payload_bytes: int
-    """Of the stream; the rest is header and checksum."""
+    """Bytes of the payload; the rest of the stream is header and checksum."""
     information: float
     """I(X; Y) of the channel over these samples, nats a sample: what the payload cannot go below."""
     quantisation: float
-    """What rounding the reproduction law adds to it, nats a sample."""
+    """What the rounding of the reproduction law adds to the information, nats a sample."""
     expected_candidates: float
     """Mean of `simulation.candidates` over seeds."""
     decisions_sha256: str
-    """Of the decisions as little-endian int32; stands in the header."""
+    """SHA-256 of the decisions as little-endian int32; it is in the header."""
 
 
 def encode(
@@ -111,11 +111,11 @@ def decode(stream: bytes) -> np.ndarray:
     header, payload = unpack(bytes(stream))
     try:
         index = decode_indices(payload, header.blocks, header.exponent)
-        found = reproduce(index, header.law, samples=header.samples, block=header.block, seed=header.seed)
+        decisions = reproduce(index, header.law, samples=header.samples, block=header.block, seed=header.seed)
     except ValueError as error:
         raise InputError(f"the checksum matches, but the stream cannot be decoded: {error}") from None
-    if digest(found) != header.digest:
+    if digest(decisions) != header.digest:
         raise InputError(
             "the decisions do not have the SHA-256 in the header: a library draws otherwise here, report it."
         )
-    return found
+    return decisions

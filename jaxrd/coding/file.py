@@ -22,8 +22,8 @@ MAGIC = b"JRD1"
 FIXED = struct.Struct("<4sQIHIII32s")
 LONGEST_BLOCK = (1 << 16) - 1
 MOST_SAMPLES = 1 << 26
-"""Decisions that a stream may hold: a block of a channel that says nothing costs next to no bits, however long."""
-_INDICES_A_BYTE = 16  # an index costs over half a bit whatever the exponent: more are no stream of ours
+"""Most decisions in a stream: a block of a channel without information costs almost no bits, whatever its length."""
+_INDICES_A_BYTE = 16  # an index costs over half a bit at any exponent: a stream with more is invalid
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The frame of a stream: whatever it holds, then the SHA-256 of that. Both kinds of stream, .jrd and .jrc, have it."""
+"""The frame of a stream: its content, then the SHA-256 of the content. Both .jrd and .jrc streams have it."""
 
 from __future__ import annotations
 

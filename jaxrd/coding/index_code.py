@@ -23,7 +23,7 @@ FRACTION = 16
 """An exponent is stored as nI + 1 in units of 2^-16 bit."""
 BUCKETS = 8 * 44 + 15  # through 2^48
 _PIECE = 16  # bits of a place coded at once
-_EXACT = Context(prec=34)  # a context of our own: a user's may round otherwise
+_EXACT = Context(prec=34)  # a separate context: the user's may round otherwise
 
 
 def _bucket(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,7 +75,7 @@ def _weights(exponent: int) -> np.ndarray:
 
 
 def _pieces(width: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """How places of so many bits are cut: for each round which of them, from which bit on, and how many values."""
+    """The pieces of places of these widths: for each round which places, from which bit on, and how many values."""
     rounds = []
     for shift in range(0, int(width.max(initial=0)), _PIECE):
         which = np.flatnonzero(width > shift)

@@ -1,4 +1,4 @@
-"""What the index of a simulated channel must look like: its exact law, and what coding it may cost."""
+"""The exact law of the index of a simulated channel, and bounds on the cost of coding it."""
 
 from __future__ import annotations
 

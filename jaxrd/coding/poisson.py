@@ -1,7 +1,7 @@
-"""The Poisson functional representation: point at one of the candidates that both sides can draw.
+"""The Poisson functional representation: send the index of one of the candidates that both sides can draw.
 
 On the host, in numpy: shared randomness must be the same integers on every machine. Only integers decide what is
-decoded; the encoder's floating point decides which candidate it points at, and no more.
+decoded; the encoder's floating-point numbers only decide which candidate it sends.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _WORDS = 8  # of 32 bits to one step of the counter: 256 bits
 
 @readable
 class Simulation(NamedTuple):
-    """What a simulated channel sent and what came out."""
+    """The indices that a simulated channel sent, and its output."""
 
     indices: np.ndarray
     """J >= 1, the candidate pointed at, int64, shape (blocks,)."""
     reproduction: np.ndarray
     """What the decoder will see, int32, shape (samples,)."""
     candidates: int
-    """Candidates that arrived early enough to win: what the encoder had to look at."""
+    """Candidates that the encoder had to examine, as their arrival times were small enough to win."""
 
 
 class _Table(NamedTuple):
@@ -56,7 +56,7 @@ def _table(law: np.ndarray) -> _Table:
 
 
 def _generator(seed: int, block: int, counter: int) -> np.random.Philox:
-    """The shared stream of a block: numpy promises that Philox gives the same integers for ever."""
+    """The shared random stream of a block: numpy guarantees that Philox gives the same integers in all versions."""
     return np.random.Philox(key=seed + (block << 64), counter=counter)
 
 
@@ -224,7 +224,7 @@ def _checked(law: np.ndarray, block: int, seed: int) -> np.ndarray:
 
 
 def reproduce(indices: ArrayLike, law: np.ndarray, *, samples: int, block: int = 1, seed: int = 0) -> np.ndarray:
-    """The candidates that indices point at: all a decoder does; integers only, so the same on every machine.
+    """The candidates of given indices, which is all a decoder computes; integers only, so the same on every machine.
 
     Args:
         indices: J >= 1, int, shape (ceil(samples / block),).
@@ -242,8 +242,8 @@ def reproduce(indices: ArrayLike, law: np.ndarray, *, samples: int, block: int =
     indices, law = np.asarray(indices, np.int64), _checked(law, block, seed)
     if len(indices) != -(-samples // block) or (indices < 1).any():
         raise InputError(f"{samples} samples in blocks of {block} take {-(-samples // block)} indices of at least 1.")
-    table, found = _table(law), np.zeros(samples, np.int32)
-    chunk = max(MOST // block, 1)  # blocks at a time: what they take on the way does not grow with the samples
+    table, reproduction = _table(law), np.zeros(samples, np.int32)
+    chunk = max(MOST // block, 1)  # blocks at a time, so that the working memory does not grow with the samples
     for first in range(0, len(indices), chunk):
         words = []
         for b, j in enumerate(indices[first : first + chunk].tolist(), first):
@@ -251,5 +251,5 @@ def reproduce(indices: ArrayLike, law: np.ndarray, *, samples: int, block: int =
             step, skip = divmod((j - 1) * length, _WORDS)
             words.append(_words(_generator(seed, b, step), skip + length + (skip + length) % 2)[skip : skip + length])
         letters = table.letters(np.concatenate(words))
-        found[first * block : first * block + len(letters)] = letters
-    return found
+        reproduction[first * block : first * block + len(letters)] = letters
+    return reproduction

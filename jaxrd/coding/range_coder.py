@@ -83,6 +83,6 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if not isinstance(error, AssertionError) and not is_panic(error):  # for data that its law cannot have made
+        if not isinstance(error, AssertionError) and not is_panic(error):  # for data of another law
             raise
         raise InputError(f"the payload cannot be decoded: {error}") from None

@@ -1,4 +1,4 @@
-"""Distortion measures: as matrices, or as what a matrix too large to hold is computed from."""
+"""Distortion measures: as matrices, or as the data of a matrix too large to hold."""
 
 from jaxrd.distortion.discounts import SparseDiscount
 from jaxrd.distortion.measures import hamming, log_loss, pairwise_squares, remote, squared_error

@@ -46,7 +46,7 @@ class SparseDiscount(Structured):
 
     @property
     def resident(self) -> int:
-        """Numbers held."""
+        """The count of numbers held."""
         return 3 * jnp.size(self.discount) + sum(self.shape)
 
     def astype(self, dtype: jnp.dtype) -> SparseDiscount:

@@ -22,7 +22,7 @@ class PointCloud(Structured):
     """A distortion between points, d(x, y) = measure(x, y), evaluated some rows at a time and never held whole.
 
     Goes into a `Problem` in place of a matrix; `blahut_arimoto`, `solve`, `sweep`, `rate_at` and `distortion_at` take
-    it. What needs the matrix, derivatives of solutions among it, raises an InputError.
+    it. Functions that need the matrix raise an InputError, as do derivatives of solutions.
 
     Args:
         source: the source letters, shape (n, k).
@@ -107,4 +107,4 @@ class PointCloud(Structured):
         refuse_infinite(self.reproduction, "reproduction points")
 
     def validate(self) -> None:
-        """Nothing is left to look for."""
+        """No further checks: `refuse` has done them all."""

@@ -1,4 +1,4 @@
-"""What stands for the matrix of a distortion without holding it, and what every storage answers."""
+"""Distortions that represent a matrix without holding it, and the questions that every storage answers."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ class Structured(ABC):
 
     @abstractmethod
     def validate(self) -> None:
-        """Raise on what input from outside may hold and `refuse`, asked before every solve, does not look for.
+        """Raise on faults of outside input that `refuse`, which runs before every solve, does not check.
 
         Raises:
             InputError: quotes the offending value.
         """
 
     def __jax_array__(self) -> NoReturn:
-        """Refuse to be an array where a function needs the whole matrix."""
+        """Raise where a function would convert it to an array, because it needs the whole matrix."""
         n, m = self.shape
         raise InputError(
             f"this function needs the distortion as a matrix; got a {type(self).__name__} of {n} x {m} pairs. Pass "

@@ -39,8 +39,8 @@ def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> A
     if kind in HDF5:
         return _hdf5(path, keys)
     if kind in MATLAB:
-        found = matlab.load(path, keys)
-        return _hdf5(path, keys, transposed=True) if found is None else found
+        variables = matlab.load(path, keys)
+        return _hdf5(path, keys, transposed=True) if variables is None else variables
     if kind in PICKLES:
         with parsing(path, "a pickle"):
             if not unsafe_pickle:
@@ -79,7 +79,7 @@ def _refuse_claims(path: Path, keys: Iterable[str]) -> None:
 
 def _refuse_claim(file: Any, path: Path, name: str, size: int) -> None:
     if (start := file.read(6)) != np.lib.format.MAGIC_PREFIX:
-        return  # a pickle, or nothing: numpy says so
+        return  # a pickle, or an invalid file: numpy reports it
     version = tuple(file.read(2))
     read = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
     shape, _, dtype = read(file)
@@ -90,7 +90,7 @@ def _refuse_claim(file: Any, path: Path, name: str, size: int) -> None:
 def _hdf5(path: Path, keys: Iterable[str], *, transposed: bool = False) -> Arrays:
     """The datasets of a file by their path in it; MATLAB reverses the axes, and keeps vectors as matrices."""
     h5py = need("h5py", path)
-    found: Arrays = {}
+    datasets: Arrays = {}
     with parsing(path, "HDF5"), h5py.File(path, "r") as file:
 
         def visit(name: str, item: Any) -> None:
@@ -100,10 +100,10 @@ def _hdf5(path: Path, keys: Iterable[str], *, transposed: bool = False) -> Array
             if wanted(name, keys):
                 refuse_claim(path, name, item.size * item.dtype.itemsize)
                 values = np.asarray(item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()])
-            found[name] = matlab.as_vector(values.T) if transposed else values
+            datasets[name] = matlab.as_vector(values.T) if transposed else values
 
         file.visititems(visit)  # follows no link into another file
-    return found
+    return datasets
 
 
 def _named(value: Any, path: Path) -> Arrays:

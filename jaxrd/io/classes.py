@@ -21,7 +21,7 @@ def class_numbers(labels: Any, scores: Scores, path: Path, name: str, *, counted
         scores: whose columns they are to number.
         path: where labels come from, for errors.
         name: what they are called there.
-        counted: it has been said from what number they are counted: leave numbers as they are.
+        counted: the caller gave the number of the first class: leave numbers as they are.
 
     Raises:
         InputError: they are neither numbers nor such names.
@@ -71,7 +71,7 @@ def decisions_and_labels(decisions: Any, labels: Any, path: Path, name: str) -> 
 
 
 def _plain(labels: Any) -> bool:
-    """Whether labels are an array to be checked as it is; words, which are numbers here, are to be read first."""
+    """Whether labels are an array to be checked as it is; words, numbers among them, must be parsed first."""
     return isinstance(labels, np.ndarray) and (labels.dtype.kind not in "OUS" or labels.ndim != 1)
 
 
@@ -104,7 +104,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _no_number(labels: Any, path: Path, name: str) -> str:
-    """Words on the first label that is no number."""
+    """The text of an error about the first label that is no number."""
     row, value = next((i, v) for i, v in enumerate(labels) if not _is_number(v))
     return f"{path.name}, column {name!r}, {place(path, row)}: {shown(value)} is no number"
 

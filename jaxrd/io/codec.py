@@ -47,7 +47,7 @@ def read_codec(path: str | Path, pixels: float) -> list[CodecPoints]:
         One `CodecPoints` per codec in the file.
 
     Raises:
-        InputError: one line that names what is there instead, or quotes the value that cannot be.
+        InputError: one line that names what the file has instead, or quotes the invalid value.
     """
     path = Path(path)
     if not path.exists():
@@ -87,12 +87,12 @@ def read_codec(path: str | Path, pixels: float) -> list[CodecPoints]:
     if len(groups) != len(bpp):
         raise InputError(f"{path.name}: {len(groups)} values of {group} for {len(bpp)} of {rate}.")
     several = len(set(groups)) > 1
-    found = []
+    points = []
     for one in dict.fromkeys(groups):
         rows = np.flatnonzero(np.array(groups) == one)
         rows = rows[np.argsort(bpp[rows], kind="stable")]
-        found.append(CodecPoints(f"{name} {one}" if several else name, bpp[rows], fraction[rows], notes))
-    return found
+        points.append(CodecPoints(f"{name} {one}" if several else name, bpp[rows], fraction[rows], notes))
+    return points
 
 
 def _compressai(path: Path) -> tuple[str, Columns]:

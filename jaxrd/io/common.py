@@ -29,7 +29,7 @@ MOST_COLUMNS = 1 << 16
 Arrays = dict[str, np.ndarray]
 """Arrays by the name their file gives them; '' is the only, nameless one."""
 UNREAD = np.zeros(0)
-"""Stands for an array that is there and was not wanted."""
+"""Placeholder for an array that the file has, but that was not read."""
 Columns = Mapping[str, Sequence[Any] | np.ndarray]
 """A table by the names of its columns: numbers as arrays, anything else as lists."""
 
@@ -77,10 +77,10 @@ def pickled(path: Path, how: str) -> InputError:
 
 
 def need(module: str, path: Path) -> Any:
-    """Import what only some files need.
+    """Import a package that only some files need.
 
     Raises:
-        InputError: it is not installed; says how to.
+        InputError: it is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module(module)
@@ -97,7 +97,7 @@ def is_numeric(values: Any) -> bool:
 
 
 def as_number(text: Any) -> float:
-    """A float of what people, not only Python, take for a number: no underscores, ASCII digits.
+    """A float of a text that people, not only Python, read as a number: no underscores, ASCII digits.
 
     Raises:
         ValueError, TypeError, OverflowError: it is none.
@@ -133,7 +133,7 @@ def numbers(columns: Columns, name: str, path: Path) -> np.ndarray:
 
 
 def place(path: Path, row: int) -> str:
-    """Where a row stands: its line in files that have lines."""
+    """The position of a row for an error: its line in files that have lines."""
     return f"line {row + 2}" if kind_of(path) in (".csv", ".tsv") else f"row {row}"
 
 

@@ -13,10 +13,10 @@ from jaxrd.errors import InputError
 from jaxrd.io.common import MOST_COLUMNS, Columns, as_number, check_names, kind_of
 
 _SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}
-"""The first that separates names in the header is taken."""
+"""Separators; the first that separates names in the header is used."""
 _FIRST_LINE = re.compile(rb"[\r\n]*([^\r\n]*)")
 _EXCEL = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([,;\t])"?\r?\n')
-"""A line before the header by which Excel is told the separator."""
+"""A line before the header that gives Excel the separator."""
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 _BLOCK = 1 << 23
 """Bytes that pyarrow takes at a time: its default of 1 MiB costs twice the time where rows are long."""
@@ -66,7 +66,7 @@ def _refuse_decimal_commas(columns: Columns, path: Path) -> None:
 
 
 def _header(content: bytes, separator: str, path: Path) -> list[str]:
-    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")  # decodes no more than it must
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")  # decodes only what is read
     header = next((row for row in csv.reader(text, delimiter=separator) if row), None)
     if header is None:
         raise InputError(f"{path} is empty.")
@@ -81,7 +81,7 @@ def _header(content: bytes, separator: str, path: Path) -> list[str]:
 
 
 def _headless(header: list[str]) -> bool:
-    """Whether a first line holds values: a number that counts nothing, or counts that are not 0, 1, 2... or 1, 2..."""
+    """Whether a first line holds values: a number that is no count, or counts other than 0, 1, 2... and 1, 2..."""
     counts = [int(name) for name in header if re.fullmatch("[0-9]{1,9}", name)]
     if len(counts) < len([name for name in header if _is_number(name)]):
         return True
@@ -97,7 +97,7 @@ def _is_number(text: str) -> bool:
 
 
 def _arrow(content: bytes, separator: str, header: list[str]) -> Columns | None:
-    """The columns by pyarrow; None where it is missing or stumbles: the plain reader then says over what."""
+    """The columns by pyarrow; None where it is missing or fails: the plain reader then reports the error."""
     try:
         import pyarrow
         from pyarrow import csv as arrow_csv
@@ -132,7 +132,7 @@ def _plain(text: str, separator: str, header: list[str], path: Path) -> Columns:
     for i, row in enumerate(body):
         if len(row) != len(header):
             raise InputError(f"{path.name}, line {i + 2}: {len(row)} fields where the header has {len(header)}.")
-    # Only where they occur could a float of Python's be no number for people.
+    # Only with underscores or non-ASCII digits can a text be a float for Python and no number for people.
     convert = float if text.isascii() and "_" not in text.partition("\n")[2] else as_number
     cells = zip(*body, strict=True) if body else [()] * len(header)
     return {name: _floats(column, convert) for name, column in zip(header, cells, strict=True)}

@@ -27,11 +27,11 @@ def read_images(path: Path) -> tuple[np.ndarray, str]:
         OSError: the file cannot be read.
     """
     if path.suffix.lower() in arrays.NUMPY:
-        found = arrays.load(path, _IMAGE_KEYS)
-        key = find(found, ("", *_IMAGE_KEYS))
+        loaded = arrays.load(path, _IMAGE_KEYS)
+        key = find(loaded, ("", *_IMAGE_KEYS))
         if key is None:
-            raise InputError(f"{path.name} has no array {' or '.join(_IMAGE_KEYS)}; it has: {listing(found)}.")
-        pixels = found[key]
+            raise InputError(f"{path.name} has no array {' or '.join(_IMAGE_KEYS)}; it has: {listing(loaded)}.")
+        pixels = loaded[key]
     else:
         try:
             pixels = read_idx(path)

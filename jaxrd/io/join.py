@@ -1,4 +1,4 @@
-"""Rows of two tables matched by the names they carry, not by where they stand."""
+"""Rows of two tables matched by the names they hold, not by their positions."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ ROW_NAMES = (FILES, _IDS, _COUNTS)
 def rows_of(scores: Columns, labels: Columns, path: Path, label_path: Path, label: str) -> tuple[Any, str | None]:
     """The column `label` in the order of the rows of `scores`, and by what column rows were matched.
 
-    Both tables must have a column of file names, or of ids; None: they have not, and the order is as it stands.
+    Both tables must have a column of file names, or of ids; None: they have none, and rows are matched by position.
 
     Raises:
         InputError: a row of scores has no label, or two different ones.
@@ -37,10 +37,10 @@ def rows_of(scores: Columns, labels: Columns, path: Path, label_path: Path, labe
             f"{len(missing)} of {len(names)} rows of {path.name} have no label in {label_path.name}, matched by "
             f"{pair[0]!r}: the first is {shown(missing[0])}. Remove that column from one of them to match by position."
         )
-    found = [truth[name] for name in names]
+    matched = [truth[name] for name in names]
     unused = len(truth) - len(set(names))
     how = f"rows matched by column {pair[0]!r}" + (f"; {unused} labels belong to no row" if unused else "")
-    return np.array(found) if isinstance(labels[label], np.ndarray) else found, how
+    return np.array(matched) if isinstance(labels[label], np.ndarray) else matched, how
 
 
 def _named(columns: Columns, kin: tuple[str, ...]) -> str | None:

@@ -16,7 +16,7 @@ KEYS = ("labels", "classifier", "cross_entropy")
 
 
 class Labelled(NamedTuple):
-    """A problem and what is known of its label; the values of the last three are not checked here."""
+    """A problem and the data on its label; the values of the three label arrays are not checked here."""
 
     problem: Problem
     labels: np.ndarray  # P(S|X), (n, classes)
@@ -36,13 +36,13 @@ def read_labelled(path: str | Path) -> Labelled:
         InputError: one line that quotes what cannot be used.
     """
     path = Path(path)
-    problem, found, sha256 = load_problem(path, KEYS)
-    if "labels" not in found:
-        raise InputError(f"{path.name} has no labels; it has: {listing(found)}. Add P(S|X) of shape (n, classes).")
+    problem, loaded, sha256 = load_problem(path, KEYS)
+    if "labels" not in loaded:
+        raise InputError(f"{path.name} has no labels; it has: {listing(loaded)}. Add P(S|X) of shape (n, classes).")
     for key in KEYS:
-        if key in found and found[key].dtype.kind not in "iufb":
-            raise InputError(f"{key} must be numbers; got {found[key].dtype}.")
-    values = [found[key].astype(np.float64) if key in found else None for key in KEYS]
+        if key in loaded and loaded[key].dtype.kind not in "iufb":
+            raise InputError(f"{key} must be numbers; got {loaded[key].dtype}.")
+    values = [loaded[key].astype(np.float64) if key in loaded else None for key in KEYS]
     labels = values[0]
     assert labels is not None
-    return Labelled(problem, labels, values[1], values[2], sha256, not_used(found, (*PROBLEM_KEYS, *KEYS)))
+    return Labelled(problem, labels, values[1], values[2], sha256, not_used(loaded, (*PROBLEM_KEYS, *KEYS)))

@@ -1,4 +1,4 @@
-"""MATLAB's files, read in a process of their own: scipy's reader ends the one it runs in over some damaged ones."""
+"""MATLAB's files, read in a separate process, because some damaged files make scipy's reader crash its process."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def plain(value):
 
 
 held = scipy.io.loadmat(path, variable_names=names)
-found = [plain(held[name]) for name in names]
+arrays = [plain(held[name]) for name in names]
 with open(out, "wb") as file:
-    np.savez(file, *found)  # objects are pickled, and not read
+    np.savez(file, *arrays)  # objects are pickled, and not read
 print("done", flush=True)
 """
 

@@ -73,14 +73,14 @@ def read_outputs(
         path: the file or folder.
         labels: a file of labels (of any of these types, or `.txt`), where `path` has none or others are wanted.
         scores: which array or columns hold the scores: a name, a list `a,b,c` in the order of the classes, or a pattern
-            such as `prob_*`, in numeric order. None: told by their names, refused if that leaves a doubt.
+            such as `prob_*`, in numeric order. None: chosen by their names, refused if that is ambiguous.
         label_column: which array or column holds the labels (in `labels`, if that is given).
-        probabilities: True: scores are probabilities, to be renormalised; False: logits; None: their rows tell.
-        first_label: the number that labels give the first class; None: 0, unless that is in doubt.
+        probabilities: True: scores are probabilities, to be renormalised; False: logits; None: decided by their rows.
+        first_label: the number that labels give the first class; None: 0, refused if that is ambiguous.
         unsafe_pickle: read pickles too, which can run any code that whoever wrote them put there.
 
     Returns:
-        The checked outputs, with notes of what was used and what not, and the SHA-256 of what was read.
+        The checked outputs, with notes on what was used and what was not, and the SHA-256 of the files read.
 
     Raises:
         InputError: one line that quotes what cannot be used, or says which package reads it. Pickles are refused by
@@ -126,38 +126,38 @@ def read_outputs(
     rest = {n: v for n, v in held.columns.items() if n.lower() not in LABEL_KEYS and not (labels is None and n == name)}
     if of_timm:
         key, values, notes = timm.outputs(held.columns, path)
-        found = roles.Scores(values, key, ())
+        predicted = roles.Scores(values, key, ())
     else:
         if path.is_dir() and not any(wanted(n, (*OUTPUT_KEYS, *asked)) for n in rest):
             raise InputError(_none_of(path, (*SCORE_KEYS, *DECISION_KEYS)))
-        found = roles.scores(rest, y, path, scores, table=held.table, has=listing(held.columns))
-        used = {*found.sources, *((name,) if labels is None else ())}
-        notes = _notes(found, name, [n for n in held.columns if n not in used], held.table)
+        predicted = roles.scores(rest, y, path, scores, table=held.table, has=listing(held.columns))
+        used = {*predicted.sources, *((name,) if labels is None else ())}
+        notes = _notes(predicted, name, [n for n in held.columns if n not in used], held.table)
     if matched is not None:
         notes += (matched,)
     if labels is not None:
         beside = not_used(truth.columns, (name, *(key for kin in ROW_NAMES for key in kin)))
         notes += tuple(f"{label_path.name}: {words}" for words in beside)
 
-    if found.key in DECISION_KEYS:
-        decided, y, more = decisions_and_labels(found.values, y, label_path, name)
+    if predicted.key in DECISION_KEYS:
+        decided, y, more = decisions_and_labels(predicted.values, y, label_path, name)
         outputs = from_decisions(decided, y, first_label=first_label)
     else:
-        y, more = class_numbers(y, found, label_path, name, counted=first_label is not None)
+        y, more = class_numbers(y, predicted, label_path, name, counted=first_label is not None)
         outputs = from_scores(
-            found.values, y, probabilities=probabilities, first_label=first_label, named=found.key
+            predicted.values, y, probabilities=probabilities, first_label=first_label, named=predicted.key
         )  # fmt: skip
     files = held.files if labels is None else (*held.files, *truth.files)
     return replace(outputs, notes=outputs.notes + notes + more), digest(*files)
 
 
-def _notes(found: roles.Scores, label: str, ignored: list[str], table: bool) -> tuple[str, ...]:
-    """What was used, where names leave anything to say, and what was not."""
+def _notes(predicted: roles.Scores, label: str, ignored: list[str], table: bool) -> tuple[str, ...]:
+    """A note of what was used, where the names do not make it plain, and of what was not used."""
     plain = {*SCORE_KEYS[:5], DECISION_KEYS[0]}, {"", *LABEL_KEYS[:3]}
-    if not (table or ignored or found.sources[0] not in plain[0] or label not in plain[1]):
+    if not (table or ignored or predicted.sources[0] not in plain[0] or label not in plain[1]):
         return ()
-    what = "predictions" if found.key in DECISION_KEYS else "classes" if len(found.sources) > 1 else "scores"
-    words = f"{what} from {roles.span(found.sources)}" + (f", labels from {label}" if label else "")
+    what = "predictions" if predicted.key in DECISION_KEYS else "classes" if len(predicted.sources) > 1 else "scores"
+    words = f"{what} from {roles.span(predicted.sources)}" + (f", labels from {label}" if label else "")
     return ("; ".join([words, *not_used(ignored)]),)
 
 
@@ -189,13 +189,13 @@ def _held(path: Path, more: tuple[str, ...], unsafe_pickle: bool) -> _Held:
 
 def _folder(folder: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> _Held:
     files = tuple(path for path in sorted(folder.iterdir()) if path.suffix == ".npy" and wanted(path.stem, keys))
-    found = {path.stem: arrays.load(path, (), unsafe_pickle=unsafe_pickle) for path in files}
-    boxed = next((path for path in files if "" not in found[path.stem]), None)
+    loaded = {path.stem: arrays.load(path, (), unsafe_pickle=unsafe_pickle) for path in files}
+    boxed = next((path for path in files if "" not in loaded[path.stem]), None)
     if boxed is not None:
         raise InputError(f"{boxed} is an archive; a single array was expected.")
     ordered = sorted(files, key=lambda path: path.stem.lower() in LABEL_KEYS)  # scores first
-    unread = {path.stem: UNREAD for path in sorted(folder.glob("*.npy")) if path.stem not in found}
-    return _Held({name: one[""] for name, one in found.items()} | unread, tuple(ordered), False)
+    unread = {path.stem: UNREAD for path in sorted(folder.glob("*.npy")) if path.stem not in loaded}
+    return _Held({name: one[""] for name, one in loaded.items()} | unread, tuple(ordered), False)
 
 
 def _none_of(folder: Path, names: tuple[str, ...]) -> str:
@@ -214,25 +214,25 @@ def read_problem(path: str | Path) -> tuple[Problem, str]:
     Raises:
         InputError: one line that quotes what cannot be used.
     """
-    problem, found, sha256 = load_problem(Path(path))
-    for words in not_used(found, PROBLEM_KEYS):
+    problem, loaded, sha256 = load_problem(Path(path))
+    for words in not_used(loaded, PROBLEM_KEYS):
         warnings.warn(f"{Path(path).name}: {words}", stacklevel=2)
     return problem, sha256
 
 
 def load_problem(path: Path, more: tuple[str, ...] = ()) -> tuple[Problem, arrays.Arrays, str]:
-    """The problem that a file holds, all its arrays, of which those named in `more` are read too, and its SHA-256.
+    """The problem that a file holds, its arrays by name (those in `more` are read too), and its SHA-256.
 
     Raises:
         InputError: one line that quotes what cannot be used.
     """
-    found = arrays.load(path, (*PROBLEM_KEYS, *more))
-    missing = [key for key in PROBLEM_KEYS if key not in found]
+    loaded = arrays.load(path, (*PROBLEM_KEYS, *more))
+    missing = [key for key in PROBLEM_KEYS if key not in loaded]
     if missing:
-        raise InputError(f"{path.name} has no {' and no '.join(missing)}; it has: {listing(found)}.")
+        raise InputError(f"{path.name} has no {' and no '.join(missing)}; it has: {listing(loaded)}.")
     for key in PROBLEM_KEYS:
-        if found[key].dtype.kind not in "iufb":
-            raise InputError(f"{key} must be numbers; got {found[key].dtype}.")
-    problem = Problem(found["source"].astype(np.float64), found["distortion"].astype(np.float64))
+        if loaded[key].dtype.kind not in "iufb":
+            raise InputError(f"{key} must be numbers; got {loaded[key].dtype}.")
+    problem = Problem(loaded["source"].astype(np.float64), loaded["distortion"].astype(np.float64))
     validate(problem)
-    return problem, found, digest(path)
+    return problem, loaded, digest(path)

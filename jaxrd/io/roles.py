@@ -1,4 +1,4 @@
-"""Which array or column holds what: labels, scores by class, decisions; what is in doubt is refused by name."""
+"""Which array or column holds labels, scores by class or decisions; ambiguous ones are refused by name."""
 
 import re
 from collections import Counter
@@ -20,12 +20,12 @@ _BOOKKEEPING = {
     "url", "time", "timestamp", "date", "predicted_label", "pred_label", "pred_class", "predicted_class", "label_name",
     "class_name",
 }  # fmt: skip
-"""Columns beside those of classes that are left out with a note."""
+"""Columns that are not classes; they are left out with a note."""
 _CLASS_WORDS = {
     "class", "cls", "c", "k", "prob", "probs", "probability", "proba", "p", "logit", "logits", "score", "scores",
     "output", "outputs", "out", "pred", "preds", "prediction", "predictions", "softmax", "y",
 }  # fmt: skip
-"""Words of a numbered family that make it the classes'."""
+"""Words that mark a numbered family of columns as those of the classes."""
 
 
 class Scores(NamedTuple):
@@ -55,17 +55,17 @@ def label_name(
         if asked not in held:
             raise InputError(f"{path.name} has nothing named {asked!r} (--label-column); it has: {listing(held)}.")
         return asked
-    found = [name for name in held if name.lower() in keys]
-    if len(found) > 1:
+    names = [name for name in held if name.lower() in keys]
+    if len(names) > 1:
         raise InputError(
-            f"{path.name} has two columns of labels; {found[1]!r} is the second. Pass --label-column to choose."
+            f"{path.name} has two columns of labels; {names[1]!r} is the second. Pass --label-column to choose."
         )
-    if not found:
+    if not names:
         what = f"column {LABELS}" if table else f"labels ({LABELS})"
         raise InputError(
             advice or f"{path.name} has no {what}; it has: {listing(held)}. Pass --label-column, or --labels FILE."
         )
-    return found[0]
+    return names[0]
 
 
 def scores(held: Columns, labels: Any, path: Path, asked: str | None, *, table: bool, has: str) -> Scores:
@@ -76,14 +76,14 @@ def scores(held: Columns, labels: Any, path: Path, asked: str | None, *, table: 
 
     Args:
         held: arrays or columns.
-        labels: what tells columns of classes from others: class names, or numbers.
+        labels: class names or numbers, which distinguish columns of classes from others.
         path: where they come from, for errors.
         asked: a name, a comma-separated list or a pattern such as `prob_*`.
         table: whether `held` may have a column per class.
         has: all that the file has, for errors.
 
     Raises:
-        InputError: there are none, or it is doubtful which; one line that names the doubt.
+        InputError: there are none, or the choice is ambiguous; one line that says why.
     """
     if asked is not None:
         names = _asked(held, asked, path)
@@ -99,8 +99,8 @@ def scores(held: Columns, labels: Any, path: Path, asked: str | None, *, table: 
         raise InputError(
             f"{path.name}: column {lists[0]!r} holds lists; scores in one are named {SCORES}, or pass --scores."
         )
-    if table and (found := _class_columns(held, labels, by_name, path)) is not None:
-        return found
+    if table and (columns := _class_columns(held, labels, by_name, path)) is not None:
+        return columns
     if by_name:
         return _one(held, by_name[0], path)
     raise InputError(f"{path.name} has neither scores ({SCORES}) nor predictions; it has: {has}. Pass --scores.")
@@ -135,35 +135,35 @@ def _asked(held: Columns, asked: str, path: Path) -> list[str]:
     """The names that `asked` gives: a name, or names and patterns between commas; a pattern's in numeric order."""
     if asked in held:
         return [asked]
-    found: list[str] = []
+    names: list[str] = []
     for part in (part.strip() for part in asked.split(",")):
         matched = [part] if part in held else [name for name in held if fnmatchcase(name, part)]
         if not matched:
             raise InputError(f"{path.name} has nothing named {part!r} (--scores); it has: {listing(held)}.")
         whole = [family for family in _families(matched, path) if len(family) == len(matched)]
-        found += list(whole[0].values()) if whole else matched
-    name, count = Counter(found).most_common(1)[0]
+        names += list(whole[0].values()) if whole else matched
+    name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise InputError(f"--scores {asked!r} names {name!r} twice.")
-    return found
+    return names
 
 
 def _families(names: list[str], path: Path) -> list[dict[int, str]]:
-    """Names that differ in one number alone, by that number, in its order; those of two and more."""
-    found: dict[tuple[str, str], dict[int, str]] = {}
+    """Families of two or more names that differ only in one number; each by that number, in numeric order."""
+    families: dict[tuple[str, str], dict[int, str]] = {}
     for name in names:
         for match in re.finditer("[0-9]{1,9}", name):
-            family = found.setdefault((name[: match.start()], name[match.end() :]), {})
+            family = families.setdefault((name[: match.start()], name[match.end() :]), {})
             if int(match[0]) in family:
                 raise InputError(
                     f"{path.name}: {family[int(match[0])]!r} and {name!r} have the same number. Pass --scores."
                 )
             family[int(match[0])] = name
-    return [dict(sorted(family.items())) for family in found.values() if len(family) > 1]
+    return [dict(sorted(family.items())) for family in families.values() if len(family) > 1]
 
 
 def _of_classes(family: dict[int, str]) -> bool:
-    """Whether the words of a numbered family are those of classes, or there are none: plain numbers."""
+    """Whether a numbered family has words of classes in its names, or no words: plain numbers."""
     words = re.findall("[a-z]+", next(iter(family.values())).lower())
     return not words or bool(_CLASS_WORDS & set(words))
 
@@ -171,8 +171,8 @@ def _of_classes(family: dict[int, str]) -> bool:
 def _class_columns(held: Columns, labels: Any, by_name: list[str], path: Path) -> Scores | None:
     """The columns of classes of a table, None if there are none.
 
-    One family of numbered names that speak of classes; else every column that is not known to be something else, if
-    the labels are their names, the rows are probabilities, or there are as many as labels.
+    One family of numbered names with words of classes; else every column that is not known to be something else, if
+    the labels are their names, the rows are probabilities, or there are as many as classes in the labels.
 
     Raises:
         InputError: the first column in doubt.
@@ -198,14 +198,14 @@ def _class_columns(held: Columns, labels: Any, by_name: list[str], path: Path) -
         _refuse([n for n in rest if n in others and is_numeric(held[n])], f"beside {span(list(chosen.values()))}", path)
         return _columns(held, list(chosen.values()), path, chosen)
     whole = next((family for family in families if len(family) == len(rest)), None)
-    found = _columns(held, rest if whole is None else list(whole.values()), path, whole)
-    values = np.asarray(found.values)
+    columns = _columns(held, rest if whole is None else list(whole.values()), path, whole)
+    values = np.asarray(columns.values)
     for name in known if not _is_pmf(values) else []:
         if is_numeric(held[name]) and _is_pmf(np.column_stack([values, numbers(held, name, path)])):
             _refuse([name], "with which the rows sum to 1", path)
     if len(rest) < 2 or not (_is_pmf(values) or len(rest) in _counts(labels, len(rest))):
-        _refuse(list(found.sources), "which neither a number nor the labels make one", path)
-    return found
+        _refuse(list(columns.sources), "which neither a number nor the labels make one", path)
+    return columns
 
 
 def _is_bookkeeping(name: str) -> bool:
@@ -213,14 +213,14 @@ def _is_bookkeeping(name: str) -> bool:
 
 
 def _counts(labels: Any, default: int) -> tuple[int, ...]:
-    """How many classes labels speak of, counted from 0 or from 1; the default where they will be refused themselves."""
+    """Numbers of classes that labels imply, counted from 0 or from 1; the default where the labels will be refused."""
     if not is_numeric(labels) or not len(labels) or not np.isfinite(labels).all():
         return (default,)
     return (int(np.max(labels)) + 1, *((int(np.max(labels)),) if np.min(labels) >= 1 else ()))
 
 
 def _named_by(held: Columns, labels: Any) -> tuple[str, list[str]]:
-    """The columns that labels name, if all do, and what stands before the label in each of their names."""
+    """The prefix of the column names before the label, and the columns that labels name; empty unless all labels do."""
     if is_numeric(labels):
         return "", []
     words = {str(label) for label in labels}
@@ -232,7 +232,7 @@ def _named_by(held: Columns, labels: Any) -> tuple[str, list[str]]:
 
 
 def _beside_named(held: Columns, rest: list[str], named: list[str], prefix: str, path: Path) -> Scores:
-    """The columns that labels name, and those that may be classes which no sample has."""
+    """The columns that labels name, and those that may be classes without samples."""
     chosen = set(named)
     others = [n for n in rest if n not in chosen and is_numeric(held[n])]
     if prefix:
@@ -241,10 +241,10 @@ def _beside_named(held: Columns, rest: list[str], named: list[str], prefix: str,
         alike = set(others) if others and _is_pmf(_columns(held, named + others, path).values) else set()
     chosen |= alike
     names = [name for name in rest if name in chosen]
-    found = _columns(held, names, path)
-    if not _is_pmf(found.values):
+    columns = _columns(held, names, path)
+    if not _is_pmf(columns.values):
         _refuse([name for name in others if name not in chosen], "which no label names", path)
-    return found._replace(words=tuple(name.removeprefix(prefix) for name in names), start=None)
+    return columns._replace(words=tuple(name.removeprefix(prefix) for name in names), start=None)
 
 
 def _refuse(names: list[str], what: str, path: Path) -> None:

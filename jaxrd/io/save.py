@@ -34,16 +34,16 @@ _PATIENCE = 10.0
 def check_target(
     folder: Path, names: Iterable[str], reads: Iterable[Path | None] = (), *, document: str | None = None
 ) -> None:
-    """Fail now rather than after the work; what has to be created for the trial is removed again.
+    """Fail before the work rather than after it; what is created for the test is removed again.
 
     Args:
         folder: where files are to be written.
         names: of these files.
         reads: the files that are read, or folders of `.npy`; None is none.
-        document: name of the json; one that is there already must be of a verb of ours.
+        document: name of the json; an existing one must be written by a verb of jaxrd.
 
     Raises:
-        InputError: a file to be written is one that is read, by whatever name, or somebody's json.
+        InputError: a file to be written is one that is read, under any name, or a json that is not jaxrd's.
         OSError: the folder cannot be created or written, or has a folder where a file is to be.
     """
     held = [part for path in reads if path is not None for part in ([*path.glob("*.npy")] if path.is_dir() else [path])]
@@ -82,7 +82,7 @@ def undisturbed(then: Callable[..., Any] | None = None) -> Iterator[None]:
     """Ctrl-C waits for the block to end (signals reach the main thread alone).
 
     Args:
-        then: what handles it once the block has succeeded; None: what did before.
+        then: the handler once the block has succeeded; None: the handler before it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -102,7 +102,7 @@ def undisturbed(then: Callable[..., Any] | None = None) -> Iterator[None]:
 def save_all(
     folder: Path, files: Iterable[tuple[str, bytes]], document: tuple[str, Mapping[str, Any]] | None = None
 ) -> list[Path]:
-    """Write every file under a temporary name, then rename them: a failure on the way leaves none behind.
+    """Write every file under a temporary name, then rename them: a failure before the end leaves none of them.
 
     A document is renamed last, after the old one was removed: as long as it is there, `differing` tells whether the
     files beside it are those it was written with. A run that is killed leaves no document.
@@ -191,7 +191,7 @@ def _exchange(staging: Path, folder: Path, names: list[str]) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """Let the names in a folder outlast a loss of power, where the system can."""
+    """Make the names in a folder survive a loss of power, where the system can."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -202,7 +202,7 @@ def _flush(folder: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep other runs from writing to the folder; remove what killed ones left in it.
+    """Keep other runs from writing to the folder; remove the temporary files of killed runs.
 
     Raises:
         InputError: another one is writing, and does not end.
@@ -220,7 +220,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _locked(fcntl: Any, handle: int, folder: Path) -> bool:
-    """Whether the folder is locked; some file systems know no locks, and there is none then."""
+    """Whether the folder is locked; some file systems have no locks."""
     end = time.monotonic() + _PATIENCE
     while True:
         try:

@@ -17,7 +17,7 @@ from jaxrd.io.common import OUTPUT_KEYS, Columns, check_names, kind_of, need, sh
 
 TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl")
 _ROW = "filename"
-"""What the keys of a json by rows are called: timm's are file names."""
+"""The name of the column made of the keys of a json by rows: timm's keys are file names."""
 
 
 def read_words(path: Path) -> Columns:
@@ -79,13 +79,13 @@ def _column(values: list[Any]) -> Any:
 
 
 def no_doubles(path: Path) -> Any:
-    """A hook for `json.loads` that refuses an object with a name twice, of which Python would keep the last."""
+    """A hook for `json.loads` that refuses an object with a name twice; Python alone would keep the last."""
 
     def hook(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        members = dict(pairs)
+        if len(members) < len(pairs):
             raise InputError(f"{path.name} names {shown(twice(name for name, _ in pairs))} twice in one object.")
-        return found
+        return members
 
     return hook
 

@@ -46,7 +46,7 @@ def _torch(path: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> Arrays:
         _check_sums(path)
         try:
             held = torch.load(path, map_location="cpu", weights_only=not unsafe_pickle)
-        except pickle.UnpicklingError as error:  # so torch says that there is more than tensors, and that it is damaged
+        except pickle.UnpicklingError as error:  # torch raises it for other objects than tensors, and for damaged files
             if unsafe_pickle:
                 raise damaged(path, "a PyTorch file", error) from None
             raise pickled(path, "is no PyTorch file of tensors alone; the rest is a pickle") from None
@@ -59,7 +59,7 @@ def _torch(path: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> Arrays:
 
 
 def _check_sums(path: Path) -> None:
-    """The checksums of the archive that a `.pt` is: torch does not look at them."""
+    """Check the checksums of the zip archive that a `.pt` is: torch does not check them."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:

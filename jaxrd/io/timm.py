@@ -31,17 +31,17 @@ def written_by(columns: Columns) -> bool:
 
 
 def outputs(columns: Columns, path: Path) -> tuple[str, np.ndarray, tuple[str, ...]]:
-    """Scores where every class has one, else the best class as prediction: what they are called, they, and notes.
+    """Scores where every class has one, else the best class as prediction: their name, their values, and notes.
 
-    All classes in their order is `--topk 0`; the best k, best first, need `--include-index` to be told which they
-    are. timm's `label` is the name of the class it predicts: the truth comes from a column `target`, or another file.
+    `--topk 0` writes all classes in their order; the best k, best first, need `--include-index` to say which they are.
+    timm's `label` is the name of the class it predicts: the truth comes from a column `target`, or another file.
 
     Args:
         columns: a table `written_by` timm.
         path: where it comes from, for errors.
 
     Raises:
-        InputError: neither classes nor scores of every class can be told.
+        InputError: the table gives neither classes nor scores of every class.
     """
     kinds = {part[1] for name in columns if (part := _PART.fullmatch(name))}
 

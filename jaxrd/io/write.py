@@ -32,23 +32,23 @@ def _plain(value: Any) -> Any:
 
 
 def to_json(value: Any) -> bytes:
-    """Strict JSON (no NaN, no Infinity), in UTF-8; of names that are not, json's own escapes."""
+    """Strict JSON (no NaN, no Infinity), in UTF-8; characters that UTF-8 cannot encode are escaped."""
     text = json.dumps(_plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
 
 
 def columns(curve: Curve, *, pixels: int | None = None, accuracy: bool = True) -> dict[str, Any]:
     """A curve as parallel arrays for files: rates in bits, slope in nats per unit of distortion."""
-    found: dict[str, Any] = {"rate_bits": curve.rate / NATS_PER_BIT, "distortion": curve.distortion}
+    table: dict[str, Any] = {"rate_bits": curve.rate / NATS_PER_BIT, "distortion": curve.distortion}
     if accuracy:
-        found["accuracy"] = 1 - curve.distortion
-    found |= {"slope": curve.slope, "gap_bits": curve.gap / NATS_PER_BIT}
-    found["status"] = [Status(int(k)).name for k in curve.status]
+        table["accuracy"] = 1 - curve.distortion
+    table |= {"slope": curve.slope, "gap_bits": curve.gap / NATS_PER_BIT}
+    table["status"] = [Status(int(k)).name for k in curve.status]
     if pixels is not None:
-        found["bpp"] = found["rate_bits"] / pixels
+        table["bpp"] = table["rate_bits"] / pixels
     if curve.model_distortion is not None:
-        found["model_distortion"] = curve.model_distortion
-    return found | curve.parameters
+        table["model_distortion"] = curve.model_distortion
+    return table | curve.parameters
 
 
 def csv_rows(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
@@ -74,7 +74,7 @@ def compressai(name: str, description: str, curve: Mapping[str, Any], meta: Mapp
 
 
 def reach(rate: float | None) -> str:
-    """Why a rate is null in a file, in a word: JSON has no infinity.
+    """Why a rate is null in a file, in one word: JSON has no infinity.
 
     >>> [reach(rate) for rate in (None, math.nan, math.inf, 0.0)]
     ['not computed', 'not computed', 'beyond', 'reached']

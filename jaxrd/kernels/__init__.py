@@ -1,4 +1,4 @@
-"""The kernel exp(-s d) as an operator: the one seam between the solvers and how a distortion is stored."""
+"""The kernel exp(-s d) as an operator: the only interface between the solvers and the storage of a distortion."""
 
 from jaxrd.kernels import blocked, sparse
 from jaxrd.kernels.dense import kernel_of

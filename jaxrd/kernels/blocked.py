@@ -1,4 +1,4 @@
-"""The kernel of points too many for a matrix: evaluated a block of rows at a time, never held."""
+"""The kernel of a point cloud too large for a matrix: evaluated in blocks of rows, never held whole."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from jaxrd.pytree import register
 @register
 @dataclass(frozen=True)
 class CloudKernel:
-    """K = exp(-s (d - min_y d)) of a `PointCloud`, with the seam of `DenseKernel` and memory for a few blocks of rows.
+    """K = exp(-s (d - min_y d)) of a `PointCloud`, with the interface of `DenseKernel` and memory for a few blocks.
 
     Every method evaluates the kernel once. Pairs within rounding of their row's least distortion count as tied with
-    it: the least itself may come out otherwise when it is computed again.
+    it: the least may be rounded differently when it is computed again.
     """
 
     cloud: PointCloud
@@ -128,7 +128,7 @@ def _cloud_kernel(cloud: PointCloud, slope: jax.Array) -> CloudKernel:
 
     def least(x):
         d = cloud.measure(x, y)
-        # The sum, for XLA's minimum on CPU loses NaN on large arrays.
+        # The sum, because XLA's minimum on CPU loses NaN on large arrays.
         low = jnp.where(jnp.isnan(d.sum(1)), jnp.nan, d.min(1))
         return low, jnp.where(_ties(d, low, x.shape[1]), d - low[:, None], 0).max(1)
 

@@ -1,4 +1,4 @@
-"""The kernel exp(-s d), row-shifted, as an operator: the one seam between the solvers and how distortion is stored."""
+"""The kernel exp(-s d), row-shifted, as an operator: the interface between the solvers and a distortion's storage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jaxrd.pytree import register
 _BLOCK = (2**15, 2**18)
 """Entries of a block of rows of K that a core's cache holds: least, most."""
 _NARROW = 16
-"""Rows of a block, at least: of fewer the sums take more than they save."""
+"""Least number of rows of a block: with fewer the sums over blocks cost more than the cache saves."""
 _PANEL = (500, 1250)
 """Rows of a block whose product with itself is added to a Gram matrix: enough for the product to run at full speed."""
 
@@ -77,7 +77,7 @@ class DenseKernel:
     def gram(self, weights: jax.Array, scale: jax.Array, dtype: jnp.dtype) -> jax.Array:
         """diag(scale) K' diag(w) K diag(scale) for w >= 0, shape (m, m), multiplied in `dtype`.
 
-        Only its lower triangle is meant: on CPU large ones are computed in strips up to the diagonal, at a third less.
+        Only its lower triangle is valid: on CPU large ones are computed in strips up to the diagonal, a third cheaper.
         """
         m = scale.shape[0]
         k = _strip(m)
@@ -108,20 +108,20 @@ class DenseKernel:
     def mean_excess(self, weights: jax.Array, q: jax.Array) -> tuple[jax.Array, ...]:
         """sum_xy w_x K_xy q_y (d_xy - min_y d_xy) for each distortion; forbidden pairs carry no mass.
 
-        Beyond the row's least distortion, not from zero: a large offset of d then costs the rate no digits.
+        Relative to the row's least distortion, not to zero: then a large offset of d costs the rate no digits.
         """
         rows = _rows(*self.matrix.shape)
 
         def add(total, block):
             w, k, d, low = block
-            # A product, not a sum over y: that XLA would add up one by one, which rounds worse.
+            # A product, not a sum over y: XLA would add the terms one by one, which rounds worse.
             return total + w @ (jnp.where(k > 0, k * _excess(d, low), 0) @ q), None
 
         def of(d, low):
             blocks = [a.reshape(-1, rows, *a.shape[1:]) for a in (weights, self.matrix, d, low)]
             return jax.lax.scan(add, jnp.zeros((), q.dtype), blocks)[0]
 
-        # Behind the barrier, or else XLA keeps the excess from building K: as much memory again.
+        # Behind the barrier: otherwise XLA keeps the excess from building K, which doubles the memory.
         return tuple(map(of, jax.lax.optimization_barrier(self.distortions), self.minima))
 
     def held(self) -> DenseKernel:
@@ -164,7 +164,7 @@ def _rows(n: int, m: int) -> int:
 
 
 def _strip(m: int) -> int:
-    """Rows of a strip of a symmetric m x m matrix, of which only what lies below the diagonal is computed."""
+    """Rows of a strip of a symmetric m x m matrix, of which only the part below the diagonal is computed."""
     return m if m < 256 or jax.default_backend() != "cpu" else -(-m // 3)
 
 
@@ -177,7 +177,7 @@ def _stacked(strips: Sequence[jax.Array]) -> jax.Array:
 def _ties(d: jax.Array, low: jax.Array) -> jax.Array:
     """Which pairs lie within rounding of the least of their row.
 
-    Inside a larger jit XLA may compute d anew for each use, rounded otherwise than where its least was found.
+    Inside a larger jit XLA may compute d again for each use, with other rounding than for its least.
     """
     return d - low[:, None] <= 4 * jnp.finfo(d.dtype).eps * jnp.abs(low)[:, None]
 
@@ -198,7 +198,7 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
         distortions: arrays of shape (n, m), +inf for forbidden pairs.
         slopes: one scalar each, >= 0 (inf allowed), nats per unit of its distortion.
     """
-    # The sum, for XLA's minimum on CPU loses NaN on large arrays (the least of nothing but NaN is inf).
+    # The sum, because XLA's minimum on CPU loses NaN on large arrays (the minimum of NaN alone is inf).
     least = [jnp.where(jnp.isnan(d.sum(1)), jnp.nan, d.min(1)) for d in distortions]
     feasible = jnp.stack([~jnp.isposinf(low) for low in least]).all(0)
     sound = jnp.stack([low > -jnp.inf for low in least]).all(0)
@@ -209,7 +209,7 @@ def dense_kernel(distortions: Sequence[jax.Array], slopes: Sequence[jax.Array]) 
     for d, slope, low in zip(distortions, slopes, minima, strict=True):
         total += jnp.clip(slope, info.tiny, info.max) * _excess(d, low)
         hidden += jnp.where(jnp.isfinite(slope), slope, 0) * jnp.where(_ties(d, low), d - low[:, None], 0).max(1)
-    if len(distortions) > 1:  # each has a zero in every row, the sum need not
+    if len(distortions) > 1:  # each has a zero in every row, their sum may have none
         shift = total.min(1)
         feasible &= ~jnp.isposinf(shift)
         total -= jnp.where(jnp.isfinite(shift), shift, 0)[:, None]

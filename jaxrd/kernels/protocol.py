@@ -1,4 +1,4 @@
-"""What a solver may ask of a kernel, as mathematics."""
+"""The operations of a kernel that a solver may use, as mathematics."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Kernel(Protocol):
 
 
 class HeldKernel(Kernel, Protocol):
-    """A kernel that also offers what needs its entries, as Newton's method does."""
+    """A kernel that also has the operations that need its entries, for Newton's method."""
 
     def weighted(self, q: jax.Array) -> jax.Array:
         """K diag(q), shape (n, m)."""

@@ -20,13 +20,13 @@ class SparseKernel:
     """K = exp(-s (d - min_y d)) = b 1' + S of a `SparseDiscount`, S >= 0 on its pairs; O(pairs + n + m) a product."""
 
     distortion: SparseDiscount
-    base: jax.Array  # (n,): b, what a pair that is not listed has
+    base: jax.Array  # (n,): b, the value of pairs that are not listed
     entries: jax.Array  # (pairs,): S
     feasible: jax.Array  # (n,) bool: all
     sound: jax.Array  # (n,) bool: no NaN, no inf; other rows are taken as without discounts
     slopes: tuple[jax.Array]
     minima: tuple[jax.Array]  # (n,): min_y d
-    hidden: jax.Array  # (n,): zero, no pair counts as a tie that is none
+    hidden: jax.Array  # (n,): zero, because only exact ties count as ties
     largest: jax.Array  # (n,): largest discount of a row
 
     @property
@@ -76,7 +76,7 @@ class SparseKernel:
         d = self.distortion
         q_pairs = q[d.columns]
         discount = jnp.asarray(d.discount)
-        # What b 1' alone would cost, less the discounts it overlooks; and the pairs' own.
+        # The cost of b 1' alone, less the discounts it ignores; then the cost of the listed pairs.
         overlooked = self.largest * q.sum() - self._per_row(q_pairs * discount)
         own = self._per_row(self.entries * q_pairs * (self.largest[d.rows] - discount))
         return (weights @ (self.base * jnp.maximum(overlooked, 0) + own),)

@@ -50,21 +50,21 @@ def latest(folder: Path, like: State) -> tuple[State, list[dict[str, Any]]] | No
     Raises:
         InputError: the checkpoint is damaged.
     """
-    found = finished(folder)
-    if not found:
+    paths = finished(folder)
+    if not paths:
         return None
     item = {"state": _bare(like), "history": ""}
-    # As plain arrays: a resumed run then uses what the first one compiled.
+    # As plain arrays, so that a resumed run uses the programs that the first one compiled.
     plain = {
         "state": jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), item["state"]),
         "history": ocp.RestoreArgs(restore_type=str),
     }
     try:
         with ocp.PyTreeCheckpointer() as checkpointer:
-            raw = checkpointer.restore(found[-1].absolute(), item=item, restore_args=plain)
+            raw = checkpointer.restore(paths[-1].absolute(), item=item, restore_args=plain)
         state = State(**raw["state"])
         return state._replace(key=jax.random.wrap_key_data(state.key)), json.loads(raw["history"])
-    except Exception as error:  # orbax and what reads for it raise anything over damaged files
+    except Exception as error:  # orbax and its readers may raise any error on damaged files
         raise InputError(
-            f"{found[-1]} is damaged ({type(error).__name__}); delete it and the run begins from what it was given."
+            f"{paths[-1]} is damaged ({type(error).__name__}); delete it and the run begins from what it was given."
         ) from error

@@ -1,8 +1,8 @@
 """A trained code as a file format: messages through a range coder, refused when damaged.
 
-What is bit-exact: messages and dither are integers and float32 products that every machine computes alike, so a
-stream holds the same messages wherever it is decoded. The decoder that turns them into images is a network in float32:
-the same machine gives the same bytes again; another, which sums in another order, may round a pixel to the next of the
+Messages and dither are bit-exact: integers and float32 products that every machine computes alike. So a stream holds
+the same messages wherever it is decoded. The decoder that turns them into images is a network in float32: the same
+machine gives the same bytes again; another machine may sum in another order, and round a pixel to the next of the
 256 levels.
 """
 
@@ -39,7 +39,7 @@ def _silent(done: int, total: int) -> None:
 
 
 class Model(NamedTuple):
-    """What both sides hold.
+    """The model that encoder and decoder share.
 
     Args:
         code: what encoder and decoder agree on.
@@ -53,13 +53,13 @@ class Model(NamedTuple):
 
     def digest(self) -> bytes:
         """Eight bytes that tell models apart."""
-        told = hashlib.sha256(repr(self.code).encode())
+        sha256 = hashlib.sha256(repr(self.code).encode())
         for leaf in jax.tree.leaves((self.parameters["encoder"], self.parameters["decoder"], self.frequencies)):
-            told.update(np.ascontiguousarray(leaf).tobytes())
-        return told.digest()[:8]
+            sha256.update(np.ascontiguousarray(leaf).tobytes())
+        return sha256.digest()[:8]
 
     def shares(self) -> np.ndarray:
-        """Of the messages; one never seen in training costs bits, not the stream."""
+        """Shares of the messages; a message never seen in training costs more bits, but can be coded."""
         return (self.frequencies + 0.5) / (self.frequencies + 0.5).sum()
 
     def weights(self) -> np.ndarray:
@@ -67,7 +67,7 @@ class Model(NamedTuple):
         return self.shares().astype(np.float32)
 
     def most_images(self, words: int) -> int:
-        """How many images so many words of 32 bits can hold, if each is the likeliest: twice, for rounded shares."""
+        """Most images in so many words of 32 bits, if each has the likeliest message; doubled, for rounded shares."""
         least = -np.log2(self.shares().max() - 2.0**-24)
         return int(min(2 * 32 * (words + 2) / max(least, 2.0**-24), _MOST_IMAGES))
 
@@ -90,7 +90,7 @@ def fitted(code: Code, parameters: Parameters, images: np.ndarray, *, batch: int
 
 
 def _dithers(code: Code, seed: int, count: int) -> np.ndarray:
-    # numpy promises the raw numbers of Philox for good, JAX those of its generators only within a version.
+    # numpy guarantees the raw numbers of Philox in all versions, JAX those of its generators only within one.
     raw = np.random.Philox(seed).random_raw(count * code.dimensions).reshape(count, code.dimensions)
     uniform = (raw >> 40).astype(np.float32) * np.float32(2.0**-23) - 1  # exact, in [-1, 1)
     return uniform * np.float32(code.dither / (code.levels - 1))
@@ -108,8 +108,8 @@ def _pixels(code: Code, parameters: Parameters, messages: jax.Array, u: jax.Arra
 
 
 def _by_batches(step: Any, model: Model, rows: np.ndarray, seed: int, progress: _Progress) -> np.ndarray:
-    """`step` on equal, padded batches, in float32 whatever the caller computes in: both sides must round alike."""
-    # Accelerators multiply float32 in fewer bits unless told, which shows in the pixels.
+    """`step` on equal, padded batches, in float32 whatever the caller's dtype: both sides must round alike."""
+    # By default accelerators multiply float32 in fewer bits, which changes the pixels.
     u = _dithers(model.code, seed, len(rows))
     parts = []
     with jax.enable_x64(False), jax.default_matmul_precision("highest"):
@@ -224,6 +224,6 @@ def decompress(model: Model, stream: bytes, *, progress: _Progress = _silent) ->
 
 
 def coded_bits(stream: bytes) -> float:
-    """Bits an image of the stream's payload, header and checksum left out."""
+    """Bits an image of the stream's payload, without header and checksum."""
     count, size = _HEADER.unpack_from(stream)[3:]
     return 32 * size / max(count, 1)

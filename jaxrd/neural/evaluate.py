@@ -1,4 +1,4 @@
-"""What a trained code does on a sample."""
+"""Measures of a trained code on a sample."""
 
 from __future__ import annotations
 

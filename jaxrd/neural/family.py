@@ -21,12 +21,12 @@ Over = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def at_once(f: Callable[..., Any]) -> Callable[..., Any]:
-    """All members side by side, by `jax.vmap`: for accelerators, which one small network leaves idle."""
+    """All members in one batch, by `jax.vmap`: for accelerators, which one small network cannot keep busy."""
     return lambda own, *shared: jax.vmap(lambda one: f(one, *shared))(own)
 
 
 def in_turn(f: Callable[..., Any]) -> Callable[..., Any]:
-    """One member after the other, by `lax.map`: on CPU a batched matrix product is no faster than its parts."""
+    """One member after another, by `lax.map`: on CPU a batched matrix product is no faster than its parts."""
     return lambda own, *shared: jax.lax.map(lambda one: f(one, *shared), own)
 
 
@@ -47,7 +47,7 @@ def over_devices(over: Over, count: int) -> Over:
     def sharded(f: Callable[..., Any]) -> Callable[..., Any]:
         def all_of_them(own: Any, *shared: Any) -> Any:
             places = (members, *[everywhere] * len(shared))
-            # No member asks about another, so there is nothing to check about what varies where.
+            # No member depends on another, so the check of what varies over devices is not needed.
             split = jax.shard_map(over(f), mesh=mesh, in_specs=places, out_specs=members, check_vma=False)
             return split(own, *shared)
 
@@ -57,17 +57,17 @@ def over_devices(over: Over, count: int) -> Over:
 
 
 def by_backend(count: int) -> Over:
-    """What is fast here, for a family of `count` members: `in_turn` on CPU, else `at_once`; over all devices."""
+    """The faster one for `count` members on this backend: `in_turn` on CPU, else `at_once`; over all devices."""
     return over_devices(in_turn if jax.default_backend() == "cpu" else at_once, count)
 
 
 def stacked(members: Sequence[Any]) -> Any:
-    """Pytrees of one structure as one, with a leading axis."""
+    """Pytrees of one structure stacked into one, with a leading axis."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
 
 
 def member(family: Any, index: int) -> Any:
-    """One of them again."""
+    """One member of a stacked pytree."""
     return jax.tree.map(lambda leaf: leaf[index], family)
 
 

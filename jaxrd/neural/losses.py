@@ -66,10 +66,10 @@ def mean_terms(shares: jax.Array, terms: Terms) -> Terms:
 
 
 def free_energy(soft: jax.Array, costs: jax.Array, temperature: float) -> jax.Array:
-    """Loss of a soft encoder that keeps a gradient where it is far off: - T ln sum_j pi_j exp(- cost_j / T), mean.
+    """Loss of a soft encoder with a gradient far from an optimum too: - T ln sum_j pi_j exp(- cost_j / T), mean.
 
     Between the expected cost (T large) and the log loss of guessing the best message (T small); zero cost is that of
-    the best message. It serves to begin with: the expected cost alone leaves a random encoder where it is.
+    the best message. It is for the first epochs: with the expected cost alone a random encoder does not learn.
 
     Args:
         soft: pi, of `quantizer.soft_messages`, shape (batch, messages).
@@ -95,7 +95,7 @@ def critic_loss(
 
     Args:
         critic: images (batch, 784) -> (batch,).
-        key: of the places between.
+        key: of the points x~.
         images: x, shape (batch, 784).
         reproductions: xh of the same images, shape (batch, 784).
         penalty: its weight.

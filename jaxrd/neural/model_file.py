@@ -1,4 +1,4 @@
-"""A trained code as a file: one .npz of parameters by dotted name, which knows its own digest."""
+"""A trained code as a file: one .npz of parameters by dotted name, with their digest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _named(parameters: dict[str, Any]) -> dict[str, np.ndarray]:
 
 
 def to_bytes(model: Model) -> bytes:
-    """The file's content: encoder, decoder, what they agree on, the frequencies of their messages; no critic."""
+    """The file's content: encoder, decoder, their shared code, the frequencies of their messages; no critic."""
     buffer = io.BytesIO()
     rest: dict[str, Any] = {"code": json.dumps(vars(model.code)), "frequencies": np.asarray(model.frequencies)}
     rest |= {"digest": model.digest().hex()} | _named(model.parameters)
@@ -40,7 +40,7 @@ def read(path: Path) -> Model:
         path: of what `to_bytes` made.
 
     Raises:
-        ModelError: it holds no model, or what it holds has not the digest it names.
+        ModelError: it holds no model, or a model whose digest differs from the one stated.
         OSError: there is no such file.
     """
     content = io.BytesIO(read_bytes(path))
@@ -52,11 +52,11 @@ def read(path: Path) -> Model:
         code = _code(json.loads(str(held["code"])), held["frequencies"])
         like = jax.eval_shape(lambda: {part: initial(code, 0).parameters[part] for part in _PARTS})
         parameters = jax.tree_util.tree_map_with_path(
-            lambda way, leaf: held[".".join(str(k.key) for k in way)].reshape(leaf.shape), like
+            lambda keys, leaf: held[".".join(str(k.key) for k in keys)].reshape(leaf.shape), like
         )
         model = Model(code, parameters, held["frequencies"])
         named = str(held["digest"])
-    except Exception as error:  # the content is a stranger's: a parser may raise anything over it
+    except Exception as error:  # the content is not trusted: a parser may raise any error on it
         words = " ".join(str(error).split())[:200]
         raise ModelError(f"{path} holds no model of a code: {words or type(error).__name__}") from error
     if model.digest().hex() != named:
@@ -65,7 +65,7 @@ def read(path: Path) -> Model:
 
 
 def _code(held: dict[str, Any], frequencies: np.ndarray) -> Code:
-    """The code, if it has as many messages as there are frequencies: networks are made from its numbers.
+    """The code, if it has as many messages as there are frequencies; this is checked before networks are made of it.
 
     Raises:
         ValueError, TypeError: it has not, or they are no counts.

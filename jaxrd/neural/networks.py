@@ -24,8 +24,8 @@ class Encoder(nnx.Module):
     """Images to h latent coordinates in [-1, 1].
 
     Two layers on strided patches, a hidden layer, a softmax over all L^h codes, whose mean code is the output: it
-    learns in a fraction of the epochs that tanh coordinates take, which must cross the cells between two codes.
-    No batch statistics: nothing but parameters to freeze.
+    learns in a fraction of the epochs of tanh coordinates, which must cross the cells between two codes.
+    There are no batch statistics, so that only parameters are to be frozen.
     """
 
     def __init__(self, dimensions: int, levels: int, *, rngs: nnx.Rngs):

@@ -81,15 +81,15 @@ def train(
 ) -> tuple[State, list[dict[str, Any]]]:
     """Run all legs; with a folder, save after every epoch and go on from the last saved one.
 
-    A run that was killed and resumed gives what an uninterrupted one gives, bit for bit: the state holds the key of
-    all randomness to come, and an epoch is saved whole or not at all. The folder also holds what decides the result
+    A run that was killed and resumed gives the result of an uninterrupted one, bit for bit: the state holds the key of
+    all later randomness, and an epoch is saved whole or not at all. The folder also holds all that decides the result
     (`run_file`): a run that differs in any of it is refused, not continued.
 
     Args:
         objective: of the run; its weight of the Wasserstein term counts in the legs that have a critic.
         legs: one after the other, each with a fresh optimiser.
         state: to begin from; where the folder holds a later one that began from this one, it goes on from there.
-        over: of a family, whose state and weights have a leading axis: `family.at_once`, `in_turn` or `by_backend`.
+        over: for a family, whose state and weights have a leading axis: `family.at_once`, `in_turn` or `by_backend`.
         folder: for checkpoints; of this run alone.
         report: called with leg, epoch and the epoch's mean terms.
 

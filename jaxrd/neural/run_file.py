@@ -1,4 +1,4 @@
-"""What decides the result of a training run, kept in its folder: another run is refused there, not continued."""
+"""All that decides the result of a training run, kept in its folder: another run is refused there, not continued."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from jaxrd.neural.train import Objective, State
 
 NAME = "run.json"
 _VERSION = 1
-"""Of a step of training: raised when the same input begins to give another result."""
+"""Version of the training step: increased when the same input gives another result."""
 _ASKED = 8
-"""Images whose logits stand for the classifier, a function without a name of its own."""
+"""Number of images whose logits identify the classifier, a function without a name."""
 _AGREEMENT = 1e-2
-"""How far its logits may differ, relative to the largest: a device that multiplies in fewer bits is no other one."""
+"""How far its logits may differ, relative to the largest, as some devices multiply in fewer bits."""
 
 
 def _digest(tree: Any) -> str:
@@ -39,7 +39,7 @@ def _digest(tree: Any) -> str:
 def described(objective: Objective, legs: Sequence[Any], state: State) -> dict[str, Any]:
     """All that decides the result of `run.train`, by name: digests, and the classifier's logits on a few images.
 
-    How members are trained side by side (`over`) is left out: it changes no more than rounding.
+    `over`, which says how members are trained together, is left out: it only changes rounding.
     """
     return {
         "version": _VERSION,
@@ -54,7 +54,7 @@ def described(objective: Objective, legs: Sequence[Any], state: State) -> dict[s
 
 
 def claim(folder: Path, run: dict[str, Any]) -> None:
-    """Take the folder for a run, or find that it is this run's already.
+    """Assign the folder to a run, or check that it is this run's already.
 
     Args:
         folder: made where it is not there.
@@ -92,6 +92,6 @@ def _same(name: str, held: Any, value: Any) -> bool:
         return held == value
     try:
         one, other = np.asarray(held, float), np.asarray(value, float)
-    except (ValueError, TypeError, OverflowError):  # somebody's numbers
+    except (ValueError, TypeError, OverflowError):  # the numbers are not trusted
         return False
     return one.shape == other.shape and bool(np.abs(one - other).max() <= _AGREEMENT * max(1, np.abs(other).max()))

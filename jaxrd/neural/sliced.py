@@ -14,7 +14,7 @@ def sliced_w2(key: jax.Array, x: jax.Array, y: jax.Array, *, directions: int = 2
         SW2^2 = E_theta W2^2(theta.X, theta.Y),   theta uniform on the unit sphere
 
     SW2^2 <= W2^2 / d, so its square compares with a mean square error per coordinate. Between two samples of one law
-    it is above zero: compare values of one sample size, key and reference sample only.
+    it is above zero: compare only values of one sample size, key and reference sample.
 
     Args:
         key: of the directions; keep it fixed to compare.

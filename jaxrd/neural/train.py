@@ -21,7 +21,7 @@ from jaxrd.neural.quantizer import codes, dither, soft_messages, straight_throug
 from jaxrd.pytree import register
 
 ADAM = optax.scale_by_adam(b1=0.5, b2=0.9)
-"""The optimiser of all parts, as in the papers; the rate is multiplied in by the step."""
+"""The optimiser of all parts, as in the papers; the step multiplies its updates by the rate."""
 Parameters = dict[str, Any]
 """Pure parameters by part: encoder, decoder, critic."""
 Logits = Callable[[jax.Array], jax.Array]
@@ -30,7 +30,7 @@ Logits = Callable[[jax.Array], jax.Array]
 
 @dataclass(frozen=True)
 class Code:
-    """What encoder and decoder agree on; static under jit.
+    """The code that encoder and decoder share; static under jit.
 
     Args:
         dimensions: h, latent coordinates.
@@ -59,17 +59,17 @@ class Code:
 
 @dataclass(frozen=True)
 class Stage:
-    """How a stretch of training goes; static under jit.
+    """The settings of a stage of training; static under jit.
 
     Args:
         trained: the parts that learn, of encoder and decoder; the others are frozen.
         adversarial: whether there is a critic, which learns too; without it the loss has no Wasserstein term.
-        shift: images are moved by up to so many pixels, one move a batch.
+        shift: images are shifted by up to this many pixels, one shift a batch.
         temperature: of the free energy that replaces the loss; None for the loss itself.
         batch: images a step.
 
     Raises:
-        InputError: a part that does not learn from the loss, or none; a shift, temperature or batch that cannot be.
+        InputError: a part that does not learn from the loss, or none; an invalid shift, temperature or batch.
     """
 
     trained: tuple[str, ...] = ("encoder", "decoder")
@@ -91,7 +91,7 @@ class Stage:
 @register
 @dataclass(frozen=True)
 class Objective:
-    """What training makes small: the loss (16) of a code on labelled images, as a fixed classifier sees them.
+    """The objective of training: the loss (16) of a code on labelled images, with a fixed classifier.
 
     Args:
         code: what encoder and decoder agree on (static).
@@ -108,12 +108,12 @@ class Objective:
     weights: Weights
 
     def batch(self, index: jax.Array) -> Objective:
-        """The same on some of the images."""
+        """The same objective on some of the images."""
         return replace(self, images=self.images[index], labels=self.labels[index])
 
 
 class State(NamedTuple):
-    """All that a step changes."""
+    """All variables that a step changes."""
 
     parameters: Parameters
     moments: dict[str, Any]
@@ -147,12 +147,12 @@ def _initial(code: Code, key: jax.Array) -> State:
 
 
 def restarted(state: State) -> State:
-    """The same networks with a fresh optimiser, as a new stage begins."""
+    """The same networks with a fresh optimiser, for a new stage."""
     return state._replace(moments={name: ADAM.init(p) for name, p in state.parameters.items()})
 
 
 def universal(code: Code, state: State, seed: int) -> State:
-    """The beginning of the universal stage: the encoder of `state`, a fresh decoder, critic and optimiser.
+    """The first state of the universal stage: the encoder of `state`, a fresh decoder, critic and optimiser.
 
     Train it with `Stage(trained=("decoder",))`: losses (17), the encoder frozen.
     """
@@ -192,7 +192,7 @@ def need_critic(stages: Sequence[Stage], weights: Weights) -> None:
 
 
 def moved(key: jax.Array, images: jax.Array, pixels: int) -> jax.Array:
-    """The whole batch moved by up to `pixels` in both directions; what leaves comes in again: margins are empty."""
+    """The whole batch shifted by up to `pixels` in both directions, cyclically: the margins of images are empty."""
     offsets = jax.random.randint(key, (2,), -pixels, pixels + 1)
     return jnp.roll(images.reshape(-1, 28, 28), offsets, (1, 2)).reshape(images.shape)
 
@@ -206,10 +206,10 @@ def _descend(state: State, gradients: Parameters, rate: jax.Array) -> State:
 
 
 def step(objective: Objective, stage: Stage, state: State, rates: jax.Array) -> tuple[State, Terms]:
-    """One step of encoder and decoder on (16), or of what `stage` trains, then one of the critic.
+    """One step of encoder and decoder on (16), or of the parts that `stage` trains, then one of the critic.
 
-    All L^h messages are decoded once a batch, shifted by the batch's dither, rather than each image's own: fewer
-    decoder passes than images, and an encoder gradient that knows what every other message would have cost.
+    All L^h messages are decoded once a batch, with one dither for the batch, not one for each image. This takes fewer
+    decoder passes than images, and the encoder's gradient contains the cost of every other message.
 
     Args:
         objective: on the images of one batch.
@@ -262,7 +262,7 @@ def step(objective: Objective, stage: Stage, state: State, rates: jax.Array) -> 
 
 
 def epoch(objective: Objective, stage: Stage, state: State, rates: jax.Array) -> tuple[State, Terms]:
-    """Steps through all images once in random order, as one `lax.scan`; what a batch does not fill is left out.
+    """Steps through all images once in random order, as one `lax.scan`; images that fill no batch are left out.
 
     Args:
         objective: on all images.

@@ -15,13 +15,13 @@ def arrange(reproductions: np.ndarray, places: np.ndarray, *, tries: int = 20, s
 
         min sum_ij exp(-|c_i - c_j|^2) |r_i - r_j|^2
 
-    An encoder that errs, errs towards a neighbour. Steepest descent over swaps from random beginnings, the best kept.
+    An encoder's errors mostly go to a neighbour. Steepest descent over swaps from random starts; the best is kept.
 
     Args:
         reproductions: shape (messages, d).
         places: latent vectors, shape (messages, h).
-        tries: beginnings.
-        seed: of them.
+        tries: number of random starts.
+        seed: of the starts.
 
     Returns:
         Place i gets `reproductions[order[i]]`; shape (messages,).
@@ -31,7 +31,7 @@ def arrange(reproductions: np.ndarray, places: np.ndarray, *, tries: int = 20, s
     """
     near = np.exp(-((places[:, None] - places) ** 2).sum(-1))
     np.fill_diagonal(near, 0)
-    # In float32 rounding looks like gain, and two swaps could take turns for ever.
+    # Not in float32: there rounding can appear as a gain, and two swaps could alternate for ever.
     exact = reproductions.astype(np.float64)
     apart = ((exact[:, None] - exact) ** 2).sum(-1)
     generator = np.random.default_rng(seed)
@@ -54,7 +54,7 @@ def arrange(reproductions: np.ndarray, places: np.ndarray, *, tries: int = 20, s
 
 
 def teach(code: Code, state: State, reproductions: jax.Array, *, steps: int = 2000, rate: float = 2e-3) -> State:
-    """A decoder that answers message j, under any dither, with `reproductions[j]`: least squares by Adam.
+    """A decoder that maps message j, under any dither, to `reproductions[j]`: least squares by Adam.
 
     Args:
         code: what the decoder decodes.
@@ -67,8 +67,8 @@ def teach(code: Code, state: State, reproductions: jax.Array, *, steps: int = 20
 
     def loss(decoder: dict, key: jax.Array) -> jax.Array:
         u = dither(key, code.dimensions, code.levels, code.dither)
-        found = decode(code, {"decoder": decoder}, codes(code.dimensions, code.levels) - u)
-        return ((found - reproductions) ** 2).mean()
+        decoded = decode(code, {"decoder": decoder}, codes(code.dimensions, code.levels) - u)
+        return ((decoded - reproductions) ** 2).mean()
 
     def one(carry: tuple, key: jax.Array) -> tuple[tuple, None]:
         decoder, moments = carry

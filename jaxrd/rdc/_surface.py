@@ -76,7 +76,7 @@ def surface(
     points = np.empty((len(d), len(c)), object)
     start: Point | None = None
     for i in range(len(d)):
-        # To and fro: every point has a solved neighbour.
+        # The order alternates from row to row, so that every point has a solved neighbour.
         for j in range(len(c))[:: 1 if i % 2 == 0 else -1]:
             points[i, j] = point = solver(problem, labels, d[i], c[j], start=start)
             start = start if point.status == Status.INFEASIBLE else point

@@ -66,7 +66,7 @@ def alternate(
 ) -> _Lanes:
     """P(u|x) ~ P(u) exp(-mu_D Delta(x, xh_u) - sum_k mu_k KL(P(S_k|x) || t_u)), then t_u the label's posterior given u.
 
-    Never raises I(X;U) + mu_D E Delta + sum_k mu_k H(S_k|U). It is not convex in (channel, t): hence the starts.
+    No step raises I(X;U) + mu_D E Delta + sum_k mu_k H(S_k|U). It is not convex in (channel, t); hence the starts.
 
     Args:
         inputs: the problem with its label channels.
@@ -77,17 +77,17 @@ def alternate(
     """
     least = inputs.distortion.min(1, keepdims=True)
     excess = inputs.distortion[:, reproduction] - np.where(np.isfinite(least), least, 0)
-    # In float64, whatever the caller's switch: in float32 the steps stall far from a minimum.
+    # In float64, whatever the x64 switch says: in float32 the steps stall far from a minimum.
     with jax.enable_x64(True):
         labels = tuple(jnp.asarray(p) for p in inputs.labels)
         given = [jnp.asarray(a, jnp.float64) for a in (inputs.source, excess)]
         lanes = [jnp.asarray(a, jnp.float64) for a in (slopes, channels)]
-        found = _alternate(*given, labels, *lanes, max_steps=max_steps)
-    return _Lanes(*(np.asarray(a) for a in found))
+        outputs = _alternate(*given, labels, *lanes, max_steps=max_steps)
+    return _Lanes(*(np.asarray(a) for a in outputs))
 
 
 def random_channels(lanes: int, letters: int, atoms: int, seed: int) -> np.ndarray:
-    """Starts: the first nearly uniform, the others ever more decided."""
+    """Starts: the first is nearly uniform, each later one is closer to deterministic."""
     generator = np.random.default_rng(seed)
     shape = np.geomspace(10, 0.1, lanes)[:, None, None]
     draws = generator.gamma(np.broadcast_to(shape, (lanes, letters, atoms))) + 1e-3

@@ -25,7 +25,7 @@ _BEYOND = 1e-9  # nats above H(X), which no feasible problem needs
 class Linear(NamedTuple):
     """The optimum of a finite problem under linear constraints; rate +inf with lower +inf where it is infeasible."""
 
-    rate: float  # +inf where no channel was found that keeps the constraints
+    rate: float  # +inf where the solver reached no channel that keeps the constraints
     lower: float
     reached: np.ndarray  # (constraints,)
     slopes: np.ndarray  # (constraints,), +inf where a target is the least possible
@@ -60,8 +60,8 @@ def cross_entropies(labels: Labels, classifier: ArrayLike | Sequence[ArrayLike])
 
 
 def _product(p: np.ndarray, logarithms: np.ndarray) -> np.ndarray:
-    found = p @ logarithms.T
-    return np.where(found < -1e10, -np.inf, found)
+    product = p @ logarithms.T
+    return np.where(product < -1e10, -np.inf, product)
 
 
 def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linear:
@@ -77,7 +77,7 @@ def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linea
     finite = np.isfinite(targets)
     allowed = np.isfinite(d[0]) & np.isfinite(d[finite]).all(0)
     exact = np.zeros(len(targets), bool)
-    forbidden: list[tuple[float, float]] = []  # (budget, least excess) of what was forbidden though it is affordable
+    forbidden: list[tuple[float, float]] = []  # (budget, least excess) of affordable pairs that were forbidden
     nowhere = Linear(
         np.inf, np.inf, np.full(len(targets), np.inf), np.full(len(targets), np.inf), np.zeros((len(source), 0))
     )
@@ -90,14 +90,14 @@ def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linea
         budgets, size = np.where(finite, targets - least @ p, np.inf), np.abs(least) @ p
         if (budgets < -EDGE * size).any():
             return nowhere
-        # Later only what must be the least possible: what is forbidden then is not to be paid for.
+        # After the first round only tables that must be the least possible forbid pairs, which are not in `forbidden`.
         asked = np.where(finite & ~exact & (first | (budgets <= EDGE * size)), budgets if first else 0.0, np.inf)
         far = np.array([unaffordable(*one) for one in zip(excess, least, asked, strict=True)])
         if not far.any():
             break
         forbidden += [(b, e[f].min()) for b, e, f in zip(budgets, excess, far, strict=True) if first and f.any()]
         left = allowed & ~far.any(0)
-        # Nothing but each letter's best is left, which may leave less for the other constraints.
+        # Only the best reproductions of each letter are left, which may leave fewer for the other constraints.
         exact |= far.any((1, 2)) & (np.where(left & finite[:, None, None], excess, 0).max((1, 2)) <= EDGE * size)
         allowed, first = left, False
     binding = finite & ~exact
@@ -122,7 +122,7 @@ def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linea
     reached = (np.where(joint > 0, tables, 0) * joint).sum((1, 2))
     slopes = np.where(exact, np.inf, 0.0)
     slopes[binding] = dual.slopes
-    # The offsets' own rounding is no excess.
+    # The rounding of the offsets does not count as excess.
     rate = mutual_information(source, channel) if (reached <= targets + _EPSILON / 4 * size)[binding].all() else np.inf
     return Linear(rate, max(float(lower), 0.0), reached, slopes, channel)
 
@@ -177,12 +177,13 @@ def fixed_classifier_rate(
         if not (loss >= 0).all():
             raise InputError(f"cross_entropy must be >= 0; got {loss[~(loss >= 0)][0]:g}.")
     targets = as_targets(len(losses), distortion, classification)
-    found = linear(source, np.stack([d, *losses]), targets)
-    if found.lower == np.inf:
+    optimum = linear(source, np.stack([d, *losses]), targets)
+    if optimum.lower == np.inf:
         return infeasible(FIXED, len(source), len(losses))
-    weights = source @ found.channel
-    close = np.isfinite(found.rate) and found.rate - found.lower <= tol * max(1, found.rate)
+    weights = source @ optimum.channel
+    close = np.isfinite(optimum.rate) and optimum.rate - optimum.lower <= tol * max(1, optimum.rate)
     return Point(
-        FIXED, found.rate, found.lower, Status.CONVERGED if close else Status.STALLED, float(found.reached[0]),
-        found.reached[1:], float(found.slopes[0]), found.slopes[1:], np.arange(d.shape[1]), (), weights, found.channel,
+        FIXED, optimum.rate, optimum.lower, Status.CONVERGED if close else Status.STALLED, float(optimum.reached[0]),
+        optimum.reached[1:], float(optimum.slopes[0]), optimum.slopes[1:], np.arange(d.shape[1]), (), weights,
+        optimum.channel,
     )  # fmt: skip

@@ -27,7 +27,7 @@ class Inputs(NamedTuple):
 
 
 def as_problem(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Source, taken as p / sum p, and distortion in float64; rows of mass zero, of which nothing depends, are zeros.
+    """Source, taken as p / sum p, and distortion in float64; rows of mass zero, which have no effect, are set to zero.
 
     Raises:
         InputError: quotes the offending value.
@@ -91,12 +91,12 @@ def _number(name: str, value: ArrayLike) -> float:
         InputError: quotes what is none.
     """
     try:
-        found = float(value) if np.ndim(value) == 0 else np.nan  # pyright: ignore
+        number = float(value) if np.ndim(value) == 0 else np.nan  # pyright: ignore
     except (TypeError, ValueError):
-        found = np.nan
-    if np.isnan(found):
+        number = np.nan
+    if np.isnan(number):
         raise InputError(f"{name} must be one number; got {value!r}.")
-    return found
+    return number
 
 
 def non_negative(name: str, value: ArrayLike) -> float:
@@ -105,10 +105,10 @@ def non_negative(name: str, value: ArrayLike) -> float:
     Raises:
         InputError: quotes it.
     """
-    found = _number(name, value)
-    if found < 0:
-        raise InputError(f"{name} must be >= 0; got {found:g}.")
-    return found
+    number = _number(name, value)
+    if number < 0:
+        raise InputError(f"{name} must be >= 0; got {number:g}.")
+    return number
 
 
 def cell_budget(max_cells: int) -> int:
@@ -125,7 +125,7 @@ def cell_budget(max_cells: int) -> int:
 def as_targets(labels: int, distortion: ArrayLike, classification: ArrayLike) -> np.ndarray:
     """(D, C_1, ..., C_K), shape (1 + K,); inf for no constraint.
 
-    D may be negative, as distortions may; where they are not, no code meets it.
+    D may be negative, because distortions may be; where no distortion is negative, no code meets such a D.
 
     Raises:
         InputError: quotes a D that is no number, a C that is negative or no number.

@@ -110,7 +110,7 @@ def least_classification(
 
 
 def _least(at, reached, slope, rate: float, floor: float | None) -> Least:
-    """Bracket the target at which the rate passes R; tangents choose where to look, the bounds alone decide."""
+    """Bracket the target at which the rate crosses R; tangents choose the next target, the bounds move the bracket."""
     enough = rate + _TOLERANCE * max(1, rate)
     top = at(np.inf, None)
     if top.status == Status.INFEASIBLE or top.lower > enough:
@@ -146,6 +146,6 @@ def _least(at, reached, slope, rate: float, floor: float | None) -> Least:
             low = target if point.lower > rate else low
     if solves == _SOLVES:
         status = Status.MAX_STEPS
-    else:  # only a bound certifies that no smaller target would do
+    else:  # only a bound certifies that no smaller target is possible
         status = Status.CONVERGED if high - low <= 2 * width else Status.ACHIEVABLE
     return Least(float(high), float(low), status, top.semantics, best)

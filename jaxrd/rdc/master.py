@@ -15,14 +15,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
-_OPENING = 3  # Blahut-Arimoto steps before
+_OPENING = 3  # Blahut-Arimoto steps before the first Newton step
 _FLOOR = 1e-14  # of the slacks: below it they are rounding of c
 _TINY = 1e-30  # of the multipliers
 _CENTRE = 1e-3  # least product of a slack and its multiplier, relative to their mean
 _PATIENCE = 12  # steps without progress before giving up
 _REACH = 2.0  # by how much a step may change a multiplier, relative to max(1, itself)
-_GOOD = 1e-10  # accuracy at which the eager manner is not followed by the careful one
-_MARGIN = 1e-12  # by which budgets are tightened: what rounding may overdraw
+_GOOD = 1e-10  # accuracy of the fast step rule at which the careful rule is not tried
+_MARGIN = 1e-12  # budgets are tightened by this, as rounding may exceed them
 
 # LAPACK itself: for matrices this small the checks of scipy's cho_factor would take as long as the work.
 _potrf, _potrs = get_lapack_funcs(("potrf", "potrs"), dtype=np.float64)
@@ -40,7 +40,7 @@ class Dual(NamedTuple):
 class _Manner(NamedTuple):
     corrected: bool  # by Mehrotra's second-order term
     aim: float  # least share of the complementarity to aim at
-    keep: float  # share of the way to the boundary a step may go
+    keep: float  # largest fraction of the distance to the boundary that a step takes
 
 
 _EAGER, _CAREFUL = _Manner(True, 0.1, 0.95), _Manner(False, 0.3, 0.8)
@@ -60,9 +60,9 @@ class _State(NamedTuple):
     eta: np.ndarray  # stands for budgets - spent
     ratio: np.ndarray  # K / (K q), (n, atoms)
     c: np.ndarray  # sum_x p_x ratio, (atoms,)
-    means: np.ndarray  # what the channel charges each letter, (k, n)
+    means: np.ndarray  # the channel's mean charge of each letter, (k, n)
     potential: np.ndarray  # -ln K q, (n,)
-    gap: float  # complementarity in all
+    gap: float  # total complementarity
     error: float  # how far from feasible
 
 
@@ -162,7 +162,7 @@ def _advance(problem: _Problem, state: _State, manner: _Manner) -> _State:
 
 
 def _follow(problem: _Problem, manner: _Manner, ceiling: float, tol: float, max_steps: int) -> _State:
-    """The best state met on the way."""
+    """The best state of all iterations."""
     state = best = _begin(problem)
     least_gap = least_error = np.inf
     idle = 0
@@ -202,17 +202,17 @@ def master(
         budgets: > 0, finite, shape (constraints,).
         ceiling: stop once the dual exceeds it: above H(X) + E cost of a code, no channel keeps the budgets.
         tol: of complementarity and residuals.
-        max_steps: the budget of Newton steps, in each of two manners of taking them.
+        max_steps: the budget of Newton steps, for each of the two step rules.
     """
     forbidden = np.isinf(cost) | np.isinf(charges).any(0)
     charges = np.where(forbidden, 0, charges)
-    # In units of what saying nothing costs: charges of far-off pairs may be a thousand times larger.
+    # The unit is the cost at zero rate: charges of distant pairs may be a thousand times larger.
     silent = np.tensordot(charges, source, (1, 0))[:, ~forbidden.any(0)].min(1, initial=np.inf)
     scale = np.where(np.isfinite(silent) & (silent > 0), silent, charges.max((1, 2), initial=0))
     scale = np.maximum(np.maximum(scale, budgets), np.finfo(float).tiny)
     tightened = np.maximum(budgets / scale - _MARGIN, 0.99 * budgets / scale)
     problem = _Problem(source, np.where(forbidden, np.inf, cost), charges / scale[:, None, None], tightened)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a step that fails is left where it is
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a failed step leaves the state unchanged
         state = _follow(problem, _EAGER, ceiling, tol, max_steps)
         if max(state.gap, state.error) > _GOOD:
             other = _follow(problem, _CAREFUL, ceiling, tol, max_steps)

@@ -77,7 +77,7 @@ class Point:
 
     @property
     def gap(self) -> float:
-        """rate - lower, nats: the width of what is known; 0 where infeasible."""
+        """rate - lower, nats: the width of the interval that holds R; 0 where infeasible."""
         return width(self.rate, self.lower)
 
     @property
@@ -103,7 +103,7 @@ class Least(NamedTuple):
 
     @property
     def converged(self) -> bool:
-        """Whether `value` is known as well as was asked."""
+        """Whether `value` is known to the accuracy asked."""
         return self.status.converged
 
 

@@ -15,7 +15,7 @@ from jaxrd.solvers._working_set import working_set
 from jaxrd.solvers.certificate import as_inputs
 
 _MANY = 384
-"""Reproductions from which a working set pays, on CPU."""
+"""Number of reproductions from which a working set is faster, on CPU."""
 
 
 def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -> Solution:
@@ -27,8 +27,8 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
 
     Rate, distortion and reproduction are differentiable in the source, the distortion and the slope, in forward and
     reverse mode and to any order, by implicit differentiation on the support (see `jaxrd.implicit`). The derivatives
-    are those of the optimum, whatever `tol`; NaN where it is not found to rounding. At a kink they are those of one
-    side: at a critical slope, where the support changes; between equal reproductions, where the first stands for all;
+    are those of the optimum, whatever `tol`; NaN where it is not reached to rounding. At a kink they are those of one
+    side: at a critical slope, where the support changes; between equal reproductions, where the first represents all;
     and for a letter of mass zero, as its mass grows.
     Through a distortion not held as a matrix there are no derivatives: asking for one raises.
 

@@ -36,7 +36,7 @@ def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> 
 
     def unfinished(state):
         _, e, step = state
-        return (step < max_steps) & (e.gap > tol * scale(e.objective))  # not of NaN, which stays
+        return (step < max_steps) & (e.gap > tol * scale(e.objective))  # false for NaN, which remains
 
     def update(state):
         q, e, step = state
@@ -48,9 +48,9 @@ def ascend(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> 
 
 
 def polish(prepared: Prepared, q: jax.Array, tol: jax.Array) -> tuple[jax.Array, Evaluation, jax.Array]:
-    """`ascend` from where another solver stopped, by a few steps: they lift letters of tiny mass at once.
+    """`ascend` from where another solver stopped, by a few steps, which raise letters of tiny mass at once.
 
-    The objective falls, but the gap may rise, by far where a letter that is needed rises slowly: then q is kept.
+    The objective falls, but the gap may rise, even by much where a needed letter rises slowly: then q is kept.
     """
     q = q / q.sum()
     before = q, evaluate(prepared.kernel, prepared.source, q)
@@ -60,15 +60,15 @@ def polish(prepared: Prepared, q: jax.Array, tol: jax.Array) -> tuple[jax.Array,
 
 
 class _State(NamedTuple):
-    q: jax.Array  # (m,): what the last update led to
-    at: jax.Array  # (m,): q with momentum, where the update is made next
+    q: jax.Array  # (m,): the result of the last update
+    at: jax.Array  # (m,): q with momentum, where the next update is made
     e: Evaluation  # at `at`
     best: jax.Array  # (m,): of least gap
     best_gap: jax.Array  # relative
     run: jax.Array  # updates since the momentum was last dropped
     bound: jax.Array  # what the objective must not exceed
     step: jax.Array
-    lost: jax.Array  # NaN
+    lost: jax.Array  # whether the objective is NaN
 
 
 def _accelerate(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int) -> tuple[jax.Array, jax.Array]:
@@ -88,7 +88,7 @@ def _accelerate(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int
     def update(state: _State) -> _State:
         fell = state.e.objective <= state.bound
         run = jnp.where(fell, state.run + 1, 0)
-        # Where it rose, the last q is still good: an update, momentum or not, never raises the objective.
+        # Where it rose, the last q is still good: an update never raises the objective, with momentum or without.
         q = jnp.where(fell, _normalised(state.at * state.e.c), state.q)
         push = jnp.maximum(run - 1, 0) / (run + 2)
         at = _normalised(q * jnp.exp(push * jnp.clip(jnp.log(q / state.q), -20, 20)))
@@ -104,7 +104,7 @@ def _accelerate(prepared: Prepared, q: jax.Array, tol: jax.Array, max_steps: int
             run,
             jnp.where(fell, state.e.objective, jnp.inf),
             state.step + 1,
-            jnp.isnan(e.objective) & (run <= 1),  # without momentum: it is in the input
+            jnp.isnan(e.objective) & (run <= 1),  # without momentum NaN comes from the input
         )
 
     e = evaluate(kernel, source, q)
@@ -125,7 +125,7 @@ def blahut_arimoto(
     """Solve one slope by Blahut-Arimoto, q_y <- q_y sum_x p_x K_xy / (K q)_x with K = exp(-s d).
 
     O(n m) a step and no m x m matrix: the choice where a gap of 1e-3 is enough, where no such matrix fits, or for
-    vmapped sweeps on an accelerator. It rarely arrives at 1e-9; `interior_point` does.
+    vmapped sweeps on an accelerator. It rarely reaches 1e-9; `interior_point` does.
 
     Args:
         problem: source (n,), distortion (n, m).
@@ -160,7 +160,7 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
     m = problem.distortion.shape[1]
     uniform = jnp.full(m, 1 / m, slope.dtype)
     if momentum:
-        # Short of the tolerance, for the rounding that the certificate adds: at most 3 scales of `noise` units.
+        # Below the tolerance, to leave room for the certificate's rounding: at most 3 scales of `noise` units.
         noise = 3 * prepared.kernel.noise * jnp.finfo(slope.dtype).eps
         q, steps = _accelerate(prepared, uniform, jnp.maximum(0.8 * tol - noise, 0.25 * tol), max_steps)
         e = evaluate(prepared.kernel, prepared.source, q)

@@ -40,7 +40,7 @@ class _State(NamedTuple):
     idle: jax.Array  # iterations without progress
     stale: jax.Array  # iterations without a better gap
     step: jax.Array
-    solver: jax.Array  # index of the Newton solver in use; one beyond the last: that one, after a restart
+    solver: jax.Array  # index of the Newton solver in use; one beyond the last: the last one, after a restart
 
 
 def _longest(x: jax.Array, dx: jax.Array, keep: jax.Array | float = 1.0) -> jax.Array:
@@ -99,7 +99,7 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
 
 def newton_solvers(n: int, m: int, dtype: jnp.dtype) -> tuple[NewtonSolver, ...]:
     """The solvers for the Newton systems of an n x m kernel: the cheapest first, the next where it fails."""
-    # Where lanes are vmapped every solver would run for each: accelerators keep to one.
+    # Under vmap every solver would run for each lane: on accelerators only one is used.
     if jax.default_backend() != "cpu" or n * m * m <= SMALL:
         return (direct,)
     large = n * m * m >= _MIXED
@@ -111,9 +111,9 @@ def newton_solvers(n: int, m: int, dtype: jnp.dtype) -> tuple[NewtonSolver, ...]
 
 
 def opening(kernel: HeldKernel, source: jax.Array) -> jax.Array:
-    """Where to start: as many Blahut-Arimoto steps from the uniform pmf as cost one iteration, if factorised.
+    """The first pmf: as many Blahut-Arimoto steps from the uniform pmf as cost one iteration, if factorised.
 
-    Where the optimum uses most letters they save several.
+    Where the optimum uses most letters, these steps save several iterations.
     """
     n, m = kernel.shape
     steps = max(3, (m + m * m // n) // 100)
@@ -194,7 +194,7 @@ def _step(kernel: HeldKernel, source: jax.Array, systems: Sequence[System], stat
     c = kernel.rmatvec(ratio(source, z))
     gap = _gap(q, c)
     better = gap < state.best_gap
-    # The gap may rise for a few iterations while the complementarity falls: that is progress too.
+    # The gap may rise for a few iterations while the complementarity falls; this also counts as progress.
     new_mu = q @ slack / m
     progress = better | (new_mu < 0.9 * mu)
     # Keep the cheaper solver while it halves the gap or mu, and the gap stays within 1000 m mu (on the central path it
@@ -227,9 +227,9 @@ def _direction(system: System, source: jax.Array, state: _State) -> tuple[jax.Ar
     solve = system.build(weights, root, slack + ridge)
 
     def slacks_share(residual):
-        # The part of an inexact solution's residual that goes to the slacks. With all of it, slack = 1 - c would hold
-        # at the price of the complementarity: right for letters out of use, but those in use, of tiny slack, would
-        # block every step.
+        # The part of an inexact solution's residual that is added to the slacks. With all of it, slack = 1 - c would
+        # hold at the cost of the complementarity: right for unused letters, but used letters, whose slack is tiny,
+        # would block every step.
         return residual / root * slack / (slack + q)
 
     affine = root * (c - 1)
@@ -258,15 +258,15 @@ def _moved(
     # Near the central path letters of tiny mass keep c finite, and 1/z stays near its linearisation.
     new_q = jnp.maximum(new_q, jnp.maximum(_CENTRE * (new_q @ new_slack) / q.shape[0], least))
     new_z = kernel.matvec(new_q)
-    # No z may lose too much: 1/z would leave its linearisation. z is linear, so that a shorter step is free. Steps
-    # that lose 95 % can come back to where they began, again and again: shorter ones leave such a cycle.
+    # No z may fall by too much: 1/z would leave its linearisation. z is linear in the step, so a shorter step costs
+    # nothing. Steps in which z falls by 95 % can end in a cycle: shorter ones leave it.
     most = jnp.where(state.stale < _STALE, *_SHRINK)
     shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, most)
 
     new_q = (1 - shorter) * q + shorter * new_q  # exact where the step is whole
     new_z = (1 - shorter) * z + shorter * new_z
-    # A system not solved leaves NaN: stay, and try the next solver, or again with a larger ridge. The direction is
-    # asked, for a vectorised maximum may lose NaN.
+    # A system that was not solved gives NaN: stay, and try the next solver, or again with a larger ridge. The direction
+    # itself is tested, because a vectorised maximum may lose NaN.
     good = jnp.isfinite(dq).all() & jnp.isfinite(ds).all() & jnp.isfinite(new_z).all()
     q, slack, z = (jnp.where(good, *pair) for pair in ((new_q, q), (new_slack, slack), (new_z, z)))
     return q, slack, z, good

@@ -21,8 +21,8 @@ from jaxrd.solvers.newton import iterative
 _SIZES = (128, 256, 512)  # reproductions in a working set; each is compiled
 _ROUNDS = 5  # of one size, before the next is tried
 _PROGRESS = 0.2  # a round that leaves more of the gap than this moves on to the next size
-_NEWCOMERS = 4  # at most one in so many of a set is admitted for violating c <= 1
-_CROWDING = 8  # a set this many times the effective number of reproductions in use has been enough
+_NEWCOMERS = 4  # at most one in this many of a set is added because it violates c <= 1
+_CROWDING = 8  # in tests a set of this many times the effective number of reproductions in use was enough
 _FALLBACK_STEPS = 10_000  # Blahut-Arimoto steps where every set failed and no m x m matrix fits
 
 
@@ -91,7 +91,7 @@ def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int
 
 
 def _start(prepared: Prepared, sizes: list[int], aim: jax.Array, max_steps: int) -> _State:
-    """The first set, evenly spaced; or the whole problem solved by CG, where no set would do and CG converges."""
+    """The first set, evenly spaced; or the whole problem solved by CG, where no set is enough and CG converges."""
     kernel, source = prepared.kernel.held(), prepared.source
     dtype, m = source.dtype, kernel.shape[1]
 
@@ -112,7 +112,7 @@ def _start(prepared: Prepared, sizes: list[int], aim: jax.Array, max_steps: int)
 
 
 def _round(prepared: Prepared, sizes: list[int], state: _State, aim: jax.Array, max_steps: int) -> _State:
-    """Solve the set, and choose the next by what it leaves of the gap over all reproductions."""
+    """Solve the set, and choose the next set by the gap over all reproductions that remains."""
     kernel, source = prepared.kernel.held(), prepared.source
     capacity = jnp.asarray([*sizes, kernel.shape[1]])
     sets = [partial(_within, k, kernel, source, aim, max_steps) for k in sizes]
@@ -155,7 +155,7 @@ def _whole(prepared: Prepared, aim: jax.Array, max_steps: int) -> tuple[jax.Arra
 
 
 def _unserved(dtype: jnp.dtype) -> float:
-    """z of a source letter that no reproduction in the set serves: far below any entry, and its square is finite."""
+    """z of a source letter without a reproduction in the set: far below any entry, and its inverse square is finite."""
     return 1e-100 if dtype == jnp.float64 else 1e-15
 
 

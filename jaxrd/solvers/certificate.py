@@ -55,7 +55,7 @@ def as_inputs(
         refuse_unless(lambda x: x >= 0, "slope", scalar, ">= 0 nats per unit of distortion")
     else:
         refuse_unless(lambda x: ~np.isnan(x), target, scalar, "a number")
-    # A pmf rounded to fewer digits must not void the certificate.
+    # A pmf rounded to fewer digits must not make the certificate invalid.
     return Problem(normalised(problem.source), problem.distortion), scalar, _default_tolerance(dtype, tol)
 
 
@@ -126,8 +126,8 @@ def certify(
     (least,) = kernel.minima
     eps = jnp.finfo(q.dtype).eps
     size = source @ jnp.abs(least)
-    # Rounded up, for below E d the rate would lie under the curve; of a large offset few digits are left. At slope inf
-    # no gap could pay for it.
+    # The distortion is rounded up, because below E d the rate would lie under the curve; a large offset leaves few
+    # digits. At slope inf no finite gap could cover it.
     distortion = beyond + source @ least + jnp.where(jnp.isfinite(slope), 4 * eps * size, 0)
     excess = jnp.where(beyond > 0, slope * beyond, 0)
     # I + s E d = F - KL(r||q); both sides without the row shift, so that a large offset of d cancels nothing.
@@ -137,14 +137,14 @@ def certify(
     ties = jnp.where(source > 0, kernel.hidden, 0).max()
     gap = jnp.maximum(e.gap, 0) + ties + kernel.noise * eps * (1 + e.objective + excess + offset)
 
-    # A large offset of d makes L large and its last digits too: they may not pass for convergence of the rate.
+    # A large offset of d makes L large, and its rounding too, which must not count as convergence of the rate.
     allowed = jnp.minimum(tol * scale(e.objective + offset), jnp.maximum(tol, _LOOSEST) * scale(e.objective))
     status = jnp.where(gap <= allowed, Status.CONVERGED, unfinished)
     sane = jnp.isfinite(gap) & jnp.isfinite(rate) & jnp.isfinite(distortion) & (slope >= 0)
     status = jnp.where(sane, status, Status.NONFINITE)
     lost = ~sendable
     status = jnp.where(lost, Status.INFEASIBLE, status)
-    # Last: what is no problem has no answer, not even that there is none.
+    # Last: an invalid problem has no answer, not even INFEASIBLE.
     status = jnp.where(sound, status, Status.NONFINITE)
     sane, lost = sane & sound, lost & sound
     return Solution(

@@ -51,12 +51,12 @@ def direct(kernel: HeldKernel) -> System:
 
 
 def direct_in_single(kernel: HeldKernel) -> System:
-    """Cholesky in float32, on a copy of the kernel made whether it is reached or not."""
+    """Cholesky in float32, on a copy of the kernel that is made even if the solver is never used."""
     return _factorised(kernel.turned_gram(jnp.dtype(jnp.float32)), jnp.dtype(jnp.float32))
 
 
 def direct_in_place(kernel: HeldKernel) -> System:
-    """Cholesky in the kernel's precision without a copy of the kernel: slower, and free where it is never reached."""
+    """Cholesky in the kernel's precision without a copy of the kernel: slower, but free if it is never used."""
     precision = kernel.dtype
     return _factorised(lambda w, r: kernel.gram(w, r, precision), precision)
 
@@ -64,8 +64,8 @@ def direct_in_place(kernel: HeldKernel) -> System:
 def iterative(kernel: HeldKernel) -> System:
     """Conjugate gradients in float32, scaled to a unit diagonal: two passes over K an iteration.
 
-    A few are enough where the Gram matrix is its diagonal and little else, once one large eigenvalue is met: many
-    reproductions in use, each good for letters of its own. On smooth kernels CG does not converge: the
+    A few iterations are enough where the Gram matrix is nearly diagonal except for one large eigenvalue: many
+    reproductions are in use, each for source letters of its own. On smooth kernels CG does not converge: the
     solution is NaN.
     """
     single = jnp.float32

@@ -83,18 +83,18 @@ def ascend(white: Whitened, tol: jax.Array) -> tuple[jax.Array, Evaluation, jax.
     def climb(state):
         x, now, step, idle = state
         gradient, hessian = white.scale * now.gradient, white.scale[:, None] * now.hessian * white.scale
-        # Newton's step in both multipliers, and in each alone: near a bound the joint step may point nowhere. One at
-        # zero that wants to fall stays there.
+        # Newton's step in both multipliers, and in each alone: near a bound the joint step may not help. A multiplier
+        # at zero whose step is negative stays there.
         free = (x > 0) | (gradient > 0)
         diagonal = jnp.minimum(jnp.diag(hessian), -eps)
         matrix = jnp.where(jnp.outer(free, free), hessian, 0) + jnp.diag(jnp.where(free, eps * diagonal - eps, -1))
         joint = jnp.linalg.solve(matrix, jnp.where(free, -gradient, 0))
         single = -gradient / diagonal
         moves = jnp.stack([joint, single * jnp.array([1, 0]), single * jnp.array([0, 1])])
-        # Shortened after the clipping: where the dual is flat Newton's step is far too long.
+        # Steps are shortened after the clipping, because Newton's step is far too long where the dual is flat.
         tried = (x + lengths[:, None, None] * (jnp.clip(x + moves, 0, 1) - x)).reshape(-1, 2)
         value = jax.vmap(lambda y: _dual(y * white.scale, white))(tried)
-        # The longest of the best: near the optimum rounding hides what a step gains, though not in the gap.
+        # Of equally good steps take the longest: near the optimum rounding hides a step's gain, but not in the gap.
         x_next = tried[jnp.argmax(value >= jnp.nanmax(value) - 32 * eps * (dimensions + jnp.abs(now.dual)))]
         after = _evaluate(x_next * white.scale, white)
         better = after.rate - after.dual < now.rate - now.dual

@@ -1,8 +1,8 @@
 """Scalar Gaussian source with a scalar Gaussian label, squared error: everything in closed form.
 
 X has a variance, S a differential entropy h(S), and rho is their correlation; the classification loss is the
-differential entropy h(S|Xh), which may be negative. All functions are elementwise, differentiable, in nats. What no
-code can do costs +inf; derivatives there are 0.
+differential entropy h(S|Xh), which may be negative. All functions are elementwise, differentiable, in nats. Where no
+code meets the targets they are +inf; derivatives there are 0.
 
 Reference: [B] Theorems 1 to 3, as corrected (the printed second theorem lies below what any code can do).
 """
@@ -33,7 +33,7 @@ def differential_entropy(variance: ArrayLike) -> jax.Array:
 
 @closed_form(classification=NUMBER, **_LABEL)
 def classification_rate(classification: ArrayLike, *, correlation: ArrayLike, label_entropy: ArrayLike) -> jax.Array:
-    """R_C(C) = max{-1/2 ln(1 - (1 - e^{2(C - h(S))}) / rho^2), 0}, nats: the rate that the label alone asks for.
+    """R_C(C) = max{-1/2 ln(1 - (1 - e^{2(C - h(S))}) / rho^2), 0}, nats: the rate that the label alone needs.
 
     Args:
         classification: C, allowed h(S|Xh), nats, any shape; may be negative or +inf.
@@ -49,7 +49,7 @@ def classification_rate(classification: ArrayLike, *, correlation: ArrayLike, la
     c, rho, h = floats(classification, correlation, label_entropy)
     active = c < h
     excess = jnp.where(active, c - h, -1)
-    needed = -jnp.expm1(2 * excess)  # what S keeps of its variance's reduction: rho^2 (1 - e^{-2R}) must reach it
+    needed = -jnp.expm1(2 * excess)  # the relative reduction of S's variance, which rho^2 (1 - e^{-2R}) must reach
     left = jnp.exp(2 * excess) - (1 - rho) * (1 + rho)  # rho^2 - needed, without cancellation where rho is near 1
     possible = active & (left > 0)
     squared = jnp.where(possible, rho * rho, 2)
@@ -116,7 +116,7 @@ def distortion(
 ) -> jax.Array:
     """The least distortion at (C, R), D(C, R) = variance e^{-2R} if C >= `least_classification`(R), else +inf.
 
-    There is no trade-off at a given rate: one channel is best for both (Theorem 3), so the region is a quadrant.
+    At a given rate there is no trade-off: one channel is optimal for both (Theorem 3), so the region is a quadrant.
 
     Args:
         classification: C, allowed h(S|Xh), nats, any shape.
@@ -184,7 +184,7 @@ def optimal_channel(
     """The channel that attains R(D, C): gain 1 - e^{-2R}, noise variance e^{-2R} gain variance.
 
     Its error is variance e^{-2R} <= D and its h(S|Xh) is `least_classification`(R) <= C. Where R(D, C) is infinite it
-    is the identity: what comes closest.
+    is the identity, which comes closest.
 
     >>> channel = optimal_channel(0.25, 9.0, variance=1.0, correlation=0.7, label_entropy=1.42)
     >>> float(channel.gain), float(channel.noise_variance)
@@ -205,7 +205,7 @@ def universal_rate(
 ) -> jax.Array:
     """The least rate of one encoder for all pairs of a set, R(Theta) = sup over (D, C) in Theta of R(D, C), nats.
 
-    One representation serves all: `optimal_channel` at the dearest pair, its output taken as it is.
+    One representation serves all: the output of `optimal_channel` at the pair of largest rate, without a decoder.
 
     Args:
         distortion: D of each pair, shape (..., pairs).
@@ -235,7 +235,7 @@ def rate_penalty(
     correlation: ArrayLike,
     label_entropy: ArrayLike,
 ) -> jax.Array:
-    """What universality costs, A(Theta) = R(Theta) - sup R(D, C): zero; NaN where a pair is infeasible.
+    """The rate penalty of universality, A(Theta) = R(Theta) - sup R(D, C): zero; NaN where a pair is infeasible.
 
     Arguments as `universal_rate`. For a vector source it need not be zero: see `jaxrd.rdc.gaussian.vector`.
 

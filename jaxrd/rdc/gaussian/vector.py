@@ -4,9 +4,8 @@ With S = a'X + W and Q = Cov(X|U),
 
     R(D, C) = min 1/2 ln(|Sigma| / |Q|)   subject to   tr Q <= D,  a'Qa + w <= e^{2C} / (2 pi e),  0 < Q <= Sigma.
 
-This is the optimum among jointly Gaussian test channels; that no other does better follows from the extremal
-inequality of Liu and Viswanath. Unlike for a scalar source, what is best for D is not what is best for C: universality
-costs rate.
+This is the optimum among jointly Gaussian test channels; by the extremal inequality of Liu and Viswanath no other
+channel does better. Unlike for a scalar source, the best channel for D is not the best for C: universality costs rate.
 
 Reference: beyond [B], whose Theorem 3 fails here; T. Liu and P. Viswanath, An extremal inequality motivated by
 multiterminal information-theoretic problems, IEEE Trans. IT 2007.
@@ -114,18 +113,18 @@ def _inputs(source: VectorSource, *targets: ArrayLike) -> tuple[VectorSource, li
 
 
 def _bounds(source: VectorSource, distortion: jax.Array, classification: jax.Array) -> jax.Array:
-    """What D and C allow tr Q and a'Qa to be, shape (2,)."""
+    """The bounds on tr Q and a'Qa that D and C give, shape (2,)."""
     return jnp.stack([distortion, jnp.exp(2 * classification - 1) / (2 * jnp.pi) - source.noise_variance])
 
 
 def _silent(source: VectorSource) -> jax.Array:
-    """tr Q and a'Qa when nothing is said."""
+    """tr Q and a'Qa at zero rate."""
     sigma, a = jnp.asarray(source.covariance), jnp.asarray(source.direction)
     return jnp.stack([jnp.trace(sigma), a @ sigma @ a])
 
 
 def _lagrangian(white: Whitened, optimum: tuple[jax.Array, jax.Array]) -> jax.Array:
-    """At the optimum, a function of the problem alone."""
+    """The Lagrangian at the optimum, as a function of the problem alone."""
     theta, shrunk = optimum
     used = jnp.stack([((white.root @ shrunk) * white.root).sum(), white.along @ shrunk @ white.along])
     return 0.5 * theta @ (used - white.bounds)
@@ -139,35 +138,35 @@ def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPo
     rounding = eps * jnp.stack([jnp.zeros_like(w), 4 * w])
     feasible = jnp.where(silent > 0, allowed > rounding, allowed >= -rounding).all()
     sane = ~jnp.isnan(allowed).any()
-    # What silence already meets is no constraint; +inf becomes that.
+    # A bound above the value at zero rate, +inf too, becomes that value: it constrains nothing.
     bounds = jnp.where((silent > 0) & feasible, jnp.minimum(allowed, silent), jnp.where(silent > 0, silent, 1))
     root = jnp.linalg.cholesky(sigma)
     white = Whitened(root, root.T @ a, bounds, a.size / bounds)
-    theta, found, steps = jax.lax.stop_gradient(ascend(jax.lax.stop_gradient(white), tol))
+    theta, optimum, steps = jax.lax.stop_gradient(ascend(jax.lax.stop_gradient(white), tol))
 
-    theta, found = underivable(white, (theta, found))
-    gap = jnp.maximum(found.rate - found.dual, 0) + 8 * a.size * eps * (1 + found.rate)
-    rate = envelope(_lagrangian, white, (theta, found.shrunk), jnp.maximum(found.rate, 0))
+    theta, optimum = underivable(white, (theta, optimum))
+    gap = jnp.maximum(optimum.rate - optimum.dual, 0) + 8 * a.size * eps * (1 + optimum.rate)
+    rate = envelope(_lagrangian, white, (theta, optimum.shrunk), jnp.maximum(optimum.rate, 0))
     status = jnp.where(steps < STEPS, Status.STALLED, Status.MAX_STEPS)
     status = jnp.where(gap <= tol * jnp.maximum(1, rate), Status.CONVERGED, status)
     status = jnp.where(sane & jnp.isfinite(gap), status, Status.NONFINITE)
     status = jnp.where(sane & ~feasible, Status.INFEASIBLE, status)
-    # Where silence meets a bound its multiplier is any of many; what is not bound has none.
+    # A bound that zero rate meets has no unique multiplier; a constraint that does not bind has the multiplier 0.
     slopes = jnp.where(allowed < silent, theta, 0)
-    q = root @ found.shrunk @ root.T
-    label_variance = found.used[1] + w
+    q = root @ optimum.shrunk @ root.T
+    label_variance = optimum.used[1] + w
 
-    def where_found(value):
+    def where_feasible(value):
         return jnp.where(sane & feasible, value, jnp.nan)
 
     return VectorPoint(
-        rate=jnp.where(sane & ~feasible, jnp.inf, where_found(rate)),
-        lower=jnp.where(sane, jnp.where(feasible, jnp.maximum(found.rate, 0) - gap, jnp.inf), -jnp.inf),
-        distortion=where_found(found.used[0]),
-        classification=where_found(0.5 * (jnp.log(2 * jnp.pi * label_variance) + 1)),
-        error_covariance=where_found(q),
-        distortion_slope=where_found(0.5 * slopes[0]),
-        classification_slope=where_found(slopes[1] * label_variance),
+        rate=jnp.where(sane & ~feasible, jnp.inf, where_feasible(rate)),
+        lower=jnp.where(sane, jnp.where(feasible, jnp.maximum(optimum.rate, 0) - gap, jnp.inf), -jnp.inf),
+        distortion=where_feasible(optimum.used[0]),
+        classification=where_feasible(0.5 * (jnp.log(2 * jnp.pi * label_variance) + 1)),
+        error_covariance=where_feasible(q),
+        distortion_slope=where_feasible(0.5 * slopes[0]),
+        classification_slope=where_feasible(slopes[1] * label_variance),
         steps=steps,
         status=status.astype(jnp.int32),
     )
@@ -279,9 +278,9 @@ def _least(source: VectorSource, allowed: jax.Array, rate: jax.Array, tol: jax.A
         return jnp.where(affordable, low, middle), jnp.where(affordable, middle, high)
 
     free = at(jnp.inf)
-    found = at(jax.lax.fori_loop(0, _HALVINGS, halve, ends)[1])
-    point = jax.tree.map(lambda a, b: jnp.where(silent[which] > 0, a, b), found, free)
-    # At the least rate of the other constraint rounding must not make it impossible.
+    bounded = at(jax.lax.fori_loop(0, _HALVINGS, halve, ends)[1])
+    point = jax.tree.map(lambda a, b: jnp.where(silent[which] > 0, a, b), bounded, free)
+    # At the least rate that the other constraint allows, rounding must not make the problem infeasible.
     beyond = free.lower > rate + tol
     nowhere = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan) if x.dtype == rate.dtype else x, point)
     inf = jnp.full_like(rate, jnp.inf)

@@ -25,37 +25,37 @@ def atoms_of(reduced: Core, start: Point) -> Atoms:
     return Atoms((10.0 * other + far).argmin(1), tuple(free))
 
 
-def _merged(reduced: Core, found: Optimum, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _merged(reduced: Core, optimum: Optimum, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The channel with atoms of equal reproduction and soft labels merged, and each one's best reproduction.
 
     Args:
         reduced: the problem.
-        found: its solution.
-        matters: bool, (1 + labels,): what to tell apart of the reproduction and the labels; None: every atom.
+        optimum: its solution.
+        matters: bool, (1 + labels,): whether the reproduction and each label distinguish atoms; None: merge no atoms.
     """
-    atoms, channel = found.atoms, found.channel
+    atoms, channel = optimum.atoms, optimum.channel
     if matters is not None:
         keys = [np.zeros((len(atoms.letter), 1))] + [atoms.letter[:, None]] * bool(matters[0])
-        # In sqrt(t): near a face small differences matter.
+        # Compared by sqrt(t), because small differences matter near a face.
         keys += [np.round(np.sqrt(t) / _MERGED) for t, m in zip(atoms.soft, matters[1:], strict=True) if m]
         _, of = np.unique(np.concatenate(keys, 1), axis=0, return_inverse=True)
         channel = channel @ (of.reshape(-1, 1) == np.arange(of.max() + 1))
     channel = channel[:, channel.max(0) > _DROPPED]
     channel = channel / channel.sum(1, keepdims=True)
     joint = reduced.source[:, None] * channel
-    # A pair that is forbidden may still carry mass that has underflowed in all but name.
+    # A forbidden pair may still have a mass that is tiny, but not zero.
     return channel, (joint.T @ np.where(np.isfinite(reduced.excess), reduced.excess, 1e300)).argmin(1)
 
 
-def assemble(inputs: Inputs, reduced: Core, found: Optimum, targets: np.ndarray | None) -> Point:
+def assemble(inputs: Inputs, reduced: Core, optimum: Optimum, targets: np.ndarray | None) -> Point:
     """The channel merged and measured; where it overdraws a target by rounding, mixed with lossless coding."""
     p, least = reduced.source, least_targets(inputs)
     labels = tuple(a[reduced.kept] for a in inputs.labels)
     free = reduced.free
-    # What costs nothing need not be told apart, unless a target is met by that only.
-    always = np.append(np.isinf(reduced.excess).any(), np.zeros(len(found.slopes) - 1, bool))
-    for matters in ((found.slopes > 0) | always, np.ones(len(found.slopes), bool), None):
-        channel, letter = _merged(reduced, found, matters)
+    # Atoms that differ only in what costs nothing are merged, unless a target is met only by keeping them apart.
+    always = np.append(np.isinf(reduced.excess).any(), np.zeros(len(optimum.slopes) - 1, bool))
+    for matters in ((optimum.slopes > 0) | always, np.ones(len(optimum.slopes), bool), None):
+        channel, letter = _merged(reduced, optimum, matters)
         reproduction = reduced.reproduction[letter]
         soft, weights = posteriors(p, channel, labels), p @ channel
         d = np.where(channel > 0, inputs.distortion[reduced.kept][:, reproduction], 0)
@@ -63,17 +63,17 @@ def assemble(inputs: Inputs, reduced: Core, found: Optimum, targets: np.ndarray 
         if targets is None or (reached <= targets)[free].all():
             break
     rate, slopes = mutual_information(p, channel), np.full(len(reached), np.inf)
-    slopes[free] = found.slopes[int(reduced.exact) :]
+    slopes[free] = optimum.slopes[int(reduced.exact) :]
     if targets is None:
-        lower = found.lower - slopes @ (reached - least)
+        lower = optimum.lower - slopes @ (reached - least)
     else:
-        lower = found.lower
+        lower = optimum.lower
         over = [i for i in free if reached[i] > targets[i] > least[i]]
         share = max(((reached[i] - targets[i]) / (reached[i] - least[i]) for i in over), default=0.0)
         rate = (1 - share) * rate + share * entropies(p)
     finite = np.isfinite(slopes)
     spent = np.abs(reached - least)
-    spent[0] += p @ np.abs(inputs.distortion[reduced.kept].min(1)) / 4  # of whose rounding the excess is made
+    spent[0] += p @ np.abs(inputs.distortion[reduced.kept].min(1)) / 4  # its rounding is in the excess
     lower -= reduced.loss + _EPSILON * (1 + entropies(p) + slopes[finite] @ spent[finite])
     full = np.tile(weights, (len(inputs.source), 1))
     full[reduced.kept] = channel

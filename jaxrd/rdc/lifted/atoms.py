@@ -10,9 +10,9 @@ from jaxrd.rdc.inputs import Inputs
 from jaxrd.rdc.point import entropies
 
 EDGE = 1e-12
-"""Targets this far below the least possible are taken as the least possible, relative to it: rounding of its sum."""
+"""Relative distance below the least possible at which a target counts as the least possible: rounding of its sum."""
 _FAR = 2.5e11
-"""A pair is forbidden that costs this many times all that may be spent: it could have a probability of 4e-12."""
+"""A pair that costs this many times the whole budget is forbidden: it could have a probability of 4e-12."""
 _TIED = 8 * np.finfo(float).eps
 """Reproductions of a letter are equally good where their distortions differ by less, relative to the least."""
 _NEVER = -1e30
@@ -73,14 +73,14 @@ def least_targets(inputs: Inputs) -> np.ndarray:
 
 
 def unaffordable(excess: np.ndarray, least: np.ndarray, budget: float) -> np.ndarray:
-    """Pairs that cost so many times the budget that next to no probability is left for them, bool, (n, columns).
+    """Pairs that cost so many times the budget that almost no probability is left for them, bool, (n, columns).
 
-    Which pairs these are depends on the budget, never on the largest distortion: a distortion of 1e300 written for
-    "never", or one letter far from all others, says nothing of the scale on which the targets differ.
+    They depend on the budget, never on the largest distortion: a distortion of 1e300 written for "never", or one
+    letter far from all others, does not set the scale on which the targets differ.
 
     Args:
         excess: beyond the letter's least, (n, columns); +inf where forbidden already.
-        least: the least itself, (n,), of whose rounding the excess is made.
+        least: the letter's least, (n,); the rounding of the excess is relative to it.
         budget: E excess <= budget; nothing positive is affordable where it is not positive.
     """
     with np.errstate(over="ignore"):
@@ -122,7 +122,7 @@ def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
         excess = np.where(far, np.inf, excess)
     costly = (np.isfinite(excess) & (excess > _TIED * np.abs(least)[:, None])).any()
     exact = bool(far.any() and not costly)
-    if not costly:  # no reproduction of a letter that is allowed is worse than another
+    if not costly:  # all allowed reproductions of a letter are equally good
         excess, budgets[0] = np.where(np.isfinite(excess), 0, np.inf), np.inf
     reproduction = np.arange(d.shape[1])
     pinned: dict[int, np.ndarray] = {}
@@ -139,7 +139,7 @@ def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
             k: np.tile(channel[firsts], (len(columns), 1))
         }
         reproduction = np.repeat(reproduction, groups)
-        # A soft label that is one letter's own needs no reproduction but that letter's best.
+        # A soft label that belongs to one letter alone needs only that letter's best reproduction.
         useful = (np.isfinite(excess).sum(0) > 1) | (np.arange(excess.shape[1]) == excess.argmin(1)[:, None]).any(0)
         excess, reproduction = excess[:, useful], reproduction[useful]
         pinned = {j: t[useful] for j, t in pinned.items()}
@@ -183,15 +183,15 @@ def lossless(core: Core) -> Atoms:
 
 
 def soft_clusters(core: Core) -> Atoms:
-    """For every column the letters near it, at several widths, with their mean label: where to begin."""
+    """First atoms: every column with the mean label of the letters near it, at several widths."""
     allowed = np.isfinite(core.excess)
     excess = np.where(allowed, core.excess, 0)
     means = core.source @ excess
     scale = means[means > 0].min(initial=np.inf)
-    found = Atoms(np.zeros(0, int), tuple(np.zeros((0, p.shape[1])) for p in core.labels))
+    atoms = Atoms(np.zeros(0, int), tuple(np.zeros((0, p.shape[1])) for p in core.labels))
     for width in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0):
         near = core.source[:, None] * np.where(allowed, np.exp(-width * excess / scale), 0)
         used = np.flatnonzero(near.any(0))
         near = near[:, used] / near[:, used].sum(0)
-        found = found.join(Atoms(used, tuple(near.T @ p for p in core.labels)))
-    return found
+        atoms = atoms.join(Atoms(used, tuple(near.T @ p for p in core.labels)))
+    return atoms

@@ -2,7 +2,7 @@
 
 It is the indirect rate-distortion function under logarithmic loss ([A] section IV-C): the reproduction is a soft label
 t, the loss - ln t_s, and its least mean over codes of I(X;U) = R is H(S|U). So it is the lifted R(D, C) without a
-distortion, and as certified.
+distortion, with the same certificate.
 
 Reference: N. Tishby, F. Pereira and W. Bialek, The information bottleneck method, 1999; T. Courtade and T. Weissman,
 Multiterminal source coding under logarithmic loss, IEEE Trans. IT 2014.
@@ -23,7 +23,7 @@ from jaxrd.rdc.point import Point, entropies
 from jaxrd.solution import Status
 
 _SOLVES = 40
-_PLAIN = 20  # solves after which the bracket is halved: rounding may have stopped the rest
+_PLAIN = 20  # solves after which the bracket is halved, as rounding may have stopped tangents and chords
 
 
 class Bottleneck(NamedTuple):
@@ -52,7 +52,7 @@ class Bottleneck(NamedTuple):
 
     @property
     def gap(self) -> float:
-        """upper - information, nats: the width of what is known."""
+        """upper - information, nats: the width of the interval that holds I(R)."""
         return self.upper - self.information
 
     @property
@@ -105,8 +105,8 @@ def bottleneck_rate(source: ArrayLike, labels: ArrayLike, classification: ArrayL
 def bottleneck_information(source: ArrayLike, labels: ArrayLike, rate: float, *, tol: float = 1e-8) -> Bottleneck:
     """I(R) = max I(S;U) subject to I(X;U) <= R, between bounds.
 
-    Any point of R(C) bounds C(R) from below by its tangent, and from above by the chord to a point on the other side;
-    the two choose in turn where to look. Up to three classes the bounds close; with more, `upper` may stay loose.
+    Any point of R(C) bounds C(R) from below by its tangent, and from above by the chord to a point on the other side.
+    Tangent and chord choose the next target in turn. Up to three classes the bounds meet; else `upper` may be loose.
 
     Args:
         source: p, shape (n,).
@@ -134,7 +134,7 @@ def bottleneck_information(source: ArrayLike, labels: ArrayLike, rate: float, *,
     left, right = at(least, None), at(entropy, None)
     if left.rate <= wanted:
         return Bottleneck(entropy - least, entropy - least, Status.CONVERGED, left)
-    low, met = least, least  # no code of the rate loses less; where `left` stands
+    low, met = least, least  # no code of the rate has a smaller loss; the target of `left`
     for step in range(_SOLVES):
         lost = float(right.classification[0])
         if lost - low <= tol:
@@ -145,7 +145,7 @@ def bottleneck_information(source: ArrayLike, labels: ArrayLike, rate: float, *,
         target = (
             tangent if step % 2 == 0 and met < tangent < lost else 0.5 * (tangent + chord) if step > _PLAIN else chord
         )
-        # A rate an ulp below H(X) is reached beside the finest loss, where all three fall together.
+        # A rate one rounding unit below H(X) is reached next to the least loss, where all three targets coincide.
         target = max(target, min(met + 0.25 * tol, 0.5 * (met + lost)))
         point = at(target, right)
         price = float(point.classification_slope[0])

@@ -1,4 +1,4 @@
-"""A bound on g over all atoms: what makes a lower bound on the lifted rate out of any dual variables.
+"""A bound on g over all atoms; with it any dual variables give a lower bound on the lifted rate.
 
 With M = sum of the labels' mu and W = powers / M, every term of g is a_x Y_x^M, Y_x(t) = prod_s t_s^W_xs up to a factor
 a weighted geometric mean: concave in t, at most 1. Over a cell (a simplex; a product of simplices is cut into some)
@@ -22,7 +22,7 @@ _BATCH = 2048
 
 
 class Bound(NamedTuple):
-    """An upper bound on g, and the best point met on the way."""
+    """An upper bound on g, and the best point of the search."""
 
     value: float  # >= max g
     best: float  # g at `soft`
@@ -64,7 +64,7 @@ def _cell_bounds(price: Price, a: np.ndarray, cells: np.ndarray) -> tuple[np.nda
     most = np.maximum(np.minimum(tangent.max(1), box), least)
     if m >= 1:
         chord = most - least > 1e-7 * most
-        # A narrow chord's slope is rounding; the convex function lies below any flatter line through its upper end.
+        # The slope of a narrow chord is all rounding; any flatter line through the chord's upper end bounds it too.
         slope = np.where(chord, (most**m - least**m) / np.where(chord, most - least, 1), m * least ** (m - 1))
         offset = most**m - slope * most
     else:
@@ -76,7 +76,7 @@ def _cell_bounds(price: Price, a: np.ndarray, cells: np.ndarray) -> tuple[np.nda
 
 
 def _bisect(cells: np.ndarray) -> np.ndarray:
-    """Each cell cut through the middle of its longest edge, in the metric of sqrt(t): near a face g bends sharply."""
+    """Each cell cut at the middle of its longest edge, in the metric of sqrt(t): near a face g has high curvature."""
     i, j = np.triu_indices(cells.shape[1], 1)
     root = np.sqrt(cells)
     longest = ((root[:, i] - root[:, j]) ** 2).sum(2).argmax(1)
@@ -88,7 +88,7 @@ def _bisect(cells: np.ndarray) -> np.ndarray:
 
 
 def _concave_bound(price: Price, letter: np.ndarray, soft: np.ndarray) -> np.ndarray:
-    """For M <= 1: the tangent of g at any point bounds its column; tight at the maximum, useless on a face."""
+    """For M <= 1: the tangent of g at any point bounds its column; tight at the maximum, of no use on a face."""
     terms = price.terms(letter, soft)
     steep = (soft <= 0) & (np.isfinite(price.exponents.T[letter]) @ (price.powers > 0))
     slope = terms @ price.powers / np.where(soft > 0, soft, 1)
@@ -105,8 +105,8 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
         letter: of known points, at least one of each column where M <= 1, shape (points,).
         soft: their soft labels side by side, shape (points, classes).
         tol: absolute accuracy at which to stop.
-        max_cells: the budget beside the cells that the simplices are cut into first; where it runs out the bound is
-            valid, but loose.
+        max_cells: the budget of cells, without those that the simplices are first cut into; where it runs out the bound
+            is valid, but loose.
     """
     if price.exponents.max() >= LARGEST:
         return Bound(np.inf, 0.0, int(letter[0]), soft[0], 0)
@@ -118,10 +118,10 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
         sizes = tuple(size for size, kept in zip(price.sizes, matters, strict=True) if kept)
         active = np.repeat(matters, price.sizes)
         part = price._replace(powers=price.powers[:, active], labels=price.labels[:, active], sizes=sizes)
-        found = bound(part, letter, soft[:, active], tol=tol, max_cells=max_cells)
+        bounded = bound(part, letter, soft[:, active], tol=tol, max_cells=max_cells)
         where = where.copy()
-        where[active] = found.soft
-        return found._replace(soft=where)
+        where[active] = bounded.soft
+        return bounded._replace(soft=where)
     if price.total == 0:
         return Bound(float(a.sum(0).max()) * (1 + price.rounding), best, at, where, 0)
     ceiling = np.inf
@@ -134,16 +134,16 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
             return Bound(ceiling, best, at, where, 0)
 
     cells = _root(price)
-    bounds, centroid, found = _cell_bounds(price, a, cells)
+    bounds, centroid, heights = _cell_bounds(price, a, cells)
     closed, count = best, len(cells)
     while True:
-        if found.max(initial=-np.inf) > best:
-            i, j = np.unravel_index(found.argmax(), found.shape)
-            best, at, where = float(found[i, j]), int(j), centroid[i]
+        if heights.max(initial=-np.inf) > best:
+            i, j = np.unravel_index(heights.argmax(), heights.shape)
+            best, at, where = float(heights[i, j]), int(j), centroid[i]
         open_ = bounds > best + tol
         closed = max(closed, bounds[~open_].max(initial=-np.inf))
         cells, bounds = cells[open_], bounds[open_]
-        room = (max_cells - count) // 2  # a cell makes two
+        room = (max_cells - count) // 2  # a bisection adds two cells
         if not len(cells) or room < 1:
             return Bound(min(ceiling, max(closed, best, bounds.max(initial=-np.inf))), best, at, where, count)
         taken = min(_BATCH, room, len(bounds))
@@ -151,7 +151,7 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
         first, rest = order[:taken], order[taken:]
         parents = np.tile(bounds[first], 2)
         halves = _bisect(cells[first])
-        fresh, centroid, found = _cell_bounds(price, a, halves)
+        fresh, centroid, heights = _cell_bounds(price, a, halves)
         cells = np.concatenate([cells[rest], halves])
         bounds = np.concatenate([bounds[rest], np.minimum(fresh, parents)])
         count += len(halves)

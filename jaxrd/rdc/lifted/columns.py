@@ -18,7 +18,7 @@ from jaxrd.rdc.lifted.pricing import Price, ascend, best_starts, new_atoms
 UNUSED = 1e-9
 """Weights below it are taken as zero between rounds."""
 _CLOSE = 1e-2  # how far below 1 an unused atom's g may lie to be kept
-_TRIED = 3  # starts of the grid a column ascends from
+_TRIED = 3  # points of the grid from which each column ascends
 
 
 class Round(NamedTuple):
@@ -35,7 +35,7 @@ class Round(NamedTuple):
 
 
 class Generated(NamedTuple):
-    """The last round, and a bound on what any atoms could do."""
+    """The last round, and a lower bound for all atoms."""
 
     last: Round
     lower: float
@@ -84,7 +84,7 @@ def generate(
             lower, cells = max(lower, now.value - np.log(bounded.value)), cells + bounded.cells
             if lower > ceiling or bounded.best <= values.max() * (1 + 0.25 * tol) or not left:
                 return Generated(now, float(lower), cells, letter, soft, values)
-            # The search met a better atom than every ascent: go on from there.
+            # The search met a better atom than every ascent: continue from it.
             value, where = ascend(now.g, np.array([bounded.letter]), bounded.soft[None])
             more = new_atoms(now.g, core, np.array([bounded.letter]), where, value, most)
         near = now.used | (now.levels > 1 - _CLOSE)

@@ -20,7 +20,7 @@ _TOP = 1e-6  # how far below 1 a maximum of g may lie to carry weight
 
 
 class Optimum(NamedTuple):
-    """The best channel over the atoms met, and a bound on what any atoms could do."""
+    """The best channel over the generated atoms, and a lower bound for all atoms."""
 
     atoms: Atoms
     channel: np.ndarray  # (n, atoms)
@@ -56,10 +56,10 @@ def optimise(
 
     with one_blas_thread():
         grid = starts(core, seed)
-        found = generate(core, solve, _begin(core, grid, begin), grid, tol=tol, max_cells=max_cells, rounds=_ROUNDS)
-        last, tidy = found.last, _tidied(core, budgets, prices, found)
+        generated = generate(core, solve, _begin(core, grid, begin), grid, tol=tol, max_cells=max_cells, rounds=_ROUNDS)
+        last, tidy = generated.last, _tidied(core, budgets, prices, generated)
         kept = last if tidy is None or tidy.reached > last.reached + 0.25 * tol else tidy
-    return Optimum(kept.atoms, kept.solution, last.slopes, found.lower, found.cells)
+    return Optimum(kept.atoms, kept.solution, last.slopes, generated.lower, generated.cells)
 
 
 def _solve(core: Core, budgets: np.ndarray, prices: np.ndarray, atoms: Atoms, ceiling: float = np.inf) -> Round:
@@ -87,7 +87,7 @@ def _solve(core: Core, budgets: np.ndarray, prices: np.ndarray, atoms: Atoms, ce
 
 
 def _begin(core: Core, grid: np.ndarray, begin: Atoms | None) -> Atoms:
-    """Lossless coding first: with it every budget can be kept."""
+    """Lossless coding comes first, because it meets every budget."""
     if begin is not None:
         return lossless(core).join(begin)
     silent = (core.source @ np.where(np.isfinite(core.excess), core.excess, 1e300)).argmin()
@@ -96,10 +96,10 @@ def _begin(core: Core, grid: np.ndarray, begin: Atoms | None) -> Atoms:
     return lossless(core).join(soft_clusters(core)).join(Atoms(np.full(len(grid), silent), soft))
 
 
-def _tidied(core: Core, budgets: np.ndarray, prices: np.ndarray, found: Generated) -> Round | None:
-    """The optimum over the maxima of g alone, for rounds leave many atoms near each; None if a budget is overdrawn."""
-    top, last = found.levels > 1 - _TOP, found.last
-    maxima = distinct(last.g, core, found.letter[top], found.soft[top], found.levels[top])
+def _tidied(core: Core, budgets: np.ndarray, prices: np.ndarray, generated: Generated) -> Round | None:
+    """The optimum over the maxima of g alone, as rounds leave many atoms near each; None if a budget is exceeded."""
+    top, last = generated.levels > 1 - _TOP, generated.last
+    maxima = distinct(last.g, core, generated.letter[top], generated.soft[top], generated.levels[top])
     if not np.isfinite(charges(core, maxima).max(0)).any(1).all():
         return None  # a letter that could not be sent
     again = _solve(core, budgets, prices, maxima, last.reached + 1)

@@ -16,10 +16,10 @@ from jaxrd.rdc.lifted.atoms import Atoms, Core, log
 from jaxrd.rdc.point import entropies
 
 _ASCENTS = 30
-_NEWTON_FROM = 6  # steps before which the slower, monotone step leads
+_NEWTON_FROM = 6  # steps before this one use the slower, monotone step
 _GRID = {2: 32, 3: 12}  # divisions of the label simplex to start from, by classes
 _EPSILON = 4 * np.finfo(float).eps
-LARGEST = 600.0  # exponent that is still a number
+LARGEST = 600.0  # largest exponent that does not overflow
 _SAME = 7  # decimals of soft labels taken as the same
 _EACH = 3  # reproductions tried with one soft label
 _INSIDE = 1e-3  # how far from the faces of the simplex ascents start
@@ -39,7 +39,7 @@ class Price(NamedTuple):
 
     @property
     def coefficients(self) -> np.ndarray:
-        """a, (n, columns); large where no soft label suits a letter's neighbours."""
+        """a, (n, columns); large where no soft label fits a letter's neighbours."""
         return np.exp(np.minimum(self.exponents, LARGEST))
 
     def terms(self, letter: np.ndarray, soft: np.ndarray) -> np.ndarray:
@@ -75,15 +75,15 @@ def starts(core: Core, seed: int) -> np.ndarray:
     mean = (core.source @ rows)[None]
     # Ascents never leave a face, and where g is concave its maximum is inside.
     rows = (1 - _INSIDE) * rows + _INSIDE * mean
-    found = [rows, mean]
+    soft = [rows, mean]
     classes = core.labels[0].shape[1] if len(core.labels) == 1 else 0
     if classes in _GRID:
         low = rows.min(0)
-        found.append(low + (1 - low.sum()) * _grid(classes, _GRID[classes]))
+        soft.append(low + (1 - low.sum()) * _grid(classes, _GRID[classes]))
     elif core.labels:
         generator = np.random.default_rng(seed)
-        found.append(generator.dirichlet(np.full(len(rows), 0.1), _RANDOM) @ rows)
-    return np.concatenate(found)
+        soft.append(generator.dirichlet(np.full(len(rows), 0.1), _RANDOM) @ rows)
+    return np.concatenate(soft)
 
 
 def _grid(classes: int, divisions: int) -> np.ndarray:
@@ -165,5 +165,5 @@ def distinct(price: Price, core: Core, letter: np.ndarray, soft: np.ndarray, val
 def new_atoms(price: Price, core: Core, letter: np.ndarray, soft: np.ndarray, values: np.ndarray, most: int) -> Atoms:
     """The best distinct maxima with g > 1."""
     better = values > 1 + 1e-13
-    found = distinct(price, core, letter[better], soft[better], values[better])
-    return found.take(np.arange(len(found.letter))[:most])
+    atoms = distinct(price, core, letter[better], soft[better], values[better])
+    return atoms.take(np.arange(len(atoms.letter))[:most])

@@ -38,7 +38,7 @@ def lifted_rate(
     It is an ordinary rate-distortion function with reproductions (xh, t), t a pmf over the labels: convex, with a
     coding theorem and a converse for every code. Atoms are added until none improves the channel; the lower bound
     H(X) + sum_x p_x u_x - ln max g - mu_D D - mu_C C holds for all atoms, by branch and bound over soft labels. Runs on
-    the host in float64. Up to three classes in all it closes; with more, `lower` is the best valid bound found.
+    the host in float64. Up to three classes in all the gap closes; with more, `lower` is the best bound reached.
 
     Longer than 60 lines: most of them are this docstring.
 
@@ -74,14 +74,14 @@ def lifted_rate(
     begin = None if start is None else atoms_of(reduced, start)
     free = np.zeros(len(reduced.budgets))
     cells = _cells(reduced, max_cells)
-    found = optimise(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
-    point = assemble(inputs, reduced, found, targets)
-    if point.gap > tol * max(1, point.rate) and found.slopes[1:].sum() > 1:
-        prices = _without_search(0, found.slopes)  # the distortion's slope is found anew
+    optimum = optimise(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
+    point = assemble(inputs, reduced, optimum, targets)
+    if point.gap > tol * max(1, point.rate) and optimum.slopes[1:].sum() > 1:
+        prices = _without_search(0, optimum.slopes)  # the distortion's slope is optimised again
         budgets = np.where(prices > 0, np.inf, reduced.budgets)
         lower = optimise(reduced, budgets, prices, tol=_ROUGH, max_cells=cells, seed=seed).lower
         lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
-        point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), targets)
+        point = assemble(inputs, reduced, optimum._replace(lower=max(lower, optimum.lower)), targets)
     return judged(point, tol)
 
 
@@ -158,17 +158,17 @@ def solve_priced(
 ) -> Point:
     """The certified point at checked slopes."""
     cells = _cells(reduced, max_cells)
-    found = optimise(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
-    point = assemble(inputs, reduced, found, None)
+    optimum = optimise(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
+    point = assemble(inputs, reduced, optimum, None)
     if point.gap > tol * max(1, point.rate) and slopes[1:].sum() > 1:
         prices = _without_search(slopes[0], slopes)
         lower = optimise(reduced, reduced.budgets, prices, tol=_ROUGH, max_cells=cells, seed=seed).lower
-        point = assemble(inputs, reduced, found._replace(lower=max(lower, found.lower)), None)
+        point = assemble(inputs, reduced, optimum._replace(lower=max(lower, optimum.lower)), None)
     return judged(point, tol)
 
 
 def _cells(reduced: Core, max_cells: int | None) -> int:
-    """The budget of the search for a certificate as given; by default little where it is hopeless."""
+    """The budget of the search for a certificate as given; by default small where the gap is not expected to close."""
     if max_cells is not None:
         return cell_budget(max_cells)
     wide = sum(p.shape[1] - 1 for p in reduced.labels) > _SEARCHED

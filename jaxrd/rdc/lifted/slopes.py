@@ -13,8 +13,8 @@ from jaxrd.rdc.lifted.atoms import Atoms
 from jaxrd.rdc.lifted.rate import TOLERANCE, as_slopes, solve_priced, unconstrained
 from jaxrd.rdc.point import Point
 
-_EACH = 3  # soft labels a reproduction begins with
-_LIKELY = 1e-6  # probability from which an atom is handed on
+_EACH = 3  # soft labels for each reproduction at the start
+_LIKELY = 1e-6  # least probability of an atom that column generation begins with
 
 
 def lifted_sweep(
@@ -30,8 +30,8 @@ def lifted_sweep(
 ) -> list[Point]:
     """Solve the lifted function at many slopes: `lifted_solve` at each, begun from alternating minimisation.
 
-    All slopes and starts are minimised side by side; every minimum's atoms go into column generation, which joins what
-    the starts found apart and certifies the result.
+    All slopes and starts are minimised in one batch. The atoms of every minimum go into column generation, which
+    combines those of all starts and certifies the result.
 
     Args:
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.
@@ -73,7 +73,7 @@ def lifted_sweep(
     points = []
     for i, mu in enumerate(slopes):
         lanes = slice(i * starts, (i + 1) * starts)
-        found = likely[lanes]
-        atoms = Atoms(np.tile(reproduction, (starts, 1))[found], tuple(t[lanes][found] for t in soft))
+        chosen = likely[lanes]
+        atoms = Atoms(np.tile(reproduction, (starts, 1))[chosen], tuple(t[lanes][chosen] for t in soft))
         points.append(solve_priced(inputs, reduced, mu, atoms, tol, max_cells, seed))
     return points

@@ -21,7 +21,7 @@ from jaxrd.solution import Status
 _FACTORS = (0.0, 0.5, 1.0, 2.0)  # of each slope of the lifted solution
 _LANES = 2**18  # entries of all the channels searched at once
 TRIED, POLISHED = 32, 4  # classifiers tried at the targets, and improved there
-_INFEASIBLE = 1e3  # nats: what a classifier counts that cannot meet the targets
+_INFEASIBLE = 1e3  # nats: the rate given to a classifier that cannot meet the targets
 _FAINT = 1e-14  # probability below which a class is as good as excluded
 ITERATIONS = 60
 
@@ -83,8 +83,8 @@ def literal_rate(
         classifiers.insert(0, _classifier_of(inputs, start))
     tried = sorted(((_at(inputs, targets, t), i) for i, t in enumerate(classifiers)), key=lambda pair: pair[0].rate)
     best = tried[0][0]
-    for found, i in tried[:POLISHED]:
-        if np.isfinite(found.rate):
+    for optimum, i in tried[:POLISHED]:
+        if np.isfinite(optimum.rate):
             improved = _improve(inputs, targets, classifiers[i])
             best = improved if improved.rate < best.rate else best
     point = _point(inputs, best, below.lower)
@@ -110,13 +110,13 @@ def _classifier_of(inputs: Inputs, point: Point) -> tuple[np.ndarray, ...]:
 
 def slope_grid(below: Point, inputs: Inputs) -> np.ndarray:
     """Slopes around those of the lifted solution, (slopes, 1 + K); where one is zero or infinite, a plausible one."""
-    found = np.array([below.distortion_slope, *below.classification_slope])
+    slopes = np.array([below.distortion_slope, *below.classification_slope])
     excess = inputs.distortion - inputs.distortion.min(1, keepdims=True)
-    # In units of the least that one reproduction for all letters costs: the largest distortion may stand for "never".
+    # The unit is the least cost of one reproduction for all letters, as the largest distortion may stand for "never".
     silent = inputs.source @ excess
     unit = min((float(cost) for cost in silent if 0 < cost < np.inf), default=1.0)
     usual = np.array([2 / unit, *np.ones(len(inputs.labels))])
-    base = np.where(np.isfinite(found) & (found > 0), found, np.where(np.isinf(found), 10 * usual, usual))
+    base = np.where(np.isfinite(slopes) & (slopes > 0), slopes, np.where(np.isinf(slopes), 10 * usual, usual))
     factors = np.stack(np.meshgrid(*[_FACTORS] * len(base), indexing="ij"), -1).reshape(-1, len(base))
     return factors * base
 
@@ -137,17 +137,19 @@ def _classifiers(inputs: Inputs, targets: np.ndarray, below: Point, starts: int,
     """The most promising distinct classifiers, each a tuple of arrays (m, classes_k)."""
     slopes = slope_grid(below, inputs)
     _, points, soft = search(inputs, slopes, starts, seed)
-    # What a point would cost at the targets, to first order: twice the usual slopes where it misses them.
+    # First-order estimate of a point's rate at the targets: a target it misses is charged at twice the usual slope.
     miss = np.maximum(points[:, 1:] - targets, 0) * 2 * slopes.max(0)
     order = np.argsort(points[:, 0] + miss.sum(1), kind="stable")
     _, first = np.unique(points[order].round(6), axis=0, return_index=True)
     chosen = order[np.sort(first)][:TRIED]
-    found = [tuple(t[i] for t in soft) for i in chosen]
+    classifiers = [tuple(t[i] for t in soft) for i in chosen]
     nearest = np.eye(inputs.distortion.shape[1])[inputs.distortion.argmin(1)]
-    found.append(posteriors(inputs.source, nearest, inputs.labels))
-    # At H(S|X) itself only the rows P(S|x) will do.
-    snapped = [tuple(p[divergences(p, t).argmin(0)] for p, t in zip(inputs.labels, c, strict=True)) for c in found[:8]]
-    return found + snapped
+    classifiers.append(posteriors(inputs.source, nearest, inputs.labels))
+    # A target of exactly H(S|X) allows only the rows P(S|x) as soft labels.
+    snapped = [
+        tuple(p[divergences(p, t).argmin(0)] for p, t in zip(inputs.labels, c, strict=True)) for c in classifiers[:8]
+    ]
+    return classifiers + snapped
 
 
 def _improve(inputs: Inputs, targets: np.ndarray, classifier: tuple[np.ndarray, ...]) -> Linear:
@@ -163,16 +165,16 @@ def _improve(inputs: Inputs, targets: np.ndarray, classifier: tuple[np.ndarray, 
 
     def value(logits: np.ndarray) -> tuple[float, np.ndarray]:
         soft = unpack(logits)
-        found = _at(inputs, targets, soft)
-        if not np.isfinite(found.rate) or not np.isfinite(found.slopes[1:]).all():
+        optimum = _at(inputs, targets, soft)
+        if not np.isfinite(optimum.rate) or not np.isfinite(optimum.slopes[1:]).all():
             return _INFEASIBLE, np.zeros(logits.size)
-        if found.rate < best[0].rate:
-            best[0] = found
-        weights = inputs.source @ found.channel
-        post = posteriors(inputs.source, found.channel, inputs.labels)
-        slopes = found.slopes[1:]
+        if optimum.rate < best[0].rate:
+            best[0] = optimum
+        weights = inputs.source @ optimum.channel
+        post = posteriors(inputs.source, optimum.channel, inputs.labels)
+        slopes = optimum.slopes[1:]
         parts = [-mu * weights[:, None] * (q - t) for mu, q, t in zip(slopes, post, soft, strict=True)]
-        return found.rate, np.concatenate([part.ravel() for part in parts])
+        return optimum.rate, np.concatenate([part.ravel() for part in parts])
 
     begin = np.concatenate([np.log(np.maximum(t, _FAINT)).ravel() for t in classifier])
     options = {"maxiter": ITERATIONS, "ftol": 1e-14, "gtol": 1e-9}
@@ -181,16 +183,16 @@ def _improve(inputs: Inputs, targets: np.ndarray, classifier: tuple[np.ndarray, 
     return best[0]
 
 
-def _point(inputs: Inputs, found: Linear, lower: float) -> Point:
-    """The channel measured by its own posteriors, which can only do better than the classifier it was found with."""
-    p, channel = inputs.source, found.channel
+def _point(inputs: Inputs, optimum: Linear, lower: float) -> Point:
+    """The channel measured by its posteriors; their loss is at most that of the classifier it was solved for."""
+    p, channel = inputs.source, optimum.channel
     m = inputs.distortion.shape[1]
     if channel.shape[1] == 0:
         return replace(infeasible(LITERAL, len(p), len(inputs.labels)), lower=lower)
     soft, weights = posteriors(p, channel, inputs.labels), p @ channel
-    rate = mutual_information(p, channel) if np.isfinite(found.rate) else np.inf
+    rate = mutual_information(p, channel) if np.isfinite(optimum.rate) else np.inf
     return Point(
-        LITERAL, rate, lower, Status.ACHIEVABLE, float(found.reached[0]),
-        np.array([weights @ entropies(t) for t in soft]), float(found.slopes[0]), found.slopes[1:], np.arange(m), soft,
-        weights, channel,
+        LITERAL, rate, lower, Status.ACHIEVABLE, float(optimum.reached[0]),
+        np.array([weights @ entropies(t) for t in soft]), float(optimum.slopes[0]), optimum.slopes[1:], np.arange(m),
+        soft, weights, channel,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from jaxrd.solution import Status
 
 _ROUNDS = 20
 _GAIN = 1e-10  # nats: what a round must gain
-_FREQUENT = 1e-9  # a share of the time
+_FREQUENT = 1e-9  # least share of the time at which a code is kept
 _SLACK = 1e-9  # left to the rounding of the linear program
 _FAR = 1e8  # times a target
 _ACCURATE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
@@ -97,7 +97,7 @@ def _columns(inputs: Inputs, literal: Point, starts: int, seed: int) -> tuple[np
 def _mix(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """The cheapest mixture within the targets: shares, multipliers, rate (+inf where none is)."""
     finite = np.isfinite(targets)
-    # A point so far off that next to no time could go to it would only spoil the program's numbers.
+    # A point far beyond the targets could have nearly no share of the time, and would make the program ill-scaled.
     near = (points[:, 1:][:, finite] <= _FAR * np.maximum(np.abs(targets[finite]), _SLACK)).all(1)
     if near.any() and not near.all():
         shares = np.zeros(len(points))

@@ -78,8 +78,8 @@ def classification_distortion_perception(
         C(D, P) = min E loss(X, Xh)  over decoders P(xh|y),  subject to  E d(X, Xh) <= D,  measure(p_X, p_Xh) <= P
 
     R(D, P, C) of a given classifier is finite for C > C(D, P) and infinite below. Y is X itself, whatever the rate, or
-    what a given channel lets through. Nothing is traded without a classifier given in advance or such a channel: from
-    X itself a decoder reaches the least of everything at once.
+    the output of a given channel. There is a trade-off only with a classifier given in advance or such a channel: from
+    X itself a decoder reaches the least of all three at once.
 
     Longer than 60 lines: many of them are this docstring.
 
@@ -123,22 +123,22 @@ def classification_distortion_perception(
 
 @jax.jit
 def _solved(program: Program, loss: jax.Array, tol: jax.Array) -> CDPPoint:
-    found = least_loss(program, loss, tol)
-    (turn,), (spent,), (reached,) = found.primal.moves, found.primal.decoder_costs, found.primal.perceptions
-    possible = found.status != Status.INFEASIBLE
+    solution = least_loss(program, loss, tol)
+    (turn,), (spent,), (reached,) = solution.primal.moves, solution.primal.decoder_costs, solution.primal.perceptions
+    possible = solution.status != Status.INFEASIBLE
 
     def where_possible(value):
         return jnp.where(possible, value, jnp.nan)
 
     return CDPPoint(
-        found.value,
-        found.lower,
+        solution.value,
+        solution.lower,
         where_possible(spent[0]),
         where_possible(reached),
-        where_possible(found.slopes.decoders[0][0]),
-        where_possible(found.slopes.perceptions[0]),
-        where_possible(found.primal.channel @ turn),
-        found.status,
+        where_possible(solution.slopes.decoders[0][0]),
+        where_possible(solution.slopes.perceptions[0]),
+        where_possible(solution.primal.channel @ turn),
+        solution.status,
     )
 
 
@@ -146,7 +146,7 @@ def _channel(observation: ArrayLike, source: jax.Array) -> jax.Array:
     channel = jnp.asarray(observation, source.dtype)
     if channel.ndim != 2 or channel.shape[0] != source.size:
         raise InputError(f"observation must be P(y|x), shape ({source.size}, observations); got {channel.shape}.")
-    channel = jnp.where(source[:, None] > 0, channel, 1 / channel.shape[1])  # what mass zero sends is nothing
+    channel = jnp.where(source[:, None] > 0, channel, 1 / channel.shape[1])  # a letter of mass zero has no effect
     if not is_traced(channel):
         values = np.asarray(channel, float)
         if not (values >= 0).all() or not np.allclose(values.sum(1), 1, atol=1e-6):

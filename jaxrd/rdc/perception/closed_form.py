@@ -48,7 +48,7 @@ def bernoulli_rate(probability: ArrayLike, distortion: ArrayLike, perception: Ar
     plain = possible & early
     middle = possible & ~early & (d < 2 * p * q - (q - p) * bound)
     straight = binary_entropy(p) - binary_entropy(jnp.where(plain, d, 0.25))
-    # Elsewhere values at which all terms are smooth.
+    # Outside the middle case use values at which all terms are smooth.
     d, p, bound = (jnp.where(middle, x, safe) for x, safe in ((d, 0.25), (p, 0.3), (bound, 0.1)))
 
     def three(a, b):

@@ -67,10 +67,10 @@ def minimise(
         objective: f, (n,) -> ().
         constraints: g, (n,) -> (k,).
         bound: a lower bound on -min f that any x gives, (n,) -> (); NaN where it gives none.
-        start: x with g(x) < 0, shape (n,); affine constraints that hold there hold all the way.
+        start: x with g(x) < 0, shape (n,); affine constraints that hold there hold at every iterate.
         aim: of complementarity r's and residuals at which to stop.
-        ceiling: stop as soon as the bound exceeds it: f falls without end, the problem of which it is the dual has no
-            solution.
+        ceiling: stop as soon as the bound exceeds it: then f is unbounded below, and the problem that it is the dual of
+            has no solution.
         max_steps: the step budget (static).
 
     Reference: S. Boyd and L. Vandenberghe, Convex Optimization, section 11.7.
@@ -112,7 +112,7 @@ def _step(program: _Program, state: _State, aim: float) -> _State:
     x, s, r, stationarity, violation = _moved(program, state, moves, target)
     size = jnp.stack([r @ s, jnp.abs(stationarity).max(), jnp.abs(violation).max()]).max()
     better = size < state.best
-    # The residuals may rise for a while as complementarity falls: that is progress too.
+    # The residuals may rise for some steps while complementarity falls; this also counts as progress.
     falls = (r @ s < PROGRESS * (state.multipliers @ state.slack)) & (r @ s > aim)
     progress = (size < PROGRESS * state.best) | falls
     value = program.bound(x)
@@ -139,7 +139,7 @@ def _direction(program: _Program, state: _State) -> tuple[tuple[jax.Array, jax.A
     eps, tiny = jnp.finfo(x.dtype).eps, jnp.finfo(x.dtype).tiny
     jacobian = jax.jacfwd(program.constraints)(x)
     hessian = jax.hessian(partial(_lagrangian, program))(x, r)
-    # Not reduced to x: where multipliers are large beside their slacks the reduced matrix loses their digits.
+    # The system is not reduced to x: where multipliers are large and slacks small, the reduced matrix loses digits.
     weights = jnp.sqrt(jnp.maximum(jnp.diag(hessian) + (jacobian**2).T @ (r / (r + s)), tiny))
     edge = jnp.sqrt(r / (r + s))
     top = hessian / weights[:, None] / weights + RIDGE * eps * jnp.eye(x.size, dtype=x.dtype)

@@ -1,4 +1,4 @@
-"""The least expected loss of a program at unlimited rate, certified: what the rate's price leaves as it falls to zero.
+"""The least expected loss of a program at unlimited rate, certified: the limit as the price of rate falls to zero.
 
     min E loss(X, J)  over channels from source letters x to atoms j, under the bounds of a program, has the dual
     max sum_x p_x min_j (loss_xj + e_xj) - lambda.bounds + sum_i (dual term of measure_i),
@@ -87,20 +87,20 @@ def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
 
     start = begin(ready)
     flat, unravel = ravel_pytree(start._replace(shift=cheapest(start) - 1))
-    found = minimise(
+    minimum = minimise(
         lambda x: -ready.value(unravel(x), False),
         lambda x: constraints(unravel(x)),
         lambda x: lower_bound(unravel(x)),
         flat,
-        ceiling=1 + 1e-3 * tol,  # no loss is larger
+        ceiling=1 + 1e-3 * tol,  # no scaled loss exceeds 1
         aim=aim_of(p.dtype),
     )
-    dual, pairs = unravel(found.x), above.size
-    joint = found.multipliers[:pairs].reshape(above.shape)
+    dual, pairs = unravel(minimum.x), above.size
+    joint = minimum.multipliers[:pairs].reshape(above.shape)
     total = joint.sum(1, keepdims=True)
     channel = jnp.where(total > 0, joint / jnp.where(total > 0, total, 1), 1 / above.shape[1])
-    primal = repaired(ready, channel, ready.couplings(dual, found.multipliers[pairs:]))
-    lower = jnp.maximum(lower_bound(unravel(found.highest)), 0)
+    primal = repaired(ready, channel, ready.couplings(dual, minimum.multipliers[pairs:]))
+    lower = jnp.maximum(lower_bound(unravel(minimum.highest)), 0)
     reached = (p[:, None] * (primal.channel @ primal.moves[0]) * above).sum()
     impossible = (lower > 1 + 1e-3 * tol) | hopeless(ready)
     good = (reached - lower <= tol) & (primal.exceeded <= EXCEEDED)
@@ -112,7 +112,7 @@ def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
         jnp.where(impossible, jnp.inf, least + scale * lower),
         primal,
         ready.slopes(dual),
-        found.steps,
+        minimum.steps,
         jnp.where(impossible, Status.INFEASIBLE, status).astype(jnp.int32),
     )
     return underivable(given, solved)

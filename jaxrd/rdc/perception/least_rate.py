@@ -77,7 +77,7 @@ def least_rate(program: Program, tol: jax.Array) -> LeastRate:
     start = start._replace(shift=start.shift - ready.atoms(start).max() - 1)
     flat, unravel = ravel_pytree(start)
 
-    found = minimise(
+    minimum = minimise(
         lambda x: -ready.value(unravel(x), False),
         lambda x: _constraints(ready, unravel(x)),
         lambda x: _lower_bound(ready, unravel(x)),
@@ -85,11 +85,11 @@ def least_rate(program: Program, tol: jax.Array) -> LeastRate:
         ceiling=entropy(p) + 1e-3 * tol,  # nothing needs more than the source's entropy
         aim=aim_of(p.dtype),
     )
-    dual = unravel(found.x)
-    lower = jnp.maximum(_lower_bound(ready, unravel(found.highest)), 0)
+    dual = unravel(minimum.x)
+    lower = jnp.maximum(_lower_bound(ready, unravel(minimum.highest)), 0)
     atoms = ready.program.costs.shape[2]
-    channel = jax.nn.softmax(jnp.log(found.multipliers[:atoms]) - ready.excess(dual), axis=1)
-    primal = repaired(ready, channel, ready.couplings(dual, found.multipliers[atoms:]))
+    channel = jax.nn.softmax(jnp.log(minimum.multipliers[:atoms]) - ready.excess(dual), axis=1)
+    primal = repaired(ready, channel, ready.couplings(dual, minimum.multipliers[atoms:]))
 
     rate = mutual_information(p, primal.channel)
     impossible = (lower > entropy(p) + 1e-3 * tol) | hopeless(ready)
@@ -102,10 +102,10 @@ def least_rate(program: Program, tol: jax.Array) -> LeastRate:
         primal,
         ready.slopes(dual),
         dual,
-        found.steps,
+        minimum.steps,
         jnp.where(impossible, Status.INFEASIBLE, status).astype(jnp.int32),
     )
-    solved, multipliers = underivable(program, (solved, found.multipliers))
+    solved, multipliers = underivable(program, (solved, minimum.multipliers))
     rate = envelope(_lagrangian, program, (solved.dual, multipliers), rate)
     return solved._replace(rate=jnp.where(impossible, jnp.inf, rate))
 

@@ -3,8 +3,8 @@
     R(D, P, C) = min I(X;U)  over atoms U = (Xh, T),  subject to
         E d(X, Xh) <= D,  measure(p_X, p_Xh) <= P,  H(S_k|U) <= C_k
 
-The constraint on Xh adds its potential psi(xh) to what an atom costs, no more: column generation and the certificate
-over all soft labels stay those of the lifted R(D, C) (`jaxrd.rdc.lifted.columns`, `jaxrd.rdc.lifted.certificate`).
+The constraint on Xh only adds its potential psi(xh) to the cost of an atom. Column generation and the certificate over
+all soft labels are those of the lifted R(D, C) (`jaxrd.rdc.lifted.columns`, `jaxrd.rdc.lifted.certificate`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from jaxrd.solution import Status
 _ROUNDS = 40
 _ATOMS = 64  # their number is filled up to a multiple of this: a program is compiled once a shape
 _DROPPED = 1e-13  # weight
-_LEAST = -600.0  # the exponent of a term of g; a column without one would be no column
+_LEAST = -600.0  # least exponent of a term of g, so that every column has a positive term
 
 
 class PerceptualLiftedPoint(NamedTuple):
@@ -45,7 +45,7 @@ class PerceptualLiftedPoint(NamedTuple):
     perception_slope: float
     """-dR/dP."""
     decoder: np.ndarray
-    """P(xh|u), shape (atoms, m): each atom's reproduction but for a random share that meets the bound exactly."""
+    """P(xh|u), shape (atoms, m): each atom's reproduction, but for a random share that makes the bound hold exactly."""
 
     @property
     def rate(self) -> float:
@@ -88,7 +88,7 @@ def perceptual_lifted_rate(
     """The lifted rate-distortion-perception-classification function R(D, P, C), certified.
 
     Runs on the host in float64, whatever the x64 switch says. Up to three classes in all the certificate closes; with
-    more, `lower` is the best valid bound found.
+    more, `lower` is the best bound reached.
 
     Longer than 60 lines: many of them are this docstring.
 
@@ -122,7 +122,7 @@ def perceptual_lifted_rate(
     reduced = core(inputs, np.full(len(targets), np.inf))
     assert reduced is not None
     budgets = targets - least_targets(inputs)
-    # JAX in float64 for the length of this call, as everything around it is numpy's float64.
+    # JAX computes in float64 during this call, because the code around it is numpy in float64.
     with jax.enable_x64(True):
         whole = Problem(inputs.source, inputs.distortion)
         _, measure, bounds = checked(whole, measure, perception=perception)
@@ -132,13 +132,13 @@ def perceptual_lifted_rate(
         task = _Task(reduced, np.maximum(budgets, 0), measure, bounds["perception"], jnp.asarray(inputs.source), tol)
         ceiling = float(entropies(reduced.source)) + 1e-3 * tol
         grid = starts(reduced, seed)
-        found = generate(
+        generated = generate(
             reduced, partial(_solve, task), _begin(reduced, grid), grid, tol=tol, max_cells=cell_budget(max_cells),
             rounds=_ROUNDS, ceiling=ceiling,
         )  # fmt: skip
-    if found.lower > ceiling:
+    if generated.lower > ceiling:
         return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
-    return _point(inputs.source, inputs.distortion, inputs.labels, targets, task, found)
+    return _point(inputs.source, inputs.distortion, inputs.labels, targets, task, generated)
 
 
 class _Task(NamedTuple):
@@ -158,8 +158,8 @@ def _begin(reduced: Core, grid: np.ndarray) -> Atoms:
     prior = tuple(np.tile(reduced.source @ p, (columns, 1)) for p in reduced.labels)
     silent = (reduced.source @ reduced.excess).argmin()
     soft = tuple(np.split(grid, cuts, axis=1)) if widths else ()
-    found = lossless(reduced).join(soft_clusters(reduced)).join(Atoms(np.arange(columns), prior))
-    return found.join(Atoms(np.full(len(grid), silent), soft))
+    atoms = lossless(reduced).join(soft_clusters(reduced)).join(Atoms(np.arange(columns), prior))
+    return atoms.join(Atoms(np.full(len(grid), silent), soft))
 
 
 def _program(task: _Task, atoms: Atoms) -> Program:
@@ -206,10 +206,10 @@ def _nowhere(letters: int, labels: int, reproductions: int) -> PerceptualLiftedP
     )
 
 
-def _point(source, distortion, labels, targets: np.ndarray, task: _Task, found: Generated) -> PerceptualLiftedPoint:
-    """The channel found, measured anew with each atom's posterior label."""
+def _point(source, distortion, labels, targets: np.ndarray, task: _Task, generated: Generated) -> PerceptualLiftedPoint:
+    """The generated channel, measured again with each atom's posterior label."""
     kept, p = task.core.kept, task.core.source
-    atoms, solved = found.last.atoms, found.last.solution
+    atoms, solved = generated.last.atoms, generated.last.solution
     letter = np.append(atoms.letter, np.full(len(solved.primal.channel[0]), atoms.letter[-1]))
     channel = np.asarray(solved.primal.channel)
     letter = letter[: channel.shape[1]]
@@ -225,10 +225,10 @@ def _point(source, distortion, labels, targets: np.ndarray, task: _Task, found: 
     full = np.tile(weights, (len(source), 1))
     full[kept] = channel
     met = float(solved.primal.exceeded) <= 1e-10 and (losses <= targets[1:] + 1e-10).all()
-    good = met and rate - found.lower <= task.tol * max(1, rate)
+    good = met and rate - generated.lower <= task.tol * max(1, rate)
     point = Point(
-        LIFTED, rate, max(float(found.lower), 0.0), Status.CONVERGED if good else Status.MAX_STEPS, spent, losses,
-        float(found.last.slopes[0]), found.last.slopes[1:], reproduction, soft, weights, full,
+        LIFTED, rate, max(float(generated.lower), 0.0), Status.CONVERGED if good else Status.MAX_STEPS, spent, losses,
+        float(generated.last.slopes[0]), generated.last.slopes[1:], reproduction, soft, weights, full,
     )  # fmt: skip
     slope = float(solved.slopes.perceptions[0])
     return PerceptualLiftedPoint(point, float(solved.primal.perceptions[0]), slope, decoder)

@@ -24,7 +24,7 @@ from jaxrd.pytree import register
 from jaxrd.rdc.perception.transport import exact_marginals
 
 RELAXED = 1e-11
-"""Least bound, relative to the measure's scale, that the iteration sees: at zero its dual has no bounded optimum."""
+"""Least bound, relative to the measure's scale, that the iteration uses: at zero no optimum of the dual is bounded."""
 _LEAST = 1e-13
 """Least multiplier of a divergence: its dual divides by it."""
 PROHIBITIVE = 1e3
@@ -48,12 +48,12 @@ def move(pmf: jax.Array, target: jax.Array) -> jax.Array:
     >>> move(jnp.array([0.75, 0.25]), jnp.array([0.375, 0.625])).tolist()
     [[0.5, 0.5], [0.0, 1.0]]
     """
-    # Not by comparing the two: where a larger program computes them twice, rounding may answer differently.
+    # The two are not compared: a larger program may compute them twice, and round them differently.
     stays = jnp.minimum(1, target / jnp.where(pmf > 0, pmf, 1))
     short = jnp.maximum(target - pmf, 0)
     total = short.sum()
-    arrives = short / jnp.where(total > 0, total, 1)
-    return jnp.diag(jnp.where(total > 0, stays, 1)) + jnp.where(total > 0, jnp.outer(1 - stays, arrives), 0)
+    added = short / jnp.where(total > 0, total, 1)
+    return jnp.diag(jnp.where(total > 0, stays, 1)) + jnp.where(total > 0, jnp.outer(1 - stays, added), 0)
 
 
 def _towards(source: jax.Array, pmf: jax.Array, value: jax.Array, bound: jax.Array) -> jax.Array:
@@ -77,7 +77,7 @@ class TotalVariation:
         return {"potential": jnp.zeros_like(source), "ends": jnp.array([-0.5, 0.5], source.dtype)}
 
     def constraints(self, dual: Any) -> jax.Array:
-        """What must be <= 0: psi lies between two ends, nu apart; what shifts all of them together changes nothing."""
+        """What must be <= 0: psi lies in an interval of length nu; a common shift of psi changes nothing."""
         low, high = dual["ends"]
         return jnp.concatenate([low - dual["potential"], dual["potential"] - high])
 
@@ -237,7 +237,7 @@ class ReverseRelativeEntropy:
         return _LEAST - dual["multiplier"][None]
 
     def potential(self, dual: Any, source: jax.Array) -> jax.Array:
-        """psi, prohibitive on letters that the source never sends: one such letter and the measure is infinite."""
+        """psi, prohibitive on letters that the source never sends: with one such letter the measure is infinite."""
         return dual["potential"] + jnp.where(source > 0, 0, PROHIBITIVE)
 
     def slope(self, dual: Any) -> jax.Array:
@@ -247,7 +247,7 @@ class ReverseRelativeEntropy:
     def term(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, of KL(r||p) - sum r + 1: -nu sum_y p_y (e^{psi_y / nu} - 1) - nu P."""
         nu = dual["multiplier"]
-        source = jnp.maximum(source, RELAXED)  # keeps the potentials of letters never sent where they are
+        source = jnp.maximum(source, RELAXED)  # the potentials of letters never sent stay as they are
         return -nu * (source @ jnp.expm1(dual["potential"] / nu) + jnp.maximum(bound, RELAXED))
 
     def certified(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:

@@ -26,7 +26,7 @@ from jaxrd.pytree import register
 from jaxrd.rdc.perception.measures import PROHIBITIVE, RELAXED
 
 EXCEEDED = 1e-10
-"""What a cost may exceed its bound by, relative to its range, and count as rounding."""
+"""The excess of a cost over its bound, relative to its range, that counts as rounding."""
 
 
 @register
@@ -146,11 +146,11 @@ class Prepared(NamedTuple):
 
     def constraints(self, dual: Dual) -> list[jax.Array]:
         """What must be <= 0 beside the atoms: multipliers, then those of each decoder and of its measure."""
-        found = [-dual.multipliers]
+        parts = [-dual.multipliers]
         for decoder, (multipliers, inner) in zip(self.program.decoders, dual.decoders, strict=True):
             inside = jnp.zeros(0) if decoder.measure is None else decoder.measure.constraints(inner)
-            found += [-multipliers, inside.astype(multipliers.dtype)]
-        return found
+            parts += [-multipliers, inside.astype(multipliers.dtype)]
+        return parts
 
     def couplings(self, dual: Dual, multipliers: jax.Array) -> list[jax.Array]:
         """The multipliers of each measure's constraints, from those of all `constraints`."""
@@ -200,7 +200,7 @@ def nonnegative(dual: Dual) -> Dual:
 
 
 def rounding(ready: Prepared, dual: Dual) -> jax.Array:
-    """What the sums behind a bound may be off by."""
+    """The rounding error that the sums behind a bound may have."""
     p = ready.program.source
     terms = jnp.abs(dual.multipliers @ ready.shared.bounds) + p @ jnp.abs(dual.shift)
     for scaled, (multipliers, _) in zip(ready.each, dual.decoders, strict=True):

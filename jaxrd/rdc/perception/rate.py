@@ -192,7 +192,7 @@ def checked(
             f"{type(measure).__name__} compares laws on one alphabet; got {n} source and {m} reproduction letters. "
             "Wasserstein(cost) compares any two."
         )
-    found = {}
+    bounds = {}
     for name, target in targets.items():
         if jnp.ndim(target) != 0:
             raise InputError(f"{name} must be one number; got shape {jnp.shape(target)}. For many use jax.vmap.")
@@ -201,10 +201,10 @@ def checked(
                 raise InputError(f"{name} must be one number; got {target!r}.")
             if name != "distortion" and float(target) < 0:  # pyright: ignore
                 raise InputError(f"{name} must be >= 0; got {float(target):g}.")  # pyright: ignore
-        found[name] = jnp.asarray(target, dtype)
+        bounds[name] = jnp.asarray(target, dtype)
     if _is_equality(measure, targets.get("perception", 1.0)):
         measure = TotalVariation()
-    return Problem(source / source.sum(), distortion), measure, found
+    return Problem(source / source.sum(), distortion), measure, bounds
 
 
 def _is_equality(measure: Any, bound: ArrayLike) -> bool:
@@ -273,22 +273,22 @@ def _rate(
 
 @jax.jit
 def _solved(program: Program, tol: jax.Array) -> PerceptualPoint:
-    """The only decoder's letters as the channel's output."""
-    source, found = program.source, least_rate(program, tol)
-    (turn,), (spent,), (perception,) = found.primal.moves, found.primal.decoder_costs, found.primal.perceptions
-    (slopes,), (perception_slope,) = found.slopes.decoders, found.slopes.perceptions
-    possible = found.status != Status.INFEASIBLE
-    channel = found.primal.channel @ turn
-    # What the decoder does to its letters costs no rate, and may save some.
-    saved = jnp.maximum(mutual_information(source, found.primal.channel) - mutual_information(source, channel), 0)
+    """The point of a program with one decoder, whose letters are the channel's output."""
+    source, solution = program.source, least_rate(program, tol)
+    (turn,), (spent,), (perception,) = solution.primal.moves, solution.primal.decoder_costs, solution.primal.perceptions
+    (slopes,), (perception_slope,) = solution.slopes.decoders, solution.slopes.perceptions
+    possible = solution.status != Status.INFEASIBLE
+    channel = solution.primal.channel @ turn
+    # The decoder's change of its letters costs no rate, and may reduce it.
+    saved = jnp.maximum(mutual_information(source, solution.primal.channel) - mutual_information(source, channel), 0)
     nan = jnp.asarray(jnp.nan, source.dtype)
 
     def where_possible(value):
         return jnp.where(possible, value, nan)
 
     return PerceptualPoint(
-        rate=found.rate - jnp.where(possible, jax.lax.stop_gradient(saved), 0),
-        lower=found.lower,
+        rate=solution.rate - jnp.where(possible, jax.lax.stop_gradient(saved), 0),
+        lower=solution.lower,
         distortion=where_possible(spent[0]),
         perception=where_possible(perception),
         classification=where_possible(spent[1]) if spent.size > 1 else nan,
@@ -296,6 +296,6 @@ def _solved(program: Program, tol: jax.Array) -> PerceptualPoint:
         perception_slope=where_possible(perception_slope),
         classification_slope=where_possible(slopes[1]) if spent.size > 1 else nan,
         channel=where_possible(channel),
-        steps=found.steps,
-        status=found.status,
+        steps=solution.steps,
+        status=solution.status,
     )

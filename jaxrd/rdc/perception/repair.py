@@ -51,7 +51,7 @@ def measured(ready: Prepared, channel: jax.Array, couplings: Sequence[jax.Array 
 
 
 def repaired(ready: Prepared, channel: jax.Array, couplings: Sequence[jax.Array | None]) -> Primal:
-    """The channel, mixed with the one of least costs as far as its costs exceed their bounds.
+    """The channel, mixed with the channel of least costs so far that its costs meet their bounds.
 
     Args:
         ready: the program.

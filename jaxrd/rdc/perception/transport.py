@@ -25,7 +25,7 @@ class _Transport(NamedTuple):
 
 
 def exact_marginals(coupling: Any, source: Any, target: Any) -> Any:
-    """The nonnegative matrix nearest by with the marginals asked: scale down what is too much, add what is missing.
+    """A nearby nonnegative matrix with the marginals asked: rows and columns are scaled down, then mass is added.
 
     For arrays of numpy and of JAX.
 
@@ -77,10 +77,10 @@ def transport(source: ArrayLike, target: ArrayLike, cost: ArrayLike) -> _Transpo
     r = r * (p.sum() / r.sum())
     n, m = c.shape
     marginals = vstack([kron(sparse_eye(n), np.ones((1, m))), kron(np.ones((1, n)), sparse_eye(m))])
-    found = linprog(c.ravel(), A_eq=marginals, b_eq=np.concatenate([p, r]), bounds=(0, None), method="highs")
-    coupling = exact_marginals(found.x.reshape(n, m), p, r)
-    # Any potentials of the columns, completed to the rows, bound from below.
-    columns = found.eqlin.marginals[n:]
+    solution = linprog(c.ravel(), A_eq=marginals, b_eq=np.concatenate([p, r]), bounds=(0, None), method="highs")
+    coupling = exact_marginals(solution.x.reshape(n, m), p, r)
+    # Any potentials of the columns, with the best ones of the rows, give a lower bound.
+    columns = solution.eqlin.marginals[n:]
     lower = p @ (c - columns).min(1) + r @ columns
     value = float((coupling * c).sum())
     return _Transport(value, max(value - float(lower), 0.0), coupling)

@@ -1,4 +1,4 @@
-"""The frontier of one-shot quantisers: the best codebook found for each weight of the cross-entropy."""
+"""The frontier of one-shot quantisers: the best codebook reached for each weight of the cross-entropy."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def frontier(
 ) -> list[tuple[Codebook, float]]:
     """(codebook, loss) for every weight: the best of several starts, from below and from above.
 
-    From the least weight upwards (k-means first) and from the greatest downwards, each weight begins where its
-    neighbour ended: either way alone is caught in worse minima. Achieved, not proved best.
+    One pass runs from the least weight upwards (k-means first), one from the greatest downwards; each weight begins
+    where its neighbour ended. One pass alone ends in worse minima. The codebooks are achieved, not proved best.
 
     Longer than 60 lines: many of them are this docstring.
 
@@ -35,10 +35,10 @@ def frontier(
         classifier: fixed; differentiated through.
         weights: of a nat of cross-entropy, in units of MSE, rising.
         messages: of each codebook.
-        starts: random beginnings each way, `jax.vmap`ped.
+        starts: random starts of each pass, `jax.vmap`ped.
         rounds: of `one_shot.lloyd` at each weight.
-        search: letters that the search sees; what it finds is then improved on all.
-        seed: of the beginnings.
+        search: number of letters for the search; its codebooks are then improved on all letters.
+        seed: of the starts.
         report: called with a weight and the losses of its starts, shape (starts,).
 
     >>> import jax.numpy as jnp
@@ -57,18 +57,19 @@ def frontier(
 
     improve, polish = jax.jit(jax.vmap(improved, (None, None, 0, None))), jax.jit(improved)
     best: dict[float, tuple[Codebook, float]] = {}
-    for key, way in zip(jax.random.split(jax.random.key(seed)), (weights, weights[::-1]), strict=True):
+    for key, order in zip(jax.random.split(jax.random.key(seed)), (weights, weights[::-1]), strict=True):
         # A start is a set of distinct letters; one letter may serve two starts.
         chosen = jax.vmap(lambda k: jax.random.choice(k, len(few[0]), (messages,), replace=False))(
             jax.random.split(key, starts)
         )
-        books = improve(*few, few[0][chosen], way[0])[0].reproductions  # twice as many rounds at the first weight
-        for weight in way:
-            found, losses = improve(*few, books, weight)
-            books = found.reproductions
+        # The first weight has twice as many rounds.
+        reproductions = improve(*few, few[0][chosen], order[0])[0].reproductions
+        for weight in order:
+            codebooks, losses = improve(*few, reproductions, weight)
+            reproductions = codebooks.reproductions
             i = int(losses.argmin())
             if weight not in best or losses[i] < best[weight][1]:
-                best[weight] = jax.tree.map(lambda a, i=i: a[i], found), float(losses[i])
+                best[weight] = jax.tree.map(lambda a, i=i: a[i], codebooks), float(losses[i])
             report(weight, losses)
     polished = (polish(source, beliefs, best[weight][0].reproductions, weight) for weight in weights)
     return [(book, float(loss)) for book, loss in polished]

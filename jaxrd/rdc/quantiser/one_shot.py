@@ -111,7 +111,7 @@ def lloyd(
         cost = costs(source, beliefs, codebook(r, classifier), weight)
         cells = jax.nn.one_hot(cost.argmin(-1), len(r), dtype=source.dtype)
         mass = cells.sum(0)[:, None]
-        # An empty cell keeps its reproduction: its mean is set to it and it believes in nothing.
+        # An empty cell keeps its reproduction: its mean is set to it, its belief to zero.
         means = jnp.where(mass > 0, cells.T @ source / jnp.maximum(mass, 1), r)
         cell_beliefs = cells.T @ beliefs / jnp.maximum(mass, 1)
 
@@ -126,7 +126,7 @@ def lloyd(
                 jnp.where(better, jnp.minimum(1.5 * steps, 1), steps / 3),
             ), None
 
-        # Every round begins at step 1: a reproduction that has arrived refuses all steps, and must not stay small.
+        # Every round begins at step 1: a reproduction at its optimum rejects all steps, and must not keep a small one.
         r = jax.lax.scan(descend, (r, jnp.ones(len(r), r.dtype)), None, length=descents)[0][0]
         return r, cost.min(-1).mean()
 

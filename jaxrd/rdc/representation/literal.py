@@ -1,4 +1,4 @@
-"""The region of a given representation without time sharing: nonconvex, and still found exactly."""
+"""The region of a given representation without time sharing: nonconvex, and still computed exactly."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def _mix(
     own: np.ndarray,
     letters: tuple[int, int],
 ) -> None:
-    """Lower `least` to what one z reaches that says the first letter with the probability its target leaves."""
+    """Lower `least` to what one z reaches that sends the first letter with the probability that meets its target."""
     (a, b), (first, second) = letters, charges
     for i, target in enumerate(targets):
         left = target - spent
-        # Either letter alone where it is affordable, and the mixture that spends the target.
+        # Each letter alone where it keeps the target, and the mixture that meets the target exactly.
         shares = [np.where(left >= first - _EDGE, 1.0, np.nan), np.where(left >= second - _EDGE, 0.0, np.nan)]
         if first != second:
             between = (left - second) / (first - second)

@@ -2,8 +2,8 @@
 
 For any decoder Z -> Xh,  E|X - Xh|^2 = mmse + E|X~ - Xh|^2  with X~ = E[X|Z]. The theorems replace the second term by
 W2^2 of the two laws; that holds for a perception constraint, which depends on the law of Xh alone, but H(S|Xh) depends
-on the joint law. Right is the least of E|X~ - Xh|^2 over decoders; as Xh may carry any function of Z in tiny
-digits, the closure of the region is the quadrant D >= mmse, C >= H(S|Z): its two extreme points coincide.
+on the joint law. The correct term is the least E|X~ - Xh|^2 over decoders. As arbitrarily small changes of Xh may carry
+any function of Z, the closure of the region is the quadrant D >= mmse, C >= H(S|Z): its two extreme points coincide.
 
 Theorem 5 bounds distortions from below by those of Theorem 4. Its bounds need D(b) <= 2 D1, which holds where the
 reproduction has the source's law; otherwise they may fail (`premise`).

@@ -81,7 +81,7 @@ def seen_through(source: ArrayLike, labels: Labels, representation: ArrayLike) -
     channel = np.asarray(representation, float)
     if channel.ndim != 2 or len(channel) != pmf.size:
         raise InputError(f"representation must be P(z|x), shape ({pmf.size}, representations); got {channel.shape}.")
-    channel = np.where(pmf[:, None] > 0, channel, 1 / channel.shape[1])  # what mass zero sends is nothing
+    channel = np.where(pmf[:, None] > 0, channel, 1 / channel.shape[1])  # a letter of mass zero has no effect
     if not (channel >= 0).all() or not np.allclose(channel.sum(1), 1, atol=1e-6):
         raise InputError(f"representation must be >= 0 with rows that sum to 1; got rows {channel.tolist()}.")
     return _Seen(inputs.source[:, None] * channel / channel.sum(1, keepdims=True), inputs.labels)
@@ -100,7 +100,7 @@ def _finite_distortion(problem: Problem) -> np.ndarray:
 
 
 def decoding(problem: Problem, labels: Labels, representation: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """What a decoder of Z pays and says: sum_x P(x, z) d(x, xh), shape (z, m), and P(z, s), shape (z, classes).
+    """The costs and labels of each z: sum_x P(x, z) d(x, xh), shape (z, m), and P(z, s), shape (z, classes).
 
     Raises:
         InputError: bad input; more labels than one.

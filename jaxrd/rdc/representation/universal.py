@@ -37,7 +37,7 @@ _PERCEPTION = "perception"
 
 @readable
 class Universal(NamedTuple):
-    """What one encoder costs that serves a set of pairs: lower <= R(Theta) <= rate, in the semantics it names."""
+    """The rate of one encoder that serves a set of pairs: lower <= R(Theta) <= rate, in the semantics it names."""
 
     semantics: str
     rate: float
@@ -58,7 +58,7 @@ class Universal(NamedTuple):
 
     @property
     def converged(self) -> bool:
-        """Whether both rates are known as well as was asked."""
+        """Whether both rates are known to the accuracy asked."""
         return self.status.converged
 
 

@@ -56,7 +56,7 @@ class Core(NamedTuple):
     reproduction: np.ndarray  # (columns,): xh
     exact: bool  # whether pairs are forbidden because the distortion must be the least possible
     pinned: dict[int, np.ndarray]  # label's place in the input -> soft label of each column, (columns, classes_k)
-    loss: float = 0.0  # nats: how much the pairs that were forbidden, though the budgets allow them a little, could save
+    loss: float = 0.0  # nats that pairs could save which are forbidden though the budgets allow them a little
 
     @property
     def free(self) -> list[int]:

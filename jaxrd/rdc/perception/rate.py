@@ -98,8 +98,7 @@ def perceptual_rate(
         perception: P >= 0, a scalar, in the measure's unit; inf for no constraint. Zero, where it is known when the
             function is traced, asks for equal laws whatever the measure.
         measure: `TotalVariation()` (None), `Wasserstein(cost)`, `RelativeEntropy()` or `ReverseRelativeEntropy()`.
-        tol: certified gap, nats, relative to max(1, R), that counts as CONVERGED; None: 1e-9 in float64, 1e-4 in
-            float32.
+        tol: certified gap, nats, relative to max(1, R), that counts as CONVERGED; None: 1e-9, in float32 1e-4.
 
     Returns:
         A `PerceptualPoint`; targets that no channel meets: rate +inf, INFEASIBLE.

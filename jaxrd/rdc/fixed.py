@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp
 
 from jaxrd._threads import one_blas_thread
 from jaxrd.errors import InputError
@@ -110,7 +109,9 @@ def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linea
     level = (p[:, None] * np.exp(dual.potential[:, None] - exponent)).sum(0).max()
     lower = float(p @ dual.potential - np.log(level) - dual.slopes @ budgets)
     lower -= _EPSILON * (1 + np.abs(dual.potential).max() + dual.slopes @ (budgets + size[binding] / 4))
-    lower -= sum(forbidding_loss(*one, float(logsumexp(dual.potential, b=p))) for one in forbidden)
+    top = dual.potential.max()
+    weight = float(top + np.log(p @ np.exp(dual.potential - top)))
+    lower -= sum(forbidding_loss(*one, weight) for one in forbidden)
     if lower > entropies(p) + _BEYOND:
         return nowhere
     channel = np.zeros((len(source), d.shape[2]))

@@ -53,9 +53,10 @@ def polish(prepared: Prepared, q: jax.Array, tol: jax.Array) -> tuple[jax.Array,
     The objective falls, but the gap may rise, even by much where a needed letter rises slowly: then q is kept.
     """
     q = q / q.sum()
-    before = q, evaluate(prepared.kernel, prepared.source, q)
-    *after, steps = ascend(prepared, q, tol, _POLISH)
-    q, e = jax.tree.map(lambda a, b: jnp.where(after[1].gap > before[1].gap, a, b), before, tuple(after))
+    e = evaluate(prepared.kernel, prepared.source, q)
+    later_q, later_e, steps = ascend(prepared, q, tol, _POLISH)
+    worse = later_e.gap > e.gap
+    q, e = jax.tree.map(lambda a, b: jnp.where(worse, a, b), (q, e), (later_q, later_e))
     return q, e, steps
 
 

@@ -107,13 +107,14 @@ def report(statistics: Statistics, limits: Limits) -> None:
 
 
 def _sentences(statistics: Statistics, distortions: list[float], percent: str) -> Iterator[str]:
-    """Whether TMRD lies below every achievable curve by more than the noise of a common sample; and the sandwich."""
+    """Whether TMRD lies below other curves by more than the noise of a common sample; and the sandwich."""
     for d, excess in zip(distortions, statistics.excess, strict=True):
         if excess:
             pairs = ", ".join(f"{name} {_pair(more.bootstrap)}" for name, more in excess.items())
             below = all(more.bootstrap.lower > 0 for more in excess.values())
-            words = "lies below every achievable curve" if below else "is not below every achievable curve beyond noise"
-            yield f"at D = {d:.4g} TMRD {words}; they cost more by ({percent}): {pairs}"
+            names = ", ".join(excess)
+            words = f"lies below {names}" if below else f"is not below {names} beyond noise"
+            yield f"at D = {d:.4g} TMRD {words}; more is paid by ({percent}): {pairs}"
     if statistics.kappa is not None and statistics.sandwich:
         kappa = statistics.kappa
         yield f"if the posterior is off by kappa = {kappa:.3g}, the limit of any scheme that sees it alone lies"

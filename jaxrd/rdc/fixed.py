@@ -99,7 +99,8 @@ def linear(source: np.ndarray, tables: np.ndarray, targets: np.ndarray) -> Linea
         # Only the best reproductions of each letter are left, which may leave fewer for the other constraints.
         exact |= far.any((1, 2)) & (np.where(left & finite[:, None, None], excess, 0).max((1, 2)) <= EDGE * size)
         allowed, first = left, False
-    binding = finite & ~exact
+    # A constraint that every channel meets alike binds nothing.
+    binding = finite & ~exact & (np.where(allowed & finite[:, None, None], excess, 0).max((1, 2)) > EDGE * size)
     cost = np.where(allowed, 0, np.inf)
     usable = allowed.any(0)
     charges, budgets = excess[binding][:, :, usable], budgets[binding]

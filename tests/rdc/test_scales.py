@@ -125,3 +125,12 @@ def test_a_source_of_counts(semantics):
     assert RATES[semantics](counts, 0.1).rate == pytest.approx(RATES[semantics](pmf, 0.1).rate, abs=1e-12)
     a, b = (float(rdc.perceptual_rate(Problem(jnp.asarray(p.source), loss), 0.1, 0.05).rate) for p in (counts, pmf))
     assert a == pytest.approx(b, abs=1e-12)
+
+
+def test_a_loss_that_no_channel_changes():
+    """Its target is met with nothing to spare, and it binds nothing."""
+    problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
+    found = rdc.fixed_classifier_rate(problem, np.ones((2, 2)), 0.1, 1.0)
+    assert found.rate == pytest.approx(rdc.fixed_classifier_rate(problem, np.ones((2, 2)), 0.1, np.inf).rate, abs=1e-9)
+    assert found.classification_slope == [0]
+    assert rdc.fixed_classifier_rate(problem, np.ones((2, 2)), 0.1, 0.9).status == Status.INFEASIBLE

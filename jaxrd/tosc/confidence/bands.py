@@ -145,7 +145,7 @@ def at_targets(
     limits: Limits, curves: list[Definition], weighed: Resampling, risk: float
 ) -> tuple[list[dict[str, Uncertain | None]], list[dict[str, Excess]]]:
     """At each distortion asked for: an `Uncertain` by curve, None where the curve does not reach it or has rate zero;
-    and the `Excess` of each achievable curve."""
+    and the `Excess` of each curve that has one."""
     samples, at, excess = len(limits.workings.outputs.labels), [], []
     most = np.log(limits.workings.outputs.classes)
     responds = {axis: curve.respond for curve in curves for axis in _axes(curve)}
@@ -157,7 +157,7 @@ def at_targets(
                 resampled[axis] = respond(weighed, place.parameter, place.reproduction)[axis]
         at.append({n: uncertain(resampled[n], samples, risk, most) if n in resampled else None for n in responds})
         ours = resampled.get(MODEL_AWARE.name)
-        others = [curve.name for curve in curves if curve.achievable and curve.name in resampled]
+        others = [curve.name for curve in curves if curve.excess and curve.name in resampled]
         excess.append({} if ours is None else {name: _excess(resampled[name], ours, risk) for name in others})
     return at, excess
 

@@ -51,7 +51,7 @@ class Statistics:
         bands: by curve, an entry for each of its points, the rate at that point's distortion; `TMRD_model` over the
             model-believed distortions of TMRD's points. None for the merge baseline: it is points, no curve.
         at: one dict per distortion asked for, by curve; None where the curve does not reach it.
-        excess: the same: achievable curves less TMRD, resampled together.
+        excess: the same: iE&C less TMRD, resampled together.
         cross_fitted: TMRD and iE&C, with channels fitted on either half and measured on the other.
         cross_fitted_at: their rates at the distortions asked for; inf where they do not reach them.
         oracle_lower: McDiarmid's bounds on oRD: no scheme does better, with any model.

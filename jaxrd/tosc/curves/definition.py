@@ -61,7 +61,9 @@ class Definition:
         file: stem of its own file.
         draw: the curve of some samples by a number of points, a tolerance and a progress; None where it is undefined.
         needs_posterior: whether hard decisions are not enough.
-        achievable: whether a scheme reaches it: then its excess over TMRD is of interest.
+        achievable: whether a scheme reaches it.
+        excess: whether its excess over TMRD has an interval. Coverage of those of S&C, E&C and TS was off by more than
+            1.5 points, see benchmarks/README.md.
         respond: see `Respond`; None where it has no bands by resampling.
         parameter: of each point of the curve, NaN where it has no band.
         believed: whether it has another axis, the distortion that the model believes.
@@ -76,6 +78,7 @@ class Definition:
     draw: Callable[[Samples, int, float | None, Tick], Bound | None]
     needs_posterior: bool = False
     achievable: bool = False
+    excess: bool = False
     respond: Respond | None = None
     parameter: Callable[[Curve], np.ndarray] | None = None
     believed: bool = False

@@ -134,6 +134,7 @@ INDIRECT = Definition(
     file="iec",
     draw=lambda samples, count, tol, tick: draw(samples.joint, count, tol=tol, tick=tick),
     achievable=True,
+    excess=True,
     respond=_respond,
     parameter=lambda curve: positive_and_finite(curve.slope),
     least_samples=15,

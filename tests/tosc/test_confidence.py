@@ -473,7 +473,7 @@ class TestCommand:
         assert row["TMRD"]["rate_bits"] == pytest.approx(document["at"][0]["TMRD"])
         assert row["rigorous"]["oRD_mcdiarmid_lower_bits"] < row["oRD"]["rate_bits"]
         assert row["rigorous"]["TMRD_model_mcdiarmid_lower_bits"] < row["TMRD_model"]["rate_bits"]
-        assert set(row["above_TMRD"]) == {"iE&C", "S&C", "E&C", "TS"}
+        assert set(row["above_TMRD"]) == {"iE&C"}
         assert confidence["at"][1]["TMRD"] is None
         assert confidence["kappa"] == {"value": 0.05, "source": "given"}
         rigorous = confidence["rigorous"]

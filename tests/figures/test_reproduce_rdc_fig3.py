@@ -68,6 +68,7 @@ def _lifted_loss(d):
     return np.array([least_classification(*SMALL, float(x), 0.3).lower for x in d]) / NATS_PER_BIT
 
 
+@pytest.mark.slow
 def test_regions_hold_their_own_point(found):
     for row in found.more["representations"]:
         region = found.curves[f"{row['semantics']}: {row['representation']}"]
@@ -96,6 +97,7 @@ def test_the_region_of_codes_that_take_turns():
     assert d[0] <= point.distortion + 1e-8
 
 
+@pytest.mark.slow
 def test_claims(found):
     text = " ".join(claim.found for claim in found.claims)
     assert "lifted" in text
@@ -105,6 +107,7 @@ def test_claims(found):
     assert 0 <= penalties["lifted"]["penalty_lower_bits"] <= penalties["lifted"]["penalty_bits"]
 
 
+@pytest.mark.slow
 def test_command(tmp_path, capsys, monkeypatch, found):
     asked = []
 

@@ -40,6 +40,7 @@ def second(tmp_path_factory):
     return reproduce(tmp_path_factory.mktemp("second"), "tosc-fig2")
 
 
+@pytest.mark.slow
 class TestFigure1:
     @pytest.mark.slow
     def test_values_of_the_theory(self, first):
@@ -87,6 +88,7 @@ class TestFigure1:
         np.testing.assert_allclose(np.trapezoid(density["density"], density["x"]), 1, atol=1e-3)
 
 
+@pytest.mark.slow
 class TestFigure2:
     @pytest.mark.slow
     def test_order_of_all_bounds(self, second):

@@ -261,6 +261,7 @@ def figure_3(outputs, tmp_path_factory):
     return tosc_fig3(folder, slopes=16)
 
 
+@pytest.mark.slow
 class TestFigure3:
     @pytest.mark.slow
     def test_curves_and_files(self, figure_3):

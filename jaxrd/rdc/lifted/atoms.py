@@ -105,7 +105,7 @@ def forbidding_loss(budget: float, price: float, log_weight: float) -> float:
     share = max(budget, 0.0) / price
     if share >= 1:
         return np.inf
-    return share * (1 + max(log_weight - np.log(share), 0.0)) if share else 0.0
+    return float(share * (1 + max(log_weight - np.log(share), 0.0))) if share else 0.0
 
 
 def core(inputs: Inputs, targets: np.ndarray) -> Core | None:

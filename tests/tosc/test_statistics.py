@@ -448,6 +448,17 @@ class TestRigorous:
         assert low.at(0.29 + reach) == np.inf
 
 
+def test_blocks_of_unequal_length_count_their_samples_alone(samples):
+    v, y, _ = samples
+    log_v, y = jnp.log(v), jnp.asarray(y)
+    cuts = [(log_v[:30], y[:30]), (log_v[30:47], y[30:47]), (log_v[47:], y[47:])]
+    cuts.sort(key=lambda block: -len(block[1]))
+    whole = tosc.sample_and_communicate(log_v, y, 2.0)
+    parts = sampled.sample_and_communicate_in_blocks(cuts, 2.0)
+    for one, other in zip(whole[:3], parts[:3], strict=True):
+        assert float(other) == pytest.approx(float(one), abs=1e-9)
+
+
 class TestHeldOut:
     def test_model_aware_against_loops(self, samples):
         v, y, _ = samples
@@ -513,6 +524,12 @@ class TestHeldOut:
         twice = held_out.indirect_cross_fitted(y, yt, 3, slopes, splits=2, seed=3)
         np.testing.assert_allclose(twice.rate, (one.rate + next_one.rate) / 2, rtol=1e-12)
         np.testing.assert_allclose(twice.distortion, (one.distortion + next_one.distortion) / 2, rtol=1e-12)
+
+    def test_rate_of_an_envelope(self):
+        d, rate = np.array([0.0, 1.0, 0.5]), np.array([2.0, 0.0, 1.9])  # the last one lies above the chord
+        assert held_out.rate_of_envelope(d, rate, 0.25) == pytest.approx(1.5)
+        assert held_out.rate_of_envelope(d, rate, 1.5) == 0
+        assert held_out.rate_of_envelope(d, rate, -0.1) == np.inf
 
     def test_rates_between_points(self):
         d = np.array([0.5, 0.3, 0.3, 0.1, 0.6])

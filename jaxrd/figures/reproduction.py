@@ -74,5 +74,6 @@ def _failed(entry: object) -> bool:
     """Whether a key `status` anywhere in an entry holds a failure: the name of a `Status`, or several."""
     if isinstance(entry, Mapping):
         names = np.atleast_1d(entry.get("status", ()))
-        return any(Status[name].failed for name in names) or any(map(_failed, entry.values()))
+        failed = {status.name for status in Status if status.failed}
+        return not failed.isdisjoint(names.tolist()) or any(map(_failed, entry.values()))
     return isinstance(entry, list) and any(map(_failed, entry))

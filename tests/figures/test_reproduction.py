@@ -38,7 +38,12 @@ def test_failed_names_what_a_solver_failed_at():
     assert found.failed == []
     ends = {"status": ["INFEASIBLE", "EXACT", "ACHIEVABLE", "CONVERGED"]}
     late = {"distortion": [0.5, 0.4], "status": ["CONVERGED", "MAX_STEPS"]}
-    more = {"universal": [{"status": "EXACT"}, {"status": "STALLED"}], "edge": [{"status": "INFEASIBLE"}]}
+    words = {"status": ["beyond", None]}  # not of a solver
+    more = {
+        "words": words,
+        "universal": [{"status": "EXACT"}, {"status": "STALLED"}],
+        "edge": [{"status": "INFEASIBLE"}],
+    }
     assert replace(found, curves={"ends": ends, "late": late}, more=more).failed == ["late", "universal"]
 
 

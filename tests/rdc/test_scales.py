@@ -9,7 +9,6 @@ from jaxrd.information import binary_entropy
 from jaxrd.rdc.lifted.atoms import forbidding_loss
 
 LABELS = np.array([[0.9, 0.1], [0.1, 0.9]])
-FREE = np.zeros((2, 3))
 RATES = {
     "lifted": lambda p, d: rdc.lifted_rate(p, LABELS, d, np.inf),
     "fixed": lambda p, d: rdc.fixed_classifier_rate(p, np.zeros(np.shape(p.distortion)), d, np.inf),

@@ -92,6 +92,27 @@ def torch(monkeypatch, tmp_path):
     return build
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_archive_of_any_compression(tmp_path, method):
+    """One bit flipped at 100 places: the same arrays, or one line; each library of compression has errors of its own."""
+    path, refused = tmp_path / "x.npz", 0
+    np.savez(path, logits=LOGITS, labels=Y)
+    members = {name: zipfile.ZipFile(path).read(name) for name in ("logits.npy", "labels.npy")}
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    whole = path.read_bytes()
+    same(read(path))
+    for at in G.integers(0, 8 * len(whole), 100):
+        path.write_bytes(whole[: at // 8] + bytes([whole[at // 8] ^ 1 << at % 8]) + whole[at // 8 + 1 :])
+        try:
+            same(read(path))
+        except InputError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 80
+
+
 class TestParquet:
     def test_a_column_per_class(self, tmp_path):
         columns = {f"class {k}": LOGITS[:, k] for k in range(4)} | {"label": Y, "id": FILES}
@@ -219,6 +240,47 @@ class TestTorch:
         _, path = torch({"logits": tensor, "labels": FakeTorch.Tensor(Y)})
         with pytest.raises(InputError, match="logits claims 10000000000 elements, more than its file can hold"):
             read(path)
+
+    @pytest.mark.parametrize(
+        ("fields", "kept"),
+        [
+            ({"dtype": "torch.float8_e4m3fn"}, True),
+            ({"is_quantized": True}, True),
+            ({"layout": "torch.sparse_coo"}, True),
+            ({"device": "meta"}, False),
+            ({"layout": "torch.jagged"}, False),
+        ],
+        ids=["float8", "quantised", "sparse", "meta", "ragged"],
+    )
+    def test_other_tensors(self, torch, fields, kept):
+        """Those that hold an array give it; one of no data and one of ragged rows are refused in one line."""
+
+        class Other(FakeTorch.Tensor):
+            """`numpy` fails, as torch's does, until the tensor is turned into one of a kind that numpy has."""
+
+            def __init__(self, values, **fields):
+                super().__init__(values)
+                self.__dict__ |= fields
+
+            def plain(self):
+                if not kept:
+                    raise NotImplementedError("Cannot copy out of this tensor;\nno data!")
+                return FakeTorch.Tensor(self.values)
+
+            float = dequantize = to_dense = plain
+
+            def cpu(self):
+                return self.plain()
+
+            def numpy(self):
+                raise TypeError("Got unsupported ScalarType")
+
+        _, path = torch({"logits": Other(LOGITS, **fields), "labels": FakeTorch.Tensor(Y)})
+        if kept:
+            same(read(path))
+        else:
+            with pytest.raises(InputError, match=r"^x.pt: logits cannot be read as an array \(NotImplementedError.*\.$"):
+                read(path)
 
     def test_something_else(self, torch):
         _, path = torch([1, 2])

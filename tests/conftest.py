@@ -37,6 +37,13 @@ def _no_compilation_cache(monkeypatch):
     monkeypatch.setattr("jaxrd.cli.app.keep_compilations", lambda: None)
 
 
+@pytest.fixture(autouse=True)
+def _x64():
+    """The command line switches x64 as it likes; the next test wants it on."""
+    yield
+    jax.config.update("jax_enable_x64", True)
+
+
 @pytest.fixture(scope="session")
 def reference() -> dict:
     """Values computed independently of this project."""

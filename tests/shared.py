@@ -1,8 +1,10 @@
 """Small inputs that several test files use."""
 
 import struct
+from contextlib import contextmanager
 from functools import cache
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -22,6 +24,16 @@ from jaxrd.neural.train import Code, initial
 
 CODE = Code()
 COUNT = 64  # images that are coded
+
+
+@contextmanager
+def compiled_quickly():
+    """Few optimisations, for what is compiled and run once; no program so compiled is left to a test that follows."""
+    jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()
 
 
 def logits(images):

@@ -26,15 +26,6 @@ from jaxrd.io.write import columns, compressai, csv_rows, to_json
 FIELDS = {"rate_bits", "distortion", "accuracy", "slope", "gap_bits", "status"}
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch):
-    """The command line switches x64 as it likes; the other tests want it on."""
-    import jax
-
-    yield
-    jax.config.update("jax_enable_x64", True)
-
-
 def small(seed=0, n=300, k=3):
     g = np.random.default_rng(seed)
     v = g.dirichlet(np.full(k, 0.5), n)

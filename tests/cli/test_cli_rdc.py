@@ -17,14 +17,6 @@ LABELS = np.array([[0.95, 0.05], [0.5, 0.5], [0.1, 0.9]])
 CLASSIFIER = np.array([[0.9, 0.1], [0.5, 0.5], [0.15, 0.85]])
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    import jax
-
-    yield
-    jax.config.update("jax_enable_x64", True)
-
-
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "three.npz"

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import json
 
-import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,13 +15,6 @@ from jaxrd.neural import codec, model_file
 from jaxrd.neural.train import Code
 
 PIXELS = np.round(255 * np.asarray(batch(n=COUNT)[0])).astype(np.uint8).reshape(COUNT, 28, 28)
-
-
-@pytest.fixture(autouse=True)
-def _x64():
-    """The verbs switch x64 as they like; the other tests want it on."""
-    yield
-    jax.config.update("jax_enable_x64", True)
 
 
 @pytest.fixture(scope="module")

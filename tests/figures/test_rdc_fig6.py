@@ -6,10 +6,10 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from flax import nnx
+from shared import compiled_quickly
 
 from jaxrd.cli.app import run
 from jaxrd.figures.rdc_fig6.claims import claims, pick, theorem5
@@ -236,10 +236,8 @@ class Linear(nnx.Module):
 
 @pytest.fixture
 def _compiled_quickly():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    jax.config.update("jax_enable_x64", True)  # the command trains in float32
+    with compiled_quickly():
+        yield
 
 
 @pytest.mark.usefixtures("_compiled_quickly")

@@ -4,18 +4,11 @@ import gzip
 import json
 import struct
 
-import jax
 import numpy as np
 import pytest
 
 from jaxrd.cli.app import run
 from jaxrd.figures.identifiability.corruptions import CORRUPTIONS, blur, low_resolution, noise
-
-
-@pytest.fixture(autouse=True)
-def precision():
-    yield
-    jax.config.update("jax_enable_x64", True)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import csv
 import json
 from dataclasses import replace
 
-import jax
 import numpy as np
 import pytest
 
@@ -16,12 +15,6 @@ from jaxrd.information import NATS_PER_BIT
 from jaxrd.rdc import lifted_rate, literal_rate, time_shared_rate
 
 SMALL = Problem(np.array([0.7, 0.3]), 1 - np.eye(2)), np.array([[0.95, 0.05], [0.45, 0.55]])
-
-
-@pytest.fixture(autouse=True)
-def precision():
-    yield
-    jax.config.update("jax_enable_x64", True)
 
 
 @pytest.fixture(scope="module")

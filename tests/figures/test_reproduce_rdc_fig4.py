@@ -3,18 +3,11 @@
 import csv
 import json
 
-import jax
 import numpy as np
 import pytest
 
 from jaxrd.cli.app import run
 from jaxrd.figures.rdc_fig4.compute import RATES, rdc_fig4
-
-
-@pytest.fixture(autouse=True)
-def precision():
-    yield
-    jax.config.update("jax_enable_x64", True)
 
 
 def test_curves_and_claims():

@@ -3,18 +3,10 @@
 import csv
 import json
 
-import jax
 import numpy as np
 import pytest
 
 from jaxrd.cli.app import run
-
-
-@pytest.fixture(autouse=True, scope="module")
-def wide():
-    """The command line switches x64 as it likes; the other tests want it on."""
-    yield
-    jax.config.update("jax_enable_x64", True)
 
 
 def reproduce(folder, name):

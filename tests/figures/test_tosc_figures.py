@@ -401,11 +401,6 @@ class TestCommands:
         np.savez(tmp_path / "x.npz", predictions=np.where(g.random(400) < 0.7, labels, 0), labels=labels)
         return tmp_path / "x.npz"
 
-    @pytest.fixture(autouse=True)
-    def wide(self):
-        yield
-        jax.config.update("jax_enable_x64", True)
-
     def test_figure_4_of_ones_own(self, file, tmp_path, capsys):
         (tmp_path / "c.csv").write_text("bpp,top1\n0.2,60\n")
         args = ["reproduce", "tosc-fig4", str(file), "--pixels", "100", "--codec", str(tmp_path / "c.csv")]

@@ -359,7 +359,6 @@ def test_a_pipe_and_a_gzip_bomb(tmp_path):
                 ["reproduce", "tosc-fig4", "x.npz", "--pixels", "9"]]
 )  # fmt: skip
 def test_the_commands_pass_the_options_on(monkeypatch, command, capsys):
-    import jax
 
     from jaxrd.cli.app import run
 
@@ -374,7 +373,6 @@ def test_the_commands_pass_the_options_on(monkeypatch, command, capsys):
     for more in (options, ["--probabilities"]):
         assert run([*command, *more]) == 2
         assert capsys.readouterr().err == "jaxrd: enough\n"
-    jax.config.update("jax_enable_x64", True)  # limits may have changed it
     first = {"labels": "y.csv", "scores": "p_*", "label_column": "truth", "first_label": 1, "probabilities": False}
     assert asked[0] == first | {"unsafe_pickle": False}
     assert asked[1]["probabilities"] is True

@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from shared import CODE, batch, logits, model
+from shared import CODE, batch, compiled_quickly, logits, model
 
 import jaxrd
 from jaxrd.neural import codec, family, model_file
@@ -24,9 +24,8 @@ PAIRS = [(0.0, 0.0), (0.01, 0.001)]
 
 @pytest.fixture(autouse=True, scope="module")
 def _compiled_quickly():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    with compiled_quickly():
+        yield
 
 
 def run(over, folder=None, report=lambda *_: None, legs=LEGS):

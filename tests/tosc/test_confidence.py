@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
@@ -32,13 +31,6 @@ sys.modules[spec.name] = coverage
 spec.loader.exec_module(coverage)
 
 SOFT = {"oRD", "E&C", "iE&C", "TS", "S&C", "TMRD", "TMRD_model"}
-
-
-@pytest.fixture(autouse=True)
-def wide():
-    """The command line switches x64 as it likes; the other tests want it on."""
-    yield
-    jax.config.update("jax_enable_x64", True)
 
 
 def arrays(n):

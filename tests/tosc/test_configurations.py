@@ -5,7 +5,6 @@ import itertools
 import configurations
 import jax
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.nn import log_softmax
@@ -14,12 +13,6 @@ from strategies import generators
 
 from jaxrd import tosc
 from jaxrd.tosc.curves.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
-
-
-@pytest.fixture(autouse=True)
-def precision():
-    yield
-    jax.config.update("jax_enable_x64", True)
 
 
 def factors(g, samples, cells, states):

@@ -5,7 +5,8 @@
     python benchmarks/mutate.py score
 
 A mutant is one change of one file, made in a copy of the sources; it is killed if the tests named for it fail or take
-LIMIT times as long as without it, or, in a sample, if those of the folder do. `hand` runs those of benchmarks/mutants.json whose kind or file holds a word.
+LIMIT times as long as without it, or, in a sample, if those of the folder do. `hand` runs those of
+benchmarks/mutants.json whose kind or file holds a word.
 `sample` draws `count` at random from each group of files below and needs cosmic-ray, which may live in a Python of its
 own: --python names the one that has jaxrd. Results go to benchmarks/results/mutants.json; what other runs left there
 is kept.
@@ -173,7 +174,9 @@ class Copy:
         assert self.server.stdin is not None
         assert self.server.stdout is not None
         began, slow = time.perf_counter(), threading.Event()
-        print("-x -p no:randomly -m not(slow)", *(f"tests/{test}" for test in tests), file=self.server.stdin, flush=True)
+        print(
+            "-x -p no:randomly -m not(slow)", *(f"tests/{test}" for test in tests), file=self.server.stdin, flush=True
+        )
         child = int(self.server.stdout.readline())
 
         def stop() -> None:

@@ -122,7 +122,9 @@ ALLOWED = {
         "figures", "information", "io", "neural", "plots", "problem", "rdc", "solution", "solvers", "target",
         "tosc",
     },
-    "documents": {"coding", "curve", "information", "io", "neural", "rdc", "solution", "tosc", "tosc.confidence"},
+    "documents": {
+        "coding", "curve", "information", "io", "neural", "rdc", "solution", "tosc", "tosc.confidence", "tosc.curves",
+    },
     "figures.identifiability": {
         "datasets", "figures.reproduction", "information", "neural", "plots", "tosc", "tosc.identifiability",
     },

@@ -1,4 +1,4 @@
-"""The command line: `jaxrd limits`, `jaxrd sweep`, `jaxrd reproduce`."""
+"""The command line: one verb a file, in `app`'s list; `run` is what all verbs share."""
 
 import sys
 

@@ -88,8 +88,8 @@ def report(statistics: Statistics, limits: Limits) -> None:
         if any(u is not None and np.isfinite(u.clt.lower) for u in at):
             table.add_row("", "CLT", *("-" if u is None else _pair(u.clt) for u in at))
 
-    for name in ("oRD", "TMRD", "iE&C", "S&C", "E&C", "TS"):
-        if name in limits.curves:
+    for name in limits.curves:
+        if name in statistics.bands or name in statistics.withdrawn:
             rows(name, name)
             if name == "oRD":
                 table.add_row("", "McDiarmid", *(f">= {_bits(statistics.oracle_lower.rate(d))}" for d in distortions))

@@ -12,11 +12,9 @@ from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns, compressai, reach
 from jaxrd.solution import has_failed
 from jaxrd.tosc import CURVES, Limits, Statistics
+from jaxrd.tosc.curves import EVERY
 
-RESULTS = {
-    "oRD": "ord.json", "TMRD": "tmrd.json", "iE&C": "iec.json", "S&C": "sc.json", "E&C": "ec.json", "TS": "ts.json",
-    "merge": "merge.json",
-}  # fmt: skip
+RESULTS = {curve.name: f"{curve.file}.json" for curve in EVERY}
 """The file of each curve in CompressAI's format."""
 
 

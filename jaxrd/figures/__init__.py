@@ -1,4 +1,5 @@
-"""Figures of the papers, recomputed: each function returns a `Reproduction`, a picture with its numbers."""
+"""Figures of the papers, recomputed: each module or folder holds one, a function that returns a
+`Reproduction`: a picture with its numbers and claims. `jaxrd.cli.reproduce` has a command for each."""
 
 from jaxrd.figures.reproduction import Claim, Reproduction
 

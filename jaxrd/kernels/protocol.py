@@ -54,7 +54,9 @@ class Kernel(Protocol):
 
     @property
     def hidden(self) -> jax.Array:
-        """The largest s (d - min_y d) of a row that counts as a tie, nats, shape (n,): K is 1 there."""
+        """The largest s (d - min_y d) of a row that counts as a tie, nats, shape (n,): K is 1 there. The certificate
+        adds to the gap what that hides.
+        """
         ...
 
     @property

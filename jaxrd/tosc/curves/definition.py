@@ -58,7 +58,7 @@ class Definition:
     Args:
         name: as in tables, files and figures.
         meaning: in three words.
-        file: stem of its own file.
+        file: stem of its own file in CompressAI's format.
         draw: the curve of some samples by a number of points, a tolerance and a progress; None where it is undefined.
         needs_posterior: whether hard decisions are not enough.
         achievable: whether a scheme reaches it.

@@ -125,6 +125,8 @@ def sweep(
         InputError: slopes is not one-dimensional, is empty or holds a negative value or NaN; the shapes do not
             belong together; known values have no answer (see `Problem`); batch_size is below 1.
 
+    Reference: [A] section III-A (the Lagrangian R + lambda D, its lambda being s here).
+
     >>> curve = sweep(Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2)), [1.0, 2.0, 4.0])
     >>> curve.rate.shape
     (3,)

@@ -27,6 +27,8 @@ def optimal_channel(problem: Problem, solution: Solution) -> jax.Array:
         InputError: the solution has a leading axis or does not belong to the problem, or known values have no answer
             (see `Problem`).
 
+    Reference: Cover and Thomas, Elements of Information Theory, section 10.7.
+
     >>> from jaxrd import solve
     >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
     >>> channel = optimal_channel(problem, solve(problem, 2.0))

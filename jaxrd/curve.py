@@ -19,14 +19,20 @@ class Curve:
     """Points of a rate-distortion curve on the host, one entry each: solved, closed-form or merely achievable.
 
     Args:
-        distortion: shape (k,).
+        distortion: in the unit of the problem's distortion, shape (k,).
         rate: nats, shape (k,).
-        slope: -dR/dD, nats per unit of distortion; NaN where the curve has none.
-        gap: certified gap, nats; NaN where nothing is certified.
-        status: a `Status` each.
-        model_distortion: distortion the model believes, where it differs from the measured one. Slope, gap and status
-            then speak of the curve over `model_distortion`; over `distortion` the points are achievable, no more.
+        slope: -dR/dD, nats per unit of distortion, shape (k,); NaN where the curve has none.
+        gap: certified gap, nats, shape (k,); NaN where nothing is certified.
+        status: a `Status` each, int, shape (k,).
+        model_distortion: distortion the model believes, shape (k,), where it differs from the measured one. Slope, gap
+            and status then speak of the curve over `model_distortion`; over `distortion` the points are achievable, no
+            more.
         parameters: further arrays of length k by name (say, an inverse temperature), for files.
+
+    >>> none = np.full(2, np.nan)
+    >>> ends = Curve(np.array([0.0, 0.5]), np.array([np.log(2), 0.0]), none, none, np.array([6, 6]))  # of a fair coin
+    >>> ends.rate.round(4).tolist()
+    [0.6931, 0.0]
     """
 
     distortion: np.ndarray
@@ -59,6 +65,8 @@ def lower_convex_envelope(distortion: ArrayLike, rate: ArrayLike) -> jax.Array:
 
     Raises:
         InputError: the shapes differ, or there is no point.
+
+    Reference: R. Yeung, Information Theory and Network Coding, 2008, chapter 8 (time sharing; [A], footnote 5).
 
     >>> lower_convex_envelope([0.0, 0.5, 1.0], [2.0, 1.5, 0.0]).tolist()
     [2.0, 1.0, 0.0]

@@ -2,7 +2,14 @@
 
 
 class InputError(ValueError):
-    """Input that cannot be used; the message is one line that quotes the offender and says what to do."""
+    """Input that cannot be used; the message is one line that quotes the offender and says what to do.
+
+    >>> import jaxrd
+    >>> jaxrd.solve("a problem", 2.0)
+    Traceback (most recent call last):
+        ...
+    jaxrd.errors.InputError: a Problem is needed; got 'a problem'. Write Problem(source, distortion).
+    """
 
 
 class StreamError(InputError):
@@ -14,4 +21,12 @@ class ModelError(InputError):
 
 
 class ConvergenceError(RuntimeError):
-    """Some points of a solution did not converge."""
+    """Some points of a solution did not converge; `jaxrd.check` raises it, and names them with their gaps.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxrd import Problem, blahut_arimoto, check
+    >>> check(blahut_arimoto(Problem(jnp.array([0.7, 0.3]), 1 - jnp.eye(2)), 2.0, max_steps=1))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    jaxrd.errors.ConvergenceError: 1 of 1 points did not converge: slope 2: MAX_STEPS, gap ...
+    """

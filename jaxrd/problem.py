@@ -34,6 +34,8 @@ class Problem:
     -inf in the row of a letter that occurs. Where the values are traced the point has the status NONFINITE. `validate`
     is stricter, for input from outside.
 
+    Reference: Cover and Thomas, Elements of Information Theory, Theorem 10.2.1; [A] (RD).
+
     >>> Problem(jnp.array([0.5, 0.5]), jnp.array([[0.0, 1.0], [1.0, 0.0]])).source.shape
     (2,)
     """
@@ -156,10 +158,19 @@ def _doubtful(distortion: ArrayLike) -> bool:
 def validate(problem: Problem, *, tolerance: float = 1e-6) -> None:
     """Check the values of a problem on the host.
 
+    Args:
+        problem: source (n,), distortion (n, m), or a `PointCloud` or `SparseDiscount` in its place.
+        tolerance: how far the sum of the source may be from 1; no unit.
+
     Raises:
         InputError: quotes the offending value: a source that is not a pmf within `tolerance`; for a letter of positive
             mass NaN or -inf in the distortion, or no reproduction that is not forbidden; points that are not finite,
             pairs out of range or listed twice, a negative discount.
+
+    >>> validate(Problem(jnp.array([0.5, 0.75]), 1 - jnp.eye(2)))
+    Traceback (most recent call last):
+        ...
+    jaxrd.errors.InputError: source must sum to 1; got 1.25. Pass source / source.sum() if that was meant.
     """
     _refuse_others(problem)
     source = np.asarray(problem.source)

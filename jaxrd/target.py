@@ -71,6 +71,8 @@ def rate_at(
         InputError: the shapes do not belong together, D is no scalar or NaN, or known values have no answer (see
             `Problem`).
 
+    Reference: Cover and Thomas, Elements of Information Theory, Theorem 10.2.1; [A] (RD).
+
     >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
     >>> round(float(rate_at(problem, 0.11).rate), 3)  # ln 2 - h(.11)
     0.347
@@ -109,6 +111,8 @@ def distortion_at(
     Raises:
         InputError: the shapes do not belong together, R is no scalar or NaN, or known values have no answer (see
             `Problem`).
+
+    Reference: Cover and Thomas, Elements of Information Theory, section 10.2.
 
     >>> problem = Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2))
     >>> round(float(distortion_at(problem, 0.3466).distortion), 3)

@@ -1,11 +1,16 @@
 """What the public names promise to whoever types them: laziness, prints, signatures, and one line for a mistake."""
 
 import dataclasses
+import doctest
 import inspect
 import pydoc
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
+from types import ModuleType
 
 import jax
 import jax.numpy as jnp
@@ -119,6 +124,79 @@ def test_help_is_readable(function):
     assert "jaxlib" not in text
     assert "Union[" not in text
     assert "*args" not in signature
+
+
+# Names that no equation defines, and why: they need no source.
+WITHOUT_EQUATION = {
+    "jaxrd.ConvergenceError": "an exception",
+    "jaxrd.Curve": "holds points of any curve",
+    "jaxrd.InputError": "an exception",
+    "jaxrd.Status": "how a point was obtained: words of this library",
+    "jaxrd.check": "reads statuses",
+    "jaxrd.validate": "reads the values of a problem",
+}
+# Functions that raise nothing of their own, and why.
+RAISING_NOTHING = {
+    "jaxrd.rdc.gaussian.differential_entropy": "a formula: NaN outside its domain",
+    "jaxrd.rdc.measures.move": "works on traced pmfs alone",
+}
+SOURCE = re.compile(r"^Reference: \S|\[[AB]\],? (eq\.|section|definition)|^Equation \(\d+\) of \[[AB]\]", re.MULTILINE)
+
+
+def documented(module: ModuleType, path: str) -> Iterator[tuple[str, object]]:
+    """The public names of a module, and of the modules among them, with what they mean."""
+    own = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
+    for name in getattr(module, "__all__", None) or [name for name in own if not name.startswith("_")]:
+        value = getattr(module, name)
+        yield f"{path}.{name}", value
+        if inspect.ismodule(value):
+            yield from documented(value, f"{path}.{name}")
+
+
+NAMES = {name: value for module in (jaxrd, tosc, rdc) for name, value in documented(module, module.__name__)}
+
+
+def described(text: str, heading: str) -> dict[str, str]:
+    """The entries of a section of a docstring, by name; "measure, tol: ..." describes both."""
+    section = re.search(rf"^{heading}:\n((?:    .*\n|\n)+)", text + "\n", re.MULTILINE)
+    entries = re.findall(r"^    (\w+(?:, \w+)*): +(\S.*)$", section[1] if section else "", re.MULTILINE)
+    return {name: words for names, words in entries for name in names.split(", ")}
+
+
+def missing(name: str, value: object, text: str) -> set[str]:
+    """The parts that a docstring lacks."""
+    function = callable(value) and not isinstance(value, type)
+    arguments = list(inspect.signature(value).parameters) if function else []
+    if holds_fields(value):
+        arguments = value._fields if hasattr(value, "_fields") else [f.name for f in dataclasses.fields(value)]
+    lacks = {f"Args: {argument}" for argument in set(arguments) - set(described(text, "Args"))}
+    if not re.match(r"\S.{9,}", text) or not text.split("\n\n")[0].rstrip().endswith("."):
+        lacks.add("a sentence")
+    if inspect.ismodule(value):
+        return lacks
+    if function and name not in RAISING_NOTHING and not described(text, "Raises"):
+        lacks.add("Raises")
+    if not isinstance(value, dict) and not any(one.want for one in doctest.DocTestParser().get_examples(text)):
+        lacks.add("a doctest with a result")
+    if name not in WITHOUT_EQUATION and not SOURCE.search(text):
+        lacks.add("the source")
+    return lacks
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_is_documented(name):
+    """A sentence, Args (fields for a class), Raises, a doctest, the source. Modules need the sentence alone."""
+    value = NAMES[name]
+    if isinstance(value, dict):  # it has no docstring: a text stands below it, which no doctest runs
+        code = Path(inspect.getfile(tosc.Limits)).read_text()
+        text = re.search(rf'^{name.split(".")[-1]} = [^\n]*\n"""(.*?)"""$', code, re.MULTILINE | re.DOTALL)[1]
+    else:
+        text = inspect.getdoc(value) or ""
+    assert not missing(name, value, text)
+
+
+def test_exceptions_to_the_documentation_are_public_names():
+    assert {*WITHOUT_EQUATION, *RAISING_NOTHING} <= set(NAMES)
 
 
 class Tensor:

@@ -19,16 +19,34 @@ from jaxrd.solution import Status, has_converged
 
 @readable
 class Surface(NamedTuple):
-    """R over a grid, in the semantics it names; bounds as of `Point`."""
+    """R(D, C) over a grid, in the semantics it names: lower <= R <= rate, as of `Point`.
+
+    Args:
+        semantics: "lifted", "literal", "time-shared" or "fixed".
+        distortion: D, in the unit of the problem's distortion, shape (a,).
+        classification: C, nats, shape (b,).
+        rate: nats, shape (a, b); +inf where infeasible.
+        lower: valid lower bound on R, nats, shape (a, b).
+        status: a `Status` each, int, shape (a, b).
+        distortion_slope: -dR/dD, nats per unit of distortion, shape (a, b).
+        classification_slope: -dR/dC, nats per nat, shape (a, b).
+
+    Reference: [B] definition 1, equation (3).
+
+    >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
+    >>> found = surface(problem, np.array([[0.9, 0.1], [0.1, 0.9]]), [0.1, 0.2], [0.55, np.inf])
+    >>> found.rate.shape, found.status.tolist()
+    ((2, 2), [[0, 0], [0, 0]])
+    """
 
     semantics: str
-    distortion: np.ndarray  # (a,)
-    classification: np.ndarray  # (b,)
-    rate: np.ndarray  # (a, b), +inf where infeasible
-    lower: np.ndarray  # (a, b)
-    status: np.ndarray  # (a, b), of `Status`
-    distortion_slope: np.ndarray  # (a, b)
-    classification_slope: np.ndarray  # (a, b)
+    distortion: np.ndarray
+    classification: np.ndarray
+    rate: np.ndarray
+    lower: np.ndarray
+    status: np.ndarray
+    distortion_slope: np.ndarray
+    classification_slope: np.ndarray
 
     @property
     def gap(self) -> np.ndarray:
@@ -55,7 +73,7 @@ def surface(
     Args:
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.
         labels: what `solver` takes: P(S|X), shape (n, classes); for `fixed_classifier_rate` the cross entropies.
-        distortions: D, shape (a,), inf for no constraint.
+        distortions: D, in the unit of the problem's distortion, shape (a,), inf for no constraint.
         classifications: C, nats, shape (b,), inf for no constraint.
         solver: the semantics: `lifted_rate`, `literal_rate`, `time_shared_rate` or `fixed_classifier_rate`.
         progress: called as progress(done, total) after each point.
@@ -65,6 +83,8 @@ def surface(
 
     Raises:
         InputError: as of the solver.
+
+    Reference: [B] definition 1, equation (3).
 
     >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
     >>> found = surface(problem, np.array([[0.9, 0.1], [0.1, 0.9]]), [0.1, 0.2], [0.55, np.inf])

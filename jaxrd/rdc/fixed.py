@@ -45,6 +45,8 @@ def cross_entropies(labels: Labels, classifier: ArrayLike | Sequence[ArrayLike])
     Raises:
         InputError: a row of either is no pmf, or the classes do not match.
 
+    Reference: [B] section V (the classification loss CE).
+
     >>> cross_entropies(np.eye(2), np.array([[0.5, 0.5]])).round(3).tolist()
     [[0.693], [0.693]]
     """

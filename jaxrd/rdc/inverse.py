@@ -36,7 +36,7 @@ def least_distortion(
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.
         labels: what `solver` takes: P(S|X), shape (n, classes), or a list; for `fixed_classifier_rate` cross entropies.
         classification: C, nats, inf for no constraint; for several labels one number each.
-        rate: R, nats.
+        rate: R, nats, a scalar.
         solver: the semantics: `lifted_rate`, `literal_rate`, `time_shared_rate` or `fixed_classifier_rate`.
 
     Returns:
@@ -82,14 +82,20 @@ def least_classification(
     Args:
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.
         labels: what `solver` takes, see `least_distortion`.
-        distortion: D, inf for no constraint.
-        rate: R, nats.
-        classification: the other labels' C where there are several, one number each; that of `label` is not read.
+        distortion: D, in the unit of the problem's distortion, a scalar; inf for no constraint.
+        rate: R, nats, a scalar.
+        classification: the other labels' C, nats, where there are several, one number each; that of `label` is not
+            read.
         label: which label's loss to minimise.
         solver: the semantics, see `least_distortion`.
 
     Returns:
         A `Least`, in nats.
+
+    Raises:
+        InputError: as of the solver; a negative rate.
+
+    Reference: [B] definition 2, equation (5), the roles of D and C exchanged.
 
     >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
     >>> found = least_classification(problem, np.array([[0.9, 0.1], [0.1, 0.9]]), np.inf, 0.1489544819)

@@ -52,14 +52,23 @@ class Point:
         lower: valid lower bound on R at the targets, nats; -inf where there is none.
         status: a `Status`: CONVERGED where rate - lower is within the tolerance, ACHIEVABLE where the function is not
             convex and only `rate` was searched for, INFEASIBLE where no code meets the targets.
-        distortion: E Delta(X, Xh) of the channel.
+        distortion: E Delta(X, Xh) of the channel, in the unit of the problem's distortion.
         classification: H(S_k|U) of the channel for each label, nats; for "fixed" the mean cross entropy. Shape (K,).
         distortion_slope: the multiplier of the distortion, -dR/dD where R is smooth, nats per unit.
-        classification_slope: those of the labels, shape (K,).
+        classification_slope: those of the labels, -dR/dC_k, nats per nat, shape (K,).
         reproduction: xh of each atom u of the channel, int, shape (atoms,).
         soft_labels: the decoder's soft label P(S_k|u) of each atom, each of shape (atoms, classes_k).
         weights: P(u), shape (atoms,).
         channel: P(u|x), shape (n, atoms).
+
+    Reference: [B] definition 1, equation (3).
+
+    >>> from jaxrd import Problem
+    >>> from jaxrd.rdc import lifted_rate
+    >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
+    >>> point = lifted_rate(problem, np.array([[0.9, 0.1], [0.1, 0.9]]), 0.2, 0.55)
+    >>> point.semantics, round(point.rate, 6), point.lower <= point.rate
+    ('lifted', 0.148954, True)
     """
 
     semantics: str = field(metadata={"static": True})
@@ -88,9 +97,26 @@ class Point:
 
 @readable
 class Least(NamedTuple):
-    """The least distortion or classification loss at a rate: lower <= least <= value, in the semantics it names."""
+    """The least distortion or classification loss at a rate: lower <= least <= value, in the semantics it names.
 
-    value: float  # achieved by `point`; +inf where infeasible
+    Args:
+        value: achieved by `point`, in the unit of the distortion, or nats for a loss; +inf where infeasible.
+        lower: valid lower bound on the least, in the same unit.
+        status: a `Status`: CONVERGED where value - lower is within the tolerance, INFEASIBLE.
+        semantics: "lifted", "literal", "time-shared" or "fixed".
+        point: the `Point` that reaches `value` at the rate given.
+
+    Reference: [B] definition 2, equation (5).
+
+    >>> from jaxrd import Problem
+    >>> from jaxrd.rdc import least_distortion
+    >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
+    >>> found = least_distortion(problem, np.array([[0.9, 0.1], [0.1, 0.9]]), 0.6, 0.2857813286)
+    >>> round(found.value, 6), found.status.name
+    (0.1, 'CONVERGED')
+    """
+
+    value: float
     lower: float
     status: Status
     semantics: str

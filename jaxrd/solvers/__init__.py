@@ -44,6 +44,8 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
         ValueError: the shapes do not belong together, known values have no answer (an `InputError`, see `Problem`), or
             a derivative was asked where there is none.
 
+    Reference: [A] section III-A (the Lagrangian R + lambda D, its lambda being s here).
+
     >>> import jax.numpy as jnp
     >>> point = solve(Problem(jnp.array([0.5, 0.5]), 1 - jnp.eye(2)), 2.0)
     >>> round(float(point.distortion), 4)

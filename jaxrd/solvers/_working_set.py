@@ -67,6 +67,8 @@ def working_set(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = N
     Raises:
         InputError: the shapes do not belong together, or known values have no answer (see `Problem`).
 
+    Reference: Cover and Thomas, Elements of Information Theory, section 10.7 (the conditions c_y <= 1).
+
     >>> x = jnp.linspace(-4, 4, 300)
     >>> gaussian = Problem(jnp.exp(-(x**2) / 2), (x[:, None] - x) ** 2)
     >>> bool(working_set(gaussian, 2.0).converged)

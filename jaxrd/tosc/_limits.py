@@ -29,7 +29,10 @@ from jaxrd.tosc.preparation import prepare
 Progress = Callable[[str, int, int], None] | None
 
 CURVES = {curve.name: curve.meaning for curve in EVERY}
-"""The curves by name, best to worst in the usual case, and what each means in three words."""
+"""The curves by name, best to worst in the usual case, and what each means in three words.
+
+Reference: [A] sections II and III: (oRD), (TMRD), (iE&C), (eRD), eq. (21) and (22), section IV-B.
+"""
 
 
 @readable
@@ -64,6 +67,12 @@ class Limits:
         workings: for `statistics`.
         reliability: confidence against accuracy of the samples that gave the curves; empty for hard decisions.
         warnings: what a reader should know before trusting a curve.
+
+    Reference: [A] sections II and III, Figure 3.
+
+    >>> found = limits(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), at=[0.25])
+    >>> found.summary["task_model_distortion"], round(found.summary["zero_rate_distortion"], 6)
+    (0.25, 0.5)
     """
 
     curves: dict[str, Curve]
@@ -216,8 +225,8 @@ def limits(
         outputs: labels with logits or decisions, from `from_scores`, `from_decisions` or `jaxrd.io.read_outputs`; or
             what these two take, logits or probabilities (samples, classes) or decisions (samples,), with `labels`.
         labels: true classes, integers, shape (samples,), where `outputs` are bare scores or decisions.
-        at: task distortions (1 - accuracy) at which every curve is solved for its smallest rate; None: a few between
-            that of the decisions and that of guessing.
+        at: task distortions (1 - accuracy), probabilities, at which every curve is solved for its smallest rate; None:
+            a few between that of the decisions and that of guessing.
         temperature: fixes the temperature (1: as is), and then no sample is set aside.
         slopes: points per curve.
         seed: of the permutation.
@@ -230,6 +239,8 @@ def limits(
     Raises:
         InputError: a distortion outside [0, 1], a temperature that is not positive or that decisions cannot use, fewer
             than 2 slopes, or too few samples to split; scores or labels that cannot be used.
+
+    Reference: [A] sections II and III, Figure 3.
 
     >>> found = limits(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), at=[0.25])
     >>> round(found.at[0]["oRD"], 4)  # ln 2 - h(1/4)

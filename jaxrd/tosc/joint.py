@@ -73,12 +73,14 @@ def sparse_joint(
 
     Args:
         labels: y, int in 0..classes-1, shape (samples,).
-        decisions: yt, the same.
+        decisions: yt, int in 0..classes-1, shape (samples,).
         classes: their number.
-        weights: of the samples, taken as w / sum w; None: equal.
+        weights: of the samples, taken as w / sum w, shape (samples,); None: equal.
 
     Raises:
         InputError: the shapes differ, there is no sample, or a class lies outside the range, weights are none.
+
+    Reference: [A] section III-A (the confusion matrix) and eq. (10).
 
     >>> joint = sparse_joint([0, 70_000, 70_000], [0, 0, 70_000], 100_000)
     >>> round(float(joint.trace()), 6)

@@ -10,9 +10,8 @@ from jaxrd.rdc.gaussian.scalar import (
     optimal_channel,
     printed_distortion,
     rate,
-    rate_penalty,
-    universal_rate,
 )
+from jaxrd.rdc.gaussian.universality import rate_penalty, universal_rate
 
 __all__ = [
     "GaussianChannel",

@@ -25,6 +25,11 @@ _LABEL = {"correlation": CORRELATIONS._replace(whole=False), "label_entropy": NU
 def differential_entropy(variance: ArrayLike) -> jax.Array:
     """Differential entropy of a Gaussian, h = 1/2 ln(2 pi e variance), nats.
 
+    Args:
+        variance: > 0, any unit, any shape; NaN where it is negative.
+
+    Reference: Cover and Thomas, Elements of Information Theory, Theorem 8.4.1.
+
     >>> round(float(differential_entropy(1.0)), 6)
     1.418939
     """
@@ -37,11 +42,16 @@ def classification_rate(classification: ArrayLike, *, correlation: ArrayLike, la
 
     Args:
         classification: C, allowed h(S|Xh), nats, any shape; may be negative or +inf.
-        correlation: rho of X and S, in [-1, 1].
+        correlation: rho of X and S, no unit, in [-1, 1].
         label_entropy: h(S), nats.
 
     Returns:
         The rate; +inf at and below h(S) + 1/2 ln(1 - rho^2), 0 from h(S) on.
+
+    Raises:
+        InputError: a known argument that is NaN, a correlation outside [-1, 1].
+
+    Reference: [B] Theorem 1, its second case.
 
     >>> round(float(classification_rate(1.0, correlation=0.8, label_entropy=1.4)), 6)
     0.984571
@@ -73,12 +83,15 @@ def rate(
     Args:
         distortion: D, mean squared error, any shape; +inf for no constraint.
         classification: C, allowed h(S|Xh), nats, broadcast against `distortion`; +inf for no constraint.
-        variance: of X, > 0.
-        correlation: rho of X and S, in [-1, 1].
+        variance: of X, > 0, in the unit of the squared error.
+        correlation: rho of X and S, no unit, in [-1, 1].
         label_entropy: h(S), nats.
 
     Returns:
         The rate; +inf for D <= 0 and for C at or below h(S) + 1/2 ln(1 - rho^2).
+
+    Raises:
+        InputError: a known argument that is NaN, a correlation outside [-1, 1], a variance outside (0, inf).
 
     Reference: [B] Theorem 1, corrected: its first and third case overlap, and the first then turns negative.
 
@@ -96,6 +109,16 @@ def least_classification(rate: ArrayLike, *, correlation: ArrayLike, label_entro
     """The least h(S|Xh) at a rate, C(R) = h(S) + 1/2 ln(1 - rho^2 (1 - e^{-2R})), nats; +inf for R < 0.
 
     No code of rate R does better; at R = inf it is the infimum h(S) + 1/2 ln(1 - rho^2), -inf for rho = +-1.
+
+    Args:
+        rate: R, nats, any shape.
+        correlation: rho of X and S, no unit, in [-1, 1].
+        label_entropy: h(S), nats.
+
+    Raises:
+        InputError: a known argument that is NaN, a correlation outside [-1, 1].
+
+    Reference: [B] Theorem 2, the bound on C in its first case.
 
     >>> round(float(least_classification(0.34, correlation=0.7, label_entropy=1.4189385332)), 6)
     1.280562
@@ -121,9 +144,12 @@ def distortion(
     Args:
         classification: C, allowed h(S|Xh), nats, any shape.
         rate: R, nats, broadcast against `classification`; R < 0 gives +inf.
-        variance: of X, > 0.
-        correlation: rho of X and S, in [-1, 1].
+        variance: of X, > 0, in the unit of the squared error.
+        correlation: rho of X and S, no unit, in [-1, 1].
         label_entropy: h(S), nats.
+
+    Raises:
+        InputError: a known argument that is NaN, a correlation outside [-1, 1], a variance outside (0, inf).
 
     Reference: [B] definition 2; Theorem 2 corrected (see `printed_distortion`).
 
@@ -154,6 +180,16 @@ def printed_distortion(
     The second case lies below variance e^{-2R}, the least distortion of any code, and rises with C where the text says
     that it falls: it is the locus of the corners where both constraints need the same rate. The third is false too.
 
+    Args:
+        classification: C, h(S|Xh), nats, any shape.
+        rate: R, nats, broadcast against `classification`.
+        variance: of X, > 0, in the unit of the squared error.
+        correlation: rho of X and S, no unit, in [-1, 1].
+        label_entropy: h(S), nats.
+
+    Raises:
+        InputError: a known argument that is NaN, a correlation outside [-1, 1], a variance outside (0, inf).
+
     >>> entropy = differential_entropy(1.0)
     >>> round(float(printed_distortion(1.3, 0.2, variance=1.0, correlation=0.7, label_entropy=entropy)), 6)
     0.567958
@@ -167,7 +203,18 @@ def printed_distortion(
 
 
 class GaussianChannel(NamedTuple):
-    """The channel Xh = mean + gain (X - mean) + N(0, noise_variance), its E[X|Xh] being Xh."""
+    """The channel Xh = mean + gain (X - mean) + N(0, noise_variance), its E[X|Xh] being Xh.
+
+    Args:
+        gain: in [0, 1], no unit, of the shape of the targets.
+        noise_variance: in the unit of the squared error, of the same shape.
+
+    Reference: [B] Theorem 1 (the jointly Gaussian estimator).
+
+    >>> channel = optimal_channel(1.0, 9.0, variance=1.0, correlation=0.7, label_entropy=1.42)
+    >>> float(channel.gain), float(channel.noise_variance)  # no rate is needed: nothing is sent
+    (0.0, 0.0)
+    """
 
     gain: jax.Array
     noise_variance: jax.Array
@@ -186,6 +233,18 @@ def optimal_channel(
     Its error is variance e^{-2R} <= D and its h(S|Xh) is `least_classification`(R) <= C. Where R(D, C) is infinite it
     is the identity, which comes closest.
 
+    Args:
+        distortion: D, mean squared error, any shape; +inf for no constraint.
+        classification: C, allowed h(S|Xh), nats, broadcast against `distortion`; +inf for no constraint.
+        variance: of X, > 0, in the unit of the squared error.
+        correlation: rho of X and S, no unit, in [-1, 1].
+        label_entropy: h(S), nats.
+
+    Raises:
+        InputError: a known argument that is NaN, a correlation outside [-1, 1], a variance outside (0, inf).
+
+    Reference: [B] Theorem 1 (the jointly Gaussian estimator).
+
     >>> channel = optimal_channel(0.25, 9.0, variance=1.0, correlation=0.7, label_entropy=1.42)
     >>> float(channel.gain), float(channel.noise_variance)
     (0.75, 0.1875)
@@ -193,56 +252,3 @@ def optimal_channel(
     given = {"variance": variance, "correlation": correlation, "label_entropy": label_entropy}
     left = jnp.exp(-2 * rate(distortion, classification, **given))
     return GaussianChannel(1 - left, left * (1 - left) * jnp.asarray(variance))
-
-
-def universal_rate(
-    distortion: ArrayLike,
-    classification: ArrayLike,
-    *,
-    variance: ArrayLike,
-    correlation: ArrayLike,
-    label_entropy: ArrayLike,
-) -> jax.Array:
-    """The least rate of one encoder for all pairs of a set, R(Theta) = sup over (D, C) in Theta of R(D, C), nats.
-
-    One representation serves all: the output of `optimal_channel` at the pair of largest rate, without a decoder.
-
-    Args:
-        distortion: D of each pair, shape (..., pairs).
-        classification: C of each pair, shape (..., pairs).
-        variance: of X, > 0.
-        correlation: rho of X and S, in [-1, 1].
-        label_entropy: h(S), nats.
-
-    Returns:
-        Shape (...); +inf if a pair is infeasible.
-
-    Reference: [B] definition 3, Theorem 3.
-
-    >>> given = {"variance": 1.0, "correlation": 0.7, "label_entropy": 1.42}
-    >>> round(float(universal_rate([0.9, 0.5], [1.35, 1.42], **given)), 6)
-    0.346574
-    """
-    given = {"variance": variance, "correlation": correlation, "label_entropy": label_entropy}
-    return rate(jnp.asarray(distortion), jnp.asarray(classification), **given).max(-1)
-
-
-def rate_penalty(
-    distortion: ArrayLike,
-    classification: ArrayLike,
-    *,
-    variance: ArrayLike,
-    correlation: ArrayLike,
-    label_entropy: ArrayLike,
-) -> jax.Array:
-    """The rate penalty of universality, A(Theta) = R(Theta) - sup R(D, C): zero; NaN where a pair is infeasible.
-
-    Arguments as `universal_rate`. For a vector source it need not be zero: see `jaxrd.rdc.gaussian.vector`.
-
-    Reference: [B] definition 4, Theorem 3.
-
-    >>> float(rate_penalty([0.9, 0.5], [1.35, 1.42], variance=1.0, correlation=0.7, label_entropy=1.42))
-    0.0
-    """
-    given = {"variance": variance, "correlation": correlation, "label_entropy": label_entropy}
-    return 0 * universal_rate(distortion, classification, **given)

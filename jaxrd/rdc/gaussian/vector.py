@@ -35,12 +35,15 @@ _HALVINGS = 60
 @register
 @dataclass(frozen=True)
 class VectorSource:
-    """A zero-mean Gaussian vector X and the label S = a'X + W.
+    """A zero-mean Gaussian vector X and the label S = a'X + W ([B] section III, there for a scalar X).
 
     Args:
-        covariance: Sigma of X, positive definite, shape (d, d).
-        direction: a, shape (d,).
-        noise_variance: w > 0 of W, shape ().
+        covariance: Sigma of X, positive definite, in the unit of the squared error, shape (d, d).
+        direction: a, S's unit over X's, shape (d,).
+        noise_variance: w > 0 of W, in S's unit squared, shape ().
+
+    >>> VectorSource(np.eye(2), np.array([0.0, 1.0]), 0.5).noise_variance
+    0.5
     """
 
     covariance: ArrayLike
@@ -51,18 +54,21 @@ class VectorSource:
 @register
 @dataclass(frozen=True)
 class VectorPoint:
-    """A point with its certificate: lower <= R(D, C) <= rate among Gaussian test channels.
+    """A point ([B] definition 1) with its certificate: lower <= R(D, C) <= rate among Gaussian test channels.
 
     Args:
         rate: 1/2 ln(|Sigma| / |Q|), nats; +inf where no code meets both constraints.
         lower: valid lower bound on R(D, C), nats.
-        distortion: tr Q <= D.
+        distortion: tr Q <= D, total squared error.
         classification: h(S|U) of Q, nats, <= C.
         error_covariance: Q, shape (d, d).
-        distortion_slope: -dR/dD >= 0.
-        classification_slope: -dR/dC >= 0.
+        distortion_slope: -dR/dD >= 0, nats per unit of squared error.
+        classification_slope: -dR/dC >= 0, nats per nat.
         steps: Newton steps.
-        status: a `Status` as int32.
+        status: a `Status` as int32. It and all scalars have shape ().
+
+    >>> float(rate_at(VectorSource(jnp.eye(2), jnp.array([0.0, 1.0]), 0.5), 2.0, jnp.inf).rate)  # D >= tr Sigma
+    0.0
     """
 
     rate: jax.Array
@@ -90,8 +96,7 @@ def _inputs(source: VectorSource, *targets: ArrayLike) -> tuple[VectorSource, li
     """Arrays of one floating dtype.
 
     Raises:
-        InputError: shapes that do not belong together; on the host also a covariance that is not symmetric positive
-            definite and a noise variance that is not positive.
+        InputError: shapes that do not belong together; known values: Sigma not symmetric positive definite, w <= 0.
     """
     arrays = [jnp.asarray(a) for a in (source.covariance, source.direction, source.noise_variance, *targets)]
     dtype = jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
@@ -175,7 +180,7 @@ def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPo
 def rate_at(
     source: VectorSource, distortion: ArrayLike, classification: ArrayLike, *, tol: float | None = None
 ) -> VectorPoint:
-    """R(D, C) of a vector Gaussian with a scalar Gaussian label, certified; see the module for the program.
+    """R(D, C) of a vector Gaussian ([B] definition 1, beyond its Theorem 1), certified; see the module for the program.
 
     The dual has two multipliers and a closed-form inner solution (eigenvalues of Q in the whitened source: the smaller
     of 1 and 1/m, m those of lambda Sigma + mu Sigma^1/2 a a' Sigma^1/2); its value bounds the rate from below at any
@@ -206,7 +211,7 @@ def rate_at(
 def distortion_at(
     source: VectorSource, classification: ArrayLike, rate: ArrayLike, *, tol: float | None = None
 ) -> VectorPoint:
-    """The least total squared error at (C, R), D(C, R) = min tr Q subject to rate <= R and h(S|U) <= C.
+    """The least total error at (C, R) ([B] definition 2), D(C, R) = min tr Q subject to rate <= R and h(S|U) <= C.
 
     Args:
         source: Sigma, a, w.
@@ -215,8 +220,7 @@ def distortion_at(
         tol: as in `rate_at`.
 
     Returns:
-        The `VectorPoint` of that distortion, its rate <= R and certified; INFEASIBLE, rate and distortion +inf, where
-        R nats cannot meet C.
+        Its `VectorPoint`, rate <= R, certified; INFEASIBLE, rate and distortion +inf, where R nats cannot meet C.
 
     Raises:
         InputError: as `rate_at`, and R < 0.
@@ -234,17 +238,16 @@ def distortion_at(
 def classification_at(
     source: VectorSource, distortion: ArrayLike, rate: ArrayLike, *, tol: float | None = None
 ) -> VectorPoint:
-    """The least h(S|U) at (D, R), C(D, R) = min h(S|U) subject to rate <= R and tr Q <= D.
+    """The least h(S|U) at (D, R) ([B] definition 2), C(D, R) = min h(S|U) subject to rate <= R and tr Q <= D.
 
     Args:
         source: Sigma, a, w.
-        distortion: D, a scalar.
+        distortion: D, total squared error, a scalar.
         rate: R >= 0, nats, a scalar.
         tol: as in `rate_at`.
 
     Returns:
-        The `VectorPoint` of that classification loss, its rate <= R and certified; INFEASIBLE, rate and classification
-        +inf, where R nats cannot meet D.
+        Its `VectorPoint`, rate <= R, certified; INFEASIBLE, rate and classification +inf, where R nats cannot meet D.
 
     Raises:
         InputError: as `rate_at`, and R < 0.

@@ -80,7 +80,7 @@ def _problem(source: ArrayLike, labels: ArrayLike) -> tuple[Problem, np.ndarray,
 
 
 def bottleneck_rate(source: ArrayLike, labels: ArrayLike, classification: ArrayLike, **options: float) -> Point:
-    """R(C) = min I(X;U) subject to H(S|U) <= C, certified.
+    """R(C) = min I(X;U) subject to H(S|U) <= C, the least rate of an information bottleneck, certified.
 
     Args:
         source: p, shape (n,).
@@ -94,6 +94,8 @@ def bottleneck_rate(source: ArrayLike, labels: ArrayLike, classification: ArrayL
     Raises:
         InputError: a source that is no pmf, labels that are not one channel from it, a negative C.
 
+    Reference: N. Tishby, F. Pereira and W. Bialek, The information bottleneck method, 1999; [A] section IV-C.
+
     >>> symmetric = np.array([[0.9, 0.1], [0.1, 0.9]])
     >>> round(bottleneck_rate([0.5, 0.5], symmetric, 0.5).rate, 6)  # ln 2 - h((h^-1(.5) - .1) / .8)
     0.317083
@@ -103,7 +105,7 @@ def bottleneck_rate(source: ArrayLike, labels: ArrayLike, classification: ArrayL
 
 
 def bottleneck_information(source: ArrayLike, labels: ArrayLike, rate: float, *, tol: float = 1e-8) -> Bottleneck:
-    """I(R) = max I(S;U) subject to I(X;U) <= R, between bounds.
+    """I(R) = max I(S;U) subject to I(X;U) <= R, the most information in an information bottleneck, between bounds.
 
     Any point of R(C) bounds C(R) from below by its tangent, and from above by the chord to a point on the other side.
     Tangent and chord choose the next target in turn. Up to three classes the bounds meet; else `upper` may be loose.
@@ -119,6 +121,8 @@ def bottleneck_information(source: ArrayLike, labels: ArrayLike, rate: float, *,
 
     Raises:
         InputError: a source that is no pmf, labels that are not one channel from it, a negative rate.
+
+    Reference: N. Tishby, F. Pereira and W. Bialek, The information bottleneck method, 1999; [A] section IV-C.
 
     >>> found = bottleneck_information([0.5, 0.5], np.array([[0.9, 0.1], [0.1, 0.9]]), 0.317083)
     >>> round(found.information, 4), found.upper - found.information < 1e-7

@@ -115,6 +115,8 @@ def lifted_solve(
     Raises:
         InputError: labels that are not a channel, shapes that do not match, a slope that is negative or infinite.
 
+    Reference: [B] definition 1, corrected to be convex (see `lifted_rate`).
+
     >>> problem = Problem(np.array([0.5, 0.5]), 1 - np.eye(2))
     >>> point = lifted_solve(problem, np.eye(2), 2.0, 0.0)
     >>> round(point.distortion, 4), point.converged  # no price on the label: Blahut and Arimoto's point

@@ -49,6 +49,8 @@ def lifted_sweep(
     Raises:
         InputError: as of `lifted_solve`; the slopes' shapes do not match.
 
+    Reference: [B] definition 1, corrected to be convex (see `lifted_rate`).
+
     >>> problem = Problem(np.array([0.5, 0.5]), 1 - np.eye(2))
     >>> [round(point.distortion, 3) for point in lifted_sweep(problem, np.eye(2), [1.0, 2.0], [0.0, 0.0])]
     [0.269, 0.119]

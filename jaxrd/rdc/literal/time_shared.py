@@ -60,6 +60,8 @@ def time_shared_rate(
     Raises:
         InputError: labels that are not a channel, shapes that do not match, a target that is NaN, a negative C.
 
+    Reference: [B] definition 1, equation (3), as the convex function that [B] states.
+
     >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
     >>> point = time_shared_rate(problem, np.array([[1.0, 0.0], [0.5, 0.5]]), 0.25, 0.325)
     >>> round(point.rate, 6)  # between the lifted 0.225541 and the literal 0.226294

@@ -87,6 +87,8 @@ def perceptual_lifted_rate(
 ) -> PerceptualLiftedPoint:
     """The lifted rate-distortion-perception-classification function R(D, P, C), certified.
 
+    It is R(D, C) of `lifted_rate` under one more constraint, measure(p_X, p_Xh) <= P on the law of the reproductions.
+
     Runs on the host in float64, whatever the x64 switch says. Up to three classes in all the certificate closes; with
     more, `lower` is the best bound reached.
 
@@ -95,7 +97,7 @@ def perceptual_lifted_rate(
     Args:
         problem: source (n,), distortion (n, m), finite.
         labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
-        distortion: D, inf for no constraint.
+        distortion: D, in the unit of the problem's distortion; inf for no constraint.
         perception: P, in the measure's unit, inf for no constraint.
         classification: C, nats, inf for no constraint; for several labels one number each.
         measure: of `jaxrd.rdc.perception.measures`; None: `TotalVariation()`.

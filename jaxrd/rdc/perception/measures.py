@@ -43,7 +43,16 @@ def _total_variation(source: ArrayLike, pmf: ArrayLike) -> jax.Array:
 
 
 def move(pmf: jax.Array, target: jax.Array) -> jax.Array:
-    """The channel that turns one pmf into another and changes as few letters as possible, shape (m, m).
+    """The channel that turns one pmf into another and changes letters least often: 1/2 sum_y |p_y - t_y|.
+
+    Args:
+        pmf: p, shape (m,).
+        target: t, a pmf, shape (m,).
+
+    Returns:
+        The channel W(target letter | letter), shape (m, m), rows summing to one.
+
+    Reference: D. Levin and Y. Peres, Markov Chains and Mixing Times, Proposition 4.7.
 
     >>> move(jnp.array([0.75, 0.25]), jnp.array([0.375, 0.625])).tolist()
     [[0.5, 0.5], [0.0, 1.0]]
@@ -66,7 +75,14 @@ def _towards(source: jax.Array, pmf: jax.Array, value: jax.Array, bound: jax.Arr
 @register
 @dataclass(frozen=True)
 class TotalVariation:
-    """Total variation, 1/2 sum_y |p_y - r_y|, between source and reproductions of one alphabet."""
+    """Total variation, 1/2 sum_y |p_y - r_y| in [0, 1], between source and reproductions of one alphabet.
+
+    Reference: Y. Blau and T. Michaeli, ICML 2019 ([B]'s [8]).
+
+    >>> law, other = jnp.array([0.5, 0.5]), jnp.array([0.75, 0.25])
+    >>> float(TotalVariation().meet(law, other, jnp.asarray(1.0), jnp.zeros(0))[1])
+    0.25
+    """
 
     def largest(self, source: jax.Array) -> jax.Array:
         """A bound that constrains nothing."""
@@ -113,7 +129,12 @@ class Wasserstein:
     """Optimal transport cost, min over couplings of E c(X, Xh) with the given laws; W2^2 for c = |x - xh|^2.
 
     Args:
-        cost: c >= 0 between source and reproduction letters, shape (n, m).
+        cost: c >= 0 between source and reproduction letters, finite, any unit, which is that of P; shape (n, m).
+
+    Reference: [B] Theorem 4 (W2^2).
+
+    >>> float(Wasserstein(jnp.array([[0.0, 4.0], [4.0, 0.0]])).largest(jnp.array([0.5, 0.5])))  # no plan costs more
+    4.0
     """
 
     cost: ArrayLike
@@ -179,7 +200,14 @@ class Wasserstein:
 @register
 @dataclass(frozen=True)
 class RelativeEntropy:
-    """Kullback-Leibler divergence KL(p||r) of the source from the reproductions, one alphabet, nats."""
+    """Kullback-Leibler divergence KL(p||r) of the source from the reproductions, one alphabet, nats.
+
+    Reference: Cover and Thomas, Elements of Information Theory, section 2.3; Y. Blau and T. Michaeli, ICML 2019.
+
+    >>> law, other = jnp.array([0.5, 0.5]), jnp.array([0.75, 0.25])
+    >>> round(float(RelativeEntropy().meet(law, other, jnp.asarray(1.0), jnp.zeros(0))[1]), 4)  # ln(4/3) / 2
+    0.1438
+    """
 
     def largest(self, source: jax.Array) -> jax.Array:
         """A bound taken for none at all."""
@@ -222,7 +250,14 @@ class RelativeEntropy:
 @register
 @dataclass(frozen=True)
 class ReverseRelativeEntropy:
-    """Kullback-Leibler divergence KL(r||p) of the reproductions from the source, one alphabet, nats."""
+    """Kullback-Leibler divergence KL(r||p) of the reproductions from the source, one alphabet, nats.
+
+    Reference: Cover and Thomas, Elements of Information Theory, section 2.3; Y. Blau and T. Michaeli, ICML 2019.
+
+    >>> law, other = jnp.array([0.5, 0.5]), jnp.array([0.75, 0.25])
+    >>> round(float(ReverseRelativeEntropy().meet(law, other, jnp.asarray(1.0), jnp.zeros(0))[1]), 4)  # ln 2 - h(1/4)
+    0.1308
+    """
 
     def largest(self, source: jax.Array) -> jax.Array:
         """A bound taken for none at all."""

@@ -2,9 +2,8 @@
 
     R(D, P) = min I(X; Xh)  subject to  E d(X, Xh) <= D,  measure(p_X, p_Xh) <= P
 
-Convex for every measure here (total variation, W2^2 or any transport cost, Kullback-Leibler either way round), so a
-dual point certifies it. With a classifier given, its mean cross entropy is one more linear constraint (the semantics
-"fixed"); for soft labels emitted by the decoder see `jaxrd.rdc.perception.lifted`.
+Convex for every measure of `jaxrd.rdc.perception.measures`, so a dual point certifies it. A given classifier adds one
+linear constraint, its mean cross entropy (the semantics "fixed"); for soft labels see `jaxrd.rdc.perception.lifted`.
 
 Reference: Y. Blau and T. Michaeli, Rethinking lossy compression: the rate-distortion-perception tradeoff, ICML 2019;
 Y. Wang et al., Lossy compression with data, perception, and classification constraints, ITW 2024 ([B]'s [1]).
@@ -87,14 +86,13 @@ def perceptual_rate(
     measure: Any = None,
     tol: float | None = None,
 ) -> PerceptualPoint:
-    """The rate-distortion-perception function R(D, P), certified.
+    """R(D, P) = min I(X;Xh) for E d(X, Xh) <= D and measure(p_X, p_Xh) <= P, the least rate at a perception, certified.
 
-    Runs under jit and vmap (in D, P and the problem); the rate is differentiable in all of them, once
-    (envelope theorem); all other derivatives, second ones too, are NaN.
+    Runs under jit and vmap. The rate has first derivatives in D, P and the problem; all other derivatives are NaN.
 
     Args:
         problem: source (n,), distortion (n, m), finite.
-        distortion: D, a scalar; inf for no constraint.
+        distortion: D, a scalar, in the unit of the problem's distortion; inf for no constraint.
         perception: P >= 0, a scalar, in the measure's unit; inf for no constraint. Zero, where it is known when the
             function is traced, asks for equal laws whatever the measure.
         measure: `TotalVariation()` (None), `Wasserstein(cost)`, `RelativeEntropy()` or `ReverseRelativeEntropy()`.
@@ -104,8 +102,9 @@ def perceptual_rate(
         A `PerceptualPoint`; targets that no channel meets: rate +inf, INFEASIBLE.
 
     Raises:
-        InputError: shapes that do not match, a source that is no pmf, a distortion that is not finite, a target that
-            is NaN, a negative P.
+        InputError: shapes that do not match, a negative or NaN source, an infinite distortion, a NaN target, P < 0.
+
+    Reference: Y. Blau and T. Michaeli, ICML 2019 ([B]'s [8]).
 
     >>> bernoulli = Problem(jnp.array([0.7, 0.3]), 1 - jnp.eye(2))
     >>> point = perceptual_rate(bernoulli, 0.2, 0.0)  # h(D) falls short of it: the output must stay Bernoulli(0.3)
@@ -129,18 +128,19 @@ def perceptual_fixed_classifier_rate(
 
     Args:
         problem: source (n,), distortion (n, m), finite.
-        cross_entropy: - sum_s P(s|x) ln c(s|xh), or any other loss of the classifier, finite, shape (n, m).
-        distortion: D, a scalar; inf for no constraint.
-        perception: P, a scalar; inf for no constraint.
+        cross_entropy: - sum_s P(s|x) ln c(s|xh), nats, or any other loss of the classifier, finite, shape (n, m).
+        distortion: D, a scalar, in the unit of the problem's distortion; inf for no constraint.
+        perception: P >= 0, a scalar, in the measure's unit; inf for no constraint.
         classification: C >= 0, nats, a scalar; inf for no constraint.
-        measure: as in `perceptual_rate`.
-        tol: as in `perceptual_rate`.
+        measure, tol: as in `perceptual_rate`.
 
     Returns:
         A `PerceptualPoint`; targets that no channel meets: rate +inf, INFEASIBLE.
 
     Raises:
         InputError: as `perceptual_rate`, and a cross entropy that is not finite or of another shape.
+
+    Reference: Y. Wang et al., ITW 2024 ([B]'s [1]); [B] section V (the given classifier).
 
     >>> problem = Problem(jnp.array([0.7, 0.3]), 1 - jnp.eye(2))
     >>> loss = -jnp.log(jnp.array([[0.9, 0.1], [0.1, 0.9]]))

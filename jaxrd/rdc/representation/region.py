@@ -29,13 +29,27 @@ _BATCH = 2**14
 
 @readable
 class Region(NamedTuple):
-    """The vertices of a region's lower-left boundary, D rising, C falling; what lies above and right is in it too."""
+    """The vertices of a region's lower-left boundary, D rising, C falling; what lies above and right is in it too.
+
+    Args:
+        semantics: "time-shared", "fixed" or "lifted".
+        distortion: D of each vertex, in the unit of the problem's distortion, shape (vertices,).
+        classification: C of each vertex, nats, shape (vertices,).
+        decoders: the letter of each z at each vertex, int, shape (vertices, representations); -1 for lifted, where it
+            is soft.
+
+    Reference: [B] section IV-A, Omega(p_{Z|X}); Theorem 4 as corrected.
+
+    >>> problem = Problem(np.array([0.5, 0.5]), 1 - np.eye(2))
+    >>> found = time_shared_region(problem, np.eye(2), np.eye(2))
+    >>> found.distortion.tolist(), found.classification.tolist()  # nothing is lost: one vertex, at (0, 0)
+    ([0.0], [0.0])
+    """
 
     semantics: str
-    distortion: np.ndarray  # (vertices,)
-    classification: np.ndarray  # (vertices,)
+    distortion: np.ndarray
+    classification: np.ndarray
     decoders: np.ndarray
-    """The letter of each z at each vertex, int, shape (vertices, representations); -1 for lifted, where it is soft."""
 
     @property
     def value(self) -> np.ndarray:

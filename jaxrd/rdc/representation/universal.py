@@ -9,15 +9,13 @@ compression, NeurIPS 2021.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxrd._readable import readable
 from jaxrd._sweep import refuse_names
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
@@ -28,48 +26,12 @@ from jaxrd.rdc.lifted.rate import lifted_rate
 from jaxrd.rdc.perception.least_rate import least_rate
 from jaxrd.rdc.perception.program import Decoder, Program
 from jaxrd.rdc.perception.rate import as_matrix, checked, tolerance
-from jaxrd.rdc.point import FIXED, LIFTED, Point, width
+from jaxrd.rdc.point import FIXED, LIFTED, Point
+from jaxrd.rdc.representation.served import Universal, served
 from jaxrd.solution import Status
 
 _MOST_ATOMS = 1024
 _PERCEPTION = "perception"
-
-
-@readable
-class Universal(NamedTuple):
-    """The rate of one encoder that serves a set of pairs: lower <= R(Theta) <= rate, in the semantics it names."""
-
-    semantics: str
-    rate: float
-    """Nats; +inf where a pair is infeasible."""
-    lower: float
-    penalty: float
-    """A(Theta) is at most this, nats; NaN where a pair is infeasible."""
-    penalty_lower: float
-    """A(Theta) is at least this."""
-    rates: np.ndarray
-    """Of each pair alone, shape (pairs,)."""
-    status: Status
-
-    @property
-    def gap(self) -> float:
-        """rate - lower, nats; 0 where infeasible."""
-        return width(self.rate, self.lower)
-
-    @property
-    def converged(self) -> bool:
-        """Whether both rates are known to the accuracy asked."""
-        return self.status.converged
-
-
-def _universal(
-    semantics: str, rate: float, lower: float, rates: Sequence[float], lowers: Sequence[float], status: Status
-) -> Universal:
-    alone = np.asarray(rates, float)
-    if np.isinf(lowers).any():
-        return Universal(semantics, np.inf, np.inf, np.nan, np.nan, alone, Status.INFEASIBLE)
-    penalty, least = rate - float(np.max(lowers)), lower - float(alone.max())
-    return Universal(semantics, rate, lower, max(penalty, 0.0), max(least, 0.0), alone, status)
 
 
 def _status(fine: bool) -> Status:
@@ -103,11 +65,13 @@ def universal_lifted_rate(
     Args:
         problem: source (n,), distortion (n, m).
         labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
-        distortion: D of each pair, shape (pairs,); inf for no constraint.
+        distortion: D of each pair, in the problem's unit, shape (pairs,); inf for no constraint.
         classification: C of each pair, nats, shape (pairs,); for several labels (pairs, labels).
 
     Raises:
         InputError: as `lifted_rate`; targets that do not pair up.
+
+    Reference: [B] definitions 3 and 4, equations (6) and (7).
 
     >>> problem = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
     >>> found = universal_lifted_rate(problem, np.array([[1.0, 0.0], [0.5, 0.5]]), [0.1, np.inf], [np.inf, 0.3])
@@ -117,7 +81,7 @@ def universal_lifted_rate(
     corner, each = _corner_and_each(lifted_rate, problem, labels, distortion, classification)
     fine = corner.converged and all(point.converged for point in each)
     rates, lowers = [point.rate for point in each], [point.lower for point in each]
-    return _universal(LIFTED, corner.rate, corner.lower, rates, lowers, _status(fine))
+    return served(LIFTED, corner.rate, corner.lower, rates, lowers, _status(fine))
 
 
 def universal_bounds(
@@ -148,7 +112,7 @@ def universal_bounds(
     """
     corner, each = _corner_and_each(solver, problem, labels, distortion, classification)
     rates, lowers = [point.rate for point in each], [point.lower for point in each]
-    return _universal(corner.semantics, corner.rate, max(corner.lower, *lowers), rates, lowers, Status.ACHIEVABLE)
+    return served(corner.semantics, corner.rate, max(corner.lower, *lowers), rates, lowers, Status.ACHIEVABLE)
 
 
 def _corner_and_each(
@@ -173,13 +137,15 @@ def universal_fixed_classifier_rate(
 
     Args:
         problem: source (n,), distortion (n, m), finite.
-        cross_entropy: - sum_s P(s|x) ln c(s|xh), finite, shape (n, m).
-        distortion: D of each pair, shape (pairs,); inf for no constraint.
+        cross_entropy: - sum_s P(s|x) ln c(s|xh), nats, finite, shape (n, m).
+        distortion: D of each pair, in the problem's unit, shape (pairs,); inf for no constraint.
         classification: C of each pair, nats, shape (pairs,); inf for no constraint.
         tol: certified gap, nats, relative to max(1, R); None: by dtype.
 
     Raises:
         InputError: bad shapes or values; more than 1024 joint reproductions (m ** pairs that no other pair implies).
+
+    Reference: [B] definitions 3 and 4, equations (6) and (7); section V (the given classifier).
 
     >>> problem = Problem(jnp.array([0.7, 0.3]), 1 - jnp.eye(2))
     >>> loss = -jnp.log(jnp.array([[0.9, 0.1], [0.1, 0.9]]))
@@ -264,7 +230,7 @@ def _joint(semantics: str, source: jax.Array, pairs: np.ndarray, letters: int, d
     fine = all(bool(one.converged) for one in (together, *each))
     rates, lowers = [float(one.rate) for one in each], [float(one.lower) for one in each]
     rate = np.inf if np.isinf(rates).any() else float(together.rate)
-    return _universal(semantics, rate, float(together.lower), rates, lowers, _status(fine))
+    return served(semantics, rate, float(together.lower), rates, lowers, _status(fine))
 
 
 def universal_vector_gaussian_rate(
@@ -292,4 +258,4 @@ def universal_vector_gaussian_rate(
     each = [vectors.rate_at(source, *pair, tol=tol) for pair in zip(d, c, strict=True)]
     fine = all(bool(point.converged) for point in (corner, *each))
     rates, lowers = [float(point.rate) for point in each], [float(point.lower) for point in each]
-    return _universal(LIFTED, float(corner.rate), float(corner.lower), rates, lowers, _status(fine))
+    return served(LIFTED, float(corner.rate), float(corner.lower), rates, lowers, _status(fine))

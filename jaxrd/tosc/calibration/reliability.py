@@ -50,12 +50,15 @@ def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = _BIN
     """ECE, NLL, Brier score and the reliability table of a posterior against labels, on the host.
 
     Args:
-        log_posterior: ln v, shape (samples, classes).
+        log_posterior: ln v, nats, shape (samples, classes).
         labels: int, shape (samples,).
-        bins: equal bins of confidence.
+        bins: the number of equal bins of confidence.
 
     Raises:
         InputError: a posterior that is no logarithm of probabilities, labels that are no classes, or no bin.
+
+    Reference: C. Guo et al., On calibration of modern neural networks, ICML 2017 (ECE); G. Brier, Verification of
+    forecasts expressed in terms of probability, Monthly Weather Review 1950.
 
     >>> found = reliability(np.log([[0.8, 0.2], [0.8, 0.2]]), [0, 1])
     >>> round(found.ece, 4), round(found.brier, 4), found.table[0].accuracy

@@ -84,6 +84,10 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
 def log_posterior(logits: ArrayLike, temperature: ArrayLike = 1.0) -> jax.Array:
     """ln v = log-softmax(logits / T), shape (samples, classes): [A] eq. (7), at a temperature.
 
+    Args:
+        logits: shape (samples, classes), no unit; -inf where a class is forbidden.
+        temperature: T > 0, a scalar, no unit.
+
     Raises:
         InputError: known logits with NaN or +inf, a known temperature that is no positive number.
 

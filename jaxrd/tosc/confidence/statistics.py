@@ -60,8 +60,16 @@ class Statistics:
         lower: McDiarmid's bounds on the R(D) of the posteriors, over model-believed distortion.
         upper_model: Hoeffding's on the same, from held-out samples.
         upper: Hoeffding's over label-measured distortion: achieved whatever the calibration.
-        kappa: E max_y |P(y|v) - v_y|, as given or as estimated.
+        kappa: E max_y |P(y|v) - v_y|, a probability, as given or as estimated.
         sandwich: at the distortions asked for, valid if kappa is right.
+
+    Reference: [A] sections II and III, for the curves; for the intervals that of `statistics`.
+
+    >>> from jaxrd.tosc import from_decisions, limits
+    >>> y = np.arange(400) % 2
+    >>> found = statistics(limits(from_decisions(np.where(np.arange(400) % 5, y, 1 - y), y), at=[0.3]))
+    >>> found.confidence, found.replicates, found.kappa  # no scores, so no kappa
+    (0.95, 400, None)
     """
 
     confidence: float
@@ -136,7 +144,12 @@ def statistics(
         progress: called as progress(what, done, total).
 
     Raises:
-        InputError: a confidence outside (0, 1), a kappa outside [0, 1], or fewer than 4 samples.
+        InputError: `found` is no `Limits`; a confidence outside (0, 1), a kappa outside [0, 1] or of hard decisions, a
+            seed that is no integer >= 0, or fewer than 4 samples.
+
+    Reference: B. Efron, Bootstrap methods: another look at the jackknife, Ann. Statist. 1979; C. McDiarmid, On the
+    method of bounded differences, 1989; W. Hoeffding, Probability inequalities for sums of bounded random variables,
+    1963.
 
     >>> from jaxrd.tosc import from_decisions, limits
     >>> y = np.arange(400) % 2

@@ -69,6 +69,10 @@ def compress_and_estimate(
         slope: s = -dR/dD_X >= 0, nats per unit of that distortion, a scalar; inf for the least.
         tol: certified gap at which to stop, nats; None: by dtype. D_Y may be off by its square root.
 
+    Raises:
+        InputError: a known joint that is no joint pmf (an entry negative or not finite, a sum that is not 1), shapes
+            that do not belong together, a slope that is no scalar.
+
     >>> joint = jnp.array([[0.3, 0.2, 0.0], [0.0, 0.1, 0.4]])  # the label is the sign of -1, 0, 1, mostly
     >>> x = jnp.array([-1.0, 0.0, 1.0])
     >>> point = compress_and_estimate(joint, (x[:, None] - x) ** 2, jnp.inf)

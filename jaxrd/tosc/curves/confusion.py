@@ -40,6 +40,8 @@ def confusion_joint(
     Raises:
         InputError: a class outside 0..classes-1, shapes that differ, no sample, weights that are none.
 
+    Reference: [A] section III-A (the confusion matrix) and eq. (10).
+
     >>> confusion_joint([0, 1], [0, 0], 2).tolist()
     [[0.5, 0.0], [0.5, 0.0]]
     """
@@ -65,7 +67,21 @@ class Landmarks(NamedTuple):
 @checked(a_joint())
 @jax.jit
 def landmarks(joint: ArrayLike | SparseJoint) -> Landmarks:
-    """D_TM, D_0 and the entropy of the estimate ([A] eq. (8), (10), (22))."""
+    """D_TM = P(Yt != Y), D_0 = 1 - max_y p(y) and H(Yt), where the curves begin and end ([A] eq. (8), (10), (22)).
+
+    Args:
+        joint: J[y, yt], a pmf, shape (classes, classes).
+
+    Returns:
+        D_TM and D_0, probabilities, and H(Yt), nats, shape () each.
+
+    Raises:
+        InputError: a known joint that is no joint pmf: not square, an entry negative or not finite, or a sum that is
+            not 1.
+
+    >>> [round(float(x), 4) for x in landmarks(jnp.eye(2) / 2)]  # never wrong: H(Yt) = ln 2
+    [0.0, 0.5, 0.6931]
+    """
     j = as_joint(joint)
     return Landmarks(1 - j.trace(), 1 - j.sum(1).max(), entropy(j.sum(0)))
 

@@ -51,8 +51,12 @@ def estimate_and_compress(joint: ArrayLike | SparseJoint, estimate_distortion: A
     zero-rate end, where several estimates tie as likeliest, the one best for the label is sent.
 
     Args:
-        joint: J[y, yt], shape (classes, classes).
-        estimate_distortion: D_hat, any shape (one at a time, by `lax.map`, where classes are very many).
+        joint: J[y, yt], a pmf, shape (classes, classes).
+        estimate_distortion: D_hat, a probability, any shape (one at a time, by `lax.map`, where classes are very many).
+
+    Raises:
+        InputError: a known joint that is no joint pmf: not square, an entry negative or not finite, or a sum that is
+            not 1.
 
     >>> point = estimate_and_compress(jnp.eye(2) / 2, 0.1)
     >>> round(float(point.distortion), 6)

@@ -43,8 +43,15 @@ def indirect_problem(joint: ArrayLike | SparseJoint) -> Problem:
     Solve it with `sweep`; its distortion is that of the label. Estimates that never occur have mass zero.
 
     Args:
-        joint: J[y, yt], shape (classes, classes). Of a sparse one the problem is a `SparseDiscount`, for
+        joint: J[y, yt], a pmf, shape (classes, classes). Of a sparse one the problem is a `SparseDiscount`, for
             `blahut_arimoto`.
+
+    Raises:
+        InputError: a known joint that is no joint pmf: not square, an entry negative or not finite, or a sum that is
+            not 1.
+
+    >>> indirect_problem(jnp.array([[0.375, 0.125], [0.125, 0.375]])).distortion.tolist()  # right 3 times in 4
+    [[0.25, 0.75], [0.75, 0.25]]
     """
     j = as_joint(joint)
     estimate = j.sum(0)

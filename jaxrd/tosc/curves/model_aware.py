@@ -47,8 +47,14 @@ def model_aware_problem(posterior: ArrayLike, weights: ArrayLike | None = None) 
     model believes; `label_distortion` measures the real one.
 
     Args:
-        posterior: v, shape (samples, classes), rows summing to one.
-        weights: of the samples, taken as w / sum w; None: equal.
+        posterior: v, probabilities, shape (samples, classes), rows summing to one.
+        weights: of the samples, taken as w / sum w, shape (samples,); None: equal.
+
+    Raises:
+        InputError: known entries outside [0, 1], a posterior of another shape or empty, weights that are none.
+
+    >>> model_aware_problem(jnp.array([[0.75, 0.25], [0.25, 0.75]])).distortion.tolist()
+    [[0.25, 0.75], [0.75, 0.25]]
     """
     v = jnp.asarray(posterior)
     n = v.shape[0]
@@ -66,9 +72,22 @@ def label_distortion(problem: Problem, solution: Solution, labels: ArrayLike) ->
     """P(reproduction != label) of the optimal channel, 1 - sum_i w_i W(y_i | v_i): whatever the calibration.
 
     Args:
-        problem: a `model_aware_problem`.
-        solution: one point of it.
+        problem: a `model_aware_problem`; source (samples,), distortion (samples, classes).
+        solution: one point of it; its reproduction has shape (classes,).
         labels: y, int, shape (samples,).
+
+    Returns:
+        A probability, shape ().
+
+    Raises:
+        InputError: known labels that are no classes of the problem; a solution that is a curve, or of another problem.
+        ValueError: several labels, but not as many as the samples.
+
+    Reference: [A] eq. (12).
+
+    >>> problem = model_aware_problem(jnp.eye(2))
+    >>> round(float(label_distortion(problem, solve(problem, 2.0), jnp.array([0, 1]))), 4)  # 1 / (1 + e^2)
+    0.1192
     """
     channel = optimal_channel(problem, solution)
     right = jnp.take_along_axis(channel, jnp.asarray(labels)[:, None], 1)[:, 0]

@@ -90,5 +90,27 @@ def smallest_rate(
     evaluate: Callable[[float], tuple[float, float]],
     target: float,
 ) -> float:
-    """The rate of `smallest_point` alone."""
+    """min { R(t) : D(t) <= target } on a curve t -> (D, R) that need be neither convex nor monotone.
+
+    The rate of `smallest_point` alone, which says what such a search can miss.
+
+    Args:
+        parameters: t, rising, shape (k,), any unit.
+        distortion: D(t), shape (k,), any unit.
+        rate: R(t), shape (k,), any unit.
+        evaluate: t -> (D, R) between the grid points, in the same units.
+        target: the distortion allowed, a scalar.
+
+    Returns:
+        The rate in its own unit; inf where no point of the grid reaches the target.
+
+    Raises:
+        IndexError: the arrays have different lengths.
+
+    Reference: R. Brent, Algorithms for minimization without derivatives, 1973 (the root and the minimum in a bracket).
+
+    >>> t = np.linspace(0, 1, 5)
+    >>> round(smallest_rate(t, 1 - t, t, lambda t: (1 - t, t), 0.3), 6)  # between the grid points .5 and .75
+    0.7
+    """
     return smallest_point(parameters, distortion, rate, evaluate, target)[0]

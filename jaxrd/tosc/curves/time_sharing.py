@@ -32,6 +32,14 @@ def time_sharing(joint: ArrayLike | SparseJoint, distortion: ArrayLike) -> jax.A
     The estimate is sent losslessly a fraction of the time, and nothing otherwise. 0 for D > D_0, +inf for
     D < D_TM; NaN where D_TM >= D_0, for then it is undefined.
 
+    Args:
+        joint: J[y, yt], a pmf, shape (classes, classes).
+        distortion: D = P(reproduction != label), any shape.
+
+    Raises:
+        InputError: a known joint that is no joint pmf: not square, an entry negative or not finite, or a sum that is
+            not 1.
+
     >>> round(float(time_sharing(jnp.eye(2) / 2, 0.25)), 6)
     0.346574
     """

@@ -28,16 +28,25 @@ _RESIDUAL = 1e5  # units of rounding by which gain and offset may miss their fix
 
 
 class CompressedPoint(NamedTuple):
-    """A point of C&E, exact."""
+    """A point of C&E, exact.
+
+    Args:
+        rate: R(D_X) of X for squared error, nats, shape ().
+        distortion: P(MAP decision on the reproduction != Y), shape ().
+        squared_error: D_X = E (X - reproduction)^2, in units of the noise's variance, shape ().
+        slope: -dR/dD_X at the point, nats per unit of squared error, shape ().
+
+    Reference: [A] (RD), section II-A and II-C.
+
+    >>> point = compress_and_estimate(GaussianMixture(), 0.625)
+    >>> round(float(point.squared_error), 4)  # 1 / 2 s
+    0.8
+    """
 
     rate: jax.Array
-    """R(D_X) of X for squared error, nats."""
     distortion: jax.Array
-    """P(MAP decision on the reproduction != Y)."""
     squared_error: jax.Array
-    """D_X = E (X - reproduction)^2."""
     slope: jax.Array
-    """-dR/dD_X at the point, nats per unit of squared error."""
 
 
 @jax.jit
@@ -46,6 +55,15 @@ def critical_slope(mixture: GaussianMixture) -> jax.Array:
 
     At a reproduction E X, c(y) <= 1 for all y reads ln E exp(t (X - E X)) <= t^2 / 4 s for all t; the sharpest such
     constant of a Bernoulli variable is known in closed form. It is 1 / 2 Var X at q = 1/2, and less elsewhere.
+
+    Args:
+        mixture: its prior and separation, scalars.
+
+    Returns:
+        s, nats per unit of squared error, shape ().
+
+    Raises:
+        InputError: the mixture is not of scalars.
 
     Reference: M. Kearns and L. Saul, Large deviation methods for approximate probabilistic inference, UAI 1998.
 
@@ -153,11 +171,14 @@ def compress_and_estimate(mixture: GaussianMixture, slope: ArrayLike) -> Compres
     not hide the atoms (in float32 it may). NaN where it does: seen for separations below 0.5 alone.
 
     Args:
-        mixture: of scalars.
+        mixture: its prior and separation, scalars.
         slope: s = -dR/dD_X > 0, finite, nats per unit of squared error, a scalar.
 
+    Returns:
+        A `CompressedPoint`.
+
     Raises:
-        ValueError: something is no scalar.
+        InputError: the mixture or the slope is no scalar.
 
     >>> point = compress_and_estimate(GaussianMixture(), 0.625)  # D_X = 0.8
     >>> round(float(point.rate), 4), round(float(point.distortion), 4)

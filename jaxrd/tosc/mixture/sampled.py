@@ -18,11 +18,14 @@ def sample_and_communicate(mixture: GaussianMixture, inverse_temperature: ArrayL
     The posterior is the true one, so believed and measured distortion are equal.
 
     Args:
-        mixture: of scalars.
-        inverse_temperature: t >= 0, finite, a scalar ([A] eq. (21)).
+        mixture: its prior and separation, scalars.
+        inverse_temperature: t >= 0, finite, a scalar, no unit ([A] eq. (21)).
+
+    Returns:
+        A `SampleAndCommunicate`: the rate in nats, shape ().
 
     Raises:
-        ValueError: something is no scalar.
+        InputError: the mixture or the inverse temperature is no scalar.
 
     >>> point = sample_and_communicate(GaussianMixture(), 1.0)  # (I(X;Y), 1 - E v^2 - E (1-v)^2)
     >>> round(float(point.rate), 4), round(float(point.distortion), 4)

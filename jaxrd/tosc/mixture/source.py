@@ -26,6 +26,9 @@ class GaussianMixture(NamedTuple):
     Args:
         prior: q = P(Y = 1), in (0, 1), a scalar.
         separation: a > 0: the modes lie at -a and a, in deviations of the noise, a scalar.
+
+    >>> GaussianMixture(prior=0.3).separation
+    1.0
     """
 
     prior: ArrayLike = 0.5
@@ -81,7 +84,14 @@ def log_odds(mixture: GaussianMixture, x: ArrayLike) -> jax.Array:
 
 @jax.jit
 def posterior(mixture: GaussianMixture, x: ArrayLike) -> jax.Array:
-    """v = P(Y = 1 | x) = sigma(2 a x + logit q); x of any shape.
+    """v = P(Y = 1 | x) = sigma(2 a x + logit q), the posterior of the mixture ([A], section II-C).
+
+    Args:
+        mixture: its prior and separation, scalars.
+        x: the observation, in deviations of the noise, any shape.
+
+    Raises:
+        InputError: the mixture is not of scalars.
 
     >>> round(float(posterior(GaussianMixture(), 0.5)), 6)
     0.731059
@@ -91,7 +101,14 @@ def posterior(mixture: GaussianMixture, x: ArrayLike) -> jax.Array:
 
 @jax.jit
 def density(mixture: GaussianMixture, x: ArrayLike) -> jax.Array:
-    """p(x) = (1 - q) N(x; -a, 1) + q N(x; a, 1); x of any shape ([A], section II-C).
+    """p(x) = (1 - q) N(x; -a, 1) + q N(x; a, 1), the density of X ([A], section II-C).
+
+    Args:
+        mixture: its prior and separation, scalars.
+        x: the observation, in deviations of the noise, any shape.
+
+    Raises:
+        InputError: the mixture is not of scalars.
 
     >>> round(float(density(GaussianMixture(), 0.0)), 6)
     0.241971
@@ -103,7 +120,16 @@ def density(mixture: GaussianMixture, x: ArrayLike) -> jax.Array:
 
 @jax.jit
 def threshold(mixture: GaussianMixture) -> jax.Array:
-    """Where the posterior crosses 1/2: the MAP decision is 1 for x > - logit q / 2 a.
+    """Where the posterior crosses 1/2: the MAP decision is 1 for x > - logit q / 2 a ([A], section II-C).
+
+    Args:
+        mixture: its prior and separation, scalars.
+
+    Returns:
+        In deviations of the noise, shape ().
+
+    Raises:
+        InputError: the mixture is not of scalars.
 
     >>> round(float(threshold(GaussianMixture(0.3))), 6)
     0.423649
@@ -114,7 +140,13 @@ def threshold(mixture: GaussianMixture) -> jax.Array:
 
 @jax.jit
 def decision_joint(mixture: GaussianMixture) -> jax.Array:
-    """J[y, yt] of label and MAP decision, shape (2, 2), exact: what E&C and iE&C need.
+    """J[y, yt] of label and MAP decision, shape (2, 2), exact: what E&C and iE&C need ([A], section II-C).
+
+    Args:
+        mixture: its prior and separation, scalars.
+
+    Raises:
+        InputError: the mixture is not of scalars.
 
     >>> round(float(1 - decision_joint(GaussianMixture()).trace()), 6)  # D_TM = Q(1)
     0.158655
@@ -127,7 +159,16 @@ def decision_joint(mixture: GaussianMixture) -> jax.Array:
 
 @jax.jit
 def differential_entropy(mixture: GaussianMixture) -> jax.Array:
-    """h(X) = - E ln p(X), nats.
+    """h(X) = - E ln p(X), the differential entropy of the mixture ([A], section II-C).
+
+    Args:
+        mixture: its prior and separation, scalars.
+
+    Returns:
+        Nats, shape ().
+
+    Raises:
+        InputError: the mixture is not of scalars.
 
     >>> round(float(differential_entropy(GaussianMixture())), 5)
     1.75577

@@ -4,11 +4,13 @@
 
 Each shape is new (n from 2 on, m = n or n + 1), so that each compiles. Counted are the memory maps and the resident
 memory of the process, and how often JAX's caches were cleared to make room (`jaxrd._room`). Linux allows 65 530 maps;
-without room XLA crashed after some 218 shapes. About 20 minutes.
+without room XLA crashed after some 218 shapes. About 25 minutes with few optimisations:
+XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0".
 """
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 
@@ -53,6 +55,7 @@ def main() -> None:
             print(rows[-1], round(time.perf_counter() - start), flush=True)
     result = {
         "command": f"python benchmarks/shapes.py --shapes {asked.shapes}",
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "shapes": asked.shapes,
         "cleared": len(cleared),
         "most_maps": most,

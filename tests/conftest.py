@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 jax.config.update("jax_enable_x64", True)
-# A third of the time to compile, the same results up to rounding; `make slow` compiles as a user's programs are.
+# A third of the time to compile, the same results up to rounding; `make optimised` compiles as a user's programs are.
 # An option that jaxlib does not know ends the process.
 if jax.__version_info__ < (0, 12):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0")

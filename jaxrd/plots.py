@@ -116,8 +116,27 @@ def limits_axes(
     ax.grid(alpha=0.25)
     top = ax.secondary_xaxis("top", functions=(_accuracy, _distortion))
     top.set_xlabel("accuracy  [%]")
-    ax.legend(frameon=False, fontsize=9, loc="upper right")
+    place_legend(ax)
     return ax
+
+
+def place_legend(ax: Axes) -> None:
+    """A legend in the upper right corner, or below the axes where a line would run through it."""
+    figure = ax.get_figure(root=True)
+    legend = ax.legend(frameon=False, fontsize=9, loc="upper right")
+    assert figure is not None
+    figure.draw_without_rendering()  # only now the sizes are known
+    box, steps = legend.get_window_extent().padded(4), np.linspace(0, 1, 400)
+    for line in ax.lines:
+        drawn = ax.transData.transform(line.get_xydata())
+        drawn = drawn[np.isfinite(drawn).all(1)]
+        if len(drawn) > 1 and line.get_linestyle() != "None":
+            at = steps * (len(drawn) - 1)
+            drawn = np.stack([np.interp(at, np.arange(len(drawn)), x) for x in drawn.T], 1)
+        if box.count_contains(drawn):
+            columns = 2 if ax.bbox.width > 6 * figure.dpi else 1
+            ax.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=columns)
+            return
 
 
 def band(ax: Axes, distortion: Any, lower: Any, upper: Any, *, colour: str, label: str) -> Axes:

@@ -52,7 +52,7 @@ def confidence_figure(statistics: Statistics, limits: Limits, draw_curves: Calla
     beside.set_ylim(*ax.get_ylim())
     beside.set_title("the same channels, as the model believes", fontsize=11)
     beside.grid(alpha=0.25)
-    beside.legend(frameon=False, fontsize=9, loc="upper right")
+    plots.place_legend(beside)
     return figure
 
 

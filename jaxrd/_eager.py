@@ -76,7 +76,25 @@ def refuse_unless_whole(name: str, value: object, least: int) -> None:
     >>> refuse_unless_whole("seed", 3, 0)
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"{name} must be an integer >= {least}; got {value!r}.")
+        got = f"shape {np.shape(value)}" if isinstance(value, np.ndarray) and value.ndim else f"{value!r:.60}"
+        raise InputError(f"{name} must be an integer >= {least}; got {got}.")
+
+
+def refuse_shapes(**given: ArrayLike) -> None:
+    """Raise if arguments cannot be broadcast together; their shapes are known even where they are traced.
+
+    Raises:
+        InputError: "... must have shapes that broadcast together; got ...".
+
+    >>> refuse_shapes(variance=2.0, distortion=np.ones(3))
+    """
+    shapes = [np.shape(value) for value in given.values()]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise InputError(
+            f"{', '.join(given)} must have shapes that broadcast together; got {', '.join(map(str, shapes))}."
+        ) from None
 
 
 def refuse_tolerance(tol: ArrayLike | None) -> None:

@@ -18,7 +18,7 @@ from jaxrd._room import make_room
 from jaxrd._threads import one_blas_thread
 from jaxrd.distortion import resident
 from jaxrd.errors import InputError
-from jaxrd.problem import Problem, as_arrays, refuse
+from jaxrd.problem import Problem, as_arrays, as_numbers, refuse
 from jaxrd.solution import Solution
 from jaxrd.solvers import solve
 
@@ -136,7 +136,11 @@ def sweep(
     problem = as_arrays(problem)
     refuse(problem)
     traced = is_traced(problem, slopes, tol)
-    grid = jnp.asarray(slopes, problem.source.dtype) if traced else np.asarray(slopes, problem.source.dtype)
+    grid = (
+        jnp.asarray(slopes, problem.source.dtype)
+        if traced
+        else np.asarray(as_numbers(slopes, "slopes"), problem.source.dtype)
+    )
     if grid.ndim != 1 or grid.shape[0] == 0:
         raise InputError(f"slopes must have shape (k,), k at least 1; got {grid.shape}. For one slope, use solve.")
     refuse_tolerance(tol)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd._eager import refuse_unless
 from jaxrd._readable import readable
 from jaxrd.errors import InputError
 
@@ -71,6 +72,8 @@ def lower_convex_envelope(distortion: ArrayLike, rate: ArrayLike) -> jax.Array:
     >>> lower_convex_envelope([0.0, 0.5, 1.0], [2.0, 1.5, 0.0]).tolist()
     [2.0, 1.0, 0.0]
     """
+    for name, values in (("distortion", distortion), ("rate", rate)):
+        refuse_unless(lambda x: np.ones(x.shape, bool), name, values, "numbers")
     d, r = jnp.asarray(distortion), jnp.asarray(rate)
     if d.ndim != 1 or d.shape != r.shape or d.size == 0:
         raise InputError(f"distortion and rate must have one shape (k,), k at least 1; got {d.shape} and {r.shape}.")

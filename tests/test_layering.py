@@ -28,7 +28,7 @@ ALLOWED = {
     "_envelope": set(),
     "datasets": {"_files", "errors"},
     "coding": {"_eager", "_files", "_readable", "errors", "information"},
-    "curve": {"_readable", "errors"},
+    "curve": {"_eager", "_readable", "errors"},
     "figures.classifiers": {"datasets", "errors"},
     "pytree": {"_readable"},
     "tosc.estimate": {"_eager", "_readable"},
@@ -85,7 +85,9 @@ ALLOWED = {
         "solution",
     },
     "target": {"_bracket", "_sweep", "implicit", "problem", "solution", "solvers"},
-    "rdc._surface": {"_readable", "_sweep", "problem", "rdc.inverse", "rdc.lifted", "rdc.point", "solution"},
+    "rdc._surface": {
+        "_readable", "_sweep", "errors", "problem", "rdc.inputs", "rdc.inverse", "rdc.lifted", "rdc.point", "solution",
+    },
     "rdc.representation": {
         "_readable", "_sweep", "errors", "problem", "rdc.gaussian", "rdc.inputs", "rdc.inverse", "rdc.lifted",
         "rdc.perception", "rdc.point", "solution",

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd._eager import known, refuse_unless, refuse_weights
+from jaxrd._eager import known, refuse_shapes, refuse_unless, refuse_weights
 from jaxrd.errors import InputError
 
 
@@ -73,6 +73,7 @@ def closed_form(**domains: _Domain) -> Callable[[Callable], Callable]:
                     raise InputError(f"{name} must be numbers; got {array.dtype}.")
                 if array is not None and domains[name].whole and (array.ndim > 1 or array.size == 0) and name != "pmf":
                     raise InputError(f"{name} must have shape (k,), k at least 1; got {array.shape}.")
+            refuse_shapes(**{name: given[name] for name, domain in domains.items() if not domain.whole})
             if all(array is not None and array.dtype.kind in "iub" for array in arrays):
                 given = {name: jnp.asarray(given[name], float) for name in domains}  # else float32
             for name, domain in domains.items():

@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike
 
 from jaxrd._readable import readable
 from jaxrd._sweep import refuse_names
+from jaxrd.errors import InputError
 from jaxrd.problem import Problem
+from jaxrd.rdc.inputs import floats
 from jaxrd.rdc.inverse import Solver
 from jaxrd.rdc.lifted.rate import lifted_rate
 from jaxrd.rdc.point import Point, width
@@ -92,7 +94,11 @@ def surface(
     [[0.286, 0.286], [0.149, 0.11]]
     """
     refuse_names(solver, "jaxrd.rdc.lifted_rate")
-    d, c = np.asarray(distortions, float), np.asarray(classifications, float)
+    d, c = floats("distortions", distortions), floats("classifications", classifications)
+    if d.ndim != 1 or c.ndim not in (1, 2):
+        raise InputError(
+            f"distortions must have shape (k,), classifications (l,) or (l, labels); got {d.shape} and {c.shape}."
+        )
     points = np.empty((len(d), len(c)), object)
     start: Point | None = None
     for i in range(len(d)):

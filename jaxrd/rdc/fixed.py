@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from jaxrd._threads import one_blas_thread
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
-from jaxrd.rdc.inputs import Labels, as_inputs, as_problem, as_targets
+from jaxrd.rdc.inputs import Labels, as_inputs, as_problem, as_targets, floats
 from jaxrd.rdc.lifted.atoms import EDGE, forbidding_loss, log, unaffordable
 from jaxrd.rdc.master import channel_of, exponent_of, master
 from jaxrd.rdc.point import FIXED, Point, entropies, infeasible, mutual_information
@@ -50,10 +50,10 @@ def cross_entropies(labels: Labels, classifier: ArrayLike | Sequence[ArrayLike])
     >>> cross_entropies(np.eye(2), np.array([[0.5, 0.5]])).round(3).tolist()
     [[0.693], [0.693]]
     """
-    given = np.asarray(labels, np.float64)
-    known = np.asarray(~np.isnan(given).all(1) if given.ndim == 2 else np.ones(len(given), bool))
+    given = floats("labels", labels)
+    known = np.asarray(~np.isnan(given).all(1) if given.ndim == 2 else np.ones(given.shape[:1] or 1, bool))
     p = as_inputs(Problem(known / max(known.sum(), 1), np.zeros((len(known), 1))), labels).labels[0]
-    rows = np.ones(len(np.asarray(classifier)))
+    rows = np.ones(floats("classifier", classifier).shape[:1] or 1)
     c = as_inputs(Problem(rows / len(rows), np.zeros((len(rows), 1))), classifier).labels[0]
     if p.shape[1] != c.shape[1]:
         raise InputError(f"classifier must have the labels' {p.shape[1]} classes; got {c.shape[1]}.")
@@ -173,7 +173,7 @@ def fixed_classifier_rate(
     del start
     source, d = as_problem(problem)
     several = isinstance(cross_entropy, list | tuple) and all(np.ndim(a) == 2 for a in cross_entropy)
-    losses = [np.asarray(a, np.float64) for a in (cross_entropy if several else [cross_entropy])]  # pyright: ignore
+    losses = [floats("cross_entropy", a) for a in (cross_entropy if several else [cross_entropy])]  # pyright: ignore
     for k, loss in enumerate(losses):
         if loss.shape != d.shape:
             raise InputError(f"cross_entropy must have the distortion's shape {d.shape}; got {loss.shape}.")

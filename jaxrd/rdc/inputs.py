@@ -53,7 +53,7 @@ def as_inputs(problem: Problem, labels: Labels) -> Inputs:
 
 
 def _channel(values: ArrayLike, source: np.ndarray) -> np.ndarray:
-    channel, letters = np.asarray(values, np.float64), len(source)
+    channel, letters = floats("labels", values), len(source)
     if channel.ndim != 2 or channel.shape[0] != letters or channel.shape[1] == 0:
         raise InputError(
             f"labels must be P(S|X), shape ({letters}, classes), a row a source letter; got {channel.shape}. "
@@ -70,13 +70,25 @@ def _channel(values: ArrayLike, source: np.ndarray) -> np.ndarray:
     return channel / sums
 
 
+def floats(name: str, value: ArrayLike) -> np.ndarray:
+    """Numbers in float64, of any shape.
+
+    Raises:
+        InputError: they are none.
+    """
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be numbers; got {value!s:.60}, of type {type(value).__name__}.") from None
+
+
 def per_label(name: str, value: ArrayLike, count: int) -> np.ndarray:
     """One number >= 0 for each label, inf allowed, shape (count,).
 
     Raises:
         InputError: quotes the offending value.
     """
-    values = np.atleast_1d(np.asarray(value, np.float64))
+    values = np.atleast_1d(floats(name, value))
     if values.shape != (count,):
         raise InputError(f"{name} must be one number for each of the {count} label(s); got shape {np.shape(value)}.")
     if not (values >= 0).all():
@@ -95,7 +107,8 @@ def _number(name: str, value: ArrayLike) -> float:
     except (TypeError, ValueError):
         number = np.nan
     if np.isnan(number):
-        raise InputError(f"{name} must be one number; got {value!r}.")
+        got = repr(value) if np.ndim(value) == 0 else f"shape {np.shape(value)}"
+        raise InputError(f"{name} must be one number; got {got}.")
     return number
 
 

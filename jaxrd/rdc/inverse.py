@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from jaxrd._sweep import refuse_names
 from jaxrd.problem import Problem
-from jaxrd.rdc.inputs import as_problem, non_negative
+from jaxrd.rdc.inputs import as_problem, floats, non_negative
 from jaxrd.rdc.lifted.rate import lifted_rate
 from jaxrd.rdc.point import Least, Point
 from jaxrd.solution import Status
@@ -57,7 +57,7 @@ def least_distortion(
     refuse_names(solver, "jaxrd.rdc.lifted_rate")
     source, d = as_problem(problem)
     least = float(source[source > 0] @ d[source > 0].min(1))
-    classes = np.atleast_1d(np.asarray(classification, float))
+    classes = np.atleast_1d(floats("classification", classification))
 
     def at(target: float, start: Point | None) -> Point:
         return solver(problem, labels, target, classes, start=start)
@@ -103,7 +103,7 @@ def least_classification(
     0.55
     """
     refuse_names(solver, "jaxrd.rdc.lifted_rate")
-    classes = np.atleast_1d(np.asarray(classification, float)).copy()
+    classes = np.atleast_1d(floats("classification", classification)).copy()
 
     def at(target: float, start: Point | None) -> Point:
         classes[label] = target

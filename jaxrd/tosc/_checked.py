@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from jaxrd._eager import known, refuse_unless, refuse_weights
+from jaxrd._eager import known, refuse_unless, refuse_unless_whole, refuse_weights
 from jaxrd.errors import InputError
 from jaxrd.tosc.joint import SparseJoint
 
@@ -61,16 +61,18 @@ def a_matrix(name: str, what: str, *, most: float = np.inf, least: float = -np.i
     return check
 
 
-def some_labels(classes: Callable[[Given], int], name: str = "labels", of: str | None = None) -> Check:
-    """Check for integers below the number of classes, shape (samples,): as many as `of` has rows."""
+def some_labels(
+    classes: Callable[[Given], int], name: str = "labels", rows: Callable[[Given], int] | None = None
+) -> Check:
+    """Check for integers below the number of classes, shape (samples,): as many as `rows` says."""
 
     def check(given: Given) -> None:
         values, count = known(given[name]), classes(given)
         if values is None:
             return
-        rows = None if of is None else np.shape(given[of])[0]
-        if values.ndim != 1 or values.size == 0 or rows not in (None, len(values)):
-            wanted = "(samples,), at least one" if rows is None else f"({rows},)"
+        samples = None if rows is None else rows(given)
+        if values.ndim != 1 or values.size == 0 or samples not in (None, len(values)):
+            wanted = "(samples,), at least one" if samples is None else f"({samples},)"
             raise InputError(f"{name} must have shape {wanted}; got {values.shape}.")
         if values.dtype.kind not in "iub" or values.min() < 0 or values.max() >= count:
             raise InputError(
@@ -78,6 +80,11 @@ def some_labels(classes: Callable[[Given], int], name: str = "labels", of: str |
             )
 
     return check
+
+
+def rows_of(name: str) -> Callable[[Given], int]:
+    """The number of rows of an argument."""
+    return lambda given: np.shape(given[name])[0]
 
 
 def some_weights(of: str) -> Check:
@@ -116,8 +123,35 @@ def a_joint(*, square: bool = True) -> Check:
 
 
 def a_number(name: str, test: Callable[[np.ndarray], np.ndarray], what: str) -> Check:
-    """Check for numbers that pass an elementwise test."""
-    return lambda given: refuse_unless(test, name, given[name], what)
+    """Check for one number that passes a test."""
+
+    def check(given: Given) -> None:
+        refuse_unless(test, name, given[name], what)
+        if np.ndim(given[name]) != 0:
+            raise InputError(f"{name} must be one number; got shape {np.shape(given[name])}. For many use jax.vmap.")
+
+    return check
+
+
+def numbers(name: str) -> Check:
+    """Check for numbers of any shape."""
+    return lambda given: refuse_unless(lambda x: np.ones(x.shape, bool), name, given[name], "numbers")
+
+
+def vectors(*names: str) -> Check:
+    """Check for arrays of one shape (k,)."""
+
+    def check(given: Given) -> None:
+        shapes = [np.shape(given[name]) for name in names]
+        if len(shapes[0]) != 1 or len(set(shapes)) != 1:
+            raise InputError(f"{', '.join(names)} must have one shape (k,); got {', '.join(map(str, shapes))}.")
+
+    return check
+
+
+def a_count(name: str, least: int) -> Check:
+    """Check for an integer, at least `least`."""
+    return lambda given: refuse_unless_whole(name, given[name], least)
 
 
 def classes_of(name: str) -> Callable[[Given], int]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxrd._eager import refuse_weights
+from jaxrd._eager import refuse_unless_whole, refuse_weights
 from jaxrd.errors import InputError
 from jaxrd.pytree import register
 
@@ -86,6 +86,7 @@ def sparse_joint(
     >>> round(float(joint.trace()), 6)
     0.666667
     """
+    refuse_unless_whole("classes", classes, 1)
     y, yt = np.asarray(labels), np.asarray(decisions)
     if y.ndim != 1 or y.shape != yt.shape or y.size == 0:
         raise InputError(

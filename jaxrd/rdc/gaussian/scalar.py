@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd._eager import refuse_shapes
 from jaxrd.closed_form import gaussian
 from jaxrd.closed_form._checked import CORRELATIONS, NUMBER, POSITIVE, closed_form
 from jaxrd.closed_form._root import floats
@@ -100,6 +101,7 @@ def rate(
     >>> float(rate(0.5, 1.0, variance=1.0, correlation=0.7, label_entropy=1.42))  # no code keeps so much of S
     inf
     """
+    refuse_shapes(distortion=distortion, classification=classification, variance=variance)
     for_label = classification_rate(classification, correlation=correlation, label_entropy=label_entropy)
     return jnp.maximum(gaussian.rate(variance, distortion), for_label)
 

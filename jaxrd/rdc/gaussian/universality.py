@@ -6,9 +6,9 @@ Reference: [B] definitions 3 and 4, Theorem 3.
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxrd.errors import InputError
 from jaxrd.rdc.gaussian.scalar import rate
 
 
@@ -35,8 +35,8 @@ def universal_rate(
         Shape (...); +inf if a pair is infeasible.
 
     Raises:
-        InputError: a known argument that is NaN, a correlation outside [-1, 1], a variance outside (0, inf).
-        ValueError: the targets have no axis of pairs, or an empty one.
+        InputError: a known argument that is NaN, a correlation outside [-1, 1], a variance outside (0, inf);
+            no pair.
 
     Reference: [B] definition 3, Theorem 3.
 
@@ -44,8 +44,10 @@ def universal_rate(
     >>> round(float(universal_rate([0.9, 0.5], [1.35, 1.42], **given)), 6)
     0.346574
     """
-    given = {"variance": variance, "correlation": correlation, "label_entropy": label_entropy}
-    return rate(jnp.asarray(distortion), jnp.asarray(classification), **given).max(-1)
+    rates = rate(distortion, classification, variance=variance, correlation=correlation, label_entropy=label_entropy)
+    if rates.shape[-1:] in ((), (0,)):
+        raise InputError(f"distortion and classification must have shape (..., pairs), not none; got {rates.shape}.")
+    return rates.max(-1)
 
 
 def rate_penalty(
@@ -71,8 +73,8 @@ def rate_penalty(
         Nats, shape (...).
 
     Raises:
-        InputError: a known argument that is NaN, a correlation outside [-1, 1], a variance outside (0, inf).
-        ValueError: the targets have no axis of pairs, or an empty one.
+        InputError: a known argument that is NaN, a correlation outside [-1, 1], a variance outside (0, inf);
+            no pair.
 
     Reference: [B] definition 4, Theorem 3.
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.alternating import alternate, measured, random_channels
-from jaxrd.rdc.inputs import Labels, as_inputs
+from jaxrd.rdc.inputs import Labels, as_inputs, floats
 from jaxrd.rdc.lifted.atoms import Atoms
 from jaxrd.rdc.lifted.rate import TOLERANCE, as_slopes, solve_priced, unconstrained
 from jaxrd.rdc.point import Point
@@ -56,7 +56,7 @@ def lifted_sweep(
     [0.269, 0.119]
     """
     inputs = as_inputs(problem, labels)
-    first, rest = np.asarray(distortion_slopes, float), np.asarray(classification_slopes, float)
+    first, rest = floats("distortion_slopes", distortion_slopes), floats("classification_slopes", classification_slopes)
     if first.ndim != 1 or rest.shape[:1] != first.shape or not len(first):
         raise InputError(
             f"slopes must have shapes (k,) and (k,) or (k, labels), k at least 1; got {first.shape} and {rest.shape}."

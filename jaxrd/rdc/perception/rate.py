@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxrd._eager import is_traced, known
+from jaxrd._eager import is_traced, known, refuse_unless
 from jaxrd._room import make_room
 from jaxrd.errors import InputError
 from jaxrd.information import mutual_information
@@ -193,13 +193,12 @@ def checked(
         )
     bounds = {}
     for name, target in targets.items():
-        if jnp.ndim(target) != 0:
-            raise InputError(f"{name} must be one number; got shape {jnp.shape(target)}. For many use jax.vmap.")
-        if not is_traced(target):
-            if np.isnan(float(target)):  # pyright: ignore
-                raise InputError(f"{name} must be one number; got {target!r}.")
-            if name != "distortion" and float(target) < 0:  # pyright: ignore
-                raise InputError(f"{name} must be >= 0; got {float(target):g}.")  # pyright: ignore
+        if np.ndim(target) != 0:
+            raise InputError(f"{name} must be one number; got shape {np.shape(target)}. For many use jax.vmap.")
+        if name == "distortion":
+            refuse_unless(lambda t: ~np.isnan(t), name, target, "one number")
+        else:
+            refuse_unless(lambda t: t >= 0, name, target, ">= 0")
         bounds[name] = jnp.asarray(target, dtype)
     if _is_equality(measure, targets.get("perception", 1.0)):
         measure = TotalVariation()
@@ -232,6 +231,7 @@ def as_matrix(name: str, values: ArrayLike, problem: Problem) -> jax.Array:
         InputError: it is not.
     """
     source = jnp.asarray(problem.source)
+    refuse_unless(lambda x: np.ones(x.shape, bool), name, values, "numbers")
     matrix, shape = jnp.asarray(values, source.dtype), jnp.shape(problem.distortion)
     if matrix.shape != shape:
         raise InputError(f"{name} must have shape {shape}, as the distortion; got {matrix.shape}.")

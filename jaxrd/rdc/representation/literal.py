@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxrd.problem import Problem
-from jaxrd.rdc.inputs import Labels
+from jaxrd.rdc.inputs import Labels, floats
 from jaxrd.rdc.point import entropies
 from jaxrd.rdc.representation.region import decoding, enumerable
 
@@ -42,7 +42,7 @@ def literal_boundary(problem: Problem, labels: Labels, representation: ArrayLike
     charged, with_label = decoding(problem, labels, representation)
     count, m = charged.shape
     enumerable(m, count)
-    targets = np.asarray(distortions, float)
+    targets = floats("distortions", distortions)
     least = np.full(targets.shape, np.inf)
     for z in range(count):
         others = np.delete(np.arange(count), z)

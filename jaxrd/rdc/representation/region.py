@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from jaxrd._readable import readable
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
-from jaxrd.rdc.inputs import Labels, as_inputs, as_problem
+from jaxrd.rdc.inputs import Labels, as_inputs, as_problem, floats
 from jaxrd.rdc.point import FIXED, LIFTED, TIME_SHARED, entropies, width
 from jaxrd.solution import Status, has_converged
 
@@ -90,14 +90,15 @@ def seen_through(source: ArrayLike, labels: Labels, representation: ArrayLike) -
     Raises:
         InputError: quotes the offending value.
     """
-    pmf = np.asarray(source, float)
+    pmf = floats("source", source)
     inputs = as_inputs(Problem(pmf, np.zeros((pmf.size, 1))), labels)
-    channel = np.asarray(representation, float)
+    channel = floats("representation", representation)
     if channel.ndim != 2 or len(channel) != pmf.size:
         raise InputError(f"representation must be P(z|x), shape ({pmf.size}, representations); got {channel.shape}.")
     channel = np.where(pmf[:, None] > 0, channel, 1 / channel.shape[1])  # a letter of mass zero has no effect
     if not (channel >= 0).all() or not np.allclose(channel.sum(1), 1, atol=1e-6):
-        raise InputError(f"representation must be >= 0 with rows that sum to 1; got rows {channel.tolist()}.")
+        row = channel[np.argmax((channel < 0).any(1) | ~np.isclose(channel.sum(1), 1, atol=1e-6))]
+        raise InputError(f"representation must be >= 0 with rows that sum to 1; got a row {row[:8]!s}.")
     return _Seen(inputs.source[:, None] * channel / channel.sum(1, keepdims=True), inputs.labels)
 
 
@@ -213,7 +214,7 @@ def fixed_classifier_region(problem: Problem, cross_entropy: ArrayLike, represen
     """
     distortion = _finite_distortion(problem)
     seen = seen_through(problem.source, np.ones((len(distortion), 1)), representation)
-    loss = np.asarray(cross_entropy, float)
+    loss = floats("cross_entropy", cross_entropy)
     if loss.shape == distortion.shape:
         loss = np.where(np.asarray(problem.source)[:, None] > 0, loss, 0.0)
     if loss.shape != distortion.shape or not np.isfinite(loss).all():

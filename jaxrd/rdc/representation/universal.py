@@ -20,7 +20,7 @@ from jaxrd._sweep import refuse_names
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.gaussian import vector as vectors
-from jaxrd.rdc.inputs import Labels
+from jaxrd.rdc.inputs import Labels, floats
 from jaxrd.rdc.inverse import Solver
 from jaxrd.rdc.lifted.rate import lifted_rate
 from jaxrd.rdc.perception.least_rate import least_rate
@@ -38,14 +38,16 @@ def _status(fine: bool) -> Status:
     return Status.CONVERGED if fine else Status.STALLED
 
 
-def _pairs(first: str, one: ArrayLike, second: str, other: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """The pairs' targets: first (pairs,), second (pairs,) or (pairs, labels).
+def _pairs(
+    first: str, one: ArrayLike, second: str, other: ArrayLike, *, most: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs' targets: first (pairs,), second (pairs,) or, where `most` is 2, (pairs, labels).
 
     Raises:
         InputError: they do not match, are empty or NaN; one of the second is negative.
     """
-    a, b = np.asarray(one, float), np.asarray(other, float)
-    if a.ndim != 1 or b.ndim not in (1, 2) or len(a) != len(b) or a.size == 0:
+    a, b = floats(first, one), floats(second, other)
+    if a.ndim != 1 or not 1 <= b.ndim <= most or len(a) != len(b) or a.size == 0:
         raise InputError(f"{first} and {second} must have one entry a pair; got shapes {a.shape} and {b.shape}.")
     if np.isnan(a).any():
         raise InputError(f"{first} must be numbers; got nan for pair {np.isnan(a).argmax()}.")
@@ -120,7 +122,7 @@ def _corner_and_each(
 ) -> tuple[Point, list[Point]]:
     """The point of the least targets together, and that of each pair."""
     refuse_names(solver, "jaxrd.rdc.literal_rate")
-    d, c = _pairs("distortion", distortion, "classification", classification)
+    d, c = _pairs("distortion", distortion, "classification", classification, most=2)
     each = [solver(problem, labels, *pair) for pair in zip(d, c, strict=True)]
     return solver(problem, labels, d.min(), c.min(0)), each
 
@@ -251,7 +253,7 @@ def universal_vector_gaussian_rate(
     >>> round(universal_vector_gaussian_rate(source, [1.0, np.inf], [np.inf, 1.1]).penalty, 3)
     0.361
     """
-    d, c = np.asarray(distortion, float), np.asarray(classification, float)
+    d, c = floats("distortion", distortion), floats("classification", classification)
     if d.ndim != 1 or d.shape != c.shape or d.size == 0:
         raise InputError(f"distortion and classification must have one entry a pair; got {d.shape} and {c.shape}.")
     corner = vectors.rate_at(source, d.min(), c.min(), tol=tol)

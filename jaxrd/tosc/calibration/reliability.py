@@ -9,9 +9,9 @@ from jax.typing import ArrayLike
 
 from jaxrd._readable import readable
 from jaxrd.errors import InputError
-from jaxrd.tosc._checked import A_LOG_POSTERIOR, checked, classes_of, some_labels
+from jaxrd.tosc._checked import A_LOG_POSTERIOR, checked, classes_of, rows_of, some_labels
 
-LABELS = some_labels(classes_of("log_posterior"), of="log_posterior")
+LABELS = some_labels(classes_of("log_posterior"), rows=rows_of("log_posterior"))
 
 _BINS = 15
 

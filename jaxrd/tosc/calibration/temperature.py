@@ -8,7 +8,7 @@ import numpy as np
 from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
-from jaxrd.tosc._checked import TEMPERATURE, a_matrix, checked, classes_of, some_labels
+from jaxrd.tosc._checked import TEMPERATURE, a_matrix, checked, classes_of, rows_of, some_labels
 
 _WIDEST = 1e6
 """The temperature is searched between the median margin of the wrong decisions divided by this and times this."""
@@ -22,7 +22,7 @@ _IMPOSSIBLE = 30.0  # times the median margin: no ordinary mistake
 _LOGITS = a_matrix("logits", "finite or -inf", most=np.finfo(np.float64).max)
 
 
-@checked(_LOGITS, some_labels(classes_of("logits"), of="logits"))
+@checked(_LOGITS, some_labels(classes_of("logits"), rows=rows_of("logits")))
 @jax.jit
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
     """The temperature T that minimises the mean of -ln softmax(logits / T)_label, by Newton's method in ln T.

@@ -11,8 +11,10 @@ from jax.typing import ArrayLike
 from jaxrd._readable import readable
 from jaxrd.information import entropy
 from jaxrd.tosc._checked import (
+    a_count,
     a_joint,
     checked,
+    rows_of,
     some_labels,
     some_weights,
 )
@@ -23,7 +25,12 @@ def _classes(given: dict) -> int:
     return given["classes"]
 
 
-@checked(some_labels(_classes), some_labels(_classes, "decisions", of="labels"), some_weights("labels"))
+@checked(
+    a_count("classes", 1),
+    some_labels(_classes),
+    some_labels(_classes, "decisions", rows=rows_of("labels")),
+    some_weights("labels"),
+)
 def confusion_joint(
     labels: ArrayLike, decisions: ArrayLike, classes: int, weights: ArrayLike | None = None
 ) -> jax.Array:

@@ -15,6 +15,7 @@ from jaxrd.closed_form import categorical
 from jaxrd.tosc._checked import (
     a_joint,
     checked,
+    numbers,
 )
 from jaxrd.tosc.curves.confusion import likeliest
 from jaxrd.tosc.curves.definition import Definition
@@ -42,7 +43,7 @@ class EstimateAndCompress(NamedTuple):
     """D_hat = P(reproduction != estimate), the constraint of the compressor."""
 
 
-@checked(a_joint())
+@checked(a_joint(), numbers("estimate_distortion"))
 @jax.jit
 def estimate_and_compress(joint: ArrayLike | SparseJoint, estimate_distortion: ArrayLike) -> EstimateAndCompress:
     """E&C: the estimate compressed for its own distortion (eRD), measured on the label ([A] eq. (12)-(14)).

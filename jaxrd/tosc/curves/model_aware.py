@@ -66,7 +66,11 @@ def _classes(given: dict) -> int:
     return given["problem"].distortion.shape[1]
 
 
-@checked(some_labels(_classes))
+def _samples(given: dict) -> int:
+    return given["problem"].distortion.shape[0]
+
+
+@checked(some_labels(_classes, rows=_samples))
 @jax.jit
 def label_distortion(problem: Problem, solution: Solution, labels: ArrayLike) -> jax.Array:
     """P(reproduction != label) of the optimal channel, 1 - sum_i w_i W(y_i | v_i): whatever the calibration.
@@ -80,8 +84,8 @@ def label_distortion(problem: Problem, solution: Solution, labels: ArrayLike) ->
         A probability, shape ().
 
     Raises:
-        InputError: known labels that are no classes of the problem; a solution that is a curve, or of another problem.
-        ValueError: several labels, but not as many as the samples.
+        InputError: known labels that are no classes of the problem, or not as many as its samples; a solution that is a
+            curve, or of another problem.
 
     Reference: [A] eq. (12).
 

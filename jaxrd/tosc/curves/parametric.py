@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
+from jaxrd.tosc._checked import a_number, checked, vectors
+
 
 def smallest_point(
     parameters: np.ndarray,
@@ -83,6 +85,7 @@ def smallest_point(
     return best, place
 
 
+@checked(vectors("parameters", "distortion", "rate"), a_number("target", lambda t: t == t, "one number"))
 def smallest_rate(
     parameters: np.ndarray,
     distortion: np.ndarray,
@@ -105,7 +108,7 @@ def smallest_rate(
         The rate in its own unit; inf where no point of the grid reaches the target.
 
     Raises:
-        IndexError: the arrays have different lengths.
+        InputError: the arrays have different lengths.
 
     Reference: R. Brent, Algorithms for minimization without derivatives, 1973 (the root and the minimum in a bracket).
 

@@ -19,6 +19,7 @@ from jaxrd.tosc._checked import (
     INVERSE_TEMPERATURE,
     checked,
     classes_of,
+    rows_of,
     some_labels,
     some_weights,
 )
@@ -52,7 +53,7 @@ class SampleAndCommunicate(NamedTuple):
 
 @checked(
     A_LOG_POSTERIOR,
-    some_labels(classes_of("log_posterior"), of="log_posterior"),
+    some_labels(classes_of("log_posterior"), rows=rows_of("log_posterior")),
     INVERSE_TEMPERATURE,
     some_weights("log_posterior"),
 )

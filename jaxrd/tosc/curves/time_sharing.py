@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxrd.tosc._checked import (
     a_joint,
     checked,
+    numbers,
 )
 from jaxrd.tosc.curves.confusion import landmarks
 from jaxrd.tosc.curves.definition import Definition
@@ -24,7 +25,7 @@ from jaxrd.tosc.joint import SparseJoint
 from jaxrd.tosc.resampling import BATCH, Resampled, steepness
 
 
-@checked(a_joint())
+@checked(a_joint(), numbers("distortion"))
 @jax.jit
 def time_sharing(joint: ArrayLike | SparseJoint, distortion: ArrayLike) -> jax.Array:
     """TS: R = (D_0 - D) / (D_0 - D_TM) H(Yt) for D_TM <= D <= D_0, nats ([A] eq. (22)).

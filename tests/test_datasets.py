@@ -116,6 +116,16 @@ class TestDownload:
             datasets.download_mnist()
         assert not list((tmp_path / "cache" / "jaxrd" / "mnist").iterdir())
 
+    def test_without_a_home(self, monkeypatch):
+        for error in (RuntimeError("Could not determine home directory."), KeyError("getpwuid(): uid not found: 7")):
+
+            def nowhere(name, error=error):
+                raise error
+
+            monkeypatch.setattr(pooch, "os_cache", nowhere)
+            with pytest.raises(FileNotFoundError, match="no home directory to keep it in: set HOME or XDG_CACHE_HOME"):
+                datasets.download_mnist()
+
     def test_without_pooch(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "pooch", None)
         with pytest.raises(FileNotFoundError, match=r"pooch, .* pip install pooch"):

@@ -78,13 +78,18 @@ def _refuse_claims(path: Path, keys: Iterable[str]) -> None:
 
 
 def _refuse_claim(file: Any, path: Path, name: str, size: int) -> None:
-    if (start := file.read(6)) != np.lib.format.MAGIC_PREFIX:
+    if file.read(6) != np.lib.format.MAGIC_PREFIX:
         return  # a pickle, or an invalid file: numpy reports it
     version = tuple(file.read(2))
     read = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
     shape, _, dtype = read(file)
     if not dtype.hasobject:
-        refuse_claim(path, name, math.prod(shape) * max(dtype.itemsize, 1), size - len(start))
+        claimed, rest = math.prod(shape) * dtype.itemsize, size - file.tell()
+        refuse_claim(path, name, max(claimed, math.prod(shape)), rest)
+        if claimed < rest:  # numpy would read its beginning: other numbers, where one bit of the header is wrong
+            raise InputError(
+                f"{path.name}: {name} claims {claimed} bytes, but {rest} follow. It is damaged, or several arrays."
+            )
 
 
 def _hdf5(path: Path, keys: Iterable[str], *, transposed: bool = False) -> Arrays:

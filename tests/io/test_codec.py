@@ -69,6 +69,7 @@ BAD = {
         "x.json", '{"results": {"bpp": [0.1, 0.2], "top1": [0.5, 0.6], "bpp": [1, 2]}}', "names 'bpp' twice",
     ),
     "fewer names than points": ("x.json", compressai(bpp=[1, 2], top1=[1, 2], codec=["a"]), "1 values of codec for 2"),
+    "more names than points": ("x.json", compressai(bpp=[1], top1=[1], codec=["a", "b"]), "2 values of codec for 1"),
     "no number for people": ("x.csv", "bpp,top1\n1_0,0.5\n", "column 'bpp', line 2: '1_0' is no number"),
     "missing": ("nowhere.json", None, "does not exist"),
     "type": ("x.txt", "1 2", "read from .json and .csv; got '.txt'"),

@@ -116,6 +116,29 @@ def test_a_damaged_archive_of_any_compression(tmp_path, method):
     assert sum(is_refused(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :]) for at, bit in flipped) > 80
 
 
+def is_same_or_refused(path, **more):
+    """Refused in one line."""
+    try:
+        same(read(path, **more))
+    except InputError as error:
+        return len(str(error).splitlines()) == 1
+    return True
+
+
+def test_one_bit_of_a_numpy_header(tmp_path):
+    """The same numbers, or one line: numpy itself reads a shape that lost rows or classes."""
+    np.save(tmp_path / "y.npy", Y)
+    path = tmp_path / "x.npy"
+    np.save(path, LOGITS.astype("<f8"))
+    whole = path.read_bytes()
+    for at in range(128 * 8):
+        path.write_bytes(whole[: at // 8] + bytes([whole[at // 8] ^ 1 << at % 8]) + whole[at // 8 + 1 :])
+        assert is_same_or_refused(path, labels=tmp_path / "y.npy")
+    path.write_bytes(whole.replace(b"(60, 4)", b"(60, 3)"))
+    with pytest.raises(InputError, match="claims 1440 bytes, but 1920 follow"):
+        read(path, labels=tmp_path / "y.npy")
+
+
 class TestParquet:
     def test_a_column_per_class(self, tmp_path):
         columns = {f"class {k}": LOGITS[:, k] for k in range(4)} | {"label": Y, "id": FILES}

@@ -50,6 +50,34 @@ def test_one_file_is_replaced_in_one_step(tmp_path, monkeypatch):
     assert content(tmp_path) == {"x.csv": b"new"}
 
 
+@pytest.mark.parametrize(("before", "ours"), [(0, True), (200 - 17, True), (200 - 16, False)])
+def test_a_document_is_known_by_the_schema_in_its_first_200_bytes(tmp_path, before, ours):
+    (tmp_path / "x.json").write_bytes(b" " * before + b'"schema": "jaxrd.test/1"')
+    if ours:
+        check_target(tmp_path, [], document="x.json")
+    else:
+        with pytest.raises(InputError, match="is no result of jaxrd's"):
+            check_target(tmp_path, [], document="x.json")
+
+
+def test_what_a_killed_run_left_and_cannot_be_removed_is_in_nobody_s_way(tmp_path, monkeypatch):
+    (tmp_path / ".jaxrd-left").mkdir()
+    (tmp_path / ".jaxrd-left" / "stuck").write_text("x")
+    unlink = os.unlink
+
+    def refuse(path, **more):
+        if str(path).endswith("stuck"):
+            raise PermissionError("stuck")
+        unlink(path, **more)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    saved(tmp_path, "new")
+    assert (tmp_path / "x.csv").read_text() == "new"
+    monkeypatch.undo()
+    saved(tmp_path, "newer")
+    assert not (tmp_path / ".jaxrd-left").exists()
+
+
 class TestOverwriting:
     @pytest.fixture
     def csv(self, tmp_path):

@@ -1,5 +1,8 @@
 """An argument of a wrong shape, or words for numbers, give an answer or one line: no error of JAX or of numpy."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -27,7 +30,7 @@ T = np.linspace(0, 1, 5)
 GAUSS = {"variance": 1.0, "correlation": 0.7, "label_entropy": 1.42}
 TWO = {"distortion": np.array([0.3, 0.2]), "classification": np.array([0.8, 0.9])}
 
-CALLS = {
+CALLS: dict[str, tuple[Callable, dict[str, Any]]] = {
     "solve": (solve, {"problem": PROBLEM, "slope": 2.0}),
     "blahut_arimoto": (blahut_arimoto, {"problem": PROBLEM, "slope": 2.0}),
     "sweep": (sweep, {"problem": PROBLEM, "slopes": np.array([1.0, 2.0])}),
@@ -82,7 +85,15 @@ CALLS = {
     "gaussian": (rdc.gaussian.rate, {"distortion": np.array([0.9, 0.5]), "classification": np.ones(2), **GAUSS}),
     "closed form": (closed_form.gaussian.rate, {"variance": np.ones(2), "distortion": np.full(2, 0.3)}),
 }  # fmt: skip
-WRONG = [None, "abc", np.zeros(0), np.ones(5) / 5, np.ones((2, 2)) / 4, np.ones((4, 3)) / 3, np.ones((2, 3, 2)) / 2]
+WRONG: list[Any] = [
+    None,
+    "abc",
+    np.zeros(0),
+    np.ones(5) / 5,
+    np.ones((2, 2)) / 4,
+    np.ones((4, 3)) / 3,
+    np.ones((2, 3, 2)) / 2,
+]
 
 
 @pytest.mark.parametrize("name", CALLS)

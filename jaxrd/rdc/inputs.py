@@ -70,7 +70,7 @@ def _channel(values: ArrayLike, source: np.ndarray) -> np.ndarray:
     return channel / sums
 
 
-def floats(name: str, value: ArrayLike) -> np.ndarray:
+def floats(name: str, value: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
     """Numbers in float64, of any shape.
 
     Raises:

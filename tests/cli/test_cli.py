@@ -739,6 +739,15 @@ class TestNames:
             assert name.encode("utf-8", "backslashreplace").decode() in out
         assert json.loads((tmp_path / "o3" / "limits.json").read_text())["name"] == self.NAMES[3]
 
+    def test_a_terminal_of_ascii_alone(self, tmp_path):
+        np.savez(tmp_path / "é$.npz", source=np.full(3, 1 / 3), distortion=1 - np.eye(3))
+        command = ["-m", "jaxrd", "sweep", str(tmp_path / "é$.npz"), "--slopes", "3", "--out", str(tmp_path / "o")]
+        plain = {"TERM": "dumb", "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "JAX_PLATFORMS": "cpu"}
+        done = subprocess.run([sys.executable, *command], capture_output=True, env=os.environ | plain)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert rb"\xe9$.npz" in done.stdout
+        assert b"\x1b" not in done.stdout
+
     def test_figures_show_them_letter_by_letter(self):
         from matplotlib.text import Text
 

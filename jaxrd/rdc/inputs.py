@@ -107,8 +107,7 @@ def _number(name: str, value: ArrayLike) -> float:
     except (TypeError, ValueError):
         number = np.nan
     if np.isnan(number):
-        got = repr(value) if np.ndim(value) == 0 else f"shape {np.shape(value)}"
-        raise InputError(f"{name} must be one number; got {got}.")
+        raise InputError(f"{name} must be one number; got {' '.join(repr(value).split()):.60}.")
     return number
 
 

@@ -123,6 +123,11 @@ def a_joint(*, square: bool = True) -> Check:
 
 
 def a_number(name: str, test: Callable[[np.ndarray], np.ndarray], what: str) -> Check:
+    """Check for numbers that pass an elementwise test."""
+    return lambda given: refuse_unless(test, name, given[name], what)
+
+
+def one_number(name: str, test: Callable[[np.ndarray], np.ndarray], what: str) -> Check:
     """Check for one number that passes a test."""
 
     def check(given: Given) -> None:
@@ -160,5 +165,5 @@ def classes_of(name: str) -> Callable[[Given], int]:
 
 
 A_LOG_POSTERIOR = a_matrix("log_posterior", "ln of probabilities, <= 0", most=ROUNDING)
-TEMPERATURE = a_number("temperature", lambda t: (t > 0) & (t < np.inf), "a positive number")
-INVERSE_TEMPERATURE = a_number("inverse_temperature", lambda t: (t >= 0) & (t < np.inf), ">= 0 and finite")
+TEMPERATURE = one_number("temperature", lambda t: (t > 0) & (t < np.inf), "a positive number")
+INVERSE_TEMPERATURE = one_number("inverse_temperature", lambda t: (t >= 0) & (t < np.inf), ">= 0 and finite")

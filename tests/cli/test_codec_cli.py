@@ -149,7 +149,7 @@ class TestRefused:
             ("x.npz", "has no array images or x or arr_0; it has: pictures"),
             ("x.png", "is no IDX file of unsigned bytes: it begins with 89504e47; IDX, .npy or .npz was expected"),
             ("x.gz", "cannot be unpacked, it may be truncated or damaged"),
-            ("x.npy", "cannot be read as a numpy file"),
+            ("x.npy", "the array claims 50176 bytes, more than its file can hold"),
             ("none.npy", "does not exist"),
             ("none", "No such file"),
             (".", "Is a directory"),

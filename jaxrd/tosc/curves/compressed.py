@@ -13,7 +13,7 @@ from jaxrd.channel import optimal_channel
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution
 from jaxrd.solvers import solve
-from jaxrd.tosc._checked import a_joint, a_number, checked, numbers
+from jaxrd.tosc._checked import a_joint, checked, numbers, one_number
 
 
 @readable
@@ -49,7 +49,7 @@ def map_distortion(joint: ArrayLike, channel: ArrayLike) -> jax.Array:
     return (met.sum(0) - met.max(0)).sum()
 
 
-@checked(a_joint(square=False), numbers("distortion"), a_number("slope", lambda s: s >= 0, ">= 0"))
+@checked(a_joint(square=False), numbers("distortion"), one_number("slope", lambda s: s >= 0, ">= 0"))
 @jax.jit
 def compress_and_estimate(
     joint: ArrayLike, distortion: ArrayLike, slope: ArrayLike, tol: ArrayLike | None = None

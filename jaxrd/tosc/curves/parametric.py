@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from jaxrd.tosc._checked import a_number, checked, vectors
+from jaxrd.tosc._checked import checked, one_number, vectors
 
 
 def smallest_point(
@@ -85,7 +85,7 @@ def smallest_point(
     return best, place
 
 
-@checked(vectors("parameters", "distortion", "rate"), a_number("target", lambda t: t == t, "one number"))
+@checked(vectors("parameters", "distortion", "rate"), one_number("target", lambda t: t == t, "one number"))
 def smallest_rate(
     parameters: np.ndarray,
     distortion: np.ndarray,

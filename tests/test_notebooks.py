@@ -38,6 +38,16 @@ def test_runs_small_without_data(source, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
+def test_limits_runs_small_with_more_classes_than_intervals_are_given_for(data, tmp_path):
+    environment = os.environ | {"JAXRD_NOTEBOOK_SMALL": "1", "JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
+    source = ROOT / "notebooks" / "limits.py"
+    run = subprocess.run([sys.executable, source], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "no interval: 100 classes" in run.stdout
+
+
 @each
 def test_the_committed_cells_are_the_source(source):
     def cells(notebook):

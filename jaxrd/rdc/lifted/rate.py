@@ -40,8 +40,6 @@ def lifted_rate(
     H(X) + sum_x p_x u_x - ln max g - mu_D D - mu_C C holds for all atoms, by branch and bound over soft labels. Runs on
     the host in float64. Up to three classes in all the gap closes; with more, `lower` is the best bound reached.
 
-    Longer than 60 lines: most of them are this docstring.
-
     Args:
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.
         labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.

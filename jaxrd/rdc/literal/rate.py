@@ -46,8 +46,6 @@ def literal_rate(
     alternating minimisation at many slopes from many starts (one compiled program), and the best are improved by
     quasi-Newton steps.
 
-    Longer than 60 lines: most of them are this docstring.
-
     Args:
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.
         labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.

@@ -81,8 +81,6 @@ def classification_distortion_perception(
     the output of a given channel. There is a trade-off only with a classifier given in advance or such a channel: from
     X itself a decoder reaches the least of all three at once.
 
-    Longer than 60 lines: many of them are this docstring.
-
     Args:
         problem: source (n,), distortion (n, m), finite.
         loss: of the classifier's decision on xh where x was sent: its error probability

@@ -92,8 +92,6 @@ def perceptual_lifted_rate(
     Runs on the host in float64, whatever the x64 switch says. Up to three classes in all the certificate closes; with
     more, `lower` is the best bound reached.
 
-    Longer than 60 lines: many of them are this docstring.
-
     Args:
         problem: source (n,), distortion (n, m), finite.
         labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.

@@ -27,8 +27,6 @@ def frontier(
     One pass runs from the least weight upwards (k-means first), one from the greatest downwards; each weight begins
     where its neighbour ended. One pass alone ends in worse minima. The codebooks are achieved, not proved best.
 
-    Longer than 60 lines: many of them are this docstring.
-
     Args:
         source: letters, shape (n, d).
         beliefs: p(s|x), shape (n, classes).

@@ -80,8 +80,6 @@ def lloyd(
     Where the weight is 0 the first step lands on the mean, and this is k-means. A local minimum: `jax.vmap` over
     `start` and keep the best.
 
-    Longer than 60 lines: many of them are this docstring.
-
     Args:
         source: letters, shape (n, d).
         beliefs: p(s|x), shape (n, classes).

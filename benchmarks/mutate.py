@@ -42,13 +42,15 @@ GROUPS = {
             "solvers/test_solvers.py::test_momentum_where_the_distortion_is_no_matrix",
             "solvers/test_solvers.py::test_solvers_agree",
             "solvers/test_solvers.py::test_steps_after_the_interior_point_lift_letters_of_tiny_mass",
+            "solvers/test_by_hand.py",
         ],
         "jaxrd/solvers/_interior_point.py": [
             "solvers/test_solvers.py::test_letters_of_tiny_mass",
             "solvers/test_solvers.py::test_five_letters_of_tiny_mass_and_whole_distortions", "solvers/test_newton.py",
+            "solvers/test_by_hand.py",
         ],
         "jaxrd/solvers/newton.py": ["solvers/test_newton.py"],
-        "jaxrd/solvers/_working_set.py": ["solvers/test_working_set.py"],
+        "jaxrd/solvers/_working_set.py": ["solvers/test_working_set.py", "solvers/test_by_hand.py"],
     },
     "certificate": {
         "jaxrd/solvers/certificate.py": [
@@ -116,7 +118,7 @@ WIDER = {
     "save": ["io", "cli"],
     "rdc_certificate": ["rdc"],
 }
-"""Tests that `sample` tries, slow ones left out, where those meant for the file pass."""
+"""What `sample` tries beside the file's doctests, slow tests left out, where the tests meant for the file pass."""
 
 IDLE = re.compile(
     "RemoveDecorator|NoOp|ExceptionReplacer|ReplaceUnaryOperator|(Add|Sub|Mul|Div)_(?!Add|Sub|Mul|Div)[A-Z]|"
@@ -174,9 +176,8 @@ class Copy:
         assert self.server.stdin is not None
         assert self.server.stdout is not None
         began, slow = time.perf_counter(), threading.Event()
-        print(
-            "-x -p no:randomly -m not(slow)", *(f"tests/{test}" for test in tests), file=self.server.stdin, flush=True
-        )
+        paths = (test if test.startswith("jaxrd/") else f"tests/{test}" for test in tests)
+        print("-x -p no:randomly -m not(slow)", *paths, file=self.server.stdin, flush=True)
         child = int(self.server.stdout.readline())
 
         def stop() -> None:
@@ -256,7 +257,7 @@ def sample(copy: Copy, group: str, count: int, seed: int) -> Iterator[dict]:
             continue
         done += 1
         verdict, seconds = "passed", 0.0
-        for tried in (tests, WIDER[group]):
+        for tried in (tests, [file, *WIDER[group]]):
             if verdict == "passed":
                 if tuple(tried) not in alone:
                     verdict, alone[tuple(tried)] = copy.test(tried)

@@ -205,6 +205,23 @@ class TestCertify:
         assert (int(found.steps), int(found.status)) == (7, Status.STALLED)
         np.testing.assert_array_equal(found.reproduction, self.q)
 
+    @pytest.mark.parametrize("rounding", [-1e-3, -1e-16])
+    def test_a_gap_below_zero_is_rounding_and_counts_as_zero(self, rounding):
+        prepared = prepare(Problem(self.p, self.d), jnp.asarray(self.slope))
+        e = evaluate(prepared.kernel, prepared.source, jnp.asarray(self.q))
+        given = (jnp.asarray(self.q), e._replace(gap=jnp.asarray(rounding))), (jnp.int32(7), 1e-9, Status.STALLED)
+        zero = certify(prepared, given[0][0], e._replace(gap=jnp.asarray(0.0)), *given[1])
+        assert float(certify(prepared, *given[0], *given[1]).gap) == float(zero.gap) > 0
+
+    def test_letters_without_a_reproduction_or_a_distance_have_no_mass(self):
+        """A pair of NaN where there is mass, a row of infinities where there is, and where there is none."""
+        rows = [[0.0, 1.0], [np.inf, np.inf], [np.nan, 1.0], [np.inf, np.inf]]
+        found = prepare(Problem(np.array([0.4, 0.3, 0.3, 0.0]), np.array(rows)), jnp.asarray(2.0))
+        np.testing.assert_array_equal(found.source, [0.4, 0, 0, 0])
+        assert (bool(found.sendable), bool(found.sound)) == (False, False)
+        found = prepare(Problem(np.array([1.0, 0.0]), np.array(rows[:2])), jnp.asarray(2.0))
+        assert (bool(found.sendable), bool(found.sound)) == (True, True)
+
     def test_the_tolerance_is_relative_to_the_lagrangian(self):
         """|L|, and one at least; of a gap above _LOOSEST, |L| without the rows' least distortions."""
         best = np.asarray(interior_point(Problem(self.p, self.d), self.slope).reproduction)

@@ -300,21 +300,33 @@ def _bare(text: str) -> str | None:
         return None
 
 
+def _line(name: str, of: int | str, part: list[dict]) -> str:
+    drawn, same = len(part), sum("equivalent" in row for row in part)
+    since = sum("since" in row for row in part)
+    killed = sum(row["verdict"] != "passed" and "since" not in row for row in part)
+    others = drawn - same
+    shares = [f"{k / others:.0%}" if others else "-" for k in (killed, killed + since)]
+    if others:
+        shares[0] += f" ± {math.sqrt(killed * (others - killed) / others**3):.0%}"
+    return f"| {name} | {of} | {drawn} | {killed} | {same} | {' | '.join(shares)} |"
+
+
 def score(rows: list[dict]) -> str:
-    """A table in Markdown: by group how many were drawn, killed as the tests were, and by tests written for them."""
-    table = ["| group | mutants | drawn | killed | equivalent | killed of the others | with tests written since |"]
-    table.append("|---|--:|--:|--:|--:|--:|--:|")
-    groups = {group: [row for row in rows if row["group"] == group] for group in GROUPS}
-    for name, part in (*groups.items(), ("all", rows)):
-        drawn, same = len(part), sum("equivalent" in row for row in part)
-        since = sum("since" in row for row in part)
-        killed = sum(row["verdict"] != "passed" and "since" not in row for row in part)
-        of, others = sum({row["group"]: row["of"] for row in part}.values()), drawn - same
-        shares = [f"{k / others:.0%}" if others else "-" for k in (killed, killed + since)]
-        if others:
-            shares[0] += f" ± {math.sqrt(killed * (others - killed) / others**3):.0%}"
-        table.append(f"| {name} | {of} | {drawn} | {killed} | {same} | {' | '.join(shares)} |")
-    return "\n".join(table)
+    """Tables in Markdown, of the newest seed by group and of every seed: how many were drawn, killed as the tests were,
+    and by tests written for them.
+    """
+    newest = max(row["seed"] for row in rows)
+    heading = "| mutants | drawn | killed | equivalent | killed of the others | with tests written since |"
+    rule = "|---|--:|--:|--:|--:|--:|--:|"
+    groups, all_of = [], 0
+    for group in GROUPS:
+        part = [row for row in rows if row["group"] == group and row["seed"] == newest]
+        of = max((row["of"] for row in part), default=0)
+        all_of += of
+        groups.append(_line(group, of, part))
+    total = _line("all", all_of, [row for row in rows if row["seed"] == newest])
+    seeds = [_line(f"seed {k}", "", [row for row in rows if row["seed"] == k]) for k in range(newest + 1)]
+    return "\n".join([f"| seed {newest} {heading}", rule, *groups, total, "", f"| every seed {heading}", rule, *seeds])
 
 
 def _cells(*texts: str) -> str:

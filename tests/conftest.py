@@ -13,7 +13,11 @@ jax.config.update("jax_enable_x64", True)
 # A third of the time to compile, the same results up to rounding; `make optimised` compiles as a user's programs are.
 # An option that jaxlib does not know ends the process.
 if jax.__version_info__ < (0, 12):
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0")
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0 "
+        "--xla_cpu_parallel_codegen_split_count=1",
+    )
 # What was compiled is kept, here and for every subprocess: most of the suite's time is XLA compiling the same programs.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

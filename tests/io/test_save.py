@@ -247,6 +247,16 @@ class TestAllOrNone:
         assert content(tmp_path) == {}
         saved(tmp_path, "a")
 
+    def test_one_that_ends_soon_is_waited_for(self, tmp_path):
+        import fcntl
+
+        handle = os.open(tmp_path, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        threading.Timer(0.3, os.close, (handle,)).start()
+        began = time.monotonic()
+        saved(tmp_path, "a")
+        assert time.monotonic() - began > 0.25
+
     def test_no_locks_to_be_had(self, tmp_path, monkeypatch):
         import fcntl
 

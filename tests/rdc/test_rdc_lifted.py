@@ -13,7 +13,7 @@ from jaxrd.errors import InputError
 from jaxrd.rdc import least_classification, least_distortion, lifted_rate, lifted_solve, lifted_sweep, surface
 from jaxrd.rdc.lifted.atoms import Core
 from jaxrd.rdc.lifted.certificate import _cell_bounds, bound
-from jaxrd.rdc.lifted.pricing import Price, ascend, best_starts, price, starts
+from jaxrd.rdc.lifted.pricing import LARGEST, Price, ascend, best_starts, price, starts
 from jaxrd.rdc.point import entropies
 
 COIN = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
@@ -215,6 +215,13 @@ class TestCertificate:
         assert result.best <= result.value * (1 + 1e-12)
         if sizes in ((2,), (3,)) or power <= 1:
             assert result.value <= max(result.best, values.max()) * (1 + 1e-5)
+
+    @pytest.mark.parametrize("beyond", [0.0, 1.0, -1.0])
+    def test_prices_that_would_overflow_have_no_bound(self, beyond):
+        labels = np.eye(2)
+        trial = Price(np.array([[LARGEST + beyond, 0.0], [0.0, 0.0]]), 0 * labels, np.zeros(2), labels, (2,), 0.0, 0.0)
+        found = bound(trial, np.array([0, 1]), labels, tol=1e-6, max_cells=10)
+        assert (found.value == np.inf) == (beyond >= 0)
 
     def test_above_one_a_tangent_bounds_nothing(self):
         """Where M > 1 the price has several maxima, and the tangent at a lower one lies below the others."""

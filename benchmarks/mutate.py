@@ -110,8 +110,8 @@ GROUPS = {
 """By name: files of the library, and for each the tests meant for it."""
 
 WIDER = {
-    "solvers": ["solvers", "test_target.py"],
-    "certificate": ["solvers", "test_target.py"],
+    "solvers": ["solvers", "test_target.py", "test_arguments.py"],
+    "certificate": ["solvers", "test_target.py", "test_arguments.py"],
     "closed_form": ["closed_form"],
     "statistics": ["tosc"],
     "write": ["io", "cli"],

@@ -50,6 +50,13 @@ def test_one_file_is_replaced_in_one_step(tmp_path, monkeypatch):
     assert content(tmp_path) == {"x.csv": b"new"}
 
 
+def test_folders_are_made_and_those_that_are_there_serve(tmp_path):
+    for mark in ("old", "new"):
+        written = saved(tmp_path / "a" / "b", mark)
+        assert [path.name for path in written] == ["x.json", "x.csv", "x.png"]
+        assert (tmp_path / "a" / "b" / "x.csv").read_text() == mark
+
+
 @pytest.mark.parametrize(("before", "ours"), [(0, True), (200 - 17, True), (200 - 16, False)])
 def test_a_document_is_known_by_the_schema_in_its_first_200_bytes(tmp_path, before, ours):
     (tmp_path / "x.json").write_bytes(b" " * before + b'"schema": "jaxrd.test/1"')

@@ -9,9 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxrd._eager import refuse_unless
+from jaxrd._eager import is_traced, refuse_unless
 from jaxrd._readable import readable
 from jaxrd.errors import InputError
+
+_POINTS = 64
+"""A curve's envelope is computed at a multiple of this many points."""
 
 
 @readable
@@ -78,7 +81,12 @@ def lower_convex_envelope(distortion: ArrayLike, rate: ArrayLike) -> jax.Array:
     if d.ndim != 1 or d.shape != r.shape or d.size == 0:
         raise InputError(f"distortion and rate must have one shape (k,), k at least 1; got {d.shape} and {r.shape}.")
     dtype = jnp.promote_types(jnp.result_type(d, r), jnp.float32)
-    return _envelope(d.astype(dtype), r.astype(dtype))
+    if is_traced(d, r):
+        return _envelope(d.astype(dtype), r.astype(dtype))
+    # A curve of another number of points costs no compile: points that are none have no effect.
+    padded = np.full((2, -(-d.size // _POINTS) * _POINTS), np.nan, dtype)
+    padded[:, : d.size] = d, r
+    return jnp.asarray(np.asarray(_envelope(*padded))[: d.size])
 
 
 @jax.jit

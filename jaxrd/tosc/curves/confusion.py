@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -52,11 +53,17 @@ def confusion_joint(
     >>> confusion_joint([0, 1], [0, 0], 2).tolist()
     [[0.5, 0.0], [0.5, 0.0]]
     """
+    return _counted(labels, decisions, weights, classes=int(classes))
+
+
+@partial(jax.jit, static_argnames="classes")
+def _counted(labels: ArrayLike, decisions: ArrayLike, weights: ArrayLike | None, *, classes: int) -> jax.Array:
     y, yt = jnp.asarray(labels), jnp.asarray(decisions)
     if weights is None:
         return jnp.zeros((classes, classes)).at[y, yt].add(1.0) / y.shape[0]
     w = jnp.asarray(weights)
-    return jnp.zeros((classes, classes), jnp.promote_types(w.dtype, jnp.float32)).at[y, yt].add(w / w.sum())
+    w = w.astype(jnp.promote_types(w.dtype, jnp.float32))
+    return jnp.zeros((classes, classes), w.dtype).at[y, yt].add(w / w.sum())
 
 
 @readable

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxrd._sweep import sweep
 from jaxrd.critical import critical_slope
@@ -78,18 +78,17 @@ def slope_grid(classes: int, count: int, critical: float) -> np.ndarray:
     return grid
 
 
-def saturation(margins: jax.Array, start: float) -> np.ndarray:
+def saturation(margins: np.ndarray, start: float) -> np.ndarray:
     """Inverse temperatures or slopes from `start` to where the smallest margin between the two best saturates."""
-    positive = np.asarray(margins)
-    positive = positive[positive > 0]
+    positive = margins[margins > 0]
     end = min(40 / positive.min(), _SATURATED) if positive.size else start
     decades = max(np.log10(max(end, start) / start), 0)
     return np.geomspace(start, max(end, start), int(np.ceil(_PER_DECADE * decades)) + 1)[1:]
 
 
-def margins(scores: jax.Array) -> jax.Array:
+def margins(scores: ArrayLike) -> np.ndarray:
     """How far the best score of each sample lies above its second, shape (samples,)."""
-    best, second = jnp.moveaxis(jax.lax.top_k(scores, 2)[0], 1, 0)
+    second, best = np.partition(np.asarray(scores), -2, axis=1)[:, -2:].T
     return best - second
 
 

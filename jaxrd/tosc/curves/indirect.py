@@ -70,16 +70,22 @@ def draw(joint: jax.Array, count: int, *, tol: float | None = None, tick: Tick =
     Neither changes the curve, and leaving them out keeps large alphabets small.
     """
     whole = indirect_problem(joint)
-    rows, labels = (np.flatnonzero(np.asarray(joint.sum(axis))) for axis in (0, 1))
-    problem = Problem(whole.source[rows], whole.distortion[np.ix_(rows, labels)])
+    rows, labels = (np.flatnonzero(np.asarray(joint).sum(axis)) for axis in (0, 1))
+    # On the host: each of these operations would be a program of its own.
+    kept = np.asarray(whole.source)[rows], np.asarray(whole.distortion)[np.ix_(rows, labels)]
+    problem = Problem(*(jnp.asarray(a) for a in kept))
     solved, curve = solve_grid(problem, count, tol, tick)
 
-    def everywhere(q: jax.Array) -> jax.Array:
-        return jnp.zeros((*q.shape[:-1], len(joint)), q.dtype).at[..., labels].set(q)
+    def everywhere(q: ArrayLike) -> np.ndarray:
+        known = np.asarray(q)
+        among = np.zeros((*known.shape[:-1], len(joint)), known.dtype)
+        among[..., labels] = known
+        return among
 
     def smallest(target: float) -> Rate:
         rate = certified_at(problem, target, curve.distortion[-1], tol)
-        return rate._replace(reproduction=everywhere(jnp.asarray(rate.reproduction)))
+        assert rate.reproduction is not None
+        return rate._replace(reproduction=everywhere(rate.reproduction))
 
     return Bound(curve, smallest, solved=replace(solved, reproduction=everywhere(solved.reproduction)))
 

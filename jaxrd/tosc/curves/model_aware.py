@@ -62,6 +62,11 @@ def model_aware_problem(posterior: ArrayLike, weights: ArrayLike | None = None) 
     return Problem(w, 1 - v)
 
 
+@jax.jit
+def _problem(log_v: jax.Array) -> Problem:
+    return model_aware_problem(jnp.exp(log_v))
+
+
 def _classes(given: dict) -> int:
     return given["problem"].distortion.shape[1]
 
@@ -107,12 +112,11 @@ def draw(
     log_v: jax.Array, labels: jax.Array, prior: jax.Array, count: int, *, tol: float | None = None, tick: Tick = None
 ) -> Bound:
     """TMRD: certified in model-believed distortion, drawn over the label-measured one."""
-    v = jnp.exp(log_v)
-    problem = model_aware_problem(v)
-    solved, curve = solve_grid(problem, count, tol, tick, saturation(margins(v), STEEPEST))
+    problem = _problem(log_v)
+    solved, curve = solve_grid(problem, count, tol, tick, saturation(margins(np.exp(np.asarray(log_v))), STEEPEST))
     measured = _measured(problem, solved, labels)
-    guess = int(np.asarray(problem.source @ jnp.asarray(problem.distortion)).argmin())
-    curve = curve.with_distortion(np.concatenate([[1 - float(prior[guess])], np.asarray(measured)]))
+    guess = int((np.asarray(problem.source) @ np.asarray(problem.distortion)).argmin())
+    curve = curve.with_distortion(np.concatenate([[1 - float(np.asarray(prior)[guess])], np.asarray(measured)]))
     # u = s / (1 + s) in [0, 1] brackets slopes up to inf.
     u = np.where(np.isinf(curve.slope), 1, curve.slope / (1 + np.where(np.isinf(curve.slope), 0, curve.slope)))
     u[0] = min(u[0], u[1])  # the critical slope may be inf: then the rate is zero at every slope

@@ -22,9 +22,9 @@ def oracle_at(prior: jax.Array, slopes: np.ndarray) -> Curve:
     return exact(d, np.asarray(categorical.rate(prior, d)), slopes)
 
 
-def draw(prior: jax.Array, count: int) -> Bound:
+def draw(prior: np.ndarray, count: int) -> Bound:
     """oRD: the rate-distortion function of the class prior, in closed form."""
-    largest = 1 - float(prior.max())
+    largest = 1 - float(np.asarray(prior).max())
     critical = float(categorical.slope(prior, largest * (1 - 1e-9)))
     grid = slope_grid(len(prior), count, critical)
     inner = np.asarray(categorical.distortion_at_slope(prior, grid))
@@ -37,6 +37,6 @@ ORACLE = Definition(
     name="oRD",
     meaning="oracle lower bound",
     file="ord",
-    draw=lambda samples, count, tol, tick: draw(samples.joint.sum(1), count),
+    draw=lambda samples, count, tol, tick: draw(np.asarray(samples.joint).sum(1), count),
     most_classes=100,
 )

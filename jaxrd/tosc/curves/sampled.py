@@ -188,7 +188,7 @@ def draw(joint: jax.Array, log_v: jax.Array, labels: jax.Array, count: int) -> B
     u = np.concatenate([even, steep / (1 + steep), [1.0]])
     points = [jax.device_get(_sampled_at(log_v, labels, x)) for x in u[:-1]]
     d_tm, _, entropy = (float(x) for x in landmarks(joint))
-    believed_end = 1 - float(jnp.exp(log_v.max(1)).mean())
+    believed_end = 1 - float(np.exp(np.asarray(log_v).max(1)).mean())
     rate, d, believed = (np.array(a, float) for a in zip(*points, (entropy, d_tm, believed_end), strict=True))
     with np.errstate(divide="ignore"):
         temperatures = u / (1 - u)

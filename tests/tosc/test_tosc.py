@@ -648,6 +648,17 @@ class TestLimits:
         found = tosc.limits(tosc.from_scores(confused, labels), temperature=1.0, slopes=6, at=[0.5, 0.6])
         assert any("lies below TMRD" in w for w in found.warnings)
 
+    @pytest.mark.parametrize("swapped", [False, True])
+    def test_a_decision_that_is_no_label_and_a_label_never_decided(self, swapped):
+        """iE&C leaves out the estimates and the labels that do not occur, each by its own axis."""
+        one, other = np.repeat([0, 1], 50), np.concatenate([np.repeat([0, 2], [40, 10]), np.repeat([1, 2], [45, 5])])
+        labels, decisions = (other, one) if swapped else (one, other)
+        found = tosc.limits(tosc.from_decisions(decisions, labels, classes=3), at=[0.2, 0.3], slopes=8)
+        problem = tosc.indirect_problem(tosc.confusion_joint(labels, decisions, 3))
+        for row in found.at:
+            assert row["iE&C"] == pytest.approx(float(rate_at(problem, row["distortion"]).rate), abs=1e-8)
+        assert found.curves["iE&C"].rate.max() == pytest.approx(float(solve(problem, np.inf).rate), abs=1e-8)
+
     def test_large_empty_alphabets_cost_nothing(self):
         g = np.random.default_rng(0)
         labels = g.integers(0, 5, 200) * 300

@@ -15,6 +15,8 @@ from jaxrd.cli.common import errors
 _DIGEST = ".sha256"
 _NEVER = 1e9
 """Seconds, longer than any compilation takes."""
+_MOST = 200 << 20
+"""Bytes of entries; a new size of a file adds some 1.5 MiB."""
 
 
 def keep_compilations() -> None:
@@ -25,7 +27,7 @@ def keep_compilations() -> None:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrd"
     except RuntimeError:  # neither HOME nor an entry in the table of users: every run compiles
         return
-    shortest = 0.1
+    shortest = 0.0  # to load a small program takes less than to compile it
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -62,10 +64,23 @@ def _is_whole(entry: Path) -> bool:
         return False
 
 
+def _age_and_size(entry: Path) -> tuple[float, int, Path]:
+    """When it was written, and its bytes; nothing of an entry that another run has just removed."""
+    try:
+        found = entry.stat()
+    except FileNotFoundError:
+        return 0.0, 0, entry
+    return found.st_mtime, found.st_size, entry
+
+
 def _discard(folder: Path) -> None:
-    """Remove entries that do not match their digest, or have none (their run did not end): JAX removes no entry."""
-    for entry in _entries(folder):
-        if not _is_whole(entry):
+    """Remove entries that do not match their digest, or have none (their run did not end), and the oldest beyond what
+    is kept in all: JAX removes no entry.
+    """
+    held = 0
+    for _, size, entry in sorted((_age_and_size(entry) for entry in _entries(folder)), reverse=True):
+        held += size
+        if held > _MOST or not _is_whole(entry):
             _beside(entry).unlink(missing_ok=True)
             entry.unlink(missing_ok=True)
 

@@ -687,6 +687,18 @@ class TestCompilationCache:
         cache.keep_compilations()
         assert (folder / "a-cache").exists()
 
+    def test_the_oldest_entries_go_when_there_is_too_much(self, folder, monkeypatch):
+        folder, asked, _ = folder
+        monkeypatch.setattr(cache, "_MOST", 2500)
+        for k, name in enumerate("abcd"):
+            (folder / f"{name}-cache").write_bytes(name.encode() * 1000)
+            os.utime(folder / f"{name}-cache", (k, k))
+        cache._record(folder)
+        cache.keep_compilations()
+        assert {path.name for path in folder.iterdir() if path.suffix != ".sha256"} == {"c-cache", "d-cache"}
+        assert len(list(folder.iterdir())) == 4
+        assert asked["jax_persistent_cache_min_compile_time_secs"] == 0
+
     def test_a_folder_that_cannot_be_written_is_one_line(self, folder, monkeypatch, capsys):
         folder, asked, left = folder
 

@@ -388,7 +388,7 @@ def main() -> None:
         else:
             for group in asked.which or GROUPS:
                 for row in sample(copy, group, asked.count, asked.seed):
-                    save("sample", row | {"seed": asked.seed}, ("file", "line", "operator", "old", "new"))
+                    save("sample", row | {"seed": asked.seed}, ("file", "line", "operator", "old", "new", "seed"))
 
 
 if __name__ == "__main__":

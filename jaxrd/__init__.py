@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 
+from jaxrd._version import __version__ as __version__
+
 TYPE_CHECKING = False  # typing takes longer to import than all the rest here
 if TYPE_CHECKING:
     from typing import Any
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from jaxrd.solution import Solution, Status, check
     from jaxrd.solvers import blahut_arimoto, interior_point, solve, working_set
     from jaxrd.target import distortion_at, rate_at
-
-__version__ = "0.2.0.dev0"
 
 _ROOMS = (
     "closed_form", "coding", "datasets", "figures", "information", "io", "neural", "plots", "rdc", "tosc",

@@ -14,6 +14,7 @@ ROOT = Path(jaxrd.__file__).parent
 # upwards; the longest prefix of a module's name is its room.
 ALLOWED = {
     "_room": set(),
+    "_version": set(),
     "_threads": set(),
     "errors": set(),
     "information": set(),
@@ -68,7 +69,7 @@ ALLOWED = {
     "tosc.preparation": {"errors", "tosc.calibration", "tosc.outputs", "tosc.split"},
     "figures": {"figures.reproduction"},
     "figures.rdc_fig4": {"figures.reproduction", "information", "plots", "rdc.gaussian", "solution"},
-    "figures.rdc_fig6": {"_files", "datasets", "figures.reproduction", "neural", "rdc.quantiser"},
+    "figures.rdc_fig6": {"_files", "_version", "datasets", "figures.reproduction", "neural", "rdc.quantiser"},
     "rdc.lifted": {
         "_threads", "errors", "problem", "rdc.alternating", "rdc.inputs", "rdc.master", "rdc.point", "solution",
     },
@@ -120,7 +121,7 @@ ALLOWED = {
         "tosc.joint", "tosc.mixture", "tosc.outputs",
     },
     "__init__": {
-        "_sweep", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends", "errors",
+        "_sweep", "_version", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends", "errors",
         "figures", "information", "io", "neural", "plots", "problem", "rdc", "solution", "solvers", "target",
         "tosc",
     },
@@ -149,11 +150,11 @@ ALLOWED = {
         "io", "plots", "tosc", "tosc.curves",
     },
     "cli": {
-        "_files", "_sweep", "coding", "critical", "curve", "datasets", "documents", "errors",
+        "_files", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets", "documents", "errors",
         "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
         "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "information", "io", "neural", "plots",
-        "problem", "rdc", "rdc.inputs", "rdc.point", "rdc.representation", "solution", "tosc",
+        "problem", "rdc", "rdc.inputs", "rdc.point", "rdc.representation", "solution", "solvers", "target", "tosc",
         "tosc.confidence", "tosc.curves",
     },
     "__main__": {"cli"},
@@ -178,7 +179,8 @@ def imports(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {a.name.removeprefix("jaxrd.") for a in node.names if a.name.startswith("jaxrd.")}
+            names = {a.name for a in node.names if a.name.split(".")[0] == "jaxrd"}
+            found |= {"__init__" if name == "jaxrd" else name.removeprefix("jaxrd.") for name in names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "jaxrd":
             base = node.module.removeprefix("jaxrd").lstrip(".")
             for alias in node.names:
@@ -186,8 +188,8 @@ def imports(path: Path) -> set[str]:
                 is_module = (ROOT / Path(*name.split("."))).with_suffix(".py").exists() or (
                     ROOT / Path(*name.split("."))
                 ).is_dir()
-                found.add(name if is_module else base)
-    return found - {""}
+                found.add(name if is_module else base or jaxrd._HOMES.get(alias.name, "__init__"))
+    return found
 
 
 def test_imports_point_one_way():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jaxrd import __version__
+from jaxrd._version import __version__
 from jaxrd.cli.cache import keep_compilations
 from jaxrd.cli.codec import app as codec_app
 from jaxrd.cli.decode import decode_command

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-import jaxrd
+from jaxrd._version import __version__
 from jaxrd.cli import interrupts
 
 # No markup: names of files and columns may hold brackets.
@@ -135,7 +135,7 @@ def provenance(*, dtype: str, sha256: str | None, seed: int | None, clock: Clock
     device = jax.devices()[0]
     return {
         "versions": {
-            "jaxrd": jaxrd.__version__, "jax": jax.__version__, "numpy": np.__version__,
+            "jaxrd": __version__, "jax": jax.__version__, "numpy": np.__version__,
             "python": platform.python_version(),
         },
         "device": f"{device.platform} ({device.device_kind})",

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-import jaxrd
+from jaxrd._version import __version__
 from jaxrd.datasets import Split
 from jaxrd.figures.rdc_fig6 import models
 from jaxrd.figures.rdc_fig6.claims import claims, theorem5
@@ -82,7 +82,7 @@ def rdc_fig6(
             logits,
             prepared(train, plan.images),
             prepared(test, plan.tests),
-            folder / plan.digest(f"{sha256} {_digest(parameters)} {jaxrd.__version__}"),
+            folder / plan.digest(f"{sha256} {_digest(parameters)} {__version__}"),
             over,
             tick,
             say,

@@ -339,6 +339,47 @@ class TestCertificate:
         )
         np.testing.assert_allclose(allowed, 1.001 * exact, rtol=1e-12)
 
+    @pytest.mark.parametrize("power", [0.6, 1.0, 2.5])
+    @given(g=generators())
+    @settings(max_examples=10)
+    def test_of_cells_by_hand(self, g, power):
+        """y = prod t^w lies below its tangent at the centroid; y^M below its chord where M >= 1, else its tangent."""
+        labels = g.dirichlet(np.full(3, 2.0), 4)
+        powers, offset = power * labels, -power * (labels * np.log(labels)).sum(1)
+        trial = Price(g.normal(0, 1, (4, 2)), powers, offset, labels, (3,), 0.0, power)
+        cells = g.dirichlet(np.ones(3), (6, 3))
+        bounds, centroids, there = _cell_bounds(trial, trial.coefficients, cells)
+        for cell, bound_, centroid, at in zip(cells, bounds, centroids, there, strict=True):
+            np.testing.assert_allclose(centroid, cell.mean(0))
+            below, flat = np.zeros((3, 2)), np.zeros(2)
+            for x in range(4):
+
+                def y(t, x=x):
+                    return np.prod((t / labels[x]) ** labels[x])
+
+                tangent = [y(centroid) * (labels[x] * vertex / centroid).sum() for vertex in cell]
+                least = min(*(y(vertex) for vertex in cell), 1.0)
+                most = max(min(max(tangent), min(y(cell.max(0)), 1.0)), least)
+                if power >= 1:
+                    slope = (most**power - least**power) / (most - least)
+                    start = most**power - slope * most
+                else:
+                    slope, start = power * y(centroid) ** (power - 1), (1 - power) * y(centroid) ** power
+                a = trial.coefficients[x]
+                below += np.array([(start + slope * value) * a for value in tangent])
+                flat += most**power * a
+            assert bound_ == pytest.approx(np.minimum(below.max(0), flat).max(), rel=1e-9)
+            np.testing.assert_allclose(
+                at,
+                np.sum(
+                    [
+                        np.prod((centroid / p) ** p) ** power * c
+                        for p, c in zip(labels, trial.coefficients, strict=True)
+                    ],
+                    0,
+                ),
+            )
+
 
 class TestSlopes:
     # [altmin]: the best of many starts, and a certified bound.

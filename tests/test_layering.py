@@ -221,6 +221,11 @@ def test_kernels_alone_know_how_a_distortion_is_stored():
                 assert not asked & storages, f"{path}:{node.lineno}"
 
 
+def test_no_private_part_of_jax_is_used():
+    for path in ROOT.rglob("*.py"):
+        assert not any(name in path.read_text() for name in ("jax.core", "jax._src", "jax.interpreters")), path
+
+
 def test_every_room_exists():
     modules = {module_of(path) for path in ROOT.rglob("*.py")}
     assert set(ALLOWED) <= modules, set(ALLOWED) - modules

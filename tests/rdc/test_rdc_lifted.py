@@ -12,7 +12,7 @@ from jaxrd import Problem, Status, rate_at
 from jaxrd.errors import InputError
 from jaxrd.rdc import least_classification, least_distortion, lifted_rate, lifted_solve, lifted_sweep, surface
 from jaxrd.rdc.lifted.atoms import Core
-from jaxrd.rdc.lifted.certificate import _cell_bounds, bound
+from jaxrd.rdc.lifted.certificate import _cell_bounds, _concave_bound, bound
 from jaxrd.rdc.lifted.pricing import LARGEST, Price, ascend, best_starts, price, starts
 from jaxrd.rdc.point import entropies
 
@@ -338,6 +338,15 @@ class TestCertificate:
             )
         )
         np.testing.assert_allclose(allowed, 1.001 * exact, rtol=1e-12)
+
+    @pytest.mark.parametrize("occurs", [False, True])
+    def test_a_face_is_steep_where_a_letter_has_its_class(self, occurs):
+        """The tangent at a soft label without a class bounds nothing, unless the class occurs with no letter."""
+        labels = np.array([[0.9, 0.1, 0.0], [0.2, 0.6, 0.2] if occurs else [0.2, 0.8, 0.0]])
+        offset = -0.7 * (labels * np.log(np.maximum(labels, 1e-300))).sum(1)
+        trial = Price(np.zeros((2, 1)), 0.7 * labels, offset, labels, (3,), 0.0, 0.7)
+        (found,) = _concave_bound(trial, np.array([0]), np.array([[0.5, 0.5, 0.0]]))
+        assert (found == np.inf) == occurs
 
     @pytest.mark.parametrize("power", [0.6, 1.0, 2.5])
     @given(g=generators())

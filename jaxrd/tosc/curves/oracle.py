@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import jax
 import numpy as np
-from jax.typing import ArrayLike
 
 from jaxrd.closed_form import categorical
 from jaxrd.curve import Curve
@@ -23,7 +22,7 @@ def oracle_at(prior: jax.Array, slopes: np.ndarray) -> Curve:
     return exact(d, np.asarray(categorical.rate(prior, d)), slopes)
 
 
-def draw(prior: ArrayLike, count: int) -> Bound:
+def draw(prior: jax.Array | np.ndarray, count: int) -> Bound:
     """oRD: the rate-distortion function of the class prior, in closed form."""
     largest = 1 - float(np.asarray(prior).max())
     critical = float(categorical.slope(prior, largest * (1 - 1e-9)))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jaxrd import closed_form, coding, datasets, figures, information, io, neural, plots, rdc, tosc  # noqa: F401
+    from jaxrd._kept import cache
     from jaxrd._sweep import sweep
     from jaxrd.channel import optimal_channel
     from jaxrd.critical import critical_slope
@@ -36,7 +37,7 @@ _MODULES = (
 )  # fmt: skip
 _HOMES = {
     "ConvergenceError": "errors", "Curve": "curve", "InputError": "errors", "Problem": "problem",
-    "Solution": "solution", "Status": "solution", "blahut_arimoto": "solvers", "check": "solution",
+    "Solution": "solution", "Status": "solution", "blahut_arimoto": "solvers", "cache": "_kept", "check": "solution",
     "critical_slope": "critical", "distortion_at": "target", "distortion_range": "ends",
     "interior_point": "solvers", "lower_convex_envelope": "curve", "optimal_channel": "channel",
     "rate_at": "target", "solve": "solvers", "sweep": "_sweep", "validate": "problem", "working_set": "solvers",
@@ -50,6 +51,7 @@ __all__ = [
     "Solution",
     "Status",
     "blahut_arimoto",
+    "cache",
     "check",
     "critical_slope",
     "distortion_at",

@@ -51,7 +51,7 @@ def test_the_commands_load_no_room_before_one_runs():
 import sys
 import jaxrd.cli.app
 ours = {name for name in sys.modules if name.startswith("jaxrd.") and not name.startswith("jaxrd.cli")}
-assert ours <= {"jaxrd.errors", "jaxrd._files", "jaxrd._version"}, ours
+assert ours <= {"jaxrd.errors", "jaxrd._files", "jaxrd._kept", "jaxrd._version"}, ours
 heavy = {"matplotlib", "scipy", "scipy.optimize", "flax", "pyarrow", "constriction", "pandas"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
@@ -128,6 +128,7 @@ def test_help_is_readable(function):
 
 # Names that no equation defines, and why: they need no source.
 WITHOUT_EQUATION = {
+    "jaxrd.cache": "keeps programs",
     "jaxrd.ConvergenceError": "an exception",
     "jaxrd.Curve": "holds points of any curve",
     "jaxrd.InputError": "an exception",
@@ -137,6 +138,7 @@ WITHOUT_EQUATION = {
 }
 # Functions that raise nothing of their own, and why.
 RAISING_NOTHING = {
+    "jaxrd.cache": "warns",
     "jaxrd.rdc.gaussian.differential_entropy": "a formula: NaN outside its domain",
     "jaxrd.rdc.measures.move": "works on traced pmfs alone",
 }

@@ -13,6 +13,7 @@ ROOT = Path(jaxrd.__file__).parent
 # What each room may import of ours, besides itself. A room imports only rooms listed above it, so that no arrow points
 # upwards; the longest prefix of a module's name is its room.
 ALLOWED = {
+    "_kept": set(),
     "_room": set(),
     "_version": set(),
     "_threads": set(),
@@ -121,8 +122,8 @@ ALLOWED = {
         "tosc.joint", "tosc.mixture", "tosc.outputs",
     },
     "__init__": {
-        "_sweep", "_version", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends", "errors",
-        "figures", "information", "io", "neural", "plots", "problem", "rdc", "solution", "solvers", "target",
+        "_kept", "_sweep", "_version", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends",
+        "errors", "figures", "information", "io", "neural", "plots", "problem", "rdc", "solution", "solvers", "target",
         "tosc",
     },
     "documents": {
@@ -150,7 +151,8 @@ ALLOWED = {
         "io", "plots", "tosc", "tosc.curves",
     },
     "cli": {
-        "_files", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets", "documents", "errors",
+        "_files", "_kept", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets", "documents",
+        "errors",
         "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
         "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "information", "io", "neural", "plots",

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from jaxrd._version import __version__
-from jaxrd.cli.cache import keep_compilations
 from jaxrd.cli.codec import app as codec_app
+from jaxrd.cli.common import keep_compilations
 from jaxrd.cli.decode import decode_command
 from jaxrd.cli.encode import encode_command
 from jaxrd.cli.limits import limits_command

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from jaxrd._kept import keep
 from jaxrd._version import __version__
 from jaxrd.cli import interrupts
 
@@ -69,6 +70,13 @@ def write(
     by_hand = signal.getsignal(signal.SIGINT) is interrupts.leave  # another handler is not ours to change
     with undisturbed(interrupts.leave_results if by_hand else None):
         return save_all(folder, files, document)
+
+
+def keep_compilations() -> None:
+    """Keep what is compiled for the next run; one line where that cannot be."""
+    _, failure = keep()
+    if failure:
+        errors.print(f"jaxrd: {failure}", soft_wrap=True)
 
 
 def set_precision(float32: bool) -> str:

@@ -17,8 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxrd
 from jaxrd import Curve, Problem, Status, rate_at, tosc
-from jaxrd.cli import cache
+from jaxrd import _kept as cache
+from jaxrd.cli import common
 from jaxrd.cli.app import run
 from jaxrd.errors import InputError
 from jaxrd.io.write import columns, compressai, csv_rows, to_json
@@ -584,7 +586,7 @@ def test_sweep_names_what_it_does_not_use(tmp_path, capsys):
 
 def test_the_code_of_the_verbs_stays_thin():
     """One name of a type that typing cannot say, and no function over 60 lines."""
-    trees = [ast.parse(path.read_text()) for path in Path(cache.__file__).parent.glob("*.py")]
+    trees = [ast.parse(path.read_text()) for path in Path(common.__file__).parent.glob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     assert sum(isinstance(node, ast.Name) and node.id == "Any" for node in nodes) <= 1
     lengths = {node.name: node.end_lineno - node.lineno + 1 for node in nodes if isinstance(node, ast.FunctionDef)}
@@ -671,7 +673,7 @@ class TestCompilationCache:
 
     def test_entries_that_are_damaged_or_not_vouched_for_are_removed(self, folder):
         folder, asked, left = folder
-        cache.keep_compilations()
+        common.keep_compilations()
         assert asked["jax_compilation_cache_dir"] == str(folder)
         for name in "abc":
             (folder / f"{name}-cache").write_bytes(name.encode() * 1000)
@@ -680,11 +682,11 @@ class TestCompilationCache:
         (folder / "b-cache.sha256").write_bytes(b"")
         (folder / "killed-cache").write_bytes(b"half")
         (folder / "gpu").mkdir()
-        cache.keep_compilations()
+        common.keep_compilations()
         assert {path.name for path in folder.iterdir()} == {"c-cache", "c-cache.sha256", "gpu"}
         (folder / "a-cache").write_bytes(b"a" * 1000)  # compiled again
         left.pop()()
-        cache.keep_compilations()
+        common.keep_compilations()
         assert (folder / "a-cache").exists()
 
     def test_the_oldest_entries_go_when_there_is_too_much(self, folder, monkeypatch):
@@ -694,7 +696,7 @@ class TestCompilationCache:
             (folder / f"{name}-cache").write_bytes(name.encode() * 1000)
             os.utime(folder / f"{name}-cache", (k, k))
         cache._record(folder)
-        cache.keep_compilations()
+        common.keep_compilations()
         assert {path.name for path in folder.iterdir() if path.suffix != ".sha256"} == {"c-cache", "d-cache"}
         assert len(list(folder.iterdir())) == 4
         assert asked["jax_persistent_cache_min_compile_time_secs"] == 0
@@ -708,14 +710,14 @@ class TestCompilationCache:
         (folder / "a-cache").write_bytes(b"a")
         cache._record(folder)
         monkeypatch.setattr(cache.tempfile, "TemporaryFile", refused)
-        cache.keep_compilations()
+        common.keep_compilations()
         assert capsys.readouterr().err == f"jaxrd: what is compiled is not kept: {folder}: Read-only file system.\n"
         assert asked["jax_compilation_cache_dir"] == str(folder)  # what is there serves
         assert asked["jax_persistent_cache_min_compile_time_secs"] > 1e6
         assert not left
         asked.clear()
         (folder / "a-cache").write_bytes(b"b")
-        cache.keep_compilations()
+        common.keep_compilations()
         assert not asked
         assert (folder / "a-cache").exists()
 
@@ -725,8 +727,26 @@ class TestCompilationCache:
 
         monkeypatch.delenv("XDG_CACHE_HOME")
         monkeypatch.setattr(cache.Path, "home", unknown)
-        cache.keep_compilations()
+        common.keep_compilations()
         assert not folder[1]
+        assert jaxrd.cache() is None
+
+    def test_a_script_keeps_them_too(self, folder, monkeypatch):
+        folder, asked, left = folder
+        assert jaxrd.cache() == folder
+        assert asked["jax_compilation_cache_dir"] == str(folder)
+        assert len(left) == 1
+
+        def refused(dir):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(cache.tempfile, "TemporaryFile", refused)
+        with pytest.warns(UserWarning, match="what is compiled is not kept: .*: No space left on device"):
+            assert jaxrd.cache() == folder  # what is there serves
+        asked.clear()
+        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
+        assert jaxrd.cache() == Path("elsewhere")
+        assert not asked
 
 
 class TestNames:

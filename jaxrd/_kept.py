@@ -10,8 +10,6 @@ from pathlib import Path
 
 import jax
 
-from jaxrd.cli.common import errors
-
 _DIGEST = ".sha256"
 _NEVER = 1e9
 """Seconds, longer than any compilation takes."""
@@ -19,15 +17,34 @@ _MOST = 200 << 20
 """Bytes of entries; a new size of a file adds some 1.5 MiB."""
 
 
-def keep_compilations() -> None:
-    """Let JAX keep compiled programs in the user's cache folder: the next run on the same shapes starts in seconds."""
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
+def cache() -> Path | None:
+    """Keep compiled programs for the next process, as the command line does: same shapes then start in seconds.
+
+    Call it before anything is compiled. They lie in $XDG_CACHE_HOME/jaxrd (~/.cache/jaxrd), at most 200 MiB, each with
+    a digest; what is damaged is removed at the next call. Where $JAX_COMPILATION_CACHE_DIR is set nothing is changed.
+
+    Returns:
+        The folder; None where nothing can be kept, with a warning that says why.
+
+    >>> import jaxrd
+    >>> jaxrd.cache() is None  # there is a folder
+    False
+    """
+    folder, failure = keep()
+    if failure:
+        warnings.warn(failure, stacklevel=2)
+    return folder
+
+
+def keep() -> tuple[Path | None, str]:
+    """`cache`, with why new programs are not kept, in one sentence; "" where they are."""
+    if chosen := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return Path(chosen), ""
     try:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrd"
     except RuntimeError:  # neither HOME nor an entry in the table of users: every run compiles
-        return
-    shortest = 0.0  # to load a small program takes less than to compile it
+        return None, ""
+    shortest, failure = 0.0, ""  # to load a small program takes less than to compile it
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -35,14 +52,15 @@ def keep_compilations() -> None:
         _discard(folder)
         atexit.register(_record, folder)
     except OSError as error:
-        errors.print(f"jaxrd: what is compiled is not kept: {folder}: {error.strerror}.", soft_wrap=True)
+        failure = f"what is compiled is not kept: {folder}: {error.strerror}."
         if not folder.is_dir() or any(not _is_whole(entry) for entry in _entries(folder)):
-            return
+            return None, failure
         shortest = _NEVER
     # If the disk fills up, JAX warns at every program.
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", shortest)
+    return folder, failure
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -17,7 +17,7 @@ slow: $(VENV)/.dev  ## whole figures, notebooks, real data, trainings
 
 # The other tests compile with few optimisations, in a third of the time.
 optimised: $(VENV)/.dev  ## the solvers compiled as a user's programs are
-	JAX_PLATFORMS=cpu XLA_FLAGS= $(BIN)/python -m pytest -n $${JAXRD_WORKERS:-2} -m "not slow" tests/solvers tests/kernels tests/test_target.py $(ARGS)
+	JAX_PLATFORMS=cpu XLA_FLAGS= $(BIN)/python -m pytest -n $${JAXRD_WORKERS:-2} -m "not slow" tests/solvers $(ARGS)
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .

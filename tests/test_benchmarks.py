@@ -380,6 +380,19 @@ def test_a_tool_past_its_time_is_ended(tmp_path):
 
 
 @pytest.mark.slow
+def test_time_to_answer(tmp_path):
+    out = tmp_path / "answer.json"
+    script = ROOT / "benchmarks" / "answer.py"
+    options = ["--verbs", "sweep", "--repeats", "1", "--out", str(out)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, script, *options], check=True, capture_output=True, env=environment)
+    (row,) = json.loads(out.read_text())["verbs"].values()
+    assert row["bare_seconds"] < row["warm_seconds"] < row["cold_seconds"]
+    assert row["programs"] > 3
+    assert 0 < row["trace_seconds"] + row["lower_seconds"] + row["load_seconds"] < row["warm_seconds"]
+
+
+@pytest.mark.slow
 def test_one_command_end_to_end(tmp_path):
     out = tmp_path / "out.json"
     out.write_text('{"problems": {"P3": {"kept": true}}}')

@@ -1,0 +1,112 @@
+"""How long does a user wait for an answer? Wall time of whole commands, the first time and after, beside a bare plot.
+
+    python benchmarks/answer.py [--verbs limits,sweep,...] [--repeats 5] [--out benchmarks/results/answer.json]
+
+B is a process that imports jax and matplotlib.pyplot, draws one line and saves a PNG. `cold` is a run with an empty
+cache of compiled programs, `warm` the median of the runs after it; both are whole processes, and ratios are to the B
+of the same run. `programs` counts what a warm run traces, lowers and loads; the stages are seconds of a warm run.
+`limits-cifar100` needs JAXRD_DATA. About four minutes on two quiet cores.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+BARE = """
+import jax, matplotlib.pyplot as plt
+jax.devices()
+plt.plot([0, 1])
+plt.savefig("bare.png")
+"""
+RUN = """
+import collections, json, sys
+import jax.monitoring
+seconds, programs = collections.Counter(), 0
+def note(event, duration, **_):
+    global programs
+    for stage in ("jaxpr_trace", "jaxpr_to_mlir_module", "backend_compile"):
+        seconds[stage] += duration * event.endswith(stage + "_duration")
+    programs += event.endswith("backend_compile_duration")
+jax.monitoring.register_event_duration_secs_listener(note)
+from jaxrd.cli.app import run
+code = run(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    json.dump({"programs": programs, **seconds}, file)
+sys.exit(code)
+"""
+STAGES = {"jaxpr_trace": "trace", "jaxpr_to_mlir_module": "lower", "backend_compile": "load"}
+
+
+def commands(folder: Path) -> dict[str, list[str]]:
+    """The command lines, and the files they need."""
+    g = np.random.default_rng(0)
+    np.savez(folder / "problem.npz", source=g.dirichlet(np.ones(100)), distortion=g.random((100, 100)))
+    every = {
+        "limits": ["limits"],
+        "sweep": ["sweep", str(folder / "problem.npz")],
+        "rdc": ["rdc"],
+        "encode": ["encode", "--slope", "4"],
+    }
+    data = Path(os.environ.get("JAXRD_DATA", "")) / "classifiers" / "cifar100_vgg19_bn_logits.npz"
+    if os.environ.get("JAXRD_DATA") and data.exists():
+        every["limits-cifar100"] = ["limits", str(data)]
+    return every
+
+
+def seconds(code: str, *args: str, folder: Path) -> float:
+    """Wall time of a process of its own."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS")}
+    environment |= {"XDG_CACHE_HOME": str(folder / "cache"), "MPLBACKEND": "agg"}
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code, *args], check=True, capture_output=True, cwd=folder, env=environment)
+    return time.perf_counter() - start
+
+
+def measured(name: str, command: list[str], repeats: int, folder: Path) -> dict:
+    """The first run with an empty cache and the runs after it, each after one of B."""
+    out = ["--out", str(folder / ("decisions.jrd" if name == "encode" else name))]
+    told, bare, warm = str(folder / "told.json"), [], []
+    seconds(BARE, folder=folder)  # fonts, bytecode
+    with tempfile.TemporaryDirectory(dir=folder) as empty:
+        cold = seconds(RUN, told, *command, *out, folder=Path(empty))
+        for _ in range(repeats):
+            bare.append(seconds(BARE, folder=Path(empty)))
+            warm.append(seconds(RUN, told, *command, *out, folder=Path(empty)))
+    stages = json.loads(Path(told).read_text())
+    b = statistics.median(bare)
+    return {
+        "bare_seconds": b, "cold_seconds": cold, "warm_seconds": statistics.median(warm), "cold_over_bare": cold / b,
+        "warm_over_bare": statistics.median(w / x for w, x in zip(warm, bare, strict=True)),
+        "programs": stages["programs"],
+        **{f"{stage}_seconds": stages.get(key, 0.0) for key, stage in STAGES.items()},
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--verbs", default="")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "answer.json")
+    asked = parser.parse_args()
+    result = {"command": f"python benchmarks/answer.py --repeats {asked.repeats}", "cores": os.cpu_count(), "verbs": {}}
+    with tempfile.TemporaryDirectory(prefix="answer-") as name:
+        folder = Path(name)
+        for verb, command in commands(folder).items():
+            if asked.verbs and verb not in asked.verbs.split(","):
+                continue
+            row = {key: round(value, 3) for key, value in measured(verb, command, asked.repeats, folder).items()}
+            result["verbs"][verb] = row
+            print(verb, row, flush=True)
+            asked.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -67,6 +67,17 @@ def refuse_unless(test: Test, name: str, value: ArrayLike, what: str) -> None:
     raise InputError(f"{name} must be {what}; got {array[place]:g}{where}.")
 
 
+def refuse_words(name: str, value: ArrayLike) -> None:
+    """Raise if a known value is no number and no array of numbers: words, None, complex numbers.
+
+    Raises:
+        InputError: f"{name} must be numbers; got ...".
+
+    >>> refuse_words("rate", [1.0, 2.0])
+    """
+    refuse_unless(lambda array: np.ones(array.shape, bool), name, value, "numbers")
+
+
 def refuse_unless_whole(name: str, value: object, least: int) -> None:
     """Raise if a value is no integer, or one below the least.
 

@@ -136,11 +136,8 @@ def sweep(
     problem = as_arrays(problem)
     refuse(problem)
     traced = is_traced(problem, slopes, tol)
-    grid = (
-        jnp.asarray(slopes, problem.source.dtype)
-        if traced
-        else np.asarray(as_numbers(slopes, "slopes"), problem.source.dtype)
-    )
+    array = jnp if traced else np
+    grid = array.asarray(slopes if traced else as_numbers(slopes, "slopes"), problem.source.dtype)
     if grid.ndim != 1 or grid.shape[0] == 0:
         raise InputError(f"slopes must have shape (k,), k at least 1; got {grid.shape}. For one slope, use solve.")
     refuse_tolerance(tol)

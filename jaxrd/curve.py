@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxrd._eager import is_traced, refuse_unless
+from jaxrd._eager import is_traced, refuse_words
 from jaxrd._readable import readable
 from jaxrd.errors import InputError
 
@@ -75,15 +75,15 @@ def lower_convex_envelope(distortion: ArrayLike, rate: ArrayLike) -> jax.Array:
     >>> lower_convex_envelope([0.0, 0.5, 1.0], [2.0, 1.5, 0.0]).tolist()
     [2.0, 1.0, 0.0]
     """
-    for name, values in (("distortion", distortion), ("rate", rate)):
-        refuse_unless(lambda x: np.ones(x.shape, bool), name, values, "numbers")
+    refuse_words("distortion", distortion)
+    refuse_words("rate", rate)
     d, r = jnp.asarray(distortion), jnp.asarray(rate)
     if d.ndim != 1 or d.shape != r.shape or d.size == 0:
         raise InputError(f"distortion and rate must have one shape (k,), k at least 1; got {d.shape} and {r.shape}.")
     dtype = jnp.promote_types(jnp.result_type(d, r), jnp.float32)
     if is_traced(d, r):
         return _envelope(d.astype(dtype), r.astype(dtype))
-    # A curve of another number of points costs no compile: points that are none have no effect.
+    # Another number of points then costs no compile, because points that are NaN have no effect.
     padded = np.full((2, -(-d.size // _POINTS) * _POINTS), np.nan, dtype)
     padded[:, : d.size] = d, r
     return jnp.asarray(np.asarray(_envelope(*padded))[: d.size])

@@ -53,7 +53,7 @@ def cross_entropies(labels: Labels, classifier: ArrayLike | Sequence[ArrayLike])
     given = floats("labels", labels)
     known = np.asarray(~np.isnan(given).all(1) if given.ndim == 2 else np.ones(given.shape[:1] or 1, bool))
     p = as_inputs(Problem(known / max(known.sum(), 1), np.zeros((len(known), 1))), labels).labels[0]
-    rows = np.ones(floats("classifier", classifier).shape[:1] or 1)
+    rows = np.ones(floats("classifier", classifier).shape[:1] or 1)  # a scalar has no rows: it is refused below
     c = as_inputs(Problem(rows / len(rows), np.zeros((len(rows), 1))), classifier).labels[0]
     if p.shape[1] != c.shape[1]:
         raise InputError(f"classifier must have the labels' {p.shape[1]} classes; got {c.shape[1]}.")

@@ -79,7 +79,8 @@ def floats(name: str, value: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
     try:
         return np.asarray(value, np.float64)
     except (TypeError, ValueError):
-        raise InputError(f"{name} must be numbers; got {value!s:.60}, of type {type(value).__name__}.") from None
+        got = " ".join(str(value).split())
+        raise InputError(f"{name} must be numbers; got {got:.60}, of type {type(value).__name__}.") from None
 
 
 def per_label(name: str, value: ArrayLike, count: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from jaxrd._eager import known, refuse_unless, refuse_unless_whole, refuse_weights
+from jaxrd._eager import known, refuse_unless, refuse_unless_whole, refuse_weights, refuse_words
 from jaxrd.errors import InputError
 from jaxrd.tosc.joint import SparseJoint
 
@@ -140,7 +140,7 @@ def one_number(name: str, test: Callable[[np.ndarray], np.ndarray], what: str) -
 
 def numbers(name: str) -> Check:
     """Check for numbers of any shape."""
-    return lambda given: refuse_unless(lambda x: np.ones(x.shape, bool), name, given[name], "numbers")
+    return lambda given: refuse_words(name, given[name])
 
 
 def vectors(*names: str) -> Check:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxrd._eager import is_traced, known, refuse_unless
+from jaxrd._eager import is_traced, known, refuse_unless, refuse_words
 from jaxrd._room import make_room
 from jaxrd.errors import InputError
 from jaxrd.information import mutual_information
@@ -231,7 +231,7 @@ def as_matrix(name: str, values: ArrayLike, problem: Problem) -> jax.Array:
         InputError: it is not.
     """
     source = jnp.asarray(problem.source)
-    refuse_unless(lambda x: np.ones(x.shape, bool), name, values, "numbers")
+    refuse_words(name, values)
     matrix, shape = jnp.asarray(values, source.dtype), jnp.shape(problem.distortion)
     if matrix.shape != shape:
         raise InputError(f"{name} must have shape {shape}, as the distortion; got {matrix.shape}.")

@@ -21,10 +21,10 @@ def cache() -> Path | None:
     """Keep compiled programs for the next process, as the command line does: same shapes then start in seconds.
 
     Call it before anything is compiled. They lie in $XDG_CACHE_HOME/jaxrd (~/.cache/jaxrd), at most 200 MiB, each with
-    a digest; what is damaged is removed at the next call. Where $JAX_COMPILATION_CACHE_DIR is set nothing is changed.
+    a digest; damaged ones are removed at the next call. Where $JAX_COMPILATION_CACHE_DIR is set nothing is changed.
 
     Returns:
-        The folder; None where nothing can be kept, with a warning that says why.
+        The folder; None where there is none. A warning says why new programs cannot be kept.
 
     >>> import jaxrd
     >>> jaxrd.cache() is None  # there is a folder
@@ -38,12 +38,12 @@ def cache() -> Path | None:
 
 def keep() -> tuple[Path | None, str]:
     """`cache`, with why new programs are not kept, in one sentence; "" where they are."""
-    if chosen := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        return Path(chosen), ""
+    if (chosen := os.environ.get("JAX_COMPILATION_CACHE_DIR")) is not None:
+        return Path(chosen) if chosen else None, ""
     try:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrd"
-    except RuntimeError:  # neither HOME nor an entry in the table of users: every run compiles
-        return None, ""
+    except RuntimeError:  # neither HOME nor an entry in the table of users
+        return None, "what is compiled is not kept: there is no home directory. Set XDG_CACHE_HOME."
     shortest, failure = 0.0, ""  # to load a small program takes less than to compile it
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -721,7 +721,7 @@ class TestCompilationCache:
         assert not asked
         assert (folder / "a-cache").exists()
 
-    def test_no_home(self, folder, monkeypatch):
+    def test_no_home(self, folder, monkeypatch, capsys):
         def unknown():
             raise RuntimeError("Could not determine home directory.")
 
@@ -729,7 +729,9 @@ class TestCompilationCache:
         monkeypatch.setattr(cache.Path, "home", unknown)
         common.keep_compilations()
         assert not folder[1]
-        assert jaxrd.cache() is None
+        assert capsys.readouterr().err.startswith("jaxrd: what is compiled is not kept: there is no home directory.")
+        with pytest.warns(UserWarning, match="Set XDG_CACHE_HOME"):
+            assert jaxrd.cache() is None
 
     def test_a_script_keeps_them_too(self, folder, monkeypatch):
         folder, asked, left = folder
@@ -746,6 +748,8 @@ class TestCompilationCache:
         asked.clear()
         monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
         assert jaxrd.cache() == Path("elsewhere")
+        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")  # chosen: none
+        assert jaxrd.cache() is None
         assert not asked
 
 

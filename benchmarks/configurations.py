@@ -31,7 +31,7 @@ from jaxrd import Problem, Status, blahut_arimoto, distortion, plots, tosc
 from jaxrd.closed_form import categorical
 from jaxrd.tosc.curves.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
 from jaxrd.tosc.curves.estimated import EstimateAndCompress
-from jaxrd.tosc.curves.sampled import sample_and_communicate_in_blocks
+from jaxrd.tosc.curves.sampled_in_blocks import sample_and_communicate_in_blocks
 from jaxrd.tosc.joint import SparseJoint
 
 CONTRAST = 3.5  # of a state, in deviations of the noise

@@ -27,7 +27,7 @@ from jax.nn import log_softmax
 from jaxrd import Problem, Status, blahut_arimoto, tosc
 from jaxrd.distortion import PointCloud
 from jaxrd.tosc.curves.estimated import EstimateAndCompress
-from jaxrd.tosc.curves.sampled import sample_and_communicate_in_blocks
+from jaxrd.tosc.curves.sampled_in_blocks import sample_and_communicate_in_blocks
 from jaxrd.tosc.joint import SparseJoint
 
 SLOPE = 4.0

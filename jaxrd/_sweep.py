@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,21 +11,13 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd._eager import is_traced, refuse_tolerance, refuse_unless_whole
+from jaxrd._points import Points, Solver, batch, lanes
 from jaxrd._room import make_room
-from jaxrd._threads import one_blas_thread
-from jaxrd.distortion import resident
+from jaxrd._threads import cores, one_blas_thread, side_by_side
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem, as_arrays, as_numbers, refuse
 from jaxrd.solution import Solution
-from jaxrd.solvers import solve
-
-Solver = Callable[..., Solution]
-
-_LANE_BYTES = 2**31
-"""Bytes for the kernels of the slopes that are solved at the same time."""
-_CALLS = ((2**14, 32), (2**21, 8))
-"""Largest number of entries of the distortion at which one compiled call solves this many slopes, one after another: a
-call has a fixed cost, and its memory is mapped and cleared again."""
+from jaxrd.solvers import program, solve
 
 
 def refuse_names(solver: object, like: str = "jaxrd.interior_point") -> None:
@@ -45,53 +34,7 @@ def _default_batch(problem: Problem) -> int:
     """Slopes to vmap together: one on CPU, where lax.map wins, as many as fit on an accelerator, where vmap does."""
     if jax.default_backend() == "cpu":
         return 1
-    return _lanes(problem)
-
-
-def _lanes(problem: Problem) -> int:
-    """How many kernels, with their scratch arrays, may be held at once."""
-    return max(1, _LANE_BYTES // (4 * resident(problem.distortion) * problem.distortion.dtype.itemsize))
-
-
-@partial(jax.jit, static_argnames=("solver", "batch_size"))
-def _batch(problem: Problem, slopes: jax.Array, tol: ArrayLike | None, *, solver: Solver, batch_size: int) -> Solution:
-    if slopes.shape[0] == 1:  # no map around it: XLA schedules a loop's body less well
-        return jax.tree.map(lambda a: a[None], solver(problem, slopes[0], tol=tol))
-    if batch_size >= slopes.shape[0]:
-        return jax.vmap(lambda s: solver(problem, s, tol=tol))(slopes)
-    one = None if batch_size == 1 else batch_size
-    return jax.lax.map(lambda s: solver(problem, s, tol=tol), slopes, batch_size=one)
-
-
-@partial(jax.jit, static_argnames="solver")
-def _in_turn(problem: Problem, slopes: jax.Array, count: int, tol: ArrayLike | None, *, solver: Solver) -> Solution:
-    """The first `count` of the slopes, the others left at zero: one compile serves any number of them."""
-    one = jax.jit(lambda slope: solver(problem, slope, tol=tol))  # traced once for both uses
-    blank = jax.tree.map(lambda a: jnp.zeros((len(slopes), *a.shape), a.dtype), jax.eval_shape(one, slopes[0]))
-
-    def add(i, solved):
-        return jax.tree.map(lambda every, a: every.at[i].set(a), solved, one(slopes[i]))
-
-    return jax.lax.fori_loop(0, count, add, blank)
-
-
-def _side_by_side(function: Callable, arguments: list, workers: int) -> Iterator:
-    """Results in order, from threads: XLA releases the GIL. Where a compile is needed, one thread makes it for all."""
-    if workers == 1 or len(arguments) == 1:
-        yield from map(function, arguments)
-        return
-    # Contexts such as jax.enable_x64(True) belong to the thread that entered them.
-    wide, device = jax.config.jax_enable_x64, jax.config.jax_default_device  # pyright: ignore
-
-    def in_context(argument):
-        with jax.enable_x64(wide), jax.default_device(device):
-            return function(argument)
-
-    pool = ThreadPoolExecutor(workers)
-    try:
-        yield from pool.map(in_context, arguments)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    return lanes(problem)
 
 
 def sweep(
@@ -144,35 +87,24 @@ def sweep(
     if batch_size is not None:
         refuse_unless_whole("batch_size", batch_size, 1)
     total = grid.shape[0]
-    lanes = min(batch_size or _default_batch(problem), total)
+    width = min(batch_size or _default_batch(problem), total)
     if traced:
-        return _batch(problem, grid, tol, solver=solver, batch_size=lanes)
+        return batch(problem, grid, tol, solver=solver, batch_size=width)
     if not (grid >= 0).all():
         raise InputError(f"slopes must be >= 0 nats per unit of distortion; got {grid[~(grid >= 0)][0]}.")
 
     on_cpu = jax.default_backend() == "cpu"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = max(1, min(cores, _lanes(problem) // lanes) if on_cpu else 1)
-    call = lanes
-    if lanes == 1:
-        call = next((size for most, size in _CALLS if resident(problem.distortion) <= most), 1)
-    calls = max(-(-total // call), min(workers, total // lanes))
+    solve_part = program(problem, tol, solver, width)
+    apart = on_cpu and isinstance(solve_part, Points)  # else a slope has all cores
+    workers = max(1, min(cores(), lanes(problem) // width) if apart else 1)
+    calls = max(-(-total // solve_part.length), min(workers, total // width))
     # A call takes slopes at equal distances, not neighbours: their cost changes along the grid, and calls of equal cost
     # keep all cores busy.
     parts = [grid[first::calls] for first in range(calls)]
 
-    def solve_part(part):
-        padded = np.concatenate([part, np.full(call - len(part), part[-1], part.dtype)])
-        if call > lanes:
-            points = _in_turn(problem, padded, len(part), tol, solver=solver)
-        else:
-            points = _batch(problem, padded, tol, solver=solver, batch_size=lanes)
-        # Joined on the host: slicing and concatenating on the device would compile once per length.
-        return jax.tree.map(lambda a: a[: len(part)], jax.device_get(points))
-
     solved, done = [], 0
     with one_blas_thread() if on_cpu else nullcontext():
-        for part in _side_by_side(solve_part, parts, workers):
+        for part in side_by_side(solve_part, parts, workers):
             solved.append(part)
             done += len(part.slope)
             if progress is not None:

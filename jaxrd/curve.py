@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +13,9 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd._eager import is_traced, refuse_words
+from jaxrd._host import loop
 from jaxrd._readable import readable
 from jaxrd.errors import InputError
-
-_POINTS = 64
-"""A curve's envelope is computed at a multiple of this many points."""
 
 
 @readable
@@ -77,42 +78,46 @@ def lower_convex_envelope(distortion: ArrayLike, rate: ArrayLike) -> jax.Array:
     """
     refuse_words("distortion", distortion)
     refuse_words("rate", rate)
-    d, r = jnp.asarray(distortion), jnp.asarray(rate)
+    d, r = (jnp.asarray(x) if is_traced(x) else np.asarray(x) for x in (distortion, rate))
     if d.ndim != 1 or d.shape != r.shape or d.size == 0:
         raise InputError(f"distortion and rate must have one shape (k,), k at least 1; got {d.shape} and {r.shape}.")
     dtype = jnp.promote_types(jnp.result_type(d, r), jnp.float32)
+    d, r = d.astype(dtype), r.astype(dtype)
     if is_traced(d, r):
-        return _envelope(d.astype(dtype), r.astype(dtype))
-    # Another number of points then costs no compile, because points that are NaN have no effect.
-    padded = np.full((2, -(-d.size // _POINTS) * _POINTS), np.nan, dtype)
-    padded[:, : d.size] = d, r
-    return jnp.asarray(np.asarray(_envelope(*padded))[: d.size])
+        return _traced(jnp.asarray(d), jnp.asarray(r))
+    with np.errstate(all="ignore"):
+        return jax.device_put(_envelope(np, d, r, loop))
 
 
 @jax.jit
-def _envelope(d: jax.Array, r: jax.Array) -> jax.Array:
+def _traced(d: jax.Array, r: jax.Array) -> jax.Array:
+    return _envelope(jnp, d, r, jax.lax.while_loop)
+
+
+def _envelope(xp: ModuleType, d: Any, r: Any, loop: Callable) -> Any:
+    """By numpy where the points are known: each number of them would else cost a compile."""
     dtype = d.dtype
-    usable = jnp.isfinite(d) & jnp.isfinite(r)
-    leftmost = jnp.where(usable, d, jnp.inf).min()
-    start_rate = jnp.where(usable & (d == leftmost), r, jnp.inf).min()
+    usable = xp.isfinite(d) & xp.isfinite(r)
+    leftmost = xp.where(usable, d, xp.inf).min()
+    start_rate = xp.where(usable & (d == leftmost), r, xp.inf).min()
 
     # Gift wrapping: from a vertex, the steepest descent to any point on its right is the next edge.
     def edge(state):
         x, y, value, _, turns = state
         right = usable & (d > x)
-        steepness = jnp.where(right, (r - y) / jnp.where(right, d - x, 1), jnp.inf)
+        steepness = xp.where(right, (r - y) / xp.where(right, d - x, 1), xp.inf)
         least = steepness.min()
         descends = least < 0
-        slope = jnp.where(descends, least, 0)
-        value = jnp.where(d >= x, y + jnp.where(slope < 0, slope * (d - x), 0), value)
+        slope = xp.where(descends, least, 0)
+        value = xp.where(d >= x, y + xp.where(slope < 0, slope * (d - x), 0), value)
         # Farthest of the points on this edge: collinear points cost no further turn.
         tied = right & (steepness <= least)
-        x_next = jnp.where(descends, jnp.where(tied, d, -jnp.inf).max(), x)
-        y_next = jnp.where(tied & (d == x_next), r, jnp.inf).min()
-        return x_next, jnp.where(descends, y_next, y), value, descends, turns + 1
+        x_next = xp.where(descends, xp.where(tied, d, -xp.inf).max(), x)
+        y_next = xp.where(tied & (d == x_next), r, xp.inf).min()
+        return x_next, xp.where(descends, y_next, y), value, descends, turns + 1
 
-    start = (leftmost, start_rate, jnp.full(d.shape, jnp.nan, dtype), usable.any(), jnp.int32(0))
+    start = (leftmost, start_rate, xp.full(d.shape, xp.nan, dtype), usable.any(), xp.int32(0))
     # A vertex ends at most one edge: this bounds the loop, even with overflow.
-    value = jax.lax.while_loop(lambda state: state[3] & (state[4] < d.size), edge, start)[2]
+    value = loop(lambda state: state[3] & (state[4] < d.size), edge, start)[2]
     # The vertices exactly, free of the rounding of their edge.
-    return jnp.where(usable & (r < value), r, value)
+    return xp.where(usable & (r < value), r, value)

@@ -125,7 +125,8 @@ def place_legend(ax: Axes) -> None:
     figure = ax.get_figure(root=True)
     legend = ax.legend(frameon=False, fontsize=9, loc="upper right")
     assert figure is not None
-    figure.draw_without_rendering()  # only now the sizes are known
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)  # only now the sizes are known
     box, steps = legend.get_window_extent().padded(4), np.linspace(0, 1, 400)
     for line in ax.lines:
         drawn = ax.transData.transform(line.get_xydata())

@@ -62,8 +62,8 @@ def _refuse_others(problem: object) -> None:
             )
 
 
-def as_numbers(values: Any, name: str) -> jax.Array:
-    """Real numbers as a JAX array.
+def as_numbers(values: Any, name: str) -> jax.Array | np.ndarray:
+    """Real numbers as they are, if they are a JAX array, else as a numpy array of a type that JAX has.
 
     Raises:
         InputError: they are none: words, complex numbers, nothing, rows of several lengths, a masked array.
@@ -73,15 +73,21 @@ def as_numbers(values: Any, name: str) -> jax.Array:
     try:
         array = values if isinstance(values, jax.Array) else np.asarray(values)
         if array.dtype.kind in "biufV":
-            return jnp.asarray(values)
+            # On the host: each operation of JAX outside jit would be a program of its own, for every shape.
+            return array if isinstance(values, jax.Array) else array.astype(_narrow(array.dtype), copy=False)
         got = str(array.dtype)
     except (TypeError, ValueError) as error:
         got = " ".join(str(error).split())[:80]
     raise InputError(f"{name} must be real numbers; got {got}.")
 
 
+def _narrow(dtype: np.dtype) -> np.dtype:
+    """The type that JAX has for a type of numpy: of 32 bits while x64 is off."""
+    return jax.dtypes.canonicalize_dtype(dtype)
+
+
 def as_arrays(problem: Problem) -> Problem:
-    """The problem as JAX arrays of one floating dtype; float64 input warns once while x64 is off.
+    """The problem as arrays of one floating dtype, JAX's or numpy's; float64 input warns once while x64 is off.
 
     Raises:
         InputError: the shapes do not belong together.

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd import _bracket
-from jaxrd._sweep import Solver, refuse_names
+from jaxrd._eager import is_traced
+from jaxrd._points import Solver
+from jaxrd._sweep import refuse_names
 from jaxrd.implicit import met
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution
-from jaxrd.solvers import solve
+from jaxrd.solvers import program, solve
 from jaxrd.solvers._interior_point import SMALL
 from jaxrd.solvers.certificate import as_inputs
 
@@ -28,7 +32,7 @@ def _search(
     dtype = problem.source.dtype
     n, m = problem.distortion.shape
     aim_gap = jnp.minimum(tol, 64 * jnp.finfo(dtype).eps) if n * m * m <= SMALL else tol
-    goal, start = _bracket.start(problem, target, along_rate)
+    goal, start = _bracket.start(jnp, problem, target, along_rate)
 
     # The program has one solver call for all slopes, because the solver takes most of the compile time.
     def narrow(state: _bracket.Bracket) -> _bracket.Bracket:
@@ -36,6 +40,32 @@ def _search(
 
     end = jax.lax.while_loop(lambda state: _bracket.unfinished(goal, state, aim_gap, max_solves), narrow, start)
     return _bracket.solution(goal, end, tol, max_solves)
+
+
+def _search_on_host(
+    problem: Problem, target: Any, tol: Any, solver: Solver, max_solves: int, along_rate: bool
+) -> Solution:
+    """The same from known values, by the program that `sweep` compiles for them."""
+    at = program(problem, tol / 4, solver)
+    n, m = at.problem.distortion.shape
+    aim_gap = min(tol, 64 * np.finfo(tol.dtype).eps) if n * m * m <= SMALL else tol
+    with np.errstate(all="ignore"):
+        goal, state = _bracket.start(np, problem, target, along_rate)
+        while _bracket.unfinished(goal, state, aim_gap, max_solves):
+            state = _bracket.narrowed(goal, state, at.one(_bracket.next_slope(goal, state)))
+        return jax.device_put(_bracket.solution(goal, state, tol, max_solves))
+
+
+def _found(problem: Problem, target: Any, tol: Any, solver: Solver, max_solves: int, along_rate: bool) -> Solution:
+    """The point that meets a target, with its derivatives attached where anything is traced."""
+    refuse_names(solver)
+    known = not is_traced(problem, target, tol)
+    name = "rate" if along_rate else "distortion"
+    problem, target, tol = as_inputs(problem, target, tol, target=name)
+    if known:
+        return _search_on_host(problem, target, tol, solver, max_solves, along_rate)
+    solution = _search(problem, target, tol, solver=solver, max_solves=max_solves, along_rate=along_rate)
+    return met(name, problem, target, solution)
 
 
 def rate_at(
@@ -77,10 +107,7 @@ def rate_at(
     >>> round(float(rate_at(problem, 0.11).rate), 3)  # ln 2 - h(.11)
     0.347
     """
-    refuse_names(solver)
-    inputs = as_inputs(problem, distortion, tol, target="distortion")
-    solution = _search(*inputs, solver=solver, max_solves=max_solves, along_rate=False)
-    return met("distortion", *inputs[:2], solution)
+    return _found(problem, distortion, tol, solver, max_solves, along_rate=False)
 
 
 def distortion_at(
@@ -118,7 +145,4 @@ def distortion_at(
     >>> round(float(distortion_at(problem, 0.3466).distortion), 3)
     0.11
     """
-    refuse_names(solver)
-    inputs = as_inputs(problem, rate, tol, target="rate")
-    solution = _search(*inputs, solver=solver, max_solves=max_solves, along_rate=True)
-    return met("rate", *inputs[:2], solution)
+    return _found(problem, rate, tol, solver, max_solves, along_rate=True)

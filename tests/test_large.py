@@ -31,7 +31,7 @@ from jaxrd.errors import InputError
 from jaxrd.kernels import kernel_of, ratio
 from jaxrd.kernels.dense import dense_kernel
 from jaxrd.solvers._blahut_arimoto import _solve
-from jaxrd.tosc.curves.sampled import sample_and_communicate_in_blocks
+from jaxrd.tosc.curves.sampled_in_blocks import sample_and_communicate_in_blocks
 
 SLOPES = (0.0, 1e-3, 0.7, 30.0, 1e3, np.inf)
 N, M = 13, 9

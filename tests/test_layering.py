@@ -13,6 +13,7 @@ ROOT = Path(jaxrd.__file__).parent
 # What each room may import of ours, besides itself. A room imports only rooms listed above it, so that no arrow points
 # upwards; the longest prefix of a module's name is its room.
 ALLOWED = {
+    "_host": set(),
     "_kept": set(),
     "_room": set(),
     "_version": set(),
@@ -30,27 +31,29 @@ ALLOWED = {
     "_envelope": set(),
     "datasets": {"_files", "errors"},
     "coding": {"_eager", "_files", "_readable", "errors", "information"},
-    "curve": {"_eager", "_readable", "errors"},
+    "curve": {"_eager", "_host", "_readable", "errors"},
     "figures.classifiers": {"datasets", "errors"},
     "pytree": {"_readable"},
     "tosc.estimate": {"_eager", "_readable"},
     "tosc.outputs": {"_eager", "_readable", "errors", "tosc.scores"},
-    "distortion": {"_eager", "errors", "pytree"},
+    "distortion": {"_eager", "_threads", "errors", "pytree"},
     "figures.comparison": {"curve"},
     "figures.entropy_coding": {"coding"},
     "neural": {"_eager", "_files", "coding", "datasets", "errors", "pytree"},
     "solution": {"curve", "errors", "pytree"},
     "tosc.joint": {"_eager", "errors", "pytree"},
     "tosc.split": {"_eager", "tosc.outputs"},
-    "kernels": {"distortion", "pytree"},
+    "kernels": {"_threads", "distortion", "pytree"},
     "plots": {"curve", "information", "solution"},
     "problem": {"_eager", "distortion", "errors", "pytree"},
     "rdc.point": {"_readable", "pytree", "solution"},
     "tosc._checked": {"_eager", "errors", "tosc.joint"},
+    "tosc.posterior": {"distortion", "problem"},
     "_bracket": {"distortion", "problem", "solution"},
     "_optimum": {"problem"},
+    "_points": {"_eager", "distortion", "problem", "solution"},
     "channel": {"errors", "information", "kernels", "problem", "solution"},
-    "critical": {"information", "problem"},
+    "critical": {"_eager", "_host", "distortion", "information", "problem"},
     "ends": {"information", "problem"},
     "io": {
         "_files", "curve", "datasets", "errors", "information", "problem", "solution", "tosc.outputs",
@@ -58,7 +61,7 @@ ALLOWED = {
     },
     "rdc.gaussian": {"_eager", "_envelope", "closed_form", "errors", "pytree", "rdc.point", "solution"},
     "rdc.inputs": {"_room", "errors", "problem"},
-    "tosc.calibration": {"_readable", "errors", "tosc._checked"},
+    "tosc.calibration": {"_host", "_readable", "errors", "tosc._checked"},
     "tosc.resampling": {"kernels", "tosc.joint"},
     "figures.reproduction": {"io", "plots", "solution"},
     "implicit": {"_optimum", "problem", "solution"},
@@ -67,15 +70,18 @@ ALLOWED = {
         "_readable", "closed_form", "errors", "information", "tosc._checked", "tosc.calibration",
         "tosc.estimate", "tosc.outputs", "tosc.split",
     },
-    "tosc.preparation": {"errors", "tosc.calibration", "tosc.outputs", "tosc.split"},
+    "tosc.preparation": {"errors", "tosc.calibration", "tosc.outputs", "tosc.posterior", "tosc.split"},
     "figures": {"figures.reproduction"},
     "figures.rdc_fig4": {"figures.reproduction", "information", "plots", "rdc.gaussian", "solution"},
     "figures.rdc_fig6": {"_files", "_version", "datasets", "figures.reproduction", "neural", "rdc.quantiser"},
     "rdc.lifted": {
         "_threads", "errors", "problem", "rdc.alternating", "rdc.inputs", "rdc.master", "rdc.point", "solution",
     },
-    "solvers": {"_eager", "_room", "distortion", "errors", "implicit", "information", "kernels", "problem", "solution"},
-    "_sweep": {"_eager", "_room", "_threads", "distortion", "errors", "problem", "solution", "solvers"},
+    "solvers": {
+        "_eager", "_points", "_room", "distortion", "errors", "implicit", "information", "kernels", "problem",
+        "solution",
+    },
+    "_sweep": {"_eager", "_points", "_room", "_threads", "distortion", "errors", "problem", "solution", "solvers"},
     "rdc.fixed": {"_threads", "errors", "problem", "rdc.inputs", "rdc.lifted", "rdc.master", "rdc.point", "solution"},
     "rdc.perception": {
         "_eager", "_envelope", "_room", "closed_form", "errors", "information", "problem", "pytree", "rdc.inputs",
@@ -86,7 +92,7 @@ ALLOWED = {
         "_threads", "problem", "rdc.alternating", "rdc.fixed", "rdc.inputs", "rdc.lifted", "rdc.point",
         "solution",
     },
-    "target": {"_bracket", "_sweep", "implicit", "problem", "solution", "solvers"},
+    "target": {"_bracket", "_eager", "_points", "_sweep", "implicit", "problem", "solution", "solvers"},
     "rdc._surface": {
         "_readable", "_sweep", "errors", "problem", "rdc.inputs", "rdc.inverse", "rdc.lifted", "rdc.point", "solution",
     },
@@ -95,9 +101,9 @@ ALLOWED = {
         "rdc.perception", "rdc.point", "solution",
     },
     "tosc.curves": {
-        "_readable", "_sweep", "channel", "closed_form", "critical", "curve", "distortion", "errors",
-        "information", "problem", "solution", "solvers", "target", "tosc._checked", "tosc.joint",
-        "tosc.resampling",
+        "_eager", "_readable", "_sweep", "_threads", "channel", "closed_form", "critical", "curve", "distortion",
+        "errors", "information", "kernels", "problem", "solution", "solvers", "target", "tosc._checked", "tosc.joint",
+        "tosc.posterior", "tosc.resampling",
     },
     "figures.rdc_fig3": {
         "curve", "datasets", "figures.reproduction", "information", "problem", "rdc.fixed", "rdc.inputs",
@@ -109,7 +115,7 @@ ALLOWED = {
     },
     "tosc._limits": {
         "_eager", "_readable", "_room", "curve", "errors", "solution", "tosc.calibration", "tosc.curves",
-        "tosc.outputs", "tosc.preparation",
+        "tosc.outputs", "tosc.posterior", "tosc.preparation",
     },
     "tosc.mixture": {"errors", "information", "tosc.curves"},
     "tosc.confidence": {
@@ -132,7 +138,7 @@ ALLOWED = {
     "figures.identifiability": {
         "datasets", "figures.reproduction", "information", "neural", "plots", "tosc", "tosc.identifiability",
     },
-    "figures.panel": {"curve", "figures.comparison", "tosc", "tosc.curves"},
+    "figures.panel": {"curve", "figures.comparison", "tosc", "tosc.calibration", "tosc.curves", "tosc.posterior"},
     "figures.tosc_complexity": {"closed_form", "figures.reproduction", "information", "plots", "tosc", "tosc.curves"},
     "figures.tosc_fig1": {
         "_sweep", "channel", "closed_form", "curve", "errors", "figures.reproduction", "figures.rows",
@@ -157,7 +163,7 @@ ALLOWED = {
         "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "information", "io", "neural", "plots",
         "problem", "rdc", "rdc.inputs", "rdc.point", "rdc.representation", "solution", "solvers", "target", "tosc",
-        "tosc.confidence", "tosc.curves",
+        "tosc.confidence", "tosc.curves", "tosc.posterior",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -24,8 +24,6 @@ from jaxrd.cli.run import Result, Target, refuse_unless_ends, run
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
-    import jax
-
     from jaxrd.documents.encode import Sent
     from jaxrd.solution import Status
 
@@ -132,14 +130,14 @@ def _sent(file: Path | None, reading: Reading, scheme: _Scheme, tick: Tick) -> t
     from jaxrd.coding import decode, encode
     from jaxrd.documents.encode import Sent
     from jaxrd.solution import Status
-    from jaxrd.tosc import log_posterior
+    from jaxrd.tosc.posterior import log_softmax
 
     curve, slope, accuracy, temperature, block, seed, most_candidates = scheme
     name = datasets.DEFAULT_EXAMPLE if file is None else file.name
     outputs, sha256 = reading.read(datasets.example_path(name) if file is None else file)
     if outputs.logits is None:
         raise InputError(f"{name} holds hard decisions only; {curve} needs scores.")
-    log_v = log_posterior(outputs.logits, temperature)
+    log_v = log_softmax(outputs.logits, temperature)
     if accuracy is not None:
         slope = _slope_for(accuracy, log_v, outputs.labels)
     channel, status = _model_aware(log_v, slope) if slope is not None else (np.exp(log_v), Status.ACHIEVABLE)
@@ -150,18 +148,17 @@ def _sent(file: Path | None, reading: Reading, scheme: _Scheme, tick: Tick) -> t
     return sent, sha256
 
 
-def _slope_for(accuracy: float, log_v: jax.Array, labels: np.ndarray) -> float:
+def _slope_for(accuracy: float, log_v: np.ndarray, labels: np.ndarray) -> float:
     """The slope at which `jaxrd limits` finds TMRD's least rate for that accuracy, measured on the labels.
 
     Raises:
         InputError: always guessing one class is as good, or no slope reaches it.
     """
-    import jax.numpy as jnp
-
     from jaxrd.tosc.curves import model_aware
+    from jaxrd.tosc.posterior import Posterior
 
-    prior = jnp.asarray(np.bincount(labels, minlength=log_v.shape[1]) / len(labels))
-    bound = model_aware.draw(log_v, jnp.asarray(labels), prior, POINTS)
+    prior = np.bincount(labels, minlength=log_v.shape[1]) / len(labels)
+    bound = model_aware.draw(Posterior(log_v, labels, 1.0), prior, POINTS)
     place = bound.smallest(1 - accuracy)
     if np.isinf(place.rate):
         raise InputError(
@@ -174,14 +171,11 @@ def _slope_for(accuracy: float, log_v: jax.Array, labels: np.ndarray) -> float:
     return place.parameter
 
 
-def _model_aware(log_v: jax.Array, slope: float) -> tuple[np.ndarray, Status]:
+def _model_aware(log_v: np.ndarray, slope: float) -> tuple[np.ndarray, Status]:
     """TMRD's channel, and whether it is certified to be the optimal one."""
-    import jax.numpy as jnp
+    from jaxrd import Problem, Status, optimal_channel, solve
 
-    from jaxrd import Status, optimal_channel, solve
-    from jaxrd.tosc import model_aware_problem
-
-    problem = model_aware_problem(jnp.exp(log_v))
+    problem = Problem(np.full(len(log_v), 1 / len(log_v), log_v.dtype), 1 - np.exp(log_v))
     point = solve(problem, slope)
     return np.asarray(optimal_channel(problem, point)), Status(int(point.status))
 

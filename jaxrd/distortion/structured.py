@@ -94,7 +94,8 @@ def expected(distortion: ArrayLike | Structured, source: jax.Array) -> jax.Array
     """E d(X, y) of each reproduction, shape (m,); rows of letters of mass zero are not read."""
     if isinstance(distortion, Structured):
         return distortion.expected(source)
-    return source @ jnp.where(source[:, None] > 0, distortion, 0)
+    where = jnp.where if isinstance(source, jax.Array) else np.where
+    return source @ where(source[:, None] > 0, distortion, 0)
 
 
 def refuse_infinite(values: ArrayLike, what: str, where: Any = ...) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns, reach
-from jaxrd.tosc import Limits, Statistics
-from jaxrd.tosc.confidence.bands import Uncertain
-from jaxrd.tosc.confidence.intervals import Interval
+
+if TYPE_CHECKING:  # they take a third of a second to import
+    from jaxrd.tosc import Limits, Statistics
+    from jaxrd.tosc.confidence.bands import Uncertain
+    from jaxrd.tosc.confidence.intervals import Interval
 
 GRID = 64  # distortions at which the rigorous bounds are written
 _METHODS = {

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxrd.documents import confidence
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns, compressai, reach
 from jaxrd.solution import has_failed
-from jaxrd.tosc import CURVES, Limits, Statistics
+from jaxrd.tosc import CURVES, Limits
 from jaxrd.tosc.curves import EVERY
+
+if TYPE_CHECKING:
+    from jaxrd.tosc import Statistics
 
 RESULTS = {curve.name: f"{curve.file}.json" for curve in EVERY}
 """The file of each curve in CompressAI's format."""

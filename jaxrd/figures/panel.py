@@ -15,13 +15,13 @@ from jaxrd.figures.comparison import chords, crossings
 from jaxrd.tosc import (
     Outputs,
     confusion_joint,
-    fit_temperature,
     landmarks,
-    log_posterior,
     sample_and_communicate,
 )
+from jaxrd.tosc.calibration.temperature import fitted
 from jaxrd.tosc.curves import estimated, indirect, model_aware, oracle, sampled
 from jaxrd.tosc.curves.drawing import Bound
+from jaxrd.tosc.posterior import Posterior
 
 SCAN = np.geomspace(0.05, 300, 33)
 """Inverse temperatures, relative to the calibrated one, between which S&C is searched for crossings."""
@@ -45,7 +45,7 @@ class Panel:
     """
 
     outputs: Outputs
-    joint: jax.Array
+    joint: np.ndarray
     d_tm: float
     d_0: float
     bounds: dict[str, Bound]
@@ -105,7 +105,7 @@ def panel(
     def ticks(what: str) -> Callable[[int, int], None] | None:
         return None if tick is None else partial(tick, f"{name} {what}".strip())
 
-    joint = confusion_joint(outputs.labels, outputs.decisions, outputs.classes)
+    joint = np.asarray(confusion_joint(outputs.labels, outputs.decisions, outputs.classes))
     d_tm, d_0, _ = (float(x) for x in landmarks(joint))
     bounds = {
         "oRD": oracle.draw(joint.sum(1), slopes),
@@ -114,9 +114,7 @@ def panel(
     }
     if outputs.logits is None:
         return Panel(outputs, joint, d_tm, d_0, bounds)
-    labels = jnp.asarray(outputs.labels)
-    temperature = float(fit_temperature(outputs.logits, labels))
-    log_v = log_posterior(outputs.logits, temperature)
-    bounds["S&C"] = sampled.draw(joint, log_v, labels, 2 * slopes)
-    bounds["TMRD"] = model_aware.draw(log_v, labels, joint.sum(1), slopes, tick=ticks("TMRD"))
-    return Panel(outputs, joint, d_tm, d_0, bounds, log_v, temperature)
+    posterior = Posterior(outputs.logits, outputs.labels, fitted(outputs.logits, outputs.labels))
+    bounds["S&C"] = sampled.draw(joint, posterior, 2 * slopes)
+    bounds["TMRD"] = model_aware.draw(posterior, joint.sum(1), slopes, tick=ticks("TMRD"))
+    return Panel(outputs, joint, d_tm, d_0, bounds, jnp.asarray(posterior.log_v), posterior.temperature)

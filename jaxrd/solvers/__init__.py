@@ -6,11 +6,16 @@ import jax
 from jax.typing import ArrayLike
 
 from jaxrd import implicit
+from jaxrd._eager import is_traced
+from jaxrd._points import Points, Solver, points
 from jaxrd.distortion import is_matrix
+from jaxrd.distortion.streamed import Streamed
+from jaxrd.errors import InputError
 from jaxrd.problem import Problem, as_arrays
 from jaxrd.solution import Solution
 from jaxrd.solvers._blahut_arimoto import blahut_arimoto
 from jaxrd.solvers._interior_point import NEWTON_BYTES, interior_point
+from jaxrd.solvers._streamed import StreamedPoints
 from jaxrd.solvers._working_set import working_set
 from jaxrd.solvers.certificate import as_inputs
 
@@ -59,8 +64,20 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
         solver = working_set
     else:
         solver = interior_point if m * m * size <= NEWTON_BYTES else blahut_arimoto
-    problem, slope, _ = as_inputs(problem, slope, tol)
+    known = not is_traced(problem, slope, tol)
+    problem, slope, gap = as_inputs(problem, slope, tol)
+    if known:
+        return jax.device_put(program(problem, gap, solve).one(slope))
     return implicit.solved(problem, slope, solver(problem, slope, tol=tol))
+
+
+def program(problem: Problem, tol: ArrayLike | None, solver: Solver, batch_size: int = 1) -> Points | StreamedPoints:
+    """What solves a known problem at slopes, by as few compiled programs as there can be; see `jaxrd._points`."""
+    if not isinstance(problem.distortion, Streamed):
+        return points(problem, tol, solver, batch_size)
+    if solver is not solve:
+        raise InputError(f"a Streamed distortion is solved by jaxrd.solve alone; got solver {solver!r}.")
+    return StreamedPoints(problem, tol, solver)
 
 
 __all__ = ["blahut_arimoto", "interior_point", "solve", "working_set"]

@@ -19,17 +19,17 @@ from jaxrd.solvers.newton import NewtonSolver, System, direct, direct_in_place, 
 
 NEWTON_BYTES = 2**27
 """Largest m x m Newton matrix worth its memory and its m^3: 4096 letters in float64, 5792 in float32."""
-_PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
+PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
 SMALL = 10**5  # n m^2 up to which rounding-level accuracy costs next to nothing: there the iteration runs on past tol
 _MIXED = 5 * 10**7  # n m^2 from which the Newton matrix is formed and factorised in float32 while that serves
 _ITERATIVE = 200  # reproductions from which, in problems that large, conjugate gradients are tried before
-_RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
-_SHRINK = (0.95, 0.5)  # of any z, at most, in a step: while the gap improves, and after _STALE iterations without
+RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
+SHRINK = (0.95, 0.5)  # of any z, at most, in a step: while the gap improves, and after _STALE iterations without
 _STALE = 4
 _CENTRE = 1e-3  # q stays above this share of mu, which the central path (q = mu / slack, slack <= 1) never undercuts
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
     q: jax.Array  # (m,) > 0, sums to one only at the optimum
     slack: jax.Array  # (m,) > 0, stands for 1 - c
     z: jax.Array  # (n,): K q
@@ -131,7 +131,7 @@ def follow(
     aim: jax.Array | float,
     max_steps: int,
     solvers: Sequence[NewtonSolver] = (direct,),
-    patience: int = _PATIENCE,
+    patience: int = PATIENCE,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Follow the central path until the gap is within `aim`.
 
@@ -150,7 +150,7 @@ def follow(
     first = _start(kernel, source, pmf)
     systems = [solver(kernel) for solver in solvers]
 
-    def iterate(state: _State) -> _State:
+    def iterate(state: State) -> State:
         new = _step(kernel, source, systems, state)
         return new if len(systems) == 1 else _restarted(first, new, len(systems), patience)
 
@@ -158,18 +158,20 @@ def follow(
     return end.best_q / end.best_q.sum(), end.step, end.step >= max_steps
 
 
-def _start(kernel: HeldKernel, source: jax.Array, pmf: jax.Array) -> _State:
+def _start(kernel: HeldKernel, source: jax.Array, pmf: jax.Array) -> State:
     """The state at a pmf, of which no letter is left at zero."""
     dtype = source.dtype
     q = jnp.maximum(pmf, 1e-12 if dtype == jnp.float64 else 1e-7)
     q = q / q.sum()
     z = kernel.matvec(q)
     c = kernel.rmatvec(ratio(source, z))
-    slack, ridge, none = jnp.maximum(1 - c, 1e-3), jnp.asarray(_RIDGE, dtype), jnp.int32(0)
-    return _State(q, slack, z, c, ridge, q, _gap(q, c), none, none, none, none)
+    slack, ridge, none = jnp.maximum(1 - c, 1e-3), jnp.asarray(RIDGE, dtype), jnp.int32(0)
+    # A reproduction that every letter forbids, as those that fill a problem up: on the central path from the start.
+    q = jnp.where(c > 0, q, q @ slack / q.shape[0])
+    return State(q, slack, z, c, ridge, q, _gap(q, c), none, none, none, none)
 
 
-def _unfinished(state: _State, aim: jax.Array | float, max_steps: int, patience: int) -> jax.Array:
+def _unfinished(state: State, aim: jax.Array | float, max_steps: int, patience: int) -> jax.Array:
     """Whether to iterate on: neither at the aim, nor out of steps or patience."""
     return (state.step < max_steps) & (state.idle < patience) & ~(state.best_gap <= aim)
 
@@ -181,14 +183,15 @@ def _gap(q: jax.Array, c: jax.Array) -> jax.Array:
     return jnp.log(c.max()) + jnp.log(total)
 
 
-def _step(kernel: HeldKernel, source: jax.Array, systems: Sequence[System], state: _State) -> _State:
+def _step(kernel: HeldKernel, source: jax.Array, systems: Sequence[System], state: State) -> State:
     """One iteration: the direction, the step along it, and whether it made progress."""
     m, last = kernel.shape[1], len(systems) - 1
     mu = state.q @ state.slack / m
+    weights = ratio(source, state.z) / jnp.where(source > 0, state.z, 1)
     if last == 0:
-        dq, ds = _direction(systems[0], source, state)
+        dq, ds = direction(systems[0], weights, state)
     else:
-        branches = [partial(_direction, system, source) for system in systems]
+        branches = [partial(direction, system, weights) for system in systems]
         dq, ds = jax.lax.switch(jnp.minimum(state.solver, last), branches, state)
     q, slack, z, good = _moved(kernel, source, state, mu, dq, ds)
     c = kernel.rmatvec(ratio(source, z))
@@ -201,7 +204,7 @@ def _step(kernel: HeldKernel, source: jax.Array, systems: Sequence[System], stat
     # is m mu): on smooth kernels its directions lead away from the path.
     keep = good & ((gap < 0.5 * state.best_gap) | ((new_mu < 0.5 * mu) & (gap < 1000 * m * new_mu)))
     solver = jnp.where(keep | (state.solver >= last), state.solver, state.solver + 1)
-    return _State(
+    return State(
         q,
         slack,
         z,
@@ -216,13 +219,12 @@ def _step(kernel: HeldKernel, source: jax.Array, systems: Sequence[System], stat
     )
 
 
-def _direction(system: System, source: jax.Array, state: _State) -> tuple[jax.Array, jax.Array]:
-    """Mehrotra's corrected step (dq, d slack)."""
-    q, slack, z, c = state.q, state.slack, state.z, state.c
+def direction(system: System, weights: jax.Array, state: State) -> tuple[jax.Array, jax.Array]:
+    """Mehrotra's corrected step (dq, d slack); weights: p/z^2."""
+    q, slack, c = state.q, state.slack, state.c
     m = q.shape[0]
     mu = q @ slack / m
     root = jnp.sqrt(q)  # scaled by it, the Gram matrix has its spectrum in [0, 1]
-    weights = ratio(source, z) / jnp.where(source > 0, z, 1)
     ridge = state.ridge * jnp.finfo(system.precision).eps * m * q
     solve = system.build(weights, root, slack + ridge)
 
@@ -246,21 +248,15 @@ def _direction(system: System, source: jax.Array, state: _State) -> tuple[jax.Ar
 
 
 def _moved(
-    kernel: HeldKernel, source: jax.Array, state: _State, mu: jax.Array, dq: jax.Array, ds: jax.Array
+    kernel: HeldKernel, source: jax.Array, state: State, mu: jax.Array, dq: jax.Array, ds: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """(q, slack, z) as far along the direction as keeps all of them positive, and whether there was a direction."""
     q, slack, z = state.q, state.slack, state.z
-    least = 1e-40 if q.dtype == jnp.float64 else 1e-16
-    keep = jnp.where(mu < 1e-3, jnp.maximum(0.995, 1 - mu), 0.99)
-    primal, dual = _longest(q, dq, keep), _longest(slack, ds, keep)
-    new_slack = jnp.maximum(slack + dual * ds, least)
-    new_q = q + primal * dq
-    # Near the central path letters of tiny mass keep c finite, and 1/z stays near its linearisation.
-    new_q = jnp.maximum(new_q, jnp.maximum(_CENTRE * (new_q @ new_slack) / q.shape[0], least))
+    new_q, new_slack = along(state, mu, dq, ds)
     new_z = kernel.matvec(new_q)
     # No z may fall by too much: 1/z would leave its linearisation. z is linear in the step, so a shorter step costs
     # nothing. Steps in which z falls by 95 % can end in a cycle: shorter ones leave it.
-    most = jnp.where(state.stale < _STALE, *_SHRINK)
+    most = jnp.where(state.stale < _STALE, *SHRINK)
     shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, most)
 
     new_q = (1 - shorter) * q + shorter * new_q  # exact where the step is whole
@@ -272,7 +268,19 @@ def _moved(
     return q, slack, z, good
 
 
-def _restarted(first: _State, state: _State, count: int, patience: int) -> _State:
+def along(state: State, mu: jax.Array, dq: jax.Array, ds: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(q, slack) as far along a direction as keeps both positive."""
+    q, slack = state.q, state.slack
+    least = 1e-40 if q.dtype == jnp.float64 else 1e-16
+    keep = jnp.where(mu < 1e-3, jnp.maximum(0.995, 1 - mu), 0.99)
+    primal, dual = _longest(q, dq, keep), _longest(slack, ds, keep)
+    new_slack = jnp.maximum(slack + dual * ds, least)
+    new_q = q + primal * dq
+    # Near the central path letters of tiny mass keep c finite, and 1/z stays near its linearisation.
+    return jnp.maximum(new_q, jnp.maximum(_CENTRE * (new_q @ new_slack) / q.shape[0], least)), new_slack
+
+
+def _restarted(first: State, state: State, count: int, patience: int) -> State:
     """The state itself; or the first one, for the last of `count` Newton solvers, once, where it is out of patience."""
     astray = (state.idle >= patience) & (state.solver > 0) & (state.solver < count)
     again = first._replace(best_q=state.best_q, best_gap=state.best_gap, step=state.step, solver=jnp.int32(count))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxrd._eager import refuse_tolerance, refuse_unless
+from jaxrd._eager import is_traced, known, refuse_unless
+from jaxrd._points import tolerance
 from jaxrd._room import make_room
 from jaxrd.errors import InputError
 from jaxrd.information import normalised
@@ -30,7 +31,7 @@ class Prepared(NamedTuple):
 
 def as_inputs(
     problem: Problem, scalar: ArrayLike, tol: ArrayLike | None, *, target: str | None = None
-) -> tuple[Problem, jax.Array, jax.Array]:
+) -> tuple[Problem, Any, Any]:
     """A pmf and arrays of one strong dtype (a Python scalar must not cost a compile of its own); tol=None: the default.
 
     Args:
@@ -47,6 +48,7 @@ def as_inputs(
     refuse(problem)
     dtype = problem.source.dtype
     scalar = as_numbers(scalar, target or "slope").astype(dtype)
+    scalar = scalar if is_traced(scalar) else np.asarray(scalar)
     if scalar.ndim != 0:
         raise InputError(
             f"one scalar at a time; got shape {scalar.shape}. For a grid of slopes use sweep, or jax.vmap."
@@ -56,7 +58,12 @@ def as_inputs(
     else:
         refuse_unless(lambda x: ~np.isnan(x), target, scalar, "a number")
     # A pmf rounded to fewer digits must not make the certificate invalid.
-    return Problem(normalised(problem.source), problem.distortion), scalar, _default_tolerance(dtype, tol)
+    source = known(problem.source)
+    if source is not None:
+        source = np.where(source < np.finfo(dtype).tiny, 0, source / source.sum())  # as XLA takes it
+    else:
+        source = normalised(problem.source)  # differentiable: a derivative in the source lies along the simplex
+    return Problem(source, problem.distortion), scalar, tolerance(dtype, tol)
 
 
 def prepare(problem: Problem, slope: jax.Array) -> Prepared:
@@ -67,16 +74,6 @@ def prepare(problem: Problem, slope: jax.Array) -> Prepared:
     sendable = jnp.all(kernel.feasible | (source <= 0))
     sound = jnp.all(jnp.where(kernel.sound, source >= 0, source == 0))
     return Prepared(kernel, jnp.where(kernel.feasible & kernel.sound, source, 0), slope, sendable, sound)
-
-
-def _default_tolerance(dtype: jnp.dtype, tol: ArrayLike | None) -> jax.Array:
-    """The caller's tolerance; by default 1e-9 nat in float64, 1e-5 in float32.
-
-    Raises:
-        InputError: a known tolerance is no number >= 0.
-    """
-    refuse_tolerance(tol)
-    return jnp.asarray((1e-9 if dtype == jnp.float64 else 1e-5) if tol is None else tol, dtype)
 
 
 _LOOSEST = 1e-2
@@ -121,21 +118,46 @@ def certify(
         unfinished: the status to give a point whose gap is larger than `tol`.
     """
     kernel, source, slope, sendable, sound = prepared
-    weights = ratio(source, e.z)
-    (beyond,) = kernel.mean_excess(weights, q)
+    (excess,) = kernel.mean_excess(ratio(source, e.z), q)
     (least,) = kernel.minima
+    ties = jnp.where(source > 0, kernel.hidden, 0).max()
+    means = Means(excess, source @ least, source @ jnp.abs(least), ties, sendable, sound)
+    return conclude(slope, means, kernel.noise, q, e, steps, tol, unfinished)
+
+
+class Means(NamedTuple):
+    """What the certificate needs of the rows of a problem, apart from its `Evaluation`."""
+
+    excess: jax.Array  # E(d - min_y d)
+    least: jax.Array  # E min_y d
+    size: jax.Array  # E |min_y d|
+    ties: jax.Array  # the largest `hidden` of a letter that occurs
+    sendable: jax.Array  # as in `Prepared`
+    sound: jax.Array
+
+
+def conclude(
+    slope: jax.Array,
+    means: Means,
+    noise: float,
+    q: jax.Array,
+    e: Evaluation,
+    steps: jax.Array,
+    tol: jax.Array,
+    unfinished: jax.Array | Status,
+) -> Solution:
+    """`certify` from what was summed over the rows."""
+    beyond, least, size, ties, sendable, sound = means
     eps = jnp.finfo(q.dtype).eps
-    size = source @ jnp.abs(least)
     # The distortion is rounded up, because below E d the rate would lie under the curve; a large offset leaves few
     # digits. At slope inf no finite gap could cover it.
-    distortion = beyond + source @ least + jnp.where(jnp.isfinite(slope), 4 * eps * size, 0)
+    distortion = beyond + least + jnp.where(jnp.isfinite(slope), 4 * eps * size, 0)
     excess = jnp.where(beyond > 0, slope * beyond, 0)
     # I + s E d = F - KL(r||q); both sides without the row shift, so that a large offset of d cancels nothing.
     rate = jnp.maximum(e.objective - e.divergence - excess, 0)
     offset = jnp.where(jnp.isfinite(slope), slope * size, 0)
     # A tie moves the exponents of its row by what it hides, and ln max c by as much where one row decides it.
-    ties = jnp.where(source > 0, kernel.hidden, 0).max()
-    gap = jnp.maximum(e.gap, 0) + ties + kernel.noise * eps * (1 + e.objective + excess + offset)
+    gap = jnp.maximum(e.gap, 0) + ties + noise * eps * (1 + e.objective + excess + offset)
 
     # A large offset of d makes L large, and its rounding too, which must not count as convergence of the rate.
     allowed = jnp.minimum(tol * scale(e.objective + offset), jnp.maximum(tol, _LOOSEST) * scale(e.objective))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,9 @@ _ENOUGH = 1e-3  # of the right-hand side's norm, left by the iterations: as many
 _ITERATIONS = 16  # more of them would cost what a factorisation does
 
 
-def _factorised(gram: Callable[[jax.Array, jax.Array], jax.Array], precision: jnp.dtype) -> System:
+def factorised(gram: Callable[[jax.Array, jax.Array], jax.Array], precision: Any) -> System:
+    """Cholesky of what `gram` makes of w and r, in a precision."""
+
     def build(weights, root, diagonal):
         matrix = gram(weights, root) + jnp.diag(diagonal.astype(precision))
         factor = jnp.linalg.cholesky(matrix, symmetrize_input=False)
@@ -47,18 +49,18 @@ def _factorised(gram: Callable[[jax.Array, jax.Array], jax.Array], precision: jn
 
 def direct(kernel: HeldKernel) -> System:
     """Cholesky in the kernel's precision."""
-    return _factorised(kernel.turned_gram(kernel.dtype), kernel.dtype)
+    return factorised(kernel.turned_gram(kernel.dtype), kernel.dtype)
 
 
 def direct_in_single(kernel: HeldKernel) -> System:
     """Cholesky in float32, on a copy of the kernel that is made even if the solver is never used."""
-    return _factorised(kernel.turned_gram(jnp.dtype(jnp.float32)), jnp.dtype(jnp.float32))
+    return factorised(kernel.turned_gram(jnp.dtype(jnp.float32)), jnp.dtype(jnp.float32))
 
 
 def direct_in_place(kernel: HeldKernel) -> System:
     """Cholesky in the kernel's precision without a copy of the kernel: slower, but free if it is never used."""
     precision = kernel.dtype
-    return _factorised(lambda w, r: kernel.gram(w, r, precision), precision)
+    return factorised(lambda w, r: kernel.gram(w, r, precision), precision)
 
 
 def iterative(kernel: HeldKernel) -> System:

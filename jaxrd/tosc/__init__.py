@@ -1,25 +1,48 @@
 """Task-oriented source coding: the rate-accuracy limits of a classifier, from its outputs (paper [A]).
 
 Less common functions are in the subpackages `calibration`, `confidence`, `curves`, `identifiability`, `mixture`.
+
+Names are imported when they are first asked for: one of them alone then costs no import of scipy or of all the others.
 """
 
-from jaxrd.tosc import mixture
-from jaxrd.tosc._limits import CURVES, Limits, limits
-from jaxrd.tosc.calibration.reliability import reliability
-from jaxrd.tosc.calibration.temperature import fit_temperature, log_posterior
-from jaxrd.tosc.confidence.statistics import Statistics, statistics
-from jaxrd.tosc.curves.compressed import compress_and_estimate
-from jaxrd.tosc.curves.confusion import confusion_joint, landmarks
-from jaxrd.tosc.curves.estimated import estimate_and_compress
-from jaxrd.tosc.curves.indirect import indirect_problem
-from jaxrd.tosc.curves.merged import merge_baseline
-from jaxrd.tosc.curves.model_aware import label_distortion, model_aware_problem
-from jaxrd.tosc.curves.parametric import smallest_rate
-from jaxrd.tosc.curves.sampled import sample_and_communicate
-from jaxrd.tosc.curves.time_sharing import time_sharing
-from jaxrd.tosc.identifiability.label_entropy import label_uncertainty
-from jaxrd.tosc.joint import sparse_joint
-from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
+from __future__ import annotations
+
+import importlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from jaxrd.tosc import mixture
+    from jaxrd.tosc._limits import CURVES, Limits, limits
+    from jaxrd.tosc.calibration.reliability import reliability
+    from jaxrd.tosc.calibration.temperature import fit_temperature, log_posterior
+    from jaxrd.tosc.confidence.statistics import Statistics, statistics
+    from jaxrd.tosc.curves.compressed import compress_and_estimate
+    from jaxrd.tosc.curves.confusion import confusion_joint, landmarks
+    from jaxrd.tosc.curves.estimated import estimate_and_compress
+    from jaxrd.tosc.curves.indirect import indirect_problem
+    from jaxrd.tosc.curves.merged import merge_baseline
+    from jaxrd.tosc.curves.model_aware import label_distortion, model_aware_problem
+    from jaxrd.tosc.curves.parametric import smallest_rate
+    from jaxrd.tosc.curves.sampled import sample_and_communicate
+    from jaxrd.tosc.curves.time_sharing import time_sharing
+    from jaxrd.tosc.identifiability.label_entropy import label_uncertainty
+    from jaxrd.tosc.joint import sparse_joint
+    from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
+
+_HOMES = {
+    "CURVES": "_limits", "Limits": "_limits", "Outputs": "outputs", "Statistics": "confidence.statistics",
+    "compress_and_estimate": "curves.compressed", "confusion_joint": "curves.confusion",
+    "estimate_and_compress": "curves.estimated", "fit_temperature": "calibration.temperature",
+    "from_decisions": "outputs", "from_scores": "outputs", "indirect_problem": "curves.indirect",
+    "label_distortion": "curves.model_aware", "label_uncertainty": "identifiability.label_entropy",
+    "landmarks": "curves.confusion", "limits": "_limits", "log_posterior": "calibration.temperature",
+    "merge_baseline": "curves.merged", "model_aware_problem": "curves.model_aware",
+    "reliability": "calibration.reliability", "sample_and_communicate": "curves.sampled",
+    "smallest_rate": "curves.parametric", "sparse_joint": "joint", "statistics": "confidence.statistics",
+    "time_sharing": "curves.time_sharing",
+}  # fmt: skip
 
 __all__ = [
     "CURVES",
@@ -48,3 +71,17 @@ __all__ = [
     "statistics",
     "time_sharing",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "mixture":
+        return importlib.import_module("jaxrd.tosc.mixture")
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"jaxrd.tosc.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'jaxrd.tosc' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -20,10 +19,11 @@ from jaxrd.errors import InputError
 from jaxrd.solution import Solution
 from jaxrd.tosc.calibration.reliability import Bin
 from jaxrd.tosc.curves import EVERY, MODEL_AWARE, TIME_SHARING
-from jaxrd.tosc.curves.confusion import confusion_joint, landmarks
+from jaxrd.tosc.curves.confusion import confusion_joint, known_landmarks
 from jaxrd.tosc.curves.definition import BELIEVED, Samples
 from jaxrd.tosc.curves.drawing import Bound, Rate
 from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
+from jaxrd.tosc.posterior import Posterior
 from jaxrd.tosc.preparation import prepare
 
 Progress = Callable[[str, int, int], None] | None
@@ -42,15 +42,20 @@ class _Workings:
 
     Args:
         outputs: the samples that gave the curves.
-        log_v: their ln v at the temperature, shape (samples, classes); None for hard decisions.
+        posterior: theirs at the temperature; None for hard decisions.
         solved: the solutions of iE&C and TMRD, one for each point of the curve but the first, which has rate zero.
         places: one dict per distortion asked for: the point of each curve that has its rate.
     """
 
     outputs: Outputs
-    log_v: jax.Array | None
+    posterior: Posterior | None
     solved: dict[str, Solution]
     places: list[dict[str, Rate]]
+
+    @property
+    def log_v(self) -> jax.Array | None:
+        """ln v of all samples, shape (samples, classes); None for hard decisions."""
+        return None if self.posterior is None else jax.device_put(self.posterior.log_v)
 
 
 @readable
@@ -160,7 +165,7 @@ def _drawn(samples: Samples, slopes: int, tol: float | None, progress: Progress)
     """The curves by name; those that are undefined, or need a posterior where there is none, are absent."""
     drawn = {}
     for curve in EVERY:
-        if samples.log_v is not None or not curve.needs_posterior:
+        if samples.posterior is not None or not curve.needs_posterior:
             bound = curve.draw(samples, slopes, tol, None if progress is None else partial(progress, curve.name))
             if bound is not None:
                 drawn[curve.name] = bound
@@ -255,16 +260,16 @@ def limits(
     refuse_unless_whole("slopes", slopes, 2)
 
     warnings: list[str] = []
-    total, log_v = len(outputs.labels), None
+    total, posterior = len(outputs.labels), None
     measures = ("ece", "nll", "brier")
     calibration, table = dict.fromkeys(("temperature", *measures, *(f"{name}_before" for name in measures))), ()
     if outputs.logits is not None:
-        outputs, log_v, calibration, table = prepare(outputs, temperature, seed, warnings)
-    samples, truth = len(outputs.labels), jnp.asarray(outputs.labels)
-    joint = confusion_joint(outputs.labels, outputs.decisions, outputs.classes)
-    d_tm, d_0, entropy = (float(x) for x in landmarks(joint))
+        outputs, posterior, calibration, table = prepare(outputs, temperature, seed, warnings)
+    samples = len(outputs.labels)
+    joint = np.asarray(confusion_joint(outputs.labels, outputs.decisions, outputs.classes))
+    d_tm, d_0, entropy = known_landmarks(joint)
 
-    drawn = _drawn(Samples(joint, truth, log_v), slopes, tol, progress)
+    drawn = _drawn(Samples(joint, posterior), slopes, tol, progress)
     warnings += _doubts(drawn, outputs, d_tm, d_0)
     targets = _default_targets(d_tm, d_0) if asked is None else asked
     places = _asked_rates(drawn, targets, d_0, progress)
@@ -289,4 +294,4 @@ def limits(
     } | calibration
     curves = {name: bound.curve for name, bound in drawn.items()}
     solved = {name: bound.solved for name, bound in drawn.items() if bound.solved is not None}
-    return Limits(curves, rows, summary, _Workings(outputs, log_v, solved, places), table, warnings)
+    return Limits(curves, rows, summary, _Workings(outputs, posterior, solved, places), table, warnings)

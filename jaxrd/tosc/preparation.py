@@ -6,9 +6,10 @@ import jax
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.tosc.calibration.reliability import Bin, reliability
-from jaxrd.tosc.calibration.temperature import doubts, fit_temperature, log_posterior
+from jaxrd.tosc.calibration.reliability import Bin, tallied
+from jaxrd.tosc.calibration.temperature import doubts, fitted
 from jaxrd.tosc.outputs import Outputs
+from jaxrd.tosc.posterior import Posterior
 from jaxrd.tosc.split import halves
 
 _BY_CLASS = (
@@ -42,8 +43,8 @@ def _listed(classes: np.ndarray) -> str:
 
 def prepare(
     outputs: Outputs, temperature: float | None, seed: int, warnings: list[str]
-) -> tuple[Outputs, jax.Array, dict[str, float], tuple[Bin, ...]]:
-    """The samples that give the curves, their ln v at the temperature, and how calibrated they are."""
+) -> tuple[Outputs, Posterior, dict[str, float], tuple[Bin, ...]]:
+    """The samples that give the curves, their posteriors at the temperature, and how calibrated they are."""
     assert outputs.logits is not None
     largest, dtype = np.abs(outputs.logits).max(), jax.dtypes.canonicalize_dtype(outputs.logits.dtype)
     if largest > np.finfo(dtype).max / 4:
@@ -53,7 +54,7 @@ def prepare(
             raise InputError("one sample cannot be split to fit a temperature; fix it with temperature 1.")
         fit, outputs, rows = halves(outputs, seed)
         assert fit.logits is not None
-        temperature = float(fit_temperature(fit.logits, fit.labels))
+        temperature = fitted(fit.logits, fit.labels)
         warnings += doubts(fit.logits, fit.labels, temperature, rows.fit)
         if rows.by_class:
             warnings.append(_BY_CLASS)
@@ -61,10 +62,11 @@ def prepare(
     if impossible.size:
         warnings.append(f"left out, with probability 0 in every row and no label: {_listed(impossible)}")
     assert outputs.logits is not None
-    log_v = log_posterior(outputs.logits, temperature)
-    if np.isnan(log_v).any():
-        raise InputError(f"temperature {temperature:g} is too small for {log_v.dtype}; choose another.")
-    before, after = reliability(log_posterior(outputs.logits), outputs.labels), reliability(log_v, outputs.labels)
+    posterior = Posterior(outputs.logits, outputs.labels, temperature)
+    if not all(np.isfinite(log_v).all() for log_v, _ in posterior.chunks()):
+        raise InputError(f"temperature {temperature:g} is too small for {dtype}; choose another.")
+    before = tallied(Posterior(outputs.logits, outputs.labels, 1.0).chunks())
+    after = tallied(posterior.chunks())
     if after.ece > before.ece + 0.01:
         warnings.append(
             f"temperature {temperature:.3g} made the calibration worse: ECE {before.ece:.3f} before, "
@@ -72,4 +74,4 @@ def prepare(
         )
     calibration = {"temperature": temperature, "ece": after.ece, "nll": after.nll, "brier": after.brier}
     calibration |= {"ece_before": before.ece, "nll_before": before.nll, "brier_before": before.brier}
-    return outputs, log_v, calibration, after.table
+    return outputs, posterior, calibration, after.table

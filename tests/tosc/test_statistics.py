@@ -17,6 +17,7 @@ from jaxrd.tosc.confidence import held_out, intervals, inversion
 from jaxrd.tosc.confidence.rigorous import hoeffding, mcdiarmid
 from jaxrd.tosc.curves import estimated, indirect, model_aware, sampled, time_sharing
 from jaxrd.tosc.curves.sampled import plugin_bias
+from jaxrd.tosc.curves.sampled_in_blocks import sample_and_communicate_in_blocks
 
 
 def drawn(seed=0, n=600, k=3, concentration=0.4):
@@ -454,7 +455,7 @@ def test_blocks_of_unequal_length_count_their_samples_alone(samples):
     cuts = [(log_v[:30], y[:30]), (log_v[30:47], y[30:47]), (log_v[47:], y[47:])]
     cuts.sort(key=lambda block: -len(block[1]))
     whole = tosc.sample_and_communicate(log_v, y, 2.0)
-    parts = sampled.sample_and_communicate_in_blocks(cuts, 2.0)
+    parts = sample_and_communicate_in_blocks(cuts, 2.0)
     for one, other in zip(whole[:3], parts[:3], strict=True):
         assert float(other) == pytest.approx(float(one), abs=1e-9)
 

@@ -18,6 +18,7 @@ from jaxrd.tosc.calibration.reliability import estimated_kappa
 from jaxrd.tosc.calibration.temperature import doubts
 from jaxrd.tosc.curves import drawing, model_aware
 from jaxrd.tosc.curves.merged import merge_order
+from jaxrd.tosc.posterior import Posterior
 
 SLOPES = np.geomspace(0.3, 60, 24)
 
@@ -443,10 +444,10 @@ class TestDips:
 
     def test_the_curve_is_drawn_to_where_the_nearest_tie_saturates(self):
         scores = jnp.array([[0.3, 0.5, 0.2], [0.6, 0.2, 0.2], [0.4, 0.4, 0.2]])  # apart by 0.2, 0.4, and tied
-        drawn = drawing.saturation(drawing.margins(scores), 2.0)
+        drawn = drawing.saturation(drawing.least_margin(scores), 2.0)
         np.testing.assert_allclose(drawn, 2 * 100 ** (np.arange(1, 13) / 12), rtol=1e-12)  # to 40 / 0.2, six a decade
-        assert drawing.saturation(jnp.array([0.0, 1e-9]), 2.0)[-1] == pytest.approx(1e6)
-        assert drawing.saturation(jnp.zeros(2), 2.0).size == 0
+        assert drawing.saturation(1e-9, 2.0)[-1] == pytest.approx(1e6)
+        assert drawing.saturation(np.inf, 2.0).size == 0
 
     def case(self, seed, scale):
         g = np.random.default_rng(seed)
@@ -695,7 +696,7 @@ class TestLimits:
             v = g.dirichlet(np.full(3, 0.5), 500)
             labels = jnp.asarray((g.random((500, 1)) > np.cumsum(v, 1)[:, :-1]).sum(1))
             prior = jnp.bincount(labels, length=3) / 500
-            bound = model_aware.draw(jnp.log(jnp.asarray(np.maximum(v, 1e-9))), labels, prior, 6)
+            bound = model_aware.draw(Posterior(np.log(np.maximum(v, 1e-9)), labels, 1.0), np.asarray(prior), 6)
             alarms += _miscalibration(bound.curve, 500) is not None
         assert alarms <= 1  # three standard deviations, at a dozen correlated points
 

@@ -39,7 +39,7 @@ class Merged(NamedTuple):
     """Mean length of a code of one sample at a time."""
 
 
-def coded_merges(outputs: Outputs, joint: jax.Array) -> Merged:
+def coded_merges(outputs: Outputs, joint: jax.Array | np.ndarray) -> Merged:
     """Merge the k least likely estimates into the likeliest, and code all decisions of the set as bytes.
 
     The receiver knows the frequencies of the merged decisions, as it knows their names ([A], section IV-B).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -64,24 +65,32 @@ def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = _BIN
     >>> round(found.ece, 4), round(found.brier, 4), found.table[0].accuracy
     (0.3, 0.68, 0.5)
     """
-    log_v, y = np.asarray(log_posterior), np.asarray(labels)
     if bins < 1:
         raise InputError(f"bins must be at least 1; got {bins}.")
-    v = np.exp(log_v)
-    confidence, right = v.max(1), log_v.argmax(1) == y
-    index = _bins(confidence, bins)
-    count, believed, seen = (np.bincount(index, w, bins) for w in (None, confidence, right))
-    stated = v[np.arange(len(y)), y]
+    return tallied([(np.asarray(log_posterior), np.asarray(labels))], bins)
+
+
+def tallied(chunks: Iterable[tuple[np.ndarray, np.ndarray]], bins: int = _BINS) -> Reliability:
+    """`reliability` of samples that come in chunks, (ln v, labels) each.
+
+    >>> tallied([(np.log([[0.8, 0.2]]), np.array([0])), (np.log([[0.8, 0.2]]), np.array([1]))]).ece.__round__(4)
+    0.3
+    """
+    tallies, losses, samples = np.zeros((3, bins)), np.zeros(2), 0
+    for log_v, y in chunks:
+        v, at = np.exp(log_v), (np.arange(len(y)), y)
+        confidence, right = v.max(1), log_v.argmax(1) == y
+        index = _bins(confidence, bins)
+        tallies += [np.bincount(index, w, bins) for w in (None, confidence, right)]
+        losses += -log_v[at].sum(), ((v**2).sum(1) - 2 * v[at] + 1).sum()
+        samples += len(y)
+    count, believed, seen = tallies
+    nll, brier = losses / samples
     table = tuple(
         Bin(b / bins, int(count[b]), float(believed[b] / count[b]), float(seen[b] / count[b]))
         for b in np.flatnonzero(count)
     )
-    return Reliability(
-        ece=float(np.abs(seen - believed).sum() / len(y)),
-        nll=float(-log_v[np.arange(len(y)), y].mean()),
-        brier=float(((v**2).sum(1) - 2 * stated + 1).mean()),
-        table=table,
-    )
+    return Reliability(float(np.abs(seen - believed).sum() / samples), float(nll), float(brier), table)
 
 
 @checked(A_LOG_POSTERIOR, LABELS)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
+from jaxrd._host import loop
 from jaxrd.tosc._checked import TEMPERATURE, a_matrix, checked, classes_of, rows_of, some_labels
 
 _WIDEST = 1e6
@@ -47,36 +52,70 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> jax.Array:
     >>> round(float(fit_temperature(jnp.array([[2.0, 0.0]] * 4), jnp.array([0, 0, 0, 1]))), 4)  # 2 / ln 3
     1.8205
     """
-    z = jnp.asarray(logits)
-    z = z - z.max(1, keepdims=True)
-    y = jnp.asarray(labels)[:, None]
-    margin = -jnp.take_along_axis(z, y, 1)[:, 0]
+    z, y = jnp.asarray(logits), jnp.asarray(labels)
+    margin = _margins(jnp, z, y)
     wrong = margin > 0
     unit = jnp.where(wrong.any(), jnp.nanmedian(jnp.where(wrong, margin, jnp.nan)), 1)
-    z, margin = z / unit, margin / unit
+    x = _newton(jnp, lambda x: _derivatives(jnp, z, y, unit, x) / len(y), z.dtype, jax.lax.while_loop)
+    return jnp.where(wrong.any(), unit * jnp.exp(-x), 1)
 
-    def derivatives(x):
-        """Of the loss in x = ln(1/T): first, second."""
-        inverse = jnp.exp(x)
-        v = jax.nn.softmax(inverse * z, axis=1)
-        mean = jnp.where(v > 0, v * z, 0).sum(1)  # a forbidden class: 0 times -inf
-        spread = jnp.where(v > 0, v * (z - mean[:, None]) ** 2, 0).sum(1)
-        first = inverse * (mean + margin).mean()
-        return first, first + inverse**2 * spread.mean()
+
+def _margins(xp: ModuleType, z: Any, y: Any) -> Any:
+    """By how much the label of each row misses its largest logit."""
+    return z.max(1) - xp.take_along_axis(z, y[:, None], 1)[:, 0]
+
+
+def _derivatives(xp: ModuleType, z: Any, y: Any, unit: Any, x: Any) -> Any:
+    """First and second, of the loss in x = ln(unit / T), summed over the rows, shape (2,)."""
+    z = (z - z.max(1, keepdims=True)) / unit
+    inverse = xp.exp(x)
+    v = xp.exp(inverse * z)
+    v = v / v.sum(1, keepdims=True)
+    mean = xp.where(v > 0, v * z, 0).sum(1)  # a forbidden class: 0 times -inf
+    spread = xp.where(v > 0, v * (z - mean[:, None]) ** 2, 0).sum(1)
+    first = inverse * (mean + _margins(xp, z, y)).sum()
+    return xp.stack([first, first + inverse**2 * spread.sum()])
+
+
+def _newton(xp: ModuleType, derivatives: Callable, dtype: Any, loop: Callable) -> Any:
+    """Where the first derivative is zero, or the bound of the search on that side."""
 
     def newton(state):
         x, low, high, _, step = state
         first, second = derivatives(x)
-        low, high = jnp.where(first < 0, x, low), jnp.where(first < 0, high, x)
-        aim = jnp.where(second > 0, -first / jnp.where(second > 0, second, 1), -jnp.sign(first) * jnp.inf)
-        new = x + jnp.clip(aim, -jnp.log(4.0), jnp.log(4.0)).astype(x.dtype)
-        new = jnp.where((new > low) & (new < high), new, jnp.clip(new, (low + x) / 2, (high + x) / 2))
-        return new, low, high, jnp.abs(new - x) > 16 * jnp.finfo(z.dtype).eps, step + 1
+        low, high = xp.where(first < 0, x, low), xp.where(first < 0, high, x)
+        aim = xp.where(second > 0, -first / xp.where(second > 0, second, 1), -xp.sign(first) * xp.inf)
+        new = x + xp.clip(aim, -np.log(4.0), np.log(4.0)).astype(x.dtype)
+        new = xp.where((new > low) & (new < high), new, xp.clip(new, (low + x) / 2, (high + x) / 2))
+        return new, low, high, xp.abs(new - x) > 16 * xp.finfo(dtype).eps, step + 1
 
-    reach = jnp.asarray(np.log(_WIDEST), z.dtype)
-    start = (jnp.zeros((), z.dtype), -reach, reach, jnp.bool_(True), jnp.int32(0))
-    x = jax.lax.while_loop(lambda s: s[3] & (s[4] < 200), newton, start)[0]
-    return jnp.where(wrong.any(), unit * jnp.exp(-x), 1)
+    reach = xp.asarray(np.log(_WIDEST), dtype)
+    start = (xp.zeros((), dtype), -reach, reach, xp.bool_(True), xp.int32(0))
+    return loop(lambda s: s[3] & (s[4] < 200), newton, start)[0]
+
+
+_ROWS = 2**18
+"""Numbers of a block of rows that `fitted` works on at a time."""
+
+
+def fitted(logits: np.ndarray, labels: np.ndarray) -> float:
+    """`fit_temperature` of known values on the host, in float64, a block of rows at a time.
+
+    >>> round(fitted(np.array([[2.0, 0.0]] * 4), np.array([0, 0, 0, 1])), 4)
+    1.8205
+    """
+    rows = max(_ROWS // logits.shape[1], 1)
+    parts = [(logits[i : i + rows], np.asarray(labels[i : i + rows])) for i in range(0, len(labels), rows)]
+    margin = np.concatenate([_margins(np, z.astype(np.float64), y) for z, y in parts])
+    if not (margin > 0).any():
+        return 1.0
+    unit = np.median(margin[margin > 0])
+
+    def derivatives(x):
+        return sum(_derivatives(np, z.astype(np.float64), y, unit, x) for z, y in parts) / len(labels)
+
+    with np.errstate(invalid="ignore", divide="ignore", under="ignore"):
+        return float(unit * np.exp(-_newton(np, derivatives, np.dtype(np.float64), loop)))
 
 
 @checked(_LOGITS, TEMPERATURE)
@@ -112,7 +151,7 @@ def doubts(logits: np.ndarray, labels: np.ndarray, temperature: float, rows: np.
         rows: the numbers of these samples in the input, shape (samples,).
 
     >>> z, y = np.array([[1.0, 0.0]] * 99 + [[1.0, -5e3]]), np.array([0] * 66 + [1] * 34)
-    >>> words = doubts(z, y, float(fit_temperature(z, y)), np.arange(100))
+    >>> words = doubts(z, y, fitted(z, y), np.arange(100))
     >>> words[0].split(":")[0]
     'sample 99 alone moves the temperature from 1.443 to 1e+06'
     """
@@ -131,7 +170,7 @@ def doubts(logits: np.ndarray, labels: np.ndarray, temperature: float, rows: np.
     if weighty and count <= max(1, FEW * len(y)):
         rest = z.copy()
         rest[few] = 0  # all classes alike: the row no longer moves the fit, and nothing is compiled again
-        without = float(fit_temperature(rest, y))
+        without = fitted(rest, y)
         moved = abs(np.log(temperature / without)) > np.log(_CHANGE)
         if moved:
             worst = few[0]

@@ -12,18 +12,17 @@ import numpy as np
 from jaxrd.curve import Curve
 from jaxrd.tosc.curves.drawing import Bound, Tick
 from jaxrd.tosc.joint import SparseJoint
+from jaxrd.tosc.posterior import Posterior
 from jaxrd.tosc.resampling import Resampled
 
 
 class Samples(NamedTuple):
     """What the curves are drawn from."""
 
-    joint: jax.Array
+    joint: np.ndarray
     """Of label and decision, shape (classes, classes)."""
-    labels: jax.Array
-    """y, int, shape (samples,)."""
-    log_v: jax.Array | None
-    """ln of the posteriors, shape (samples, classes); None for hard decisions."""
+    posterior: Posterior | None
+    """None for hard decisions."""
 
 
 class Resampling(NamedTuple):

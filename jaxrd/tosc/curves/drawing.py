@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxrd._sweep import sweep
 from jaxrd.critical import critical_slope
 from jaxrd.curve import Curve
+from jaxrd.distortion import expected
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status, has_failed
 from jaxrd.target import rate_at
@@ -78,18 +79,18 @@ def slope_grid(classes: int, count: int, critical: float) -> np.ndarray:
     return grid
 
 
-def saturation(margins: np.ndarray, start: float) -> np.ndarray:
-    """Inverse temperatures or slopes from `start` to where the smallest margin between the two best saturates."""
-    positive = margins[margins > 0]
-    end = min(40 / positive.min(), _SATURATED) if positive.size else start
+def saturation(margin: float, start: float) -> np.ndarray:
+    """Inverse temperatures or slopes from `start` to where the least margin between the two best saturates."""
+    end = min(40 / margin, _SATURATED) if margin < np.inf else start
     decades = max(np.log10(max(end, start) / start), 0)
     return np.geomspace(start, max(end, start), int(np.ceil(_PER_DECADE * decades)) + 1)[1:]
 
 
-def margins(scores: ArrayLike) -> np.ndarray:
-    """How far the best score of each sample lies above its second, shape (samples,)."""
+def least_margin(scores: ArrayLike) -> float:
+    """The least positive amount by which the best score of a sample lies above its second; inf where there is none."""
     second, best = np.partition(np.asarray(scores), -2, axis=1)[:, -2:].T
-    return best - second
+    margins = best - second
+    return float(margins[margins > 0].min(initial=np.inf))
 
 
 def achievable(distortion: np.ndarray, rate: np.ndarray, **more: Any) -> Curve:
@@ -111,7 +112,7 @@ def solve_grid(
     grid = np.concatenate([slope_grid(problem.distortion.shape[1], count, critical), beyond, [np.inf]])
     solved = sweep(problem, grid, tol=tol, progress=tick)
     curve = solved.curve()
-    silence = float((np.asarray(problem.source) @ np.asarray(problem.distortion)).min())
+    silence = float(expected(problem.distortion, np.asarray(problem.source)).min())  # pyright: ignore
     front = (silence, 0.0, critical, 0.0, Status.EXACT)
     rest = (curve.distortion, curve.rate, curve.slope, curve.gap, curve.status)
     d, rate, slope, gap, status = (np.concatenate([[a], b]) for a, b in zip(front, rest, strict=True))

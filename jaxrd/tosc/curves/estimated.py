@@ -24,6 +24,7 @@ from jaxrd.tosc.curves.drawing import (
     Rate,
     exact,
 )
+from jaxrd.tosc.curves.oracle import erokhin
 from jaxrd.tosc.curves.parametric import smallest_point
 from jaxrd.tosc.joint import SparseJoint, as_joint
 from jaxrd.tosc.resampling import Resampled, along
@@ -78,25 +79,40 @@ def estimate_and_compress(joint: ArrayLike | SparseJoint, estimate_distortion: A
 
 
 @jax.jit
-def _estimated_at(joint: jax.Array, grid: jax.Array) -> EstimateAndCompress:
-    return jax.lax.map(lambda d: estimate_and_compress(joint, d), grid)  # a row at a time: memory classes^2
+def _estimated(joint: jax.Array, grid: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """Distortion and rate at the first `count` of the grid; one at a time: memory classes^2."""
+
+    def add(i, found):
+        point = estimate_and_compress(joint, grid[i])
+        return found[0].at[i].set(point.distortion), found[1].at[i].set(point.rate)
+
+    return jax.lax.fori_loop(0, count, add, (jnp.zeros_like(grid), jnp.zeros_like(grid)))
 
 
-def draw(joint: jax.Array, count: int) -> Bound:
+def _points(joint: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distortion and rate at each of a grid, by a program that serves any number of them."""
+    parts = [grid[first : first + SCAN] for first in range(0, len(grid), SCAN)]
+    filled = [np.append(part, np.zeros(SCAN - len(part))).astype(joint.dtype) for part in parts]
+    found = [jax.device_get(_estimated(joint, all_, len(part))) for all_, part in zip(filled, parts, strict=True)]
+    d, rate = (np.concatenate(each)[: len(grid)] for each in zip(*found, strict=True))
+    return d, rate
+
+
+def draw(joint: jax.Array | np.ndarray, count: int) -> Bound:
     """E&C: exact in the compressor's own distortion, drawn over the label's."""
-    largest = 1 - float(joint.sum(0).max())
-    shown = np.linspace(largest, 0, count + 2)
-    point = jax.device_get(_estimated_at(joint, shown))
-    slope = np.asarray(categorical.slope(joint.sum(0), shown))
-    curve = exact(point.distortion, point.rate, slope, parameters={"estimate_distortion": shown})
-    scan = np.linspace(0, largest, SCAN)
-    fine = jax.device_get(_estimated_at(joint, scan))
+    joint = np.asarray(joint)
+    estimate = joint.sum(0)
+    largest = 1 - float(estimate.max())
+    shown, scan = np.linspace(largest, 0, count + 2), np.linspace(0, largest, SCAN)
+    slope = erokhin(estimate, distortions=shown).slope
+    curve = exact(*_points(joint, shown), slope, parameters={"estimate_distortion": shown})
+    fine = _points(joint, scan)
 
     def one(d: float) -> tuple[float, float]:
-        p = estimate_and_compress(joint, jnp.asarray(d, joint.dtype))
-        return float(p.distortion), float(p.rate)
+        distortion, rate = _points(joint, np.array([d]))
+        return float(distortion[0]), float(rate[0])
 
-    return Bound(curve, lambda target: Rate(*smallest_point(scan, fine.distortion, fine.rate, one, target)))
+    return Bound(curve, lambda target: Rate(*smallest_point(scan, *fine, one, target)))
 
 
 @jax.jit

@@ -63,17 +63,17 @@ def indirect_problem(joint: ArrayLike | SparseJoint) -> Problem:
     return Problem(estimate, 1 - posterior.T)
 
 
-def draw(joint: jax.Array, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
+def draw(joint: jax.Array | np.ndarray, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
     """iE&C: certified; its distortion is the label's by construction.
 
     Estimates that never occur have no mass. Labels that never occur have the largest distortion for every estimate.
     Neither changes the curve, and leaving them out keeps large alphabets small.
     """
-    whole = indirect_problem(joint)
-    rows, labels = (np.flatnonzero(np.asarray(joint).sum(axis)) for axis in (0, 1))
+    joint = np.asarray(joint)
+    rows, labels = (np.flatnonzero(joint.sum(axis)) for axis in (0, 1))
     # On the host: each of these operations would be a program of its own.
-    kept = np.asarray(whole.source)[rows], np.asarray(whole.distortion)[np.ix_(rows, labels)]
-    problem = Problem(*(jnp.asarray(a) for a in kept))
+    kept = joint[np.ix_(labels, rows)]
+    problem = Problem(kept.sum(0), 1 - (kept / kept.sum(0)).T)
     solved, curve = solve_grid(problem, count, tol, tick)
 
     def everywhere(q: ArrayLike) -> np.ndarray:

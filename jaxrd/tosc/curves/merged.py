@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,15 +42,18 @@ def merge_order(joint: ArrayLike | SparseJoint) -> jax.Array:
     >>> merge_order(jnp.diag(jnp.array([0.2, 0.5, 0.3]))).tolist()
     [0, 2, 1]
     """
-    j = as_joint(joint)
+    return _order(jnp, as_joint(joint))
+
+
+def _order(xp: ModuleType, j: Any) -> Any:
     estimate = j.sum(0)
-    best = jnp.argmax(jnp.where(likeliest(estimate), j.sum(1), -1))
+    best = xp.argmax(xp.where(likeliest(estimate), j.sum(1), -1))
     gain = j[best] - j.diagonal()  # of P(right), when the estimate is sent as `best`
     # Equal counts may differ by the rounding of their sums: counts equal up to rounding share a rank.
-    rising = jnp.sort(estimate)
-    steps = jnp.concatenate([jnp.zeros(1, int), jnp.cumsum(jnp.diff(rising) > 16 * jnp.finfo(j.dtype).eps)])
-    rank = steps[jnp.searchsorted(rising, estimate)].at[best].set(estimate.size)
-    return jnp.lexsort((-gain, rank))
+    rising = xp.sort(estimate)
+    steps = xp.concatenate([xp.zeros(1, int), xp.cumsum(xp.diff(rising) > 16 * xp.finfo(j.dtype).eps)])
+    rank = xp.where(xp.arange(estimate.size) == best, estimate.size, steps[xp.searchsorted(rising, estimate)])
+    return xp.lexsort((-gain, rank))
 
 
 @readable
@@ -80,26 +84,31 @@ def merge_baseline(joint: ArrayLike | SparseJoint) -> Merged:
     >>> [round(float(r), 4) for r in merge_baseline(jnp.eye(4) / 4).rate]
     [1.3863, 1.0397, 0.5623, 0.0]
     """
-    j = as_joint(joint)
-    order = merge_order(joint)  # least likely first, the likeliest last
+    return _merged(jnp, as_joint(joint))
+
+
+def _merged(xp: ModuleType, j: Any) -> Merged:
+    order = _order(xp, j)  # least likely first, the likeliest last
     p, change = j.sum(0)[order], (j[order[-1]] - j.diagonal())[order]
-    zero = jnp.zeros(1, p.dtype)
-    merged = jnp.concatenate([zero, jnp.cumsum(p[:-1])])
-    terms = -jax.scipy.special.xlogy(p, p)
-    kept = terms[:-1].sum() - jnp.concatenate([zero, jnp.cumsum(terms[:-1])])
-    top = p[-1] + merged
-    rate = jnp.maximum(kept - jax.scipy.special.xlogy(top, top), 0)
-    gained = jnp.concatenate([zero, jnp.cumsum(change[:-1])])
-    return Merged(rate.at[-1].set(0), 1 - (j.trace() + gained))
+    zero = xp.zeros(1, p.dtype)
+
+    def spread(p):  # p ln p
+        return p * xp.log(xp.where(p > 0, p, 1))
+
+    merged = xp.concatenate([zero, xp.cumsum(p[:-1])])
+    terms = -spread(p)
+    kept = terms[:-1].sum() - xp.concatenate([zero, xp.cumsum(terms[:-1])])
+    rate = xp.maximum(kept - spread(p[-1] + merged), 0)
+    gained = xp.concatenate([zero, xp.cumsum(change[:-1])])
+    last = xp.arange(p.size) == p.size - 1
+    return Merged(xp.where(last, 0, rate), 1 - (j.trace() + gained))
 
 
-def draw(joint: jax.Array) -> Bound:
+def draw(joint: jax.Array | np.ndarray) -> Bound:
     """The merge baseline: one point for each number of merged estimates; nothing in between."""
-    points = jax.device_get(merge_baseline(joint))
-    curve = achievable(points.distortion, points.rate, parameters={"merged_classes": np.arange(len(points.rate))})
-    return Bound(
-        curve, lambda target: Rate(float(points.rate[points.distortion <= target + 1e-12].min(initial=np.inf)))
-    )
+    rate, distortion = map(np.asarray, _merged(np, np.asarray(joint)))
+    curve = achievable(distortion, rate, parameters={"merged_classes": np.arange(len(rate))})
+    return Bound(curve, lambda target: Rate(float(rate[distortion <= target + 1e-12].min(initial=np.inf))))
 
 
 MERGED = Definition(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +12,8 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd.channel import optimal_channel
+from jaxrd.distortion.streamed import Streamed
+from jaxrd.kernels import kernel_of
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution
 from jaxrd.solvers import solve
@@ -28,12 +32,13 @@ from jaxrd.tosc.curves.drawing import (
     Rate,
     Tick,
     certified_at,
-    margins,
+    least_margin,
     positive_and_finite,
     saturation,
     solve_grid,
 )
 from jaxrd.tosc.curves.parametric import smallest_point
+from jaxrd.tosc.posterior import Posterior
 from jaxrd.tosc.resampling import Resampled, inverse_newton, steepness
 
 
@@ -60,11 +65,6 @@ def model_aware_problem(posterior: ArrayLike, weights: ArrayLike | None = None) 
     n = v.shape[0]
     w = jnp.full(n, 1 / n, v.dtype) if weights is None else jnp.asarray(weights, v.dtype)
     return Problem(w, 1 - v)
-
-
-@jax.jit
-def _problem(log_v: jax.Array) -> Problem:
-    return model_aware_problem(jnp.exp(log_v))
 
 
 def _classes(given: dict) -> int:
@@ -103,20 +103,43 @@ def label_distortion(problem: Problem, solution: Solution, labels: ArrayLike) ->
     return 1 - jnp.asarray(problem.source) @ right
 
 
-@jax.jit
-def _measured(problem: Problem, points: Solution, labels: jax.Array) -> jax.Array:
-    return jax.lax.map(lambda point: label_distortion(problem, point, labels), points)
+@partial(jax.jit, static_argnames="build")
+def _right(
+    data: Any, weights: jax.Array, labels: jax.Array, slope: jax.Array, q: jax.Array, *, build: Callable
+) -> jax.Array:
+    """sum_i w_i W(y_i | v_i) over some rows: 1 - `label_distortion`."""
+    kernel = kernel_of(build(data), slope).held()
+    chosen = jnp.take_along_axis(kernel.weighted(q), labels[:, None], 1)[:, 0]
+    return weights @ (chosen / kernel.matvec(q))
 
 
-def draw(
-    log_v: jax.Array, labels: jax.Array, prior: jax.Array, count: int, *, tol: float | None = None, tick: Tick = None
-) -> Bound:
+def _itself(d: jax.Array) -> jax.Array:
+    return d
+
+
+def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
     """TMRD: certified in model-believed distortion, drawn over the label-measured one."""
-    problem = _problem(log_v)
-    solved, curve = solve_grid(problem, count, tol, tick, saturation(margins(np.exp(np.asarray(log_v))), STEEPEST))
-    measured = _measured(problem, solved, labels)
-    guess = int((np.asarray(problem.source) @ np.asarray(problem.distortion)).argmin())
-    curve = curve.with_distortion(np.concatenate([[1 - float(np.asarray(prior)[guess])], np.asarray(measured)]))
+    problem = posterior.problem
+    margin = min(least_margin(np.exp(log_v)) for log_v, _ in posterior.chunks())
+    solved, curve = solve_grid(problem, count, tol, tick, saturation(margin, STEEPEST))
+
+    labels = np.zeros(len(problem.source), np.int32)
+    labels[: posterior.samples] = posterior.labels
+    weights, d = np.asarray(problem.source), problem.distortion
+    held = None if isinstance(d, Streamed) else (d, problem.source, jax.device_put(labels))
+
+    def measured(point: Solution) -> float:
+        at = np.asarray(point.slope), np.asarray(point.reproduction)
+        if held is not None:
+            return 1 - float(_right(*held, *at, build=_itself))
+        assert isinstance(d, Streamed)
+        build = d.build
+        return 1 - float(d.added(lambda data, w, y: _right(data, w, y, *at, build=build), weights, labels))
+
+    points = jax.device_get(solved)
+    wrong = [measured(jax.tree.map(lambda a: a[i], points)) for i in range(len(points.slope))]  # noqa: B023
+    guess = int(sum(np.exp(log_v).sum(0) for log_v, _ in posterior.chunks()).argmax())  # pyright: ignore
+    curve = curve.with_distortion(np.array([1 - float(prior[guess]), *wrong]))
     # u = s / (1 + s) in [0, 1] brackets slopes up to inf.
     u = np.where(np.isinf(curve.slope), 1, curve.slope / (1 + np.where(np.isinf(curve.slope), 0, curve.slope)))
     u[0] = min(u[0], u[1])  # the critical slope may be inf: then the rate is zero at every slope
@@ -132,9 +155,9 @@ def draw(
     def one(x: float) -> tuple[float, float]:
         if x <= u[0]:  # rate zero: a solver may return any mixture of tied reproductions here
             return float(curve.distortion[0]), 0.0
-        point = solve(problem, x / (1 - x) if x < 1 else np.inf, tol=tol)
+        point = jax.device_get(solve(problem, x / (1 - x) if x < 1 else np.inf, tol=tol))
         doubtful.append(not bool(point.converged))
-        return float(label_distortion(problem, point, labels)), float(point.rate)
+        return measured(point), float(point.rate)
 
     least = float(np.asarray(curve.model_distortion)[-1])
     return Bound(curve, smallest, lambda target: certified_at(problem, target, least, tol), solved)
@@ -222,8 +245,8 @@ def _respond(resampling: Resampling, slope: float, reproduction: Any) -> dict[st
 
 
 def _draw(samples: Samples, count: int, tol: float | None, tick: Tick) -> Bound:
-    assert samples.log_v is not None
-    return draw(samples.log_v, samples.labels, samples.joint.sum(1), count, tol=tol, tick=tick)
+    assert samples.posterior is not None
+    return draw(samples.posterior, samples.joint.sum(1), count, tol=tol, tick=tick)
 
 
 MODEL_AWARE = Definition(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxrd.closed_form import categorical
 from jaxrd.curve import Curve
@@ -15,28 +19,72 @@ from jaxrd.tosc.curves.drawing import (
     slope_grid,
 )
 
+_AT_ONCE = 64
+"""Points of one call: another number of points then costs no compile."""
 
-def oracle_at(prior: jax.Array, slopes: np.ndarray) -> Curve:
+
+class Erokhin(NamedTuple):
+    """Points of the closed form, of one pmf."""
+
+    at_slopes: np.ndarray
+    """D at each slope, shape (k,)."""
+    rate: np.ndarray
+    """R at each distortion, nats, shape (k,)."""
+    slope: np.ndarray
+    """-dR/dD there, shape (k,)."""
+
+
+@jax.jit
+def _erokhin(pmf: jax.Array, slopes: jax.Array, distortions: jax.Array) -> Erokhin:
+    return Erokhin(
+        categorical.distortion_at_slope(pmf, slopes),
+        categorical.rate(pmf, distortions),
+        categorical.slope(pmf, distortions),
+    )
+
+
+def erokhin(
+    pmf: np.ndarray, slopes: Sequence[float] | np.ndarray = (), distortions: Sequence[float] | np.ndarray = ()
+) -> Erokhin:
+    """The closed form of `jaxrd.closed_form.categorical` at slopes and at distortions, by one compiled program.
+
+    >>> found = erokhin(np.array([0.5, 0.5]), [np.log(3)], [0.25])
+    >>> float(found.at_slopes[0]).__round__(6), float(found.rate[0]).__round__(4)
+    (0.25, 0.1308)
+    """
+    s, d = (np.asarray(x, pmf.dtype) for x in (slopes, distortions))
+    parts = []
+    for first in range(0, max(len(s), len(d), 1), _AT_ONCE):
+        padded = np.zeros((2, _AT_ONCE), pmf.dtype)
+        for row, part in zip(padded, (s[first:], d[first:]), strict=True):
+            row[: len(part)] = part[:_AT_ONCE]
+        parts.append(jax.device_get(_erokhin(pmf, *padded)))
+    at_slopes, rate, slope = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return Erokhin(at_slopes[: len(s)], rate[: len(d)], slope[: len(d)])
+
+
+def oracle_at(prior: ArrayLike, slopes: np.ndarray) -> Curve:
     """oRD at given slopes, D_max below the critical one."""
-    d = np.asarray(categorical.distortion_at_slope(prior, slopes))
-    return exact(d, np.asarray(categorical.rate(prior, d)), slopes)
+    prior = np.asarray(prior)
+    d = erokhin(prior, slopes).at_slopes
+    return exact(d, erokhin(prior, distortions=d).rate, slopes)
 
 
 def draw(prior: jax.Array | np.ndarray, count: int) -> Bound:
     """oRD: the rate-distortion function of the class prior, in closed form."""
-    largest = 1 - float(np.asarray(prior).max())
-    critical = float(categorical.slope(prior, largest * (1 - 1e-9)))
+    prior = np.asarray(prior)
+    largest = 1 - float(prior.max())
+    critical = float(erokhin(prior, distortions=[largest * (1 - 1e-9)]).slope[0])
     grid = slope_grid(len(prior), count, critical)
-    inner = np.asarray(categorical.distortion_at_slope(prior, grid))
-    d = np.concatenate([[largest], inner, [0.0]])
-    curve = exact(d, np.asarray(categorical.rate(prior, d)), np.concatenate([[critical], grid, [np.inf]]))
-    return Bound(curve, lambda target: Rate(float(categorical.rate(prior, target)), target))
+    d = np.concatenate([[largest], erokhin(prior, grid).at_slopes, [0.0]])
+    curve = exact(d, erokhin(prior, distortions=d).rate, np.concatenate([[critical], grid, [np.inf]]))
+    return Bound(curve, lambda target: Rate(float(erokhin(prior, distortions=[target]).rate[0]), target))
 
 
 ORACLE = Definition(
     name="oRD",
     meaning="oracle lower bound",
     file="ord",
-    draw=lambda samples, count, tol, tick: draw(np.asarray(samples.joint).sum(1), count),
+    draw=lambda samples, count, tol, tick: draw(samples.joint.sum(1), count),
     most_classes=100,
 )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq, minimize_scalar
 
 from jaxrd.tosc._checked import checked, one_number, vectors
 
@@ -43,7 +41,7 @@ def smallest_point(
 
     def consider(t: float) -> float:
         nonlocal best, place
-        d, r = evaluate(t)
+        d, r = map(float, evaluate(t))
         if d <= target + slack and r < best:
             best, place = r, t
         return d - target
@@ -54,13 +52,11 @@ def smallest_point(
         low, high = sorted((inside, outside))
         ends = consider(low) - slack / 2, consider(high) - slack / 2
         if ends[0] * ends[1] < 0:
-            brentq(lambda t: consider(t) - slack / 2, low, high, xtol=1e-14)
+            _root(lambda t: consider(t) - slack / 2, (low, high), ends)
 
     def least(values: int, i: int) -> float:
         """Where the distortion (0) or the rate (1) is least between the neighbours of grid point i."""
-        bounds = parameters[i - 1], parameters[i + 1]
-        minimum: Any = minimize_scalar(lambda t: evaluate(float(t))[values], bounds=bounds, method="bounded")
-        return float(minimum.x)
+        return _minimum(lambda t: evaluate(t)[values], float(parameters[i - 1]), float(parameters[i + 1]))
 
     for i in np.flatnonzero(met[1:] != met[:-1]):
         # The rate inside a bracket is near that at its ends: skip a bracket that cannot improve on the best.
@@ -83,6 +79,63 @@ def smallest_point(
         if rate[i] < rate[i - 1] and rate[i] < rate[i + 1] and met[i - 1 : i + 2].any():
             consider(least(1, i))
     return best, place
+
+
+# Not scipy's: to import its optimisers takes longer than the searches of a whole run of `jaxrd limits`.
+def _root(f: Callable[[float], float], ends: tuple[float, float], values: tuple[float, float]) -> float:
+    """The root of f between two ends where it has opposite signs, to 1e-14.
+
+    Reference: T. Chandrupatla, A new hybrid quadratic/bisection algorithm for finding the zero of a nonlinear function
+    without using derivatives, Advances in Engineering Software 1997.
+
+    >>> round(_root(lambda t: t * t - 2, (1.0, 2.0), (-1.0, 2.0)), 12)
+    1.414213562373
+    """
+    (b, a), (fb, fa) = ends, values
+    share, best = 0.5, a
+    for _ in range(200):
+        x = a + share * (b - a)
+        fx = f(x)
+        if (fx > 0) == (fa > 0):
+            c, fc = a, fa
+        else:
+            (c, fc), (b, fb) = (b, fb), (a, fa)
+        a, fa = x, fx
+        best = a if abs(fa) < abs(fb) else b
+        least = (1e-14 + 4 * np.finfo(float).eps * abs(best)) / abs(b - a)
+        if least > 0.5 or fa == 0:
+            return best
+        # Inverse quadratic interpolation where the three points allow it.
+        xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+        share = 0.5
+        if phi**2 < xi and (1 - phi) ** 2 < 1 - xi:
+            share = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
+        share = min(max(share, least), 1 - least)
+    return best
+
+
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+def _minimum(f: Callable[[float], float], low: float, high: float) -> float:
+    """Where f, which has one minimum between two ends, is least, to 1e-5 of their distance; by golden section.
+
+    >>> round(_minimum(lambda t: (t - 0.3) ** 2, 0.0, 1.0), 4)
+    0.3
+    """
+    width = high - low
+    left, right = high - _GOLDEN * width, low + _GOLDEN * width
+    at_left, at_right = f(left), f(right)
+    while high - low > 1e-5 * width:
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = f(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = f(right)
+    return left if at_left < at_right else right
 
 
 @checked(vectors("parameters", "distortion", "rate"), one_number("target", lambda t: t == t, "one number"))

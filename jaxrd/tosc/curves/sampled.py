@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +11,7 @@ from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
 from jaxrd._readable import readable
-from jaxrd.errors import InputError
+from jaxrd._threads import side_by_side
 from jaxrd.information import entropy, normalised
 from jaxrd.tosc._checked import (
     A_LOG_POSTERIOR,
@@ -23,18 +22,19 @@ from jaxrd.tosc._checked import (
     some_labels,
     some_weights,
 )
-from jaxrd.tosc.curves.confusion import landmarks
+from jaxrd.tosc.curves.confusion import known_landmarks
 from jaxrd.tosc.curves.definition import Definition, Resampling, Samples
 from jaxrd.tosc.curves.drawing import (
     Bound,
     Rate,
     Tick,
     achievable,
-    margins,
+    least_margin,
     positive_and_finite,
     saturation,
 )
 from jaxrd.tosc.curves.parametric import smallest_point
+from jaxrd.tosc.posterior import Block, Posterior
 from jaxrd.tosc.resampling import Resampled, along
 
 
@@ -96,100 +96,76 @@ def sample_and_communicate(
     return SampleAndCommunicate(jnp.maximum(w @ divergence, 0), 1 - w @ right, 1 - w @ believed)
 
 
-Blocks = Iterable[tuple[ArrayLike, ArrayLike]]
+_AT_ONCE = 64
+"""Inverse temperatures of one call: another number of them costs no compile."""
+
+
+class _Sums(NamedTuple):
+    """Of a block, at each inverse temperature."""
+
+    output: jax.Array | np.ndarray
+    """sum_i w_i W(.|x_i), shape (k, classes)."""
+    spread: jax.Array | np.ndarray
+    """sum_i w_i sum_y W ln W, shape (k,)."""
+    right: jax.Array | np.ndarray
+    """sum_i w_i W(y_i|x_i), shape (k,)."""
+    believed: jax.Array | np.ndarray
+    """sum_i w_i sum_y W v, shape (k,)."""
+
+
+class _Points(NamedTuple):
+    rate: np.ndarray
+    distortion: np.ndarray
+    believed: np.ndarray
 
 
 @jax.jit
-def _output_of(log_v: jax.Array, inverse_temperature: jax.Array, kept: jax.Array) -> jax.Array:
-    """The sum of the channel's rows."""
-    return kept @ jnp.exp(log_softmax(inverse_temperature * log_v, axis=1))
+def _sums(block: Block, u: jax.Array, count: int) -> _Sums:
+    """At the first `count` of u = t / (1 + t)."""
+    log_v = block.log_v
+    v = jnp.exp(log_v)
+
+    def add(i, found):
+        log_w = log_softmax(u[i] / (1 - u[i]) * log_v, axis=1)
+        channel = jnp.exp(log_w)
+        right = jnp.take_along_axis(channel, block.labels[:, None], 1)[:, 0]
+        each = _Sums(
+            block.weights @ channel,
+            block.weights @ jnp.where(channel > 0, channel * log_w, 0).sum(1),
+            block.weights @ right,
+            block.weights @ (channel * v).sum(1),
+        )
+        return jax.tree.map(lambda all_, a: all_.at[i].set(a), found, each)
+
+    k, none = len(u), jnp.zeros_like(u)
+    return jax.lax.fori_loop(0, count, add, _Sums(jnp.zeros((k, log_v.shape[1]), u.dtype), none, none, none))
 
 
-@jax.jit
-def _sums_of(
-    log_v: jax.Array, labels: jax.Array, inverse_temperature: jax.Array, kept: jax.Array, log_q: jax.Array
-) -> jax.Array:
-    """Divergence from q, P(right) and what the model believes it to be, summed over the rows, shape (3,)."""
-    log_w = log_softmax(inverse_temperature * log_v, axis=1)
-    channel = jnp.exp(log_w)
-    divergence = jnp.where(channel > 0, channel * (log_w - log_q), 0).sum(1)
-    right = jnp.take_along_axis(channel, labels[:, None], 1)[:, 0]
-    return kept @ jnp.stack([divergence, right, (channel * jnp.exp(log_v)).sum(1)], 1)
+def _sampled_at(posterior: Posterior, u: np.ndarray) -> _Points:
+    """Points at u = t / (1 + t), shape (k,): rate, distortion and believed distortion in one pass for every 64."""
+    found = []
+    for first in range(0, len(u), _AT_ONCE):
+        part = u[first : first + _AT_ONCE]
+        filled = np.append(part, np.zeros(_AT_ONCE - len(part))).astype(jax.dtypes.canonicalize_dtype(np.float64))
+        blocks = side_by_side(lambda block: jax.device_get(_sums(block, filled, len(part))), posterior.blocks())  # noqa: B023
+        output, spread, right, believed = (np.sum(a, 0)[: len(part)] for a in zip(*blocks, strict=True))
+        rate = spread - (output * np.log(np.where(output > 0, output, 1))).sum(1)
+        found.append((np.maximum(rate, 0), 1 - right, 1 - believed))
+    rate, distortion, believed = (np.concatenate(each) for each in zip(*found, strict=True))
+    return _Points(rate, distortion, believed)
 
 
-def sample_and_communicate_in_blocks(
-    blocks: Callable[[], Blocks] | Blocks, inverse_temperature: ArrayLike
-) -> SampleAndCommunicate:
-    """S&C of more posteriors than memory holds: `sample_and_communicate`, in two passes over blocks of samples.
-
-    The first pass computes q, the mean of the channel's rows, the second their divergence from q. The loop runs on the
-    host and holds one block and its scratch arrays; it compiles once if no block is larger than the first.
-
-    Args:
-        blocks: pairs of ln v, shape (rows, classes), and labels, int, shape (rows,); something that can be iterated
-            twice, or a function that returns an iterable. All samples weigh the same.
-        inverse_temperature: t >= 0, finite, a scalar.
-
-    Raises:
-        InputError: there is no sample, the two passes did not see the same number, or shapes do not belong together.
-
-    >>> log_v, labels = jnp.log(jnp.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])), jnp.array([0, 1, 1])
-    >>> point = sample_and_communicate_in_blocks([(log_v[:2], labels[:2]), (log_v[2:], labels[2:])], 2.0)
-    >>> bool(abs(point.rate - sample_and_communicate(log_v, labels, 2.0).rate) < 1e-6)
-    True
-    """
-    rows = 0
-
-    def prepared() -> Iterator[tuple[jax.Array, jax.Array, jax.Array]]:
-        """Blocks filled up to the first one's length, and which rows are real."""
-        nonlocal rows
-        for log_v, labels in blocks() if callable(blocks) else blocks:
-            log_v, labels = jnp.asarray(log_v), jnp.asarray(labels)
-            if log_v.ndim != 2 or labels.shape != log_v.shape[:1]:
-                raise InputError(
-                    f"a block must be ln v (rows, classes) and labels (rows,); got {log_v.shape} and {labels.shape}."
-                )
-            rows = rows or len(labels)
-            missing = max(rows - len(labels), 0)
-            kept = jnp.asarray(np.arange(len(labels) + missing) < len(labels), log_v.dtype)
-            if missing:
-                log_v, labels = jnp.pad(log_v, ((0, missing), (0, 0))), jnp.pad(labels, (0, missing))
-            yield log_v, labels, kept
-
-    total, output = 0, None
-    for log_v, _, kept in prepared():
-        total += int(kept.sum())
-        part = _output_of(log_v, jnp.asarray(inverse_temperature, log_v.dtype), kept)
-        output = part if output is None else output + part
-    if output is None or total == 0:
-        raise InputError("there is no sample in the blocks.")
-    q = output / total
-    log_q = jnp.log(jnp.where(q > 0, q, 1))
-
-    seen, sums = 0, jnp.zeros(3, q.dtype)
-    for log_v, labels, kept in prepared():
-        seen += int(kept.sum())
-        sums += _sums_of(log_v, labels, jnp.asarray(inverse_temperature, log_v.dtype), kept, log_q)
-    if seen != total:
-        raise InputError(f"the first pass saw {total} samples, the second {seen}: pass a function, not an iterator.")
-    divergence, right, believed = sums / total
-    return SampleAndCommunicate(jnp.maximum(divergence, 0), 1 - right, 1 - believed)
-
-
-@jax.jit
-def _sampled_at(log_v: jax.Array, labels: jax.Array, u: jax.Array) -> SampleAndCommunicate:
-    return sample_and_communicate(log_v, labels, u / (1 - u))
-
-
-def draw(joint: jax.Array, log_v: jax.Array, labels: jax.Array, count: int) -> Bound:
+def draw(joint: np.ndarray, posterior: Posterior, count: int) -> Bound:
     """S&C: over inverse temperatures t = u / (1 - u), u in [0, 1]; at u = 1 the decisions themselves, lossless."""
+    margin = min(least_margin(log_v) for log_v, _ in posterior.chunks())
     even = np.linspace(0, 1, max(count, 16) + 2)[:-1]
-    steep = saturation(margins(log_v), even[-1] / (1 - even[-1]))
+    steep = saturation(margin, even[-1] / (1 - even[-1]))
     u = np.concatenate([even, steep / (1 + steep), [1.0]])
-    points = [jax.device_get(_sampled_at(log_v, labels, x)) for x in u[:-1]]
-    d_tm, _, entropy = (float(x) for x in landmarks(joint))
-    believed_end = 1 - float(np.exp(np.asarray(log_v).max(1)).mean())
-    rate, d, believed = (np.array(a, float) for a in zip(*points, (entropy, d_tm, believed_end), strict=True))
+    points = _sampled_at(posterior, u[:-1])
+    d_tm, _, entropy = known_landmarks(joint)
+    believed_end = 1 - sum(float(np.exp(log_v.max(1)).sum()) for log_v, _ in posterior.chunks()) / posterior.samples
+    ends = entropy, d_tm, believed_end
+    rate, d, believed = (np.append(np.asarray(a, float), end) for a, end in zip(points, ends, strict=True))
     with np.errstate(divide="ignore"):
         temperatures = u / (1 - u)
     curve = achievable(d, rate, model_distortion=believed, parameters={"inverse_temperature": temperatures})
@@ -197,8 +173,8 @@ def draw(joint: jax.Array, log_v: jax.Array, labels: jax.Array, count: int) -> B
     def one(x: float) -> tuple[float, float]:
         if x >= 1:
             return d_tm, entropy
-        p = _sampled_at(log_v, labels, x)
-        return float(p.distortion), float(p.rate)
+        p = _sampled_at(posterior, np.array([x]))
+        return float(p.distortion[0]), float(p.rate[0])
 
     def smallest(target: float) -> Rate:
         least, place = smallest_point(u, d, rate, one, target)
@@ -247,8 +223,8 @@ def plugin_bias(log_v: jax.Array, inverse_temperature: ArrayLike) -> jax.Array:
 
 
 def _draw(samples: Samples, count: int, tol: float | None, tick: Tick) -> Bound:
-    assert samples.log_v is not None
-    return draw(samples.joint, samples.log_v, samples.labels, count)
+    assert samples.posterior is not None
+    return draw(samples.joint, samples.posterior, count)
 
 
 def _respond(resampling: Resampling, inverse_temperature: float, _: Any) -> dict[str, Resampled]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import ModuleType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +16,7 @@ from jaxrd.tosc._checked import (
     checked,
     numbers,
 )
-from jaxrd.tosc.curves.confusion import landmarks
+from jaxrd.tosc.curves.confusion import known_landmarks, landmarks
 from jaxrd.tosc.curves.definition import Definition
 from jaxrd.tosc.curves.drawing import (
     Bound,
@@ -44,25 +46,29 @@ def time_sharing(joint: ArrayLike | SparseJoint, distortion: ArrayLike) -> jax.A
     >>> round(float(time_sharing(jnp.eye(2) / 2, 0.25)), 6)
     0.346574
     """
-    d = jnp.asarray(distortion)
-    d_tm, d_0, h = landmarks(joint)
+    return _shared(jnp, landmarks(joint), jnp.asarray(distortion))
+
+
+def _shared(xp: ModuleType, ends: Any, d: Any) -> Any:
+    d_tm, d_0, h = ends
     # D_TM is rounded: a target equal to it up to rounding must be reached.
-    reach = d_tm - 8 * jnp.finfo(h.dtype).eps
-    value = jnp.clip((d_0 - d) / jnp.where(d_0 > d_tm, d_0 - d_tm, 1), 0, 1) * h
-    value = jnp.where(d < reach, jnp.inf, value)
-    return jnp.where(d_tm < d_0, value, jnp.nan)
+    reach = d_tm - 8 * xp.finfo(xp.asarray(h).dtype).eps
+    value = xp.clip((d_0 - d) / xp.where(d_0 > d_tm, d_0 - d_tm, 1), 0, 1) * h
+    value = xp.where(d < reach, xp.inf, value)
+    return xp.where(d_tm < d_0, value, xp.nan)
 
 
-def draw(joint: jax.Array, count: int) -> Bound | None:
+def draw(joint: jax.Array | np.ndarray, count: int) -> Bound | None:
     """TS: the line of time sharing, drawn by the fraction; None where D_TM >= D_0 leaves it undefined."""
-    d_tm, d_0, entropy = (float(x) for x in landmarks(joint))
+    ends = known_landmarks(np.asarray(joint))
+    d_tm, d_0, entropy = ends
     if d_tm >= d_0:
         return None
     d = np.linspace(d_0, d_tm, count)
     curve = achievable(d, (d_0 - d) / (d_0 - d_tm) * entropy)
 
     def smallest(target: float) -> Rate:
-        rate = float(time_sharing(joint, target))
+        rate = float(_shared(np, ends, target))
         return Rate(rate, rate / entropy)
 
     return Bound(curve, smallest)

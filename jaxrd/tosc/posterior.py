@@ -1,0 +1,171 @@
+"""The posteriors of samples at a temperature, in blocks of one of a few sizes: another file costs no compile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrd.distortion.streamed import Streamed, block_rows
+from jaxrd.problem import Problem
+
+HELD = 2**22
+"""Logits up to which all samples are one block; more are worked on a block at a time, unless classes are so many that
+the Newton matrix decides the time."""
+_KEPT = 2**27
+"""Logits up to which their distortions are kept in memory, not made again for each pass."""
+_NUMBERS = 2**19
+"""Logits of a block of many samples."""
+
+
+class Block(NamedTuple):
+    """Some samples, and rows of weight zero that fill the block."""
+
+    logits: jax.Array | np.ndarray
+    """Shape (rows, classes)."""
+    temperature: jax.Array | np.ndarray
+    """T, shape ()."""
+    labels: jax.Array | np.ndarray
+    """y, int, shape (rows,)."""
+    weights: jax.Array | np.ndarray
+    """1 / samples, shape (rows,)."""
+
+    @property
+    def log_v(self) -> jax.Array:
+        """ln v = log-softmax(logits / T), shape (rows, classes); inside jit."""
+        return _log_v((self.logits, self.temperature))
+
+
+def _log_v(data: tuple) -> jax.Array:
+    logits, temperature = data
+    z = jnp.asarray(logits, temperature.dtype)
+    # The largest becomes exactly 0 before the division: a small temperature cannot overflow it.
+    return jax.nn.log_softmax((z - z.max(1, keepdims=True)) / temperature, axis=1)
+
+
+def _believed(data: tuple) -> jax.Array:
+    """1 - v, TMRD's distortion."""
+    return 1 - jnp.exp(_log_v(data))
+
+
+@jax.jit
+def _believed_on_device(block: Block) -> jax.Array:
+    return 1 - jnp.exp(block.log_v)
+
+
+def _as_it_is(d: jax.Array) -> jax.Array:
+    return d
+
+
+class Posterior:
+    """The posteriors of samples ([A] eq. (7)).
+
+    Args:
+        logits: shape (samples, classes), an array in memory or mapped from a file.
+        labels: y, int, shape (samples,).
+        temperature: T > 0.
+
+    >>> few = Posterior(np.zeros((5, 2)), np.zeros(5, int), 1.0)
+    >>> [(block.logits.shape, round(float(block.weights.sum()), 6)) for block in few.blocks()]
+    [((6, 2), 1.0)]
+    """
+
+    def __init__(self, logits: np.ndarray, labels: np.ndarray, temperature: float):
+        self.logits, self.labels, self.temperature = logits, np.asarray(labels), float(temperature)
+        self.samples, self.classes = logits.shape
+        size = self.samples * self.classes
+        self.one_block = size <= HELD
+        self.held = self.one_block or (size <= 8 * HELD and self.samples < 50 * self.classes)
+
+    @cached_property
+    def log_v(self) -> np.ndarray:
+        """ln v of all samples, shape (samples, classes)."""
+        return log_softmax(self.logits, self.temperature)
+
+    @cached_property
+    def problem(self) -> Problem:
+        """TMRD's: p = 1/samples and d = 1 - v."""
+        if self.held:
+            d, first = np.full((rung(self.samples), self.classes), 1 - 1 / self.classes, _dtype()), 0
+            for log_v, labels in self.chunks():
+                d[first : first + len(labels)] = 1 - np.exp(log_v)
+                first += len(labels)
+            return jax.device_put(Problem(self._weights(0, self.samples, len(d)), d))
+        shape, source = (self.samples, self.classes), np.full(self.samples, 1 / self.samples, _dtype())
+        if self.samples * self.classes <= _KEPT:
+            rows = block_rows(*shape)
+            made = [
+                _believed_on_device(self._filled(i, min(i + rows, self.samples), rows))
+                for i in range(0, self.samples, rows)
+            ]
+            return Problem(source, Streamed(lambda i, j: made[i // rows], _as_it_is, shape, rows))
+        temperature = np.asarray(self.temperature, _dtype())
+        return Problem(source, Streamed(lambda i, j: (self.logits[i:j], temperature), _believed, shape))
+
+    @property
+    def _rows(self) -> int:
+        """Of a block of many samples."""
+        return max(_NUMBERS // self.classes, 1)
+
+    def blocks(self) -> Iterator[Block]:
+        """All samples, for a compiled function."""
+        if self.one_block:
+            yield self._only
+            return
+        rows = self._rows
+        for first in range(0, self.samples, rows):
+            yield self._filled(first, min(first + rows, self.samples), rows)
+
+    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """ln v and labels of all samples, for numpy."""
+        for first in range(0, self.samples, self._rows):
+            part = slice(first, first + self._rows)
+            yield log_softmax(self.logits[part], self.temperature), self.labels[part]
+
+    @cached_property
+    def _only(self) -> Block:
+        return jax.device_put(self._filled(0, self.samples, rung(self.samples)))
+
+    def _filled(self, first: int, last: int, rows: int) -> Block:
+        part = self.logits[first:last]
+        narrow = part.dtype if part.dtype.itemsize < 4 else jax.dtypes.canonicalize_dtype(part.dtype)
+        logits = np.zeros((rows, self.classes), _dtype() if self.one_block else narrow)
+        labels = np.zeros(rows, np.int32)
+        logits[: last - first], labels[: last - first] = part, self.labels[first:last]
+        return Block(logits, np.asarray(self.temperature, _dtype()), labels, self._weights(first, last, rows))
+
+    def _weights(self, first: int, last: int, rows: int) -> np.ndarray:
+        return np.where(np.arange(rows) < last - first, 1 / self.samples, 0).astype(_dtype())
+
+
+def rung(samples: int) -> int:
+    """The number of rows that stands for some samples: 6, 12, 24 and so on; beyond 12 288 at most an eighth more.
+
+    >>> [rung(n) for n in (4, 2000, 3000, 3073, 100_000)]
+    [6, 3072, 3072, 6144, 106496]
+    """
+    if samples <= 12_288:
+        return 3 * 2 ** max(1, (-(-samples // 3) - 1).bit_length())
+    step = 2 ** (samples.bit_length() - 4)
+    return -(-samples // step) * step
+
+
+def log_softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """ln of softmax(logits / T) by numpy, in the precision that JAX has now.
+
+    >>> log_softmax(np.zeros((1, 2)), 1.0).shape
+    (1, 2)
+    """
+    z = np.subtract(logits, logits.max(1, keepdims=True), dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        z /= temperature
+        z -= np.log(np.exp(z).sum(1, keepdims=True))
+    return z.astype(_dtype(), copy=False)
+
+
+def _dtype() -> np.dtype:
+    return jax.dtypes.canonicalize_dtype(np.float64)

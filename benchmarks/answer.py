@@ -5,7 +5,9 @@
 B is a process that imports jax and matplotlib.pyplot, draws one line and saves a PNG. `cold` is a run with an empty
 cache of compiled programs, `warm` the median of the runs after it; both are whole processes, and ratios are to the B
 of the same run. `programs` counts what a warm run traces, lowers and loads; the stages are seconds of a warm run.
-`limits-cifar100` needs JAXRD_DATA. About four minutes on two quiet cores.
+`limits-cifar100` needs JAXRD_DATA. `toy` is a process without any cache that calls solve, rate_at and sweep on a
+4 x 4 problem. `files` are twenty of 4 000 to 6 000 samples and 10 classes, one after another in one process: the
+programs compiled for each, and the time of the last over that of the second. About four minutes on two quiet cores.
 """
 
 import argparse
@@ -41,6 +43,32 @@ code = run(sys.argv[2:])
 with open(sys.argv[1], "w") as file:
     json.dump({"programs": programs, **seconds}, file)
 sys.exit(code)
+"""
+TOY = """
+import jax
+jax.config.update("jax_enable_x64", True)
+import numpy as np, jaxrd
+g = np.random.default_rng(0)
+problem = jaxrd.Problem(g.dirichlet(np.ones(4)), 1 - np.eye(4))
+jaxrd.solve(problem, 2.0), jaxrd.rate_at(problem, 0.2), jaxrd.sweep(problem, [1.0, 2.0, 4.0])
+"""
+MANY = """
+import json, sys, time
+import jax
+jax.config.update("jax_enable_x64", True)
+import jax.monitoring, numpy as np
+from jaxrd import tosc
+programs, rows, g = [0], [], np.random.default_rng(0)
+def note(event, duration, **_):
+    programs[0] += event.endswith("backend_compile_duration")
+jax.monitoring.register_event_duration_secs_listener(note)
+for n in g.integers(4000, 6001, 20):
+    labels = g.integers(0, 10, n)
+    scores = g.standard_normal((n, 10)) + 2.5 * np.eye(10)[labels]
+    before, start = programs[0], time.perf_counter()
+    tosc.limits(scores, labels, at=[0.2, 0.4, 0.6])
+    rows.append((programs[0] - before, time.perf_counter() - start))
+json.dump(rows, open(sys.argv[1], "w"))
 """
 STAGES = {"jaxpr_trace": "trace", "jaxpr_to_mlir_module": "lower", "backend_compile": "load"}
 
@@ -90,6 +118,24 @@ def measured(name: str, command: list[str], repeats: int, folder: Path) -> dict:
     }  # fmt: skip
 
 
+def toy(folder: Path) -> dict:
+    """Every process compiles anew."""
+    pairs = [(seconds(BARE, folder=folder), seconds(TOY, folder=folder)) for _ in range(3)]
+    b, all_three = (statistics.median(x) for x in zip(*pairs, strict=True))
+    return {"bare_seconds": b, "seconds": all_three, "over_bare": statistics.median(t / b for b, t in pairs)}
+
+
+def files(folder: Path) -> dict:
+    """Programs and seconds of each file."""
+    told = folder / "files.json"
+    seconds(MANY, str(told), folder=folder)
+    rows = json.loads(told.read_text())
+    return {
+        "programs": [count for count, _ in rows], "seconds": [round(x, 3) for _, x in rows],
+        "last_over_second": rows[-1][1] / rows[1][1],
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--verbs", default="")
@@ -105,6 +151,10 @@ def main() -> None:
             row = {key: round(value, 3) for key, value in measured(verb, command, asked.repeats, folder).items()}
             result["verbs"][verb] = row
             print(verb, row, flush=True)
+            asked.out.write_text(json.dumps(result, indent=1) + "\n")
+        if not asked.verbs:
+            result |= {"toy": toy(folder), "files": files(folder)}
+            print(result["toy"], result["files"], flush=True)
             asked.out.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -137,27 +137,35 @@ def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | No
         return 1 - float(d.added(lambda data, w, y: _right(data, w, y, *at, build=build), weights, labels))
 
     points = jax.device_get(solved)
-    wrong = [measured(jax.tree.map(lambda a: a[i], points)) for i in range(len(points.slope))]  # noqa: B023
+    points = [jax.tree.map(lambda a: a[i], points) for i in range(len(points.slope))]  # noqa: B023
+    wrong = [measured(point) for point in points]
     guess = int(sum(np.exp(log_v).sum(0) for log_v, _ in posterior.chunks()).argmax())  # pyright: ignore
     curve = curve.with_distortion(np.array([1 - float(prior[guess]), *wrong]))
     # u = s / (1 + s) in [0, 1] brackets slopes up to inf.
     u = np.where(np.isinf(curve.slope), 1, curve.slope / (1 + np.where(np.isinf(curve.slope), 0, curve.slope)))
     u[0] = min(u[0], u[1])  # the critical slope may be inf: then the rate is zero at every slope
 
+    known = dict(zip(map(float, u[1:]), zip(points, wrong, strict=True), strict=True))
     doubtful: list[bool] = []
+
+    def at(x: float) -> tuple[Solution, float]:
+        if x not in known:
+            point = jax.device_get(solve(problem, x / (1 - x) if x < 1 else np.inf, tol=tol))
+            known[x] = point, measured(point)
+        return known[x]
 
     def smallest(target: float) -> Rate:
         doubtful.clear()
         rate, place = smallest_point(u, curve.distortion, curve.rate, one, target)
         slope, converged = place / (1 - place) if place < 1 else np.inf, not any(doubtful)
-        return Rate(rate, slope, solve(problem, slope, tol=tol).reproduction, converged)
+        return Rate(rate, slope, at(place)[0].reproduction if place == place else None, converged)
 
     def one(x: float) -> tuple[float, float]:
         if x <= u[0]:  # rate zero: a solver may return any mixture of tied reproductions here
             return float(curve.distortion[0]), 0.0
-        point = jax.device_get(solve(problem, x / (1 - x) if x < 1 else np.inf, tol=tol))
+        point, distortion = at(x)
         doubtful.append(not bool(point.converged))
-        return measured(point), float(point.rate)
+        return distortion, float(point.rate)
 
     least = float(np.asarray(curve.model_distortion)[-1])
     return Bound(curve, smallest, lambda target: certified_at(problem, target, least, tol), solved)

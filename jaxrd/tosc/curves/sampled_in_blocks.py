@@ -50,6 +50,7 @@ def sample_and_communicate_in_blocks(
     Raises:
         InputError: there is no sample, the two passes did not see the same number, or shapes do not belong together.
 
+    >>> from jaxrd.tosc import sample_and_communicate
     >>> log_v, labels = jnp.log(jnp.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])), jnp.array([0, 1, 1])
     >>> point = sample_and_communicate_in_blocks([(log_v[:2], labels[:2]), (log_v[2:], labels[2:])], 2.0)
     >>> bool(abs(point.rate - sample_and_communicate(log_v, labels, 2.0).rate) < 1e-6)

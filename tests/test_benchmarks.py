@@ -380,6 +380,21 @@ def test_a_tool_past_its_time_is_ended(tmp_path):
 
 
 @pytest.mark.slow
+def test_large_files(tmp_path):
+    out = tmp_path / "files.json"
+    options = ["--files", "1200x6", "--out", str(out), "--folder", str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, ROOT / "benchmarks" / "files.py", *options], check=True, env=environment)
+    (row,) = json.loads(out.read_text())["files"].values()
+    assert row["exit"] == 0
+    assert row["failed"] == 0
+    assert 0 < row["worst"] <= 1
+    assert row["points"] > 32
+    assert row["seconds"] > 0
+    assert row["peak_gib"] > 0.1
+
+
+@pytest.mark.slow
 def test_time_to_answer(tmp_path):
     out = tmp_path / "answer.json"
     script = ROOT / "benchmarks" / "answer.py"

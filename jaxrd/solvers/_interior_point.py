@@ -187,11 +187,10 @@ def _step(kernel: HeldKernel, source: jax.Array, systems: Sequence[System], stat
     """One iteration: the direction, the step along it, and whether it made progress."""
     m, last = kernel.shape[1], len(systems) - 1
     mu = state.q @ state.slack / m
-    weights = ratio(source, state.z) / jnp.where(source > 0, state.z, 1)
     if last == 0:
-        dq, ds = direction(systems[0], weights, state)
+        dq, ds = direction(systems[0], source, state)
     else:
-        branches = [partial(direction, system, weights) for system in systems]
+        branches = [partial(direction, system, source) for system in systems]
         dq, ds = jax.lax.switch(jnp.minimum(state.solver, last), branches, state)
     q, slack, z, good = _moved(kernel, source, state, mu, dq, ds)
     c = kernel.rmatvec(ratio(source, z))
@@ -219,12 +218,13 @@ def _step(kernel: HeldKernel, source: jax.Array, systems: Sequence[System], stat
     )
 
 
-def direction(system: System, weights: jax.Array, state: State) -> tuple[jax.Array, jax.Array]:
-    """Mehrotra's corrected step (dq, d slack); weights: p/z^2."""
-    q, slack, c = state.q, state.slack, state.c
+def direction(system: System, source: jax.Array, state: State) -> tuple[jax.Array, jax.Array]:
+    """Mehrotra's corrected step (dq, d slack)."""
+    q, slack, z, c = state.q, state.slack, state.z, state.c
     m = q.shape[0]
     mu = q @ slack / m
     root = jnp.sqrt(q)  # scaled by it, the Gram matrix has its spectrum in [0, 1]
+    weights = ratio(source, z) / jnp.where(source > 0, z, 1)
     ridge = state.ridge * jnp.finfo(system.precision).eps * m * q
     solve = system.build(weights, root, slack + ridge)
 

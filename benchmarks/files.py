@@ -38,7 +38,7 @@ def counted(self, *args):
     count[0] += 1
     return sums(self, *args)
 kernel.StreamedKernel.sums = counted
-found = tosc.limits(io.read_outputs(sys.argv[1]), at=[float(x) for x in sys.argv[2:]])
+found = tosc.limits(io.read_outputs(sys.argv[1])[0], at=[float(x) for x in sys.argv[2:]])
 points, curve = jax.device_get(found.workings.solved["TMRD"]), found.curves["TMRD"]
 posterior, worst, gaps = found.workings.posterior, 0.0, []
 for s, q, gap in zip(points.slope, points.reproduction, points.gap):

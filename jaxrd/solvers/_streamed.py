@@ -180,8 +180,8 @@ def _state(q: np.ndarray, slack: np.ndarray, c: np.ndarray, ridge: float) -> Sta
 
 
 @jax.jit
-def _conclusion(slope, means, q, e, steps, tol, unfinished) -> Solution:
-    return conclude(slope, means, StreamedKernel.noise, q, e, steps, tol, unfinished)
+def _conclusion(slope, means, noise, q, e, steps, tol, unfinished) -> Solution:
+    return conclude(slope, means, noise, q, e, steps, tol, unfinished, of_rows=8)  # as of a `DenseKernel`
 
 
 def _certified(
@@ -195,4 +195,6 @@ def _certified(
         divergence = np.where(r > 0, r * np.log(np.where(r > 0, c, 1)), 0).sum()
         e = Evaluation(c, c, sums.objective + np.log(total), divergence, np.log(c.max()) - divergence)  # pyright: ignore
     means = Means(sums.excess, sums.least, sums.size, sums.ties, sums.sendable, sums.sound)  # pyright: ignore
-    return jax.device_get(_conclusion(kernel.slope, means, q, e, np.int32(steps), tol, np.int32(unfinished)))
+    return jax.device_get(
+        _conclusion(kernel.slope, means, kernel.noise, q, e, np.int32(steps), tol, np.int32(unfinished))
+    )

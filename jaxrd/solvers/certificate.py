@@ -145,8 +145,9 @@ def conclude(
     steps: jax.Array,
     tol: jax.Array,
     unfinished: jax.Array | Status,
+    of_rows: float | None = None,
 ) -> Solution:
-    """`certify` from what was summed over the rows."""
+    """`certify` from what was summed over the rows; of_rows: the noise of a row's own numbers, where it is another."""
     beyond, least, size, ties, sendable, sound = means
     eps = jnp.finfo(q.dtype).eps
     # The distortion is rounded up, because below E d the rate would lie under the curve; a large offset leaves few
@@ -157,7 +158,7 @@ def conclude(
     rate = jnp.maximum(e.objective - e.divergence - excess, 0)
     offset = jnp.where(jnp.isfinite(slope), slope * size, 0)
     # A tie moves the exponents of its row by what it hides, and ln max c by as much where one row decides it.
-    gap = jnp.maximum(e.gap, 0) + ties + noise * eps * (1 + e.objective + excess + offset)
+    gap = jnp.maximum(e.gap, 0) + ties + eps * (noise * (1 + e.objective + excess) + (of_rows or noise) * offset)
 
     # A large offset of d makes L large, and its rounding too, which must not count as convergence of the rate.
     allowed = jnp.minimum(tol * scale(e.objective + offset), jnp.maximum(tol, _LOOSEST) * scale(e.objective))

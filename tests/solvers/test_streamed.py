@@ -120,3 +120,18 @@ def test_what_it_is_not_for():
         np.asarray(problem.distortion)
     assert block_rows(10**6, 10) == 2**15
     assert block_rows(5, 3) == 8
+
+
+@pytest.mark.parametrize("matrix", [False, True])
+def test_the_gap_covers_the_rounding_of_long_sums(matrix):
+    """300 000 equal terms: added up one by one they were off by 80 rounding units, and the gap allowed for 8."""
+    n, m = 300_000, 3
+    classes = np.random.default_rng(0).choice(m, n, p=[0.62, 0.3, 0.08])
+    d = 1.0 - np.eye(m)[classes]
+    source = np.full(n, 1 / n)
+    found = solve(Problem(source, d if matrix else Streamed(lambda i, j: d[i:j], as_it_is, d.shape)), np.inf)
+    q = np.asarray(found.reproduction)
+    c = np.bincount(classes) / n / q  # exact: K is an indicator
+    r = q * c
+    assert np.log(c.max()) - (r * np.log(c)).sum() <= float(found.gap)
+    assert float(found.gap) < 1e-9

@@ -23,9 +23,10 @@ def block_rows(n: int, m: int) -> int:
     """Rows of a block of an n x m matrix.
 
     >>> block_rows(10**6, 100)
-    5242
+    5120
     """
-    return int(min(max(_NUMBERS // m, 1), _MOST_ROWS, -(-n // 4) * 4))
+    rows = min(max(_NUMBERS // m, 1), _MOST_ROWS)
+    return int(min(rows - rows % 256 or rows, -(-n // 4) * 4))
 
 
 class Streamed(Structured):

@@ -58,7 +58,7 @@ def _block(
         gram = kernel.gram(w / jnp.where(p > 0, new_z, 1), jnp.ones_like(q), precision)
     (excess,), (low,) = kernel.mean_excess(w, q), kernel.minima
     return new_z, Sums(
-        _added_up(kernel.weighted(w[:, None])),
+        _in_runs(w, kernel.matrix),
         gram,
         _added_up(-jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, new_z, 1)), 0)),
         excess,
@@ -73,6 +73,13 @@ def _block(
 
 _RUN = 256
 """Rows added up one after another: the rounding of longer sums would be seen in the certificate."""
+
+
+def _in_runs(w: jax.Array, matrix: jax.Array) -> jax.Array:
+    """w K, of runs first."""
+    if len(w) % _RUN:
+        return _added_up(w[:, None] * matrix)
+    return jnp.einsum("bx,bxy->by", w.reshape(-1, _RUN), matrix.reshape(-1, _RUN, matrix.shape[1])).sum(0)
 
 
 def _added_up(rows: jax.Array) -> jax.Array:

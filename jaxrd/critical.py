@@ -18,6 +18,7 @@ from jaxrd.information import normalised
 from jaxrd.problem import Problem, as_arrays, refuse
 
 _STEPS = 200
+_MOST = 2**20  # entries up to which numpy takes less time than a compile
 _SAMPLE = 2**20  # entries of the rows of a sample where Newton's method begins
 
 
@@ -46,7 +47,9 @@ def critical_slope(problem: Problem) -> jax.Array:
     """
     problem = as_arrays(problem)
     refuse(problem)
-    if is_traced(problem):
+    n, m = problem.distortion.shape
+    streamed = isinstance(problem.distortion, Streamed)
+    if is_traced(problem) or (not streamed and (n * m > _MOST or jax.default_backend() != "cpu")):
         return _traced(problem)
     with np.errstate(all="ignore"):
         if isinstance(problem.distortion, Streamed):

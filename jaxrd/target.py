@@ -14,6 +14,7 @@ from jaxrd import _bracket
 from jaxrd._eager import is_traced
 from jaxrd._points import Solver
 from jaxrd._sweep import refuse_names
+from jaxrd.distortion import Streamed
 from jaxrd.implicit import met
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution
@@ -62,7 +63,8 @@ def _found(problem: Problem, target: Any, tol: Any, solver: Solver, max_solves: 
     known = not is_traced(problem, target, tol)
     name = "rate" if along_rate else "distortion"
     problem, target, tol = as_inputs(problem, target, tol, target=name)
-    if known:
+    # An accelerator would wait for the host at every slope, and its matrix would have to be fetched.
+    if known and (jax.default_backend() == "cpu" or isinstance(problem.distortion, Streamed)):
         return _search_on_host(problem, target, tol, solver, max_solves, along_rate)
     solution = _search(problem, target, tol, solver=solver, max_solves=max_solves, along_rate=along_rate)
     return met(name, problem, target, solution)

@@ -52,12 +52,11 @@ def _believed(data: tuple) -> jax.Array:
     return 1 - jnp.exp(_log_v(data))
 
 
-@jax.jit
-def _believed_on_device(block: Block) -> jax.Array:
-    return 1 - jnp.exp(block.log_v)
+_made = jax.jit(_believed)
 
 
-def _as_it_is(d: jax.Array) -> jax.Array:
+def as_it_is(d: jax.Array) -> jax.Array:
+    """A distortion that is kept, not made."""
     return d
 
 
@@ -98,11 +97,8 @@ class Posterior:
         shape, source = (self.samples, self.classes), np.full(self.samples, 1 / self.samples, _dtype())
         if self.samples * self.classes <= _KEPT:
             rows = block_rows(*shape)
-            made = [
-                _believed_on_device(self._filled(i, min(i + rows, self.samples), rows))
-                for i in range(0, self.samples, rows)
-            ]
-            return Problem(source, Streamed(lambda i, j: made[i // rows], _as_it_is, shape, rows))
+            made = [_made(self._filled(i, min(i + rows, self.samples), rows)[:2]) for i in range(0, self.samples, rows)]
+            return Problem(source, Streamed(lambda i, j: made[i // rows], as_it_is, shape, rows))
         temperature = np.asarray(self.temperature, _dtype())
         return Problem(source, Streamed(lambda i, j: (self.logits[i:j], temperature), _believed, shape))
 

@@ -38,7 +38,7 @@ from jaxrd.tosc.curves.drawing import (
     solve_grid,
 )
 from jaxrd.tosc.curves.parametric import smallest_point
-from jaxrd.tosc.posterior import Posterior
+from jaxrd.tosc.posterior import Posterior, as_it_is
 from jaxrd.tosc.resampling import Resampled, inverse_newton, steepness
 
 
@@ -113,10 +113,6 @@ def _right(
     return weights @ (chosen / kernel.matvec(q))
 
 
-def _itself(d: jax.Array) -> jax.Array:
-    return d
-
-
 def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
     """TMRD: certified in model-believed distortion, drawn over the label-measured one."""
     problem = posterior.problem
@@ -131,7 +127,7 @@ def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | No
     def measured(point: Solution) -> float:
         at = np.asarray(point.slope), np.asarray(point.reproduction)
         if held is not None:
-            return 1 - float(_right(*held, *at, build=_itself))
+            return 1 - float(_right(*held, *at, build=as_it_is))
         assert isinstance(d, Streamed)
         build = d.build
         return 1 - float(d.added(lambda data, w, y: _right(data, w, y, *at, build=build), weights, labels))

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxrd._threads import side_by_side
 from jaxrd.distortion.streamed import Streamed
-from jaxrd.kernels.dense import dense_kernel
+from jaxrd.kernels.dense import RUN, dense_kernel
 from jaxrd.kernels.protocol import ratio
 
 
@@ -58,7 +58,7 @@ def _block(
         gram = kernel.gram(w / jnp.where(p > 0, new_z, 1), jnp.ones_like(q), precision)
     (excess,), (low,) = kernel.mean_excess(w, q), kernel.minima
     return new_z, Sums(
-        _in_runs(w, kernel.matrix),
+        kernel.rmatvec(w),
         gram,
         _added_up(-jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, new_z, 1)), 0)),
         excess,
@@ -71,22 +71,9 @@ def _block(
     )
 
 
-_RUN = 256
-"""Rows added up one after another: the rounding of longer sums would be seen in the certificate."""
-
-
-def _in_runs(w: jax.Array, matrix: jax.Array) -> jax.Array:
-    """w K, of runs first."""
-    if len(w) % _RUN:
-        return _added_up(w[:, None] * matrix)
-    return jnp.einsum("bx,bxy->by", w.reshape(-1, _RUN), matrix.reshape(-1, _RUN, matrix.shape[1])).sum(0)
-
-
-def _added_up(rows: jax.Array) -> jax.Array:
-    """The sum over the rows, of runs first."""
-    missing = -len(rows) % _RUN
-    filled = jnp.pad(rows, ((0, missing), *((0, 0),) * (rows.ndim - 1)))
-    return filled.reshape(-1, _RUN, *rows.shape[1:]).sum(1).sum(0)
+def _added_up(terms: jax.Array) -> jax.Array:
+    """Their sum, of runs first."""
+    return jnp.pad(terms, (0, -len(terms) % RUN)).reshape(-1, RUN).sum(1).sum()
 
 
 class StreamedKernel:
@@ -106,7 +93,7 @@ class StreamedKernel:
     @property
     def noise(self) -> float:
         """As of a `DenseKernel`, and half a unit for each term of the sums of runs, of blocks, and of all blocks."""
-        return 8 + (_RUN + self.distortion.rows / _RUN + len(self.source)) / 2
+        return 8 + (RUN + self.distortion.rows / RUN + len(self.source)) / 2
 
     def sums(self, q: np.ndarray, precision: Any) -> Sums:
         """One pass at q; Gram matrix in `precision`, or None without one. `z` then holds K q."""

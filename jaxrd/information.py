@@ -29,6 +29,15 @@ def normalised(weights: ArrayLike) -> jax.Array:
     return jnp.where(valid, w / total, jnp.nan)
 
 
+def without_rounding(rate: jax.Array) -> jax.Array:
+    """A rate that rounding alone made negative, as zero; its derivatives, inf and NaN stay.
+
+    >>> float(without_rounding(jnp.array(-1e-16)))
+    0.0
+    """
+    return rate - jax.lax.stop_gradient(jnp.minimum(rate, 0))
+
+
 def entropy(pmf: ArrayLike, axis: int = -1) -> jax.Array:
     """Shannon entropy, H(p) = - sum_i p_i ln p_i, in nats.
 
@@ -81,6 +90,7 @@ def mutual_information(source: ArrayLike, channel: ArrayLike) -> jax.Array:
     # KL of each row first: the difference of two entropies would cancel at small rates.
     divergence = relative_entropy(w, p @ w)
     rate = jnp.where(masked, 0, p * jnp.where(masked, 0, divergence)).sum()
+    rate = without_rounding(rate)
     return jnp.where((w >= 0).all(), rate, jnp.nan)  # of NaN and of what is negative `rel_entr` makes inf
 
 

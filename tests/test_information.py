@@ -6,6 +6,7 @@ from hypothesis import given
 from strategies import generators, pmfs
 
 from jaxrd import Problem, validate
+from jaxrd.coding import encode
 from jaxrd.distortion import hamming, log_loss, remote, squared_error
 from jaxrd.information import binary_entropy, cross_entropy, entropy, mutual_information, relative_entropy
 
@@ -27,6 +28,17 @@ def test_mutual_information(g):
     # data processing
     v = g.dirichlet(np.ones(3), 5)
     assert mutual_information(p, w @ v) <= mutual_information(p, w) + 1e-12
+
+
+@given(g=generators())
+def test_no_information_is_below_zero(g):
+    n, m = g.integers(1, 300), g.integers(2, 12)
+    w = g.dirichlet(np.ones(m)) * (1 + 1e-9 * g.standard_normal((n, m)))  # nearly constant
+    w /= w.sum(1, keepdims=True)
+    assert 0 <= mutual_information(g.dirichlet(np.ones(n)), w) < 1e-14
+    found = encode(w)
+    assert 0 <= found.information < 1e-14
+    assert found.quantisation >= 0
 
 
 def test_exact_at_zero():

@@ -119,8 +119,8 @@ ALLOWED = {
     },
     "tosc.mixture": {"errors", "information", "tosc.curves"},
     "tosc.confidence": {
-        "_eager", "_readable", "_sweep", "closed_form", "curve", "errors", "problem", "solution", "solvers",
-        "target", "tosc._limits", "tosc.calibration", "tosc.curves", "tosc.estimate", "tosc.joint",
+        "_eager", "_readable", "_sweep", "closed_form", "curve", "errors", "information", "problem", "solution",
+        "solvers", "target", "tosc._limits", "tosc.calibration", "tosc.curves", "tosc.estimate", "tosc.joint",
         "tosc.outputs", "tosc.resampling",
     },
     "tosc": {

@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 
 from jaxrd.closed_form._checked import NUMBER, PROBABILITY, closed_form
 from jaxrd.closed_form._root import floats, monotone_root
-from jaxrd.information import binary_entropy
+from jaxrd.information import binary_entropy, without_rounding
 
 
 @closed_form(probability=PROBABILITY, distortion=NUMBER)
@@ -28,6 +28,7 @@ def rate(probability: ArrayLike, distortion: ArrayLike) -> jax.Array:
     d_max = jnp.minimum(q, 1 - q)
     lossy = (d >= 0) & (d < d_max)
     value = binary_entropy(q) - binary_entropy(jnp.where(lossy, d, 0.25))
+    value = without_rounding(value)
     return jnp.where(lossy, value, jnp.where(d < 0, jnp.inf, 0))
 
 

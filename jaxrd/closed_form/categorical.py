@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxrd.closed_form._checked import NUMBER, SLOPE, WEIGHTS, closed_form
 from jaxrd.closed_form._root import monotone_root, vertical
 from jaxrd.errors import InputError
-from jaxrd.information import entropy, normalised
+from jaxrd.information import entropy, normalised, without_rounding
 
 
 class _Sorted(NamedTuple):
@@ -87,7 +87,7 @@ def rate(pmf: ArrayLike, distortion: ArrayLike) -> jax.Array:
     safe_theta = jnp.where(theta > 0, theta, 1)
     terms = right * _divergence(correct, p) + wrong * _divergence(safe_theta, p)
     value = jnp.where(used, terms, 0).sum(-1)
-    value = jnp.where(lossy, value, 0)
+    value = jnp.where(lossy, without_rounding(value), 0)
     occurs = s.pmf > 0  # an empty class must not spoil the gradient
     lossless = -jnp.where(occurs, s.pmf * jnp.log(jnp.where(occurs, s.pmf, 1)), 0).sum()
     # A source of one letter alone has the rate zero at D = 0 too.

@@ -89,8 +89,8 @@ def encode(
             f"blocks of {block} need about {expected:.2g} candidates, more than {most_candidates:.2g}; "
             "use shorter blocks or a lower rate, or raise most_candidates (--most-candidates)."
         )
-    information = float(rel_entr(w, w.mean(0)).sum(1).mean())
-    quantisation = float(rel_entr(w.mean(0), law / TOTAL).sum())
+    information = max(float(rel_entr(w, w.mean(0)).sum(1).mean()), 0.0)
+    quantisation = max(float(rel_entr(w.mean(0), law / TOTAL).sum()), 0.0)
     sent = simulate(w, law, block=block, seed=seed, progress=progress)
     bits = block * (information + quantisation) / NATS_PER_BIT
     exponent = int(np.ceil((bits + 1) * (1 << FRACTION)))

@@ -106,6 +106,6 @@ def measured(
     ratio = np.where(joint > 0, w / seen[:, None], 1)
     backward = joint / seen[:, None]
     soft = tuple(np.where(q[:, :, None] > 0, backward.transpose(0, 2, 1) @ p, inputs.source @ p) for p in inputs.labels)
-    rate = (joint * np.log(ratio)).sum((1, 2))
+    rate = np.maximum((joint * np.log(ratio)).sum((1, 2)), 0)
     mean = (np.where(joint > 0, inputs.distortion[:, reproduction], 0) * joint).sum((1, 2))
     return np.stack([rate, mean, *((q * entropies(t)).sum(1) for t in soft)], 1), soft

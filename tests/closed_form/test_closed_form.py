@@ -135,6 +135,15 @@ def test_lossless_ends():
     np.testing.assert_allclose(categorical.reproduction(p, 0.6), [0, 1, 0, 0], atol=1e-14)
 
 
+def test_no_rate_is_below_zero():
+    q = np.random.default_rng(0).uniform(0.01, 0.5, 500)
+    rates = np.asarray(binary.rate(q, np.nextafter(q, 0)))
+    assert (rates >= 0).all()
+    assert (rates < 1e-14).all()
+    slopes = jax.vmap(jax.grad(binary.rate, 1))(q, np.nextafter(q, 0))
+    np.testing.assert_allclose(slopes, np.log(q / (1 - q)), atol=1e-12)
+
+
 @pytest.mark.slow
 def test_rounding_at_the_zero_rate_end():
     # theory.md: rounding at D ~ D_max can fall through the search over k; the answer there is 0.
@@ -144,7 +153,8 @@ def test_rounding_at_the_zero_rate_end():
         d_max = 1 - p.max()
         around = d_max * (1 + np.arange(-4, 5) * 2.0**-52)
         rates = np.asarray(categorical.rate(p, around))
-        assert (np.abs(rates) < 1e-14).all()
+        assert (rates >= 0).all()
+        assert (rates < 1e-14).all()
         assert np.isfinite(np.asarray(categorical.reproduction(p, around))).all()
 
 

@@ -14,6 +14,7 @@ from scipy.interpolate import PchipInterpolator
 from jaxrd._eager import refuse_unless_whole
 from jaxrd._sweep import sweep
 from jaxrd.curve import Curve, lower_convex_envelope
+from jaxrd.information import without_rounding
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.certificate import prepare
@@ -63,7 +64,7 @@ def _measure(
         model = (channel * jnp.asarray(problem.distortion)).sum(1)
         # ln W/q = -s d - ln Z: nothing to divide by.
         divergence = slope * (kernel.minima[0] - model) - jnp.log(z)
-        return jnp.stack([weights @ divergence, 1 - (channel * right).sum(), weights @ model])
+        return jnp.stack([without_rounding(weights @ divergence), 1 - (channel * right).sum(), weights @ model])
 
     return jax.lax.map(one, (slopes, reproductions))
 

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from jaxrd._readable import readable
 from jaxrd._threads import side_by_side
-from jaxrd.information import entropy, normalised
+from jaxrd.information import entropy, normalised, without_rounding
 from jaxrd.tosc._checked import (
     A_LOG_POSTERIOR,
     INVERSE_TEMPERATURE,
@@ -200,7 +200,8 @@ def respond(log_v: jax.Array, labels: jax.Array, weights: jax.Array, inverse_tem
         log_w = log_softmax(t * log_v, axis=1)
         channel = jnp.exp(log_w)
         right = jnp.take_along_axis(channel, labels[:, None], 1)[:, 0]
-        return entropy(weights @ channel) - weights @ entropy(channel, axis=1), 1 - weights @ right
+        rate = without_rounding(entropy(weights @ channel) - weights @ entropy(channel, axis=1))
+        return rate, 1 - weights @ right
 
     return along(point, jnp.full(n, 1 / n, log_v.dtype), weights, jnp.asarray(inverse_temperature, log_v.dtype))
 

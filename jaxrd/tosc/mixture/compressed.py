@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.special import logit, ndtr
 from jax.typing import ArrayLike
 
+from jaxrd.information import without_rounding
 from jaxrd.tosc.mixture.logistic import LogisticChannel, logistic
 from jaxrd.tosc.mixture.source import (
     GaussianMixture,
@@ -193,7 +194,7 @@ def compress_and_estimate(mixture: GaussianMixture, slope: ArrayLike) -> Compres
     power = 1 + a**2  # E X^2; an atom is the mean of the x that it reproduces
     coarse = CompressedPoint(atoms.rate, atoms.joint.min(0).sum(), power - atoms.share @ atoms.centroid**2, inside)
     d = 1 / (2 * jnp.maximum(s, 0.5))
-    rate = differential_entropy(mixture) - 0.5 * jnp.log(2 * jnp.pi * jnp.e * d)
+    rate = without_rounding(differential_entropy(mixture) - 0.5 * jnp.log(2 * jnp.pi * jnp.e * d))
     fine = CompressedPoint(rate, _label_error_below_noise(mixture, d), d, s)
     mean = a * (2 * q - 1)
     silent = CompressedPoint(jnp.zeros_like(s), jnp.minimum(q, 1 - q), power - mean**2, s)

@@ -57,6 +57,15 @@ def lanes(problem: Problem) -> int:
     return max(1, _LANE_BYTES // (4 * resident(problem.distortion) * problem.distortion.dtype.itemsize))
 
 
+def slopes_of_a_call(entries: int) -> int:
+    """How many slopes one call solves in turn, where the distortion has so many entries.
+
+    >>> slopes_of_a_call(100 * 100)
+    32
+    """
+    return next((count for most, count in _CALLS if entries <= most), 1)
+
+
 class Points(NamedTuple):
     """A known problem, ready for calls of one compiled program; its points are numpy arrays."""
 
@@ -73,7 +82,7 @@ class Points(NamedTuple):
         filled = np.concatenate([slopes, np.full(self.length - count, slopes[-1], slopes.dtype)])
         with _at_once():
             if self.length > self.batch:
-                points = _in_turn(self.problem, filled, count, self.tol, solver=self.solver)
+                points = in_turn(self.problem, filled, count, self.tol, solver=self.solver)
             else:
                 points = batch(self.problem, filled, self.tol, solver=self.solver, batch_size=self.batch)
             # Cut on the host: slicing on the device would compile once per length.
@@ -104,10 +113,10 @@ def points(problem: Problem, tol: ArrayLike | None, solver: Solver, batch_size: 
     """
     length = batch_size
     if batch_size == 1:
-        length = next((size for most, size in _CALLS if resident(problem.distortion) <= most), 1)
+        length = slopes_of_a_call(resident(problem.distortion))
     letters = problem.distortion.shape[1]
     with _at_once():
-        problem = jax.device_put(_sized(problem))  # once, not at every call
+        problem = jax.device_put(sized(problem))  # once, not at every call
     return Points(problem, letters, tolerance(problem.source.dtype, tol), solver, batch_size, length)
 
 
@@ -116,8 +125,8 @@ def _at_once() -> AbstractContextManager:
     return jax.ensure_compile_time_eval() if is_traced(jax.device_put(np.zeros(()))) else nullcontext()
 
 
-def _sized(problem: Problem) -> Problem:
-    """The problem at one of a few sizes."""
+def sized(problem: Problem) -> Problem:
+    """The problem at one of a few sizes, unless it is large."""
     n, m = problem.distortion.shape
     if not is_matrix(problem.distortion) or n * m > _PADDED:
         return problem
@@ -144,7 +153,7 @@ def batch(problem: Problem, slopes: jax.Array, tol: ArrayLike | None, *, solver:
 
 
 @partial(jax.jit, static_argnames="solver")
-def _in_turn(problem: Problem, slopes: jax.Array, count: int, tol: ArrayLike | None, *, solver: Solver) -> Solution:
+def in_turn(problem: Problem, slopes: jax.Array, count: int, tol: ArrayLike | None, *, solver: Solver) -> Solution:
     """The first `count` of the slopes, the others left at zero: one compile serves any number of them."""
     one = jax.jit(lambda slope: solver(problem, slope, tol=tol))  # traced once for both uses
     blank = jax.tree.map(lambda a: jnp.zeros((len(slopes), *a.shape), a.dtype), jax.eval_shape(one, slopes[0]))

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
 from jaxrd._eager import is_traced, refuse_tolerance, refuse_unless_whole
@@ -17,7 +18,7 @@ from jaxrd._threads import cores, one_blas_thread, side_by_side
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem, as_arrays, as_numbers, refuse
 from jaxrd.solution import Solution
-from jaxrd.solvers import program, solve
+from jaxrd.solvers import program, refuse_mesh, solve
 
 
 def refuse_names(solver: object, like: str = "jaxrd.interior_point") -> None:
@@ -44,6 +45,7 @@ def sweep(
     solver: Solver = solve,
     tol: ArrayLike | None = None,
     batch_size: int | None = None,
+    mesh: Mesh | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Solution:
     """Solve a problem at every slope of a grid: a curve as a Solution with a leading axis.
@@ -59,6 +61,8 @@ def sweep(
         solver: any (problem, slope, tol=) -> Solution.
         tol: certified gap at which to stop, nats; None: by dtype.
         batch_size: slopes vmapped together; 1 solves them one after another. None: by backend.
+        mesh: devices that share the work, `jax.make_mesh((slopes, samples), ("slope", "sample"))`: the slopes are split
+            over the first axis, the rows of the problem over the second. None: one device.
         progress: called on the host as progress(done, total) after each call.
 
     Returns:
@@ -87,14 +91,19 @@ def sweep(
     if batch_size is not None:
         refuse_unless_whole("batch_size", batch_size, 1)
     total = grid.shape[0]
-    width = min(batch_size or _default_batch(problem), total)
+    if mesh is not None:
+        refuse_mesh(mesh)
+    shares = 1 if mesh is None else mesh.shape["slope"]
+    width = min(batch_size or _default_batch(problem), -(-total // shares))
+    if traced and mesh is not None:
+        raise InputError("on a mesh the values must be known: sweep(..., mesh=...) is not for jit, vmap or grad.")
     if traced:
         return batch(problem, grid, tol, solver=solver, batch_size=width)
     if not (grid >= 0).all():
         raise InputError(f"slopes must be >= 0 nats per unit of distortion; got {grid[~(grid >= 0)][0]}.")
 
     on_cpu = jax.default_backend() == "cpu"
-    solve_part = program(problem, tol, solver, width)
+    solve_part = program(problem, tol, solver, width, mesh)
     apart = on_cpu and isinstance(solve_part, Points)  # else a slope has all cores
     workers = max(1, min(cores(), lanes(problem) // width) if apart else 1)
     calls = max(-(-total // solve_part.length), min(workers, total // width))

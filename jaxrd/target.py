@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
 from jaxrd import _bracket
@@ -15,6 +16,7 @@ from jaxrd._eager import is_traced
 from jaxrd._points import Solver
 from jaxrd._sweep import refuse_names
 from jaxrd.distortion import Streamed
+from jaxrd.errors import InputError
 from jaxrd.implicit import met
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution
@@ -44,10 +46,10 @@ def _search(
 
 
 def _search_on_host(
-    problem: Problem, target: Any, tol: Any, solver: Solver, max_solves: int, along_rate: bool
+    problem: Problem, target: Any, tol: Any, solver: Solver, max_solves: int, mesh: Mesh | None, along_rate: bool
 ) -> Solution:
     """The same from known values, by the program that `sweep` compiles for them."""
-    at = program(problem, tol / 4, solver)
+    at = program(problem, tol / 4, solver, mesh=mesh)
     n, m = at.problem.distortion.shape
     aim_gap = min(tol, 64 * np.finfo(tol.dtype).eps) if n * m * m <= SMALL else tol
     with np.errstate(all="ignore"):
@@ -57,15 +59,19 @@ def _search_on_host(
         return jax.device_put(_bracket.solution(goal, state, tol, max_solves))
 
 
-def _found(problem: Problem, target: Any, tol: Any, solver: Solver, max_solves: int, along_rate: bool) -> Solution:
+def _found(
+    problem: Problem, target: Any, tol: Any, solver: Solver, max_solves: int, mesh: Mesh | None, along_rate: bool
+) -> Solution:
     """The point that meets a target, with its derivatives attached where anything is traced."""
     refuse_names(solver)
     known = not is_traced(problem, target, tol)
     name = "rate" if along_rate else "distortion"
     problem, target, tol = as_inputs(problem, target, tol, target=name)
+    if not known and mesh is not None:
+        raise InputError(f"on a mesh the values must be known: {name}= with mesh= is not for jit, vmap or grad.")
     # An accelerator would wait for the host at every slope, and its matrix would have to be fetched.
-    if known and (jax.default_backend() == "cpu" or isinstance(problem.distortion, Streamed)):
-        return _search_on_host(problem, target, tol, solver, max_solves, along_rate)
+    if known and (jax.default_backend() == "cpu" or mesh is not None or isinstance(problem.distortion, Streamed)):
+        return _search_on_host(problem, target, tol, solver, max_solves, mesh, along_rate)
     solution = _search(problem, target, tol, solver=solver, max_solves=max_solves, along_rate=along_rate)
     return met(name, problem, target, solution)
 
@@ -77,6 +83,7 @@ def rate_at(
     solver: Solver = solve,
     tol: ArrayLike | None = None,
     max_solves: int = _MAX_SOLVES,
+    mesh: Mesh | None = None,
 ) -> Solution:
     """The rate-distortion function at a given distortion, R(D) = min I(X;Y) subject to E d(X,Y) <= D, certified.
 
@@ -94,6 +101,7 @@ def rate_at(
         solver: any (problem, slope, tol=) -> Solution (static).
         tol: certified gap at which to stop, nats, relative to max(1, R); None: 1e-9 in float64, 1e-5 in float32.
         max_solves: the budget of slopes (static).
+        mesh: devices that share the rows, as for `sweep`. None: one device.
 
     Returns:
         A `Solution` with rate - gap <= R(D) <= rate, and `steps` the slopes solved. D below the least distortion:
@@ -109,7 +117,7 @@ def rate_at(
     >>> round(float(rate_at(problem, 0.11).rate), 3)  # ln 2 - h(.11)
     0.347
     """
-    return _found(problem, distortion, tol, solver, max_solves, along_rate=False)
+    return _found(problem, distortion, tol, solver, max_solves, mesh, along_rate=False)
 
 
 def distortion_at(
@@ -119,6 +127,7 @@ def distortion_at(
     solver: Solver = solve,
     tol: ArrayLike | None = None,
     max_solves: int = _MAX_SOLVES,
+    mesh: Mesh | None = None,
 ) -> Solution:
     """The distortion-rate function at a given rate, D(R) = min E d(X,Y) subject to I(X;Y) <= R, certified.
 
@@ -131,6 +140,7 @@ def distortion_at(
         solver: any (problem, slope, tol=) -> Solution (static).
         tol: certified gap in rate at which to stop, nats, relative to max(1, R); None: by dtype.
         max_solves: the budget of slopes (static).
+        mesh: devices that share the rows, as for `sweep`. None: one device.
 
     Returns:
         A `Solution` with rate <= R (equal where R is below the rate of the least distortion) and
@@ -147,4 +157,4 @@ def distortion_at(
     >>> round(float(distortion_at(problem, 0.3466).distortion), 3)
     0.11
     """
-    return _found(problem, rate, tol, solver, max_solves, along_rate=True)
+    return _found(problem, rate, tol, solver, max_solves, mesh, along_rate=True)

@@ -395,6 +395,33 @@ def test_large_files(tmp_path):
 
 
 @pytest.mark.slow
+def test_accelerator(tmp_path):
+    """The prepared script, at a small size and on a mesh of four CPU devices."""
+    out, script = tmp_path / "accelerator.json", ROOT / "benchmarks" / "accelerator.py"
+    options = ["--only", "P2-10 x16,P2-10", "--large", "3000x12", "--members", "2", "--out", str(out)]
+    flags = f"--xla_force_host_platform_device_count=4 {os.environ.get('XLA_FLAGS', '')}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+    subprocess.run([sys.executable, script, *options], check=True, capture_output=True, env=environment)
+    found = json.loads(out.read_text())
+    large = found["large"]
+    assert (large["devices"], large["converged"], large["dtype"]) == (4, 3, "float32")
+    assert 0 < found["large"]["largest_ratio_of_gap_by_numpy"] <= 1
+    assert found["family"]["members"] == 2
+    assert found["family"]["step_ms"] > 0
+    for row in [row for rows in found["problems"].values() for row in rows]:
+        assert row["converged"] == row["slopes"]
+        assert row["gaps_understated"] == 0
+    late = subprocess.run(
+        [sys.executable, script, *options, "--minutes", "0"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert "P2-10: not begun after 0 minutes" in late.stdout
+
+
+@pytest.mark.slow
 def test_time_to_answer(tmp_path):
     out = tmp_path / "answer.json"
     script = ROOT / "benchmarks" / "answer.py"

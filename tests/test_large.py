@@ -30,7 +30,7 @@ from jaxrd.distortion import PointCloud, SparseDiscount, pairwise_squares, squar
 from jaxrd.errors import InputError
 from jaxrd.kernels import kernel_of, ratio
 from jaxrd.kernels.dense import dense_kernel
-from jaxrd.solvers._blahut_arimoto import _solve
+from jaxrd.solvers._blahut_arimoto import compiled
 from jaxrd.tosc.curves.sampled_in_blocks import sample_and_communicate_in_blocks
 
 SLOPES = (0.0, 1e-3, 0.7, 30.0, 1e3, np.inf)
@@ -227,11 +227,11 @@ def test_momentum_out_of_steps_is_still_certified(slope):
 def test_one_compile_a_shape():
     problem = mixture(40)
     blahut_arimoto(problem, 1.0, tol=1e-3)
-    before = _solve._cache_size()
+    before = compiled._cache_size()
     moved = PointCloud(2 * problem.distortion.source, problem.distortion.reproduction, block_bytes=16 * 40 * 8)
     blahut_arimoto(Problem(problem.source, moved), 2, tol=1e-2)
     jax.jit(lambda s: blahut_arimoto(problem, s, tol=1e-3))(3.0)
-    assert _solve._cache_size() == before
+    assert compiled._cache_size() == before
     lanes = jax.vmap(lambda s: blahut_arimoto(problem, s, tol=1e-3).rate)(jnp.array([1.0, 4.0]))
     np.testing.assert_allclose(lanes, [blahut_arimoto(problem, s, tol=1e-3).rate for s in (1.0, 4.0)], rtol=1e-12)
 

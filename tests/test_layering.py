@@ -92,7 +92,9 @@ ALLOWED = {
         "_threads", "problem", "rdc.alternating", "rdc.fixed", "rdc.inputs", "rdc.lifted", "rdc.point",
         "solution",
     },
-    "target": {"_bracket", "_eager", "_points", "_sweep", "distortion", "implicit", "problem", "solution", "solvers"},
+    "target": {
+        "_bracket", "_eager", "_points", "_sweep", "distortion", "errors", "implicit", "problem", "solution", "solvers",
+    },
     "rdc._surface": {
         "_readable", "_sweep", "errors", "problem", "rdc.inputs", "rdc.inverse", "rdc.lifted", "rdc.point", "solution",
     },

@@ -21,7 +21,7 @@ def problem(n, m, forbidden=False):
 
 def test_one_program_serves_every_function_and_every_size_of_its_kind():
     solve(problem(4, 4), 1.0)
-    before = _points._in_turn._cache_size()
+    before = _points.in_turn._cache_size()
     for shape in ((4, 4), (3, 2), (2, 4), (1, 3)):
         small = problem(*shape)
         solve(small, 2.0)
@@ -29,7 +29,7 @@ def test_one_program_serves_every_function_and_every_size_of_its_kind():
         distortion_at(small, 0.3)
         sweep(small, [0.5, 1.0, 3.0])
         sweep(small, np.geomspace(0.1, 9, 50))
-    assert _points._in_turn._cache_size() == before
+    assert _points.in_turn._cache_size() == before
 
 
 @pytest.mark.parametrize("forbidden", [False, True])

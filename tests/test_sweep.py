@@ -85,7 +85,7 @@ def test_a_second_problem_of_the_same_shape_compiles_nothing():
     g = np.random.default_rng(1)
     problem = Problem(g.dirichlet(np.ones(130)), g.gamma(0.5, size=(130, 131)))
     sweep(problem, GRID, batch_size=1)
-    size = _points._in_turn._cache_size
+    size = _points.in_turn._cache_size
     before = size()
     sweep(Problem(problem.source[::-1], problem.distortion[::-1] * 2), np.geomspace(0.2, 3, 30), batch_size=1)
     sweep(problem, [1.0], batch_size=1)
@@ -104,9 +104,8 @@ def test_sorted_and_convex():
 
 
 def test_solve_picks_blahut_arimoto_where_no_newton_matrix_fits(monkeypatch):
-    import jaxrd.solvers
 
-    monkeypatch.setattr(jaxrd.solvers, "NEWTON_BYTES", 100)
+    monkeypatch.setattr("jaxrd.solvers._choice.NEWTON_BYTES", 100)
     point = jax.jit(lambda slope: solve(PROBLEM, slope, tol=1e-6))(1.0)  # traced anew: no program of before
     by_name = blahut_arimoto(PROBLEM, 1.0, tol=1e-6)
     assert int(point.steps) == int(by_name.steps)
@@ -135,6 +134,6 @@ def test_threads_keep_the_precision_of_the_caller():
         "with jax.enable_x64(True):\n"
         "    curve = jaxrd.sweep(problem, np.geomspace(0.2, 3, 6))\n"
         "    assert curve.rate.dtype == np.float64 and curve.converged.all() and float(curve.gap.max()) < 1e-8\n"
-        "    assert jaxrd._points._in_turn._cache_size() == 1\n"
+        "    assert jaxrd._points.in_turn._cache_size() == 1\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -75,7 +75,7 @@ def test_the_dtype_of_the_input_is_kept(dtype):
 
 
 def test_python_scalars_cost_no_second_compile():
-    size = jaxrd.solvers.interior_point.__globals__["_solve"]._cache_size
+    size = jaxrd.solvers.interior_point.__globals__["compiled"]._cache_size
     interior_point(one(0), 2.0)
     before = size()
     for slope in (3, 3.5, np.float32(1), np.float64(2), jnp.asarray(1.0)):

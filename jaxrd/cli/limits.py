@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from jaxrd.cli.common import Meta, Tick, console, headed, print_line
+from jaxrd.cli.devices import Coordinator, Devices, Distributed, MeshShape, Process, Processes
 from jaxrd.cli.outputs import (
     FirstLabel,
     LabelColumn,
@@ -91,15 +92,23 @@ def limits_command(
     out: Out = Path("limits"),
     no_plot: _NoPlot = False,
     float32: Float32 = False,
+    mesh: MeshShape = None,
+    distributed: Distributed = False,
+    coordinator: Coordinator = None,
+    processes: Processes = None,
+    process: Process = None,
 ) -> None:
     """The fewest bits per sample that any scheme needs for a given accuracy, with this classifier."""
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle)
     asked = _Asked(example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed)
+    devices = Devices(mesh, distributed, coordinator, processes, process)
+    devices.check()
     _check(file, reading, asked)
     name, path = _named(file, example)
+    leads = devices.join()
 
     def compute(tick: Tick) -> Result:
-        analysed, sha256 = _analysed(name, path, reading, asked, tick)
+        analysed, sha256 = _analysed(name, path, reading, asked, devices, tick)
         failed = ", ".join(analysed.failed)
         return Result(
             analysed.document, lambda meta: _files(analysed, meta, no_plot), lambda meta: _report(analysed, meta),
@@ -107,7 +116,7 @@ def limits_command(
         )  # fmt: skip
 
     target = Target(out, "limits.json", _names(pixels, no_plot), (path, labels))
-    run(compute, target, seed=seed or 0, float32=float32, tolerance=COARSE if float32 else TOLERANCE)
+    run(compute, target, seed=seed or 0, float32=float32, tolerance=COARSE if float32 else TOLERANCE, leads=leads)
 
 
 def _check(file: Path | None, reading: Reading, asked: _Asked) -> None:
@@ -156,7 +165,9 @@ def _named(file: Path | None, example: str | None) -> tuple[str, Path]:
     return name, datasets.example_path(name)
 
 
-def _analysed(name: str, path: Path, reading: Reading, asked: _Asked, tick: Tick) -> tuple[Analysed, str]:
+def _analysed(
+    name: str, path: Path, reading: Reading, asked: _Asked, devices: Devices, tick: Tick
+) -> tuple[Analysed, str]:
     """The limits of the outputs that a file holds, and the SHA-256 of the file."""
     from jaxrd import tosc
     from jaxrd.documents.limits import Analysed
@@ -166,9 +177,11 @@ def _analysed(name: str, path: Path, reading: Reading, asked: _Asked, tick: Tick
         raise InputError(f"--seed {asked.seed} has no effect: hard decisions without --confidence use nothing random.")
     seed = asked.seed or 0
     targets = [*asked.at, *(1 - a for a in asked.accuracy)]
+    mesh = None if outputs.logits is None else devices.chosen(outputs.logits.size)
     limits = tosc.limits(
-        outputs, at=targets or None, temperature=asked.temperature, slopes=asked.slopes, seed=seed, progress=tick
-    )
+        outputs, at=targets or None, temperature=asked.temperature, slopes=asked.slopes, seed=seed, mesh=mesh,
+        progress=tick,
+    )  # fmt: skip
     stats = None
     if asked.confidence is not None:
         stats = tosc.statistics(limits, confidence=asked.confidence, kappa=asked.kappa, seed=seed, progress=tick)

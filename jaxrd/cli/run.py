@@ -72,6 +72,7 @@ def run(
     seed: int | None = None,
     float32: bool = False,
     tolerance: float = TOLERANCE,
+    leads: bool = True,
 ) -> None:
     """Run a verb whose options were checked.
 
@@ -81,6 +82,7 @@ def run(
         seed: of what is random, if anything is.
         float32: compute in float32; else in float64.
         tolerance: gap in nats that the solvers are asked for.
+        leads: False in a process that only helps another one: it computes, and writes and prints nothing.
 
     Raises:
         typer.Exit: with code 1, after all is saved and reported, where a solver failed at a point.
@@ -89,6 +91,9 @@ def run(
     dtype = set_precision(float32)
     from jaxrd.io.save import check_target
 
+    if not leads:
+        compute(lambda *_: None)
+        return
     check_target(target.folder, target.files, target.reads, document=target.document)
     with timed() as clock:
         with progress_bar() as tick:

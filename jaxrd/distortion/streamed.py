@@ -120,6 +120,15 @@ class Streamed(Structured):
                 parts.append(np.asarray(build(self.block(first, last)))[inside])
         return np.concatenate(parts)
 
+    def between(self, first: int, last: int, dtype: Any) -> np.ndarray:
+        """The rows from `first` to `last`, shape (last - first, m); zero beyond the last row there is."""
+        build, made = jax.jit(self.build), np.zeros((last - first, self.shape[1]), dtype)
+        for begin, end in self.blocks():
+            low, high = max(first, begin), min(last, end)
+            if low < high:
+                made[low - first : high - first] = np.asarray(build(self.block(begin, end)))[low - begin : high - begin]
+        return made
+
     def rows_of_sample(self, count: int) -> np.ndarray:
         """At most `count` rows at equal distances."""
         return np.unique(np.linspace(0, self.shape[0] - 1, min(count, self.shape[0])).astype(int))

@@ -2,6 +2,7 @@
 
 from jaxrd.kernels import blocked, sparse
 from jaxrd.kernels.dense import kernel_of
+from jaxrd.kernels.letters import AllLetters
 from jaxrd.kernels.protocol import HeldKernel, Kernel, ratio
 
-__all__ = ["HeldKernel", "Kernel", "blocked", "kernel_of", "ratio", "sparse"]
+__all__ = ["AllLetters", "HeldKernel", "Kernel", "blocked", "kernel_of", "ratio", "sparse"]

@@ -11,13 +11,14 @@ import jax.numpy as jnp
 
 from jaxrd.distortion import PointCloud
 from jaxrd.kernels.dense import kernel_of
+from jaxrd.kernels.letters import AllLetters
 from jaxrd.kernels.protocol import ratio
 from jaxrd.pytree import register
 
 
 @register
 @dataclass(frozen=True)
-class CloudKernel:
+class CloudKernel(AllLetters):
     """K = exp(-s (d - min_y d)) of a `PointCloud`, with the interface of `DenseKernel` and memory for a few blocks.
 
     Every method evaluates the kernel once. Pairs within rounding of their row's least distortion count as tied with

@@ -11,13 +11,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrd.kernels.letters import RUN, AllLetters
 from jaxrd.kernels.protocol import Kernel, ratio
 from jaxrd.pytree import register
 
 _BLOCK = (2**15, 2**18)
 """Entries of a block of rows of K that a core's cache holds: least, most."""
-RUN = 128
-"""Most rows that are added up one after another: the rounding of longer sums would be seen in the certificate."""
 _NARROW = 16
 """Least number of rows of a block: with fewer the sums over blocks cost more than the cache saves."""
 _PANEL = (500, 1250)
@@ -26,7 +25,7 @@ _PANEL = (500, 1250)
 
 @register
 @dataclass(frozen=True)
-class DenseKernel:
+class DenseKernel(AllLetters):
     """K = exp(-(e - min_y e)), e = sum_k s_k d_k, held whole; n source letters (rows), m reproductions (columns).
 
     The shift puts a 1 in every row, so that the plain exponential is safe at any slope. Memory: n * m for K beside

@@ -19,7 +19,7 @@ class Kernel(Protocol):
 
     The shift puts a 1 in every row. Forbidden pairs (d = +inf) have K = 0 at every slope; at slope inf K is 1 on the
     pairs of least distortion and 0 elsewhere. A solver reads a distortion through these operations alone, so that a
-    new storage is a new class with them, and `kernel_of` registered for its distortion.
+    new storage is a new class with them, `AllLetters` a part of it, and `kernel_of` registered for its distortion.
     """
 
     @property
@@ -78,6 +78,14 @@ class Kernel(Protocol):
 
     def mean_excess(self, weights: jax.Array, q: jax.Array) -> tuple[jax.Array, ...]:
         """sum_xy w_x K_xy q_y (d_xy - min_y d_xy) for each distortion; forbidden pairs carry no mass."""
+        ...
+
+    def total(self, of_letters: jax.Array) -> jax.Array:
+        """The sum over all source letters of one number each, shape ()."""
+        ...
+
+    def least(self, of_letters: jax.Array) -> jax.Array:
+        """The least over all source letters, shape (); of bool: whether all are true."""
         ...
 
     def held(self) -> HeldKernel:

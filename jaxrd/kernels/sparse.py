@@ -10,13 +10,14 @@ import jax.numpy as jnp
 
 from jaxrd.distortion import SparseDiscount
 from jaxrd.kernels.dense import kernel_of
+from jaxrd.kernels.letters import AllLetters
 from jaxrd.kernels.protocol import ratio
 from jaxrd.pytree import register
 
 
 @register
 @dataclass(frozen=True)
-class SparseKernel:
+class SparseKernel(AllLetters):
     """K = exp(-s (d - min_y d)) = b 1' + S of a `SparseDiscount`, S >= 0 on its pairs; O(pairs + n + m) a product."""
 
     distortion: SparseDiscount

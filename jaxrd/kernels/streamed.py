@@ -12,7 +12,8 @@ import numpy as np
 
 from jaxrd._threads import side_by_side
 from jaxrd.distortion.streamed import Streamed
-from jaxrd.kernels.dense import RUN, dense_kernel
+from jaxrd.kernels.dense import dense_kernel
+from jaxrd.kernels.letters import RUN, added_up
 from jaxrd.kernels.protocol import ratio
 
 
@@ -60,7 +61,7 @@ def _block(
     return new_z, Sums(
         kernel.rmatvec(w),
         gram,
-        _added_up(-jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, new_z, 1)), 0)),
+        added_up(-jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, new_z, 1)), 0)),
         excess,
         p @ low,
         p @ jnp.abs(low),
@@ -69,11 +70,6 @@ def _block(
         jnp.all(kernel.feasible | ~occurs),
         jnp.all(jnp.where(kernel.sound, source >= 0, ~occurs)),
     )
-
-
-def _added_up(terms: jax.Array) -> jax.Array:
-    """Their sum, of runs first."""
-    return jnp.pad(terms, (0, -len(terms) % RUN)).reshape(-1, RUN).sum(1).sum()
 
 
 class StreamedKernel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
 from jaxrd import implicit
@@ -14,13 +15,12 @@ from jaxrd.errors import InputError
 from jaxrd.problem import Problem, as_arrays
 from jaxrd.solution import Solution
 from jaxrd.solvers._blahut_arimoto import blahut_arimoto
-from jaxrd.solvers._interior_point import NEWTON_BYTES, interior_point
+from jaxrd.solvers._choice import choice
+from jaxrd.solvers._interior_point import interior_point
+from jaxrd.solvers._mesh import MeshPoints, refuse_mesh
 from jaxrd.solvers._streamed import StreamedPoints
 from jaxrd.solvers._working_set import working_set
 from jaxrd.solvers.certificate import as_inputs
-
-_MANY = 384
-"""Number of reproductions from which a working set is faster, on CPU."""
 
 
 def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -> Solution:
@@ -58,12 +58,7 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
     """
     problem = as_arrays(problem)
     m, size = problem.distortion.shape[1], problem.distortion.dtype.itemsize
-    if not is_matrix(problem.distortion):
-        solver = blahut_arimoto
-    elif jax.default_backend() == "cpu" and m >= _MANY:
-        solver = working_set
-    else:
-        solver = interior_point if m * m * size <= NEWTON_BYTES else blahut_arimoto
+    solver = choice(m, size) if is_matrix(problem.distortion) else blahut_arimoto
     known = not is_traced(problem, slope, tol)
     problem, slope, gap = as_inputs(problem, slope, tol)
     if known:
@@ -71,8 +66,19 @@ def solve(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = None) -
     return implicit.solved(problem, slope, solver(problem, slope, tol=tol))
 
 
-def program(problem: Problem, tol: ArrayLike | None, solver: Solver, batch_size: int = 1) -> Points | StreamedPoints:
-    """What solves a known problem at slopes, by as few compiled programs as there can be; see `jaxrd._points`."""
+def program(
+    problem: Problem, tol: ArrayLike | None, solver: Solver, batch_size: int = 1, mesh: Mesh | None = None
+) -> Points | StreamedPoints | MeshPoints:
+    """What solves a known problem at slopes, by as few compiled programs as there can be; see `jaxrd._points`.
+
+    Raises:
+        InputError: a mesh or a `Streamed` distortion with another solver than `solve`; what is no mesh.
+    """
+    if mesh is not None:
+        refuse_mesh(mesh)
+        if solver is not solve:
+            raise InputError(f"on a mesh problems are solved by jaxrd.solve alone; got solver {solver!r}.")
+        return MeshPoints(problem, tol, mesh, batch_size)
     if not isinstance(problem.distortion, Streamed):
         return points(problem, tol, solver, batch_size)
     if solver is not solve:

@@ -152,11 +152,11 @@ def blahut_arimoto(
     problem, slope, tol = as_inputs(problem, slope, tol)
     if momentum is None:
         momentum = not is_matrix(problem.distortion)
-    return _solve(problem, slope, tol, max_steps=max_steps, momentum=momentum)
+    return compiled(problem, slope, tol, max_steps=max_steps, momentum=momentum)
 
 
 @partial(jax.jit, static_argnames=("max_steps", "momentum"))
-def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int, momentum: bool) -> Solution:
+def compiled(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int, momentum: bool) -> Solution:
     prepared = prepare(problem, slope)
     m = problem.distortion.shape[1]
     uniform = jnp.full(m, 1 / m, slope.dtype)

@@ -45,8 +45,13 @@ class State(NamedTuple):
 
 def _longest(x: jax.Array, dx: jax.Array, keep: jax.Array | float = 1.0) -> jax.Array:
     """The longest step <= 1 along dx that leaves at least (1 - keep) of every x."""
+    return _each(x, dx, keep).min()
+
+
+def _each(x: jax.Array, dx: jax.Array, keep: jax.Array | float) -> jax.Array:
+    """The same for every x alone."""
     falls = dx < 0
-    return jnp.minimum(1, jnp.where(falls, -keep * x / jnp.where(falls, dx, -1), jnp.inf).min())
+    return jnp.minimum(1, jnp.where(falls, -keep * x / jnp.where(falls, dx, -1), jnp.inf))
 
 
 def interior_point(
@@ -82,13 +87,13 @@ def interior_point(
     >>> round(float(point.rate), 4)
     0.3278
     """
-    return _solve(*as_inputs(problem, slope, tol), max_steps=max_steps)
+    return compiled(*as_inputs(problem, slope, tol), max_steps=max_steps)
 
 
 @partial(jax.jit, static_argnames="max_steps")
-def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
+def compiled(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
     prepared = prepare(problem, slope)
-    n, m = problem.distortion.shape
+    n, m = prepared.kernel.shape
     aim = jnp.asarray(8 * jnp.finfo(slope.dtype).eps) if n * m * m <= SMALL else 0.5 * tol
     kernel, source = prepared.kernel.held(), prepared.source
     start = opening(kernel, source)
@@ -257,13 +262,13 @@ def _moved(
     # No z may fall by too much: 1/z would leave its linearisation. z is linear in the step, so a shorter step costs
     # nothing. Steps in which z falls by 95 % can end in a cycle: shorter ones leave it.
     most = jnp.where(state.stale < _STALE, *SHRINK)
-    shorter = _longest(jnp.where(source > 0, z, 1), new_z - z, most)
+    shorter = kernel.least(_each(jnp.where(source > 0, z, 1), new_z - z, most))
 
     new_q = (1 - shorter) * q + shorter * new_q  # exact where the step is whole
     new_z = (1 - shorter) * z + shorter * new_z
     # A system that was not solved gives NaN: stay, and try the next solver, or again with a larger ridge. The direction
     # itself is tested, because a vectorised maximum may lose NaN.
-    good = jnp.isfinite(dq).all() & jnp.isfinite(ds).all() & jnp.isfinite(new_z).all()
+    good = jnp.isfinite(dq).all() & jnp.isfinite(ds).all() & kernel.least(jnp.isfinite(new_z))
     q, slack, z = (jnp.where(good, *pair) for pair in ((new_q, q), (new_slack, slack), (new_z, z)))
     return q, slack, z, good
 

@@ -74,11 +74,11 @@ def working_set(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = N
     >>> bool(working_set(gaussian, 2.0).converged)
     True
     """
-    return _solve(*as_inputs(problem, slope, tol), max_steps=max_steps)
+    return compiled(*as_inputs(problem, slope, tol), max_steps=max_steps)
 
 
 @partial(jax.jit, static_argnames="max_steps")
-def _solve(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
+def compiled(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
     prepared = prepare(problem, slope)
     m = problem.distortion.shape[1]
     sizes = [k for k in _SIZES if 2 * k <= m + _SIZES[0]]
@@ -98,7 +98,7 @@ def _start(prepared: Prepared, sizes: list[int], aim: jax.Array, max_steps: int)
     dtype, m = source.dtype, kernel.shape[1]
 
     def attempt(q):
-        cheap = [solver for solver in newton_solvers(source.size, m, dtype) if solver is iterative]
+        cheap = [solver for solver in newton_solvers(kernel.shape[0], m, dtype) if solver is iterative]
         q, steps, _ = follow(kernel, source, q, aim, max_steps, cheap, patience=1)
         return q, steps, jnp.log(_sums(kernel, source, q)[1].max())
 
@@ -106,7 +106,7 @@ def _start(prepared: Prepared, sizes: list[int], aim: jax.Array, max_steps: int)
     effective = _share(kernel, source, q, _sums(kernel, source, q)[0]).sum()
     crowded = (_CROWDING * effective > jnp.asarray([*sizes, m])[:-1]).sum()
     gap, steps = jnp.asarray(jnp.inf, dtype), jnp.int32(0)
-    if iterative in newton_solvers(source.size, m, dtype):
+    if iterative in newton_solvers(kernel.shape[0], m, dtype):
         q, steps, gap = jax.lax.cond(crowded > 0, attempt, lambda q: (q, steps, gap), q)
     return _State(
         q, jnp.asarray(_evenly(m), dtype), jnp.asarray(jnp.inf, dtype), crowded, jnp.int32(0), steps, gap <= aim
@@ -151,7 +151,7 @@ def _whole(prepared: Prepared, aim: jax.Array, max_steps: int) -> tuple[jax.Arra
     if m * m * dtype.itemsize > NEWTON_BYTES:
         q, _, steps = ascend(prepared, jnp.full(m, 1 / m, dtype), aim, _FALLBACK_STEPS)
         return q, steps
-    factorised = [solver for solver in newton_solvers(source.size, m, dtype) if solver is not iterative]
+    factorised = [solver for solver in newton_solvers(kernel.shape[0], m, dtype) if solver is not iterative]
     q, steps, _ = follow(kernel, source, opening(kernel, source), aim, max_steps, factorised)
     return q, steps
 

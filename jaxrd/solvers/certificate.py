@@ -71,8 +71,8 @@ def prepare(problem: Problem, slope: jax.Array) -> Prepared:
     problem, slope = jax.lax.stop_gradient((problem, slope))
     kernel = kernel_of(problem.distortion, slope)
     source = jnp.asarray(problem.source)
-    sendable = jnp.all(kernel.feasible | (source <= 0))
-    sound = jnp.all(jnp.where(kernel.sound, source >= 0, source == 0))
+    sendable = kernel.least(kernel.feasible | (source <= 0))
+    sound = kernel.least(jnp.where(kernel.sound, source >= 0, source == 0))
     return Prepared(kernel, jnp.where(kernel.feasible & kernel.sound, source, 0), slope, sendable, sound)
 
 
@@ -93,7 +93,7 @@ class Evaluation(NamedTuple):
 def evaluate(kernel: Kernel, source: jax.Array, q: jax.Array) -> Evaluation:
     """Objective and gap at a normalised q (theory: F - ln max c <= L <= F, and I + s E d = F - KL(r||q))."""
     z, c = kernel.sums(source, q)
-    objective = -jnp.where(source > 0, source * jnp.log(jnp.where(source > 0, z, 1)), 0).sum()
+    objective = kernel.total(-jnp.where(source > 0, source * jnp.log(jnp.where(source > 0, z, 1)), 0))
     r = q * c
     divergence = jnp.where(r > 0, r * jnp.log(jnp.where(r > 0, c, 1)), 0).sum()
     return Evaluation(z, c, objective, divergence, jnp.log(c.max()) - divergence)
@@ -120,8 +120,9 @@ def certify(
     kernel, source, slope, sendable, sound = prepared
     (excess,) = kernel.mean_excess(ratio(source, e.z), q)
     (least,) = kernel.minima
-    ties = jnp.where(source > 0, kernel.hidden, 0).max()
-    means = Means(excess, source @ least, source @ jnp.abs(least), ties, sendable, sound)
+    ties = -kernel.least(jnp.where(source > 0, -kernel.hidden, 0))
+    mean, size = kernel.total(source * least), kernel.total(source * jnp.abs(least))
+    means = Means(excess, mean, size, ties, sendable, sound)
     return conclude(slope, means, kernel.noise, q, e, steps, tol, unfinished)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
 from jaxrd._eager import refuse_unless, refuse_unless_whole
@@ -218,6 +219,7 @@ def limits(
     slopes: int = 32,
     seed: int = 0,
     tol: float | None = None,
+    mesh: Mesh | None = None,
     progress: Progress = None,
 ) -> Limits:
     """Every curve of paper [A] for a classifier: the bits per sample that an accuracy needs, with certificates.
@@ -236,6 +238,7 @@ def limits(
         slopes: points per curve.
         seed: of the permutation.
         tol: certified gap asked of iE&C and TMRD, nats; None: by dtype.
+        mesh: devices that share TMRD, the one large problem, as for `jaxrd.sweep`. None: one device.
         progress: called as progress(what, done, total) between batches.
 
     Returns:
@@ -265,6 +268,7 @@ def limits(
     calibration, table = dict.fromkeys(("temperature", *measures, *(f"{name}_before" for name in measures))), ()
     if outputs.logits is not None:
         outputs, posterior, calibration, table = prepare(outputs, temperature, seed, warnings)
+        posterior.mesh = mesh
     samples = len(outputs.labels)
     joint = np.asarray(confusion_joint(outputs.labels, outputs.decisions, outputs.classes))
     d_tm, d_0, entropy = known_landmarks(joint)
@@ -282,8 +286,7 @@ def limits(
             for name, answer in answers.items()
             if not answer.converged
         ]
-    if beaten := _beaten(rows):
-        warnings.append(beaten)
+    warnings += filter(None, [_beaten(rows)])
     summary = {
         "samples": samples,
         "samples_total": total,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxrd.distortion.streamed import Streamed, block_rows
 from jaxrd.problem import Problem
@@ -67,14 +68,16 @@ class Posterior:
         logits: shape (samples, classes), an array in memory or mapped from a file.
         labels: y, int, shape (samples,).
         temperature: T > 0.
+        mesh: of the devices that TMRD is solved on; None: one device.
 
     >>> few = Posterior(np.zeros((5, 2)), np.zeros(5, int), 1.0)
     >>> [(block.logits.shape, round(float(block.weights.sum()), 6)) for block in few.blocks()]
     [((6, 2), 1.0)]
     """
 
-    def __init__(self, logits: np.ndarray, labels: np.ndarray, temperature: float):
+    def __init__(self, logits: np.ndarray, labels: np.ndarray, temperature: float, mesh: Mesh | None = None):
         self.logits, self.labels, self.temperature = logits, np.asarray(labels), float(temperature)
+        self.mesh = mesh
         self.samples, self.classes = logits.shape
         size = self.samples * self.classes
         self.one_block = size <= HELD
@@ -88,14 +91,14 @@ class Posterior:
     @cached_property
     def problem(self) -> Problem:
         """TMRD's: p = 1/samples and d = 1 - v."""
-        if self.held:
+        if self.held and self.mesh is None:
             d, first = np.full((rung(self.samples), self.classes), 1 - 1 / self.classes, _dtype()), 0
             for log_v, labels in self.chunks():
                 d[first : first + len(labels)] = 1 - np.exp(log_v)
                 first += len(labels)
             return jax.device_put(Problem(self._weights(0, self.samples, len(d)), d))
         shape, source = (self.samples, self.classes), np.full(self.samples, 1 / self.samples, _dtype())
-        if self.samples * self.classes <= _KEPT:
+        if self.samples * self.classes <= _KEPT and self.mesh is None:
             rows = block_rows(*shape)
             made = [_made(self._filled(i, min(i + rows, self.samples), rows)[:2]) for i in range(0, self.samples, rows)]
             return Problem(source, Streamed(lambda i, j: made[i // rows], as_it_is, shape, rows))

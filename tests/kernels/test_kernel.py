@@ -10,7 +10,7 @@ from numpy.random import default_rng
 
 from jaxrd import InputError, Problem, interior_point, rate_at, solve, sweep, validate
 from jaxrd.distortion import Structured
-from jaxrd.kernels import kernel_of, ratio
+from jaxrd.kernels import AllLetters, kernel_of, ratio
 from jaxrd.kernels.dense import _BLOCK, _NARROW, _rows, dense_kernel
 from jaxrd.pytree import register
 
@@ -108,7 +108,7 @@ class Ring(Structured):
 
 @register
 @dataclass(frozen=True)
-class RingKernel:
+class RingKernel(AllLetters):
     ring: Ring
     feasible: jax.Array
     sound: jax.Array

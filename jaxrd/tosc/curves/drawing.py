@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
 from jaxrd._sweep import sweep
@@ -53,9 +54,9 @@ class Bound(NamedTuple):
     """The solutions of the curve, where it was solved for: all its points but the first, which has rate zero."""
 
 
-def certified_at(problem: Problem, target: float, least: float, tol: float | None) -> Rate:
+def certified_at(problem: Problem, target: float, least: float, tol: float | None, mesh: Mesh | None = None) -> Rate:
     """R(D) of a solved problem; a target within rounding (1e-12) below the least distortion counts as the least."""
-    point = rate_at(problem, least if least - 1e-12 <= target < least else target, tol=tol)
+    point = rate_at(problem, least if least - 1e-12 <= target < least else target, tol=tol, mesh=mesh)
     return Rate(float(point.rate), float(point.slope), point.reproduction, not has_failed(int(point.status)))
 
 
@@ -105,12 +106,17 @@ def exact(distortion: np.ndarray, rate: np.ndarray, slope: np.ndarray, **more: A
 
 
 def solve_grid(
-    problem: Problem, count: int, tol: float | None, tick: Tick, beyond: np.ndarray | tuple = ()
+    problem: Problem,
+    count: int,
+    tol: float | None,
+    tick: Tick,
+    beyond: np.ndarray | tuple = (),
+    mesh: Mesh | None = None,
 ) -> tuple[Solution, Curve]:
     """The swept problem, and its curve, the exact zero-rate point first; slopes: the grid, `beyond`, then inf."""
     critical = float(critical_slope(problem))
     grid = np.concatenate([slope_grid(problem.distortion.shape[1], count, critical), beyond, [np.inf]])
-    solved = sweep(problem, grid, tol=tol, progress=tick)
+    solved = sweep(problem, grid, tol=tol, mesh=mesh, progress=tick)
     curve = solved.curve()
     silence = float(expected(problem.distortion, np.asarray(problem.source)).min())  # pyright: ignore
     front = (silence, 0.0, critical, 0.0, Status.EXACT)

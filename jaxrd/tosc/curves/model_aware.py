@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd._sweep import sweep
 from jaxrd.channel import optimal_channel
 from jaxrd.distortion.streamed import Streamed
 from jaxrd.kernels import kernel_of
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution
-from jaxrd.solvers import solve
 from jaxrd.solvers.certificate import prepare
 from jaxrd.tosc._checked import (
     ROUNDING,
@@ -94,6 +94,7 @@ def label_distortion(problem: Problem, solution: Solution, labels: ArrayLike) ->
 
     Reference: [A] eq. (12).
 
+    >>> from jaxrd import solve
     >>> problem = model_aware_problem(jnp.eye(2))
     >>> round(float(label_distortion(problem, solve(problem, 2.0), jnp.array([0, 1]))), 4)  # 1 / (1 + e^2)
     0.1192
@@ -115,9 +116,9 @@ def _right(
 
 def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
     """TMRD: certified in model-believed distortion, drawn over the label-measured one."""
-    problem = posterior.problem
+    problem, mesh = posterior.problem, posterior.mesh
     margin = min(least_margin(np.exp(log_v)) for log_v, _ in posterior.chunks())
-    solved, curve = solve_grid(problem, count, tol, tick, saturation(margin, STEEPEST))
+    solved, curve = solve_grid(problem, count, tol, tick, saturation(margin, STEEPEST), mesh)
 
     labels = np.zeros(len(problem.source), np.int32)
     labels[: posterior.samples] = posterior.labels
@@ -146,7 +147,8 @@ def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | No
 
     def at(x: float) -> tuple[Solution, float]:
         if x not in known:
-            point = jax.device_get(solve(problem, x / (1 - x) if x < 1 else np.inf, tol=tol))
+            found = jax.device_get(sweep(problem, np.array([x / (1 - x) if x < 1 else np.inf]), tol=tol, mesh=mesh))
+            point = jax.tree.map(lambda a: a[0], found)
             known[x] = point, measured(point)
         return known[x]
 
@@ -164,7 +166,7 @@ def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | No
         return distortion, float(point.rate)
 
     least = float(np.asarray(curve.model_distortion)[-1])
-    return Bound(curve, smallest, lambda target: certified_at(problem, target, least, tol), solved)
+    return Bound(curve, smallest, lambda target: certified_at(problem, target, least, tol, mesh), solved)
 
 
 class ModelAware(NamedTuple):

@@ -1,0 +1,127 @@
+"""The options that share the work: devices of a mesh, and several processes on loopback."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from jaxrd.cli.app import run
+from jaxrd.cli.devices import Devices
+
+
+@pytest.fixture
+def file(tmp_path):
+    g = np.random.default_rng(0)
+    labels, logits = g.integers(0, 4, 300), 2 * g.standard_normal((300, 4))
+    logits[np.arange(300), labels] += 2
+    np.savez(tmp_path / "outputs.npz", logits=logits, labels=labels)
+    return tmp_path / "outputs.npz"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--mesh", "2by4"], "--mesh must be two numbers such as 2x4, of slopes and of samples; got '2by4'"),
+        (["--mesh", "0x4"], "got '0x4'"),
+        (["--mesh", "2x4"], "--mesh 2x4 is of 8 devices; there is 1"),
+        (["--distributed", "--processes", "2"], "--distributed finds the processes itself"),
+        (["--processes", "2"], "--coordinator, --processes and --process belong together"),
+        (["--coordinator", "here", "--processes", "2", "--process", "0"], "must be HOST:PORT; got 'here'"),
+        (["--coordinator", "a:1", "--processes", "2", "--process", "2"], "--process must lie in 0..1; got 2"),
+    ],
+)
+def test_what_cannot_be_is_one_line(file, tmp_path, capsys, options, message):
+    assert run(["limits", str(file), *options, "--out", str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_device_needs_no_mesh():
+    assert Devices(None, False, None, None, None).chosen(10**9) is None
+
+
+def command(file, out, *options, devices=1):
+    flags = f"--xla_force_host_platform_device_count={devices} {os.environ.get('XLA_FLAGS', '')}"
+    return subprocess.Popen(
+        [sys.executable, "-m", "jaxrd", "limits", str(file), "--no-plot", "--at", ".3", "--out", str(out), *options],
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def two_processes(file, out):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    by_hand = "--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process"
+    return [command(file, out, *by_hand, str(i)) for i in range(2)]
+
+
+def numbers(out):
+    """All of them but those of the run itself."""
+    found = json.loads((out / "limits.json").read_text())
+    return {key: value for key, value in found.items() if key not in ("meta", "files")}
+
+
+def furthest(a, b):
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        return max((furthest(a[k], b[k]) for k in a), default=0)
+    if isinstance(a, list):
+        return max((furthest(x, y) for x, y in zip(a, b, strict=True)), default=0)
+    if isinstance(a, float):
+        return abs(a - b)
+    assert a == b
+    return 0
+
+
+@pytest.mark.slow
+class TestProcesses:
+    def test_two_give_what_one_gives(self, file, tmp_path):
+        """And the first one alone writes; on eight devices, where nothing is asked, all are used."""
+        pair = two_processes(file, tmp_path / "two")
+        words = [process.communicate(timeout=300) for process in pair]
+        assert [process.returncode for process in pair] == [0, 0], words
+        assert "wrote" in words[0][0]
+        assert "wrote" not in words[1][0]
+        for name, mesh, devices in (("one", ["--mesh", "1x2"], 2), ("all", [], 8)):
+            alone = command(file, tmp_path / name, *mesh, devices=devices)
+            assert alone.wait(timeout=300) == 0, alone.stderr and alone.stderr.read()
+        assert furthest(numbers(tmp_path / "two"), numbers(tmp_path / "one")) <= 1e-12
+        assert 0 < furthest(numbers(tmp_path / "two"), numbers(tmp_path / "all")) <= 1e-9  # other sums
+
+    @pytest.mark.parametrize("lost", [0, 1])
+    def test_one_is_killed(self, file, tmp_path, lost):
+        pair = two_processes(file, tmp_path / "out")
+        try:
+            deadline = time.monotonic() + 120
+            while not (children := _children(pair[lost].pid)) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            time.sleep(6)
+            for pid in (*children, pair[lost].pid):
+                os.kill(pid, signal.SIGKILL)
+            killed = time.monotonic()
+            _, err = pair[1 - lost].communicate(timeout=90)
+            assert time.monotonic() - killed < 60
+        finally:
+            for process in pair:
+                process.kill()
+        assert pair[1 - lost].returncode == 2
+        assert err == "jaxrd: a process of this run was lost; nothing is half-written\n"
+        assert not (tmp_path / "out").exists()
+
+
+def _children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(x) for x in file.read().split()]
+    except OSError:
+        return []

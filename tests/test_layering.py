@@ -82,6 +82,7 @@ ALLOWED = {
         "solution",
     },
     "_sweep": {"_eager", "_points", "_room", "_threads", "distortion", "errors", "problem", "solution", "solvers"},
+    "_resume": {"_files", "_points", "_sweep", "_version", "errors", "io", "problem", "solution"},
     "rdc.fixed": {"_threads", "errors", "problem", "rdc.inputs", "rdc.lifted", "rdc.master", "rdc.point", "solution"},
     "rdc.perception": {
         "_eager", "_envelope", "_room", "closed_form", "errors", "information", "problem", "pytree", "rdc.inputs",
@@ -135,7 +136,8 @@ ALLOWED = {
         "tosc",
     },
     "documents": {
-        "coding", "curve", "information", "io", "neural", "rdc", "solution", "tosc", "tosc.confidence", "tosc.curves",
+        "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "solution", "tosc",
+        "tosc.confidence", "tosc.curves",
     },
     "figures.identifiability": {
         "datasets", "figures.reproduction", "information", "neural", "plots", "tosc", "tosc.identifiability",
@@ -159,8 +161,8 @@ ALLOWED = {
         "io", "plots", "tosc", "tosc.curves",
     },
     "cli": {
-        "_files", "_kept", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets", "documents",
-        "errors",
+        "_files", "_kept", "_resume", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets",
+        "documents", "errors",
         "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
         "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "information", "io", "neural", "plots",

@@ -12,6 +12,7 @@ from jaxrd.cli.common import keep_compilations
 from jaxrd.cli.decode import decode_command
 from jaxrd.cli.encode import encode_command
 from jaxrd.cli.limits import limits_command
+from jaxrd.cli.merge import merge_command
 from jaxrd.cli.rdc import rdc_command
 from jaxrd.cli.reproduce import app as reproduce_app
 from jaxrd.cli.sweep import sweep_command
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command("limits")(limits_command)
 app.command("sweep")(sweep_command)
+app.command("merge")(merge_command)
 app.command("rdc")(rdc_command)
 app.add_typer(reproduce_app, name="reproduce")
 app.command("encode")(encode_command)

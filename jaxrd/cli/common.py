@@ -67,7 +67,8 @@ def write(
     """
     from jaxrd.io.save import save_all, undisturbed
 
-    by_hand = signal.getsignal(signal.SIGINT) is interrupts.leave  # another handler is not ours to change
+    # Another handler is not ours to change.
+    by_hand = signal.getsignal(signal.SIGINT) in (interrupts.leave, interrupts.leave_resumable)
     with undisturbed(interrupts.leave_results if by_hand else None):
         return save_all(folder, files, document)
 

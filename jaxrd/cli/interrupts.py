@@ -9,6 +9,11 @@ def leave(*_: object) -> None:
     _leave(b"nothing was written")
 
 
+def leave_resumable(*_: object) -> None:
+    """Exit at once, before results are written, while finished batches are kept."""
+    _leave(b"no results were written; the same command goes on from the batches that are kept")
+
+
 def leave_results(*_: object) -> None:
     """Exit at once, after results are written."""
     _leave(b"the results were written before")
@@ -24,3 +29,9 @@ def install() -> None:
     """Handle Ctrl-C, unless the parent process set it to be ignored."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave)
+
+
+def install_resumable() -> None:
+    """From here on Ctrl-C says that batches are kept, where it is ours to handle."""
+    if signal.getsignal(signal.SIGINT) is leave:
+        signal.signal(signal.SIGINT, leave_resumable)

@@ -1,6 +1,7 @@
 """Choose the points of a rate-distortion curve from the curve itself, since distortions have no natural scale."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from jaxrd._sweep import sweep
 from jaxrd.critical import critical_slope
 from jaxrd.curve import Curve
 from jaxrd.problem import Problem
-from jaxrd.solution import Status
+from jaxrd.solution import Solution, Status
 
 _AT_ONCE = 16  # slopes solved before the curve is examined again
 _FLAT = 1e-9  # of the curve's height: a smaller change is not visible
@@ -23,6 +24,7 @@ def sample(
     *,
     tol: float,
     progress: Callable[[int, int], None] | None = None,
+    solve_at: Callable[[np.ndarray], Solution] | None = None,
 ) -> Curve:
     """At most `count` points of a curve up to slope `high`, close together where it bends.
 
@@ -31,6 +33,8 @@ def sample(
     distant letter, does not hide the rest. Where they coincide the curve is a line: no slope gives a point inside it.
     Such points are time-shared between the ends of the line, and certified as the ends are.
 
+    The slopes of a round follow from the points before it alone: the same numbers lead to the same slopes.
+
     Args:
         problem: source (n,), distortion (n, m).
         count: points, at least 2.
@@ -38,12 +42,14 @@ def sample(
         high: the largest, inf for the least distortion.
         tol: gap in nats up to which a time-shared point counts as converged, relative to max(1, R).
         progress: called as progress(done, total).
+        solve_at: gives the points at slopes (k,); None: `sweep`.
 
     Reference: G. Rote, The convergence rate of the sandwich algorithm for approximating convex functions, 1992.
     """
     # Columns: slope, distortion, rate, gap, status; falling in distortion.
     silence = _silence(problem) if low is None else None
-    points = _solved(problem, np.array([low or 0.0, high]))
+    solve_at = solve_at or partial(sweep, problem)
+    points = _solved(solve_at, np.array([low or 0.0, high]))
     if silence is not None:
         points = np.vstack([silence, points[1:]])
     while len(points) < count:
@@ -52,7 +58,7 @@ def sample(
         worst = np.argsort(-apart)[: min(_AT_ONCE, left)]
         # Only the largest: the first rounds must leave points for later ones.
         worst = worst[apart[worst] > max(_FLAT, 0.1 * apart.max())]
-        more = _solved(problem, _chords(points)[worst]) if len(worst) else _shared(points, tol)
+        more = _solved(solve_at, _chords(points)[worst]) if len(worst) else _shared(points, tol)
         if not len(more):
             break
         points = np.vstack([points, more])
@@ -63,8 +69,8 @@ def sample(
     return Curve(distortion, rate, slope, gap, status.astype(int))
 
 
-def _solved(problem: Problem, slopes: np.ndarray) -> np.ndarray:
-    curve = sweep(problem, slopes).curve()
+def _solved(solve_at: Callable[[np.ndarray], Solution], slopes: np.ndarray) -> np.ndarray:
+    curve = solve_at(slopes).curve()
     return np.stack([curve.slope, curve.distortion, curve.rate, curve.gap, curve.status], 1)
 
 

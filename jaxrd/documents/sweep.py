@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,33 @@ from jaxrd.curve import Curve
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns
 from jaxrd.solution import Solution, Status, has_failed
+
+DOCUMENT = "sweep.json"
+SCHEMA = "jaxrd.sweep/1"
+
+
+class Shard(NamedTuple):
+    """A part of a sweep that an independent job computes: every `of`-th slope, from the `number`-th on.
+
+    Args:
+        number: 1 to `of`.
+        of: how many jobs there are.
+        slopes: of the whole sweep, evenly on a log scale.
+        low: the least of them, nats per unit of distortion.
+        high: the largest.
+        at: distortions asked for, which the first shard computes.
+    """
+
+    number: int
+    of: int
+    slopes: int
+    low: float
+    high: float
+    at: Sequence[float]
+
+    def __str__(self) -> str:
+        """As it was asked for."""
+        return f"{self.number}/{self.of}"
 
 
 @dataclass(frozen=True)
@@ -26,6 +53,7 @@ class Swept:
         curve: the points, nats.
         at: distortions asked for, each with its solution.
         notes: on the input, for the reader.
+        shard: which part of a sweep this is; None: it is whole.
     """
 
     name: str
@@ -34,6 +62,7 @@ class Swept:
     curve: Curve
     at: Sequence[tuple[float, Solution]]
     notes: Sequence[str]
+    shard: Shard | None = None
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -57,8 +86,9 @@ class Swept:
     def document(self, meta: Mapping[str, object]) -> dict[str, object]:
         """What sweep.json holds; `meta` says where, when and with what versions it was computed."""
         n, m = self.letters
+        part = {} if self.shard is None else {"shard": self.shard._asdict()}
         return {
-            "schema": "jaxrd.sweep/1", "name": self.name, "meta": meta,
+            "schema": SCHEMA, "name": self.name, "meta": meta,
             "summary": {"source_letters": n, "reproduction_letters": m, "critical_slope": self.critical_slope},
-            "curves": self.tables, "at": self.rows, "notes": list(self.notes),
+            "curves": self.tables, "at": self.rows, "notes": list(self.notes), **part,
         }  # fmt: skip

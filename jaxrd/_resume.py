@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxrd._files import read_bytes
 from jaxrd._points import lanes
@@ -46,7 +47,9 @@ class Claim(NamedTuple):
     run: str
 
 
-def fingerprint(problem: Problem, *, slopes: str, tolerance: float, dtype: str) -> dict[str, object]:
+def fingerprint(
+    problem: Problem, *, slopes: str, tolerance: float, dtype: str, mesh: Mesh | None = None
+) -> dict[str, object]:
     """All that decides the numbers of a sweep, by name.
 
     Args:
@@ -54,6 +57,7 @@ def fingerprint(problem: Problem, *, slopes: str, tolerance: float, dtype: str) 
         slopes: which slopes are solved, in words.
         tolerance: gap in nats that the solvers are asked for.
         dtype: that they compute in.
+        mesh: of the devices, None for one.
     """
     device = jax.devices()[0]
     return {
@@ -61,6 +65,7 @@ def fingerprint(problem: Problem, *, slopes: str, tolerance: float, dtype: str) 
         "slopes": slopes, "tolerance": tolerance, "dtype": dtype, "jaxrd": __version__,
         # Another compiler or device may round otherwise.
         "jax": jax.__version__, "device": f"{device.platform} ({device.device_kind})",
+        "mesh": "none" if mesh is None else "x".join(map(str, mesh.devices.shape)),
     }  # fmt: skip
 
 
@@ -136,7 +141,12 @@ def _held(path: Path, about: Mapping[str, np.ndarray]) -> Solution | None:
 
 
 def kept_sweep(
-    claimed: Claim, problem: Problem, slopes: np.ndarray, *, progress: Callable[[int, int], None] | None = None
+    claimed: Claim,
+    problem: Problem,
+    slopes: np.ndarray,
+    *,
+    mesh: Mesh | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Solution:
     """`sweep` in batches, each kept when it is done: a run that is killed loses at most the one it was computing.
 
@@ -148,6 +158,7 @@ def kept_sweep(
         claimed: of `claim`.
         problem: source (n,), distortion (n, m).
         slopes: s >= 0, nats per unit of distortion, shape (k,).
+        mesh: devices that share the work, as for `sweep`.
         progress: called as progress(done, total).
 
     Returns:
@@ -164,6 +175,8 @@ def kept_sweep(
             if progress is not None:
                 progress(before + done, len(slopes))
 
-        solved.append(kept(claimed, "slopes", part, lambda part=part, tick=tick: sweep(problem, part, progress=tick)))
+        solved.append(
+            kept(claimed, "slopes", part, lambda part=part, tick=tick: sweep(problem, part, mesh=mesh, progress=tick))
+        )
         tick(len(part), 0)
     return jax.tree.map(lambda *arrays: np.concatenate(arrays), *solved)

@@ -93,13 +93,13 @@ def test_another_run_is_refused(tmp_path, name):
     before = (tmp_path / NAME).read_bytes()
     with pytest.raises(InputError, match="holds another run") as error:
         claimed(tmp_path, **OTHERS[name])
-    differing = {other for other in (*OTHERS, "jaxrd", "jax", "device") if f"its {other} is" in str(error.value)}
+    differing = {other for other in (*OTHERS, "jaxrd", "jax", "device", "mesh") if f"its {other} is" in str(error.value)}
     assert differing == {name}
     assert "\n" not in str(error.value)
     assert (tmp_path / NAME).read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["jaxrd", "jax", "device"])
+@pytest.mark.parametrize("name", ["jaxrd", "jax", "device", "mesh"])
 def test_another_version_is_refused(tmp_path, name):
     run = fingerprint(GIVEN, **OPTIONS)
     claim(tmp_path, run)
@@ -184,4 +184,4 @@ def test_the_description_is_read_by_people(tmp_path):
     held = json.loads((tmp_path / NAME).read_text())
     assert held["schema"] == "jaxrd.resume/1"
     assert held["slopes"] == OPTIONS["slopes"]
-    assert set(held) == {"schema", "problem", "slopes", "tolerance", "dtype", "jaxrd", "jax", "device"}
+    assert set(held) == {"schema", "problem", "slopes", "tolerance", "dtype", "jaxrd", "jax", "device", "mesh"}

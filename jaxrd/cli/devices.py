@@ -43,10 +43,10 @@ class Devices(NamedTuple):
     """The values of these options."""
 
     mesh: str | None
-    distributed: bool
-    coordinator: str | None
-    processes: int | None
-    process: int | None
+    distributed: bool = False
+    coordinator: str | None = None
+    processes: int | None = None
+    process: int | None = None
 
     @property
     def several_processes(self) -> bool:

@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from jaxrd.cli.common import Tick, console, headed, print_line, print_notes
+from jaxrd.cli.devices import Devices, MeshShape
 from jaxrd.cli.run import COARSE, TOLERANCE, Result, Target, run
 from jaxrd.errors import InputError
 
@@ -30,6 +31,7 @@ class _Asked(NamedTuple):
     tolerance: float
     shard: tuple[int, int] | None
     resume: Path | None
+    devices: Devices
 
 
 def sweep_command(
@@ -53,6 +55,7 @@ def sweep_command(
     float32: Annotated[
         bool, typer.Option("--float32", help="compute in float32: gaps of 1e-5 nat, relative to max(1, |L|)")
     ] = False,
+    mesh: MeshShape = None,
 ) -> None:
     """The rate-distortion curve of any discrete source and distortion, certified point by point."""
     if slopes < 2:
@@ -60,11 +63,13 @@ def sweep_command(
     for d in at or []:
         if not np.isfinite(d):
             raise InputError(f"--at must be a finite distortion; got {d:g}.")
+    devices = Devices(mesh)
+    devices.check()
     tolerance = COARSE if float32 else TOLERANCE
     part = _shard(shard, slopes)
     if part is not None and (low is None or high is None):
         raise InputError("--shard needs --low and --high: they fix slopes that all jobs know.")
-    asked = _Asked(at or [], slopes, low, high, tolerance, part, resume)
+    asked = _Asked(at or [], slopes, low, high, tolerance, part, resume, devices)
     names = ["sweep.csv", *([] if no_plot else ["sweep.png"]), *([] if part is None else ["sweep.npz"])]
     out = out or Path("sweep" if part is None else f"sweep-{part[0]}-of-{part[1]}")
 
@@ -130,8 +135,9 @@ def _solvers(
     """What solves at slopes and at a distortion; with --resume, what was solved before is read."""
     from jaxrd import rate_at, sweep
 
+    mesh = asked.devices.chosen(problem.distortion.size)  # pyright: ignore
     if asked.resume is None:
-        return partial(sweep, problem), lambda d: rate_at(problem, d)
+        return partial(sweep, problem, mesh=mesh), lambda d: rate_at(problem, d, mesh=mesh)
     from jaxrd._resume import claim, fingerprint, kept, kept_sweep
 
     evenly = asked.low is not None and asked.high is not None
@@ -139,10 +145,10 @@ def _solvers(
     if asked.shard is not None:
         slopes += ", shard {}/{}".format(*asked.shard)
     dtype = problem.source.dtype.name
-    run = fingerprint(given, slopes=slopes, tolerance=asked.tolerance, dtype=dtype)
+    run = fingerprint(given, slopes=slopes, tolerance=asked.tolerance, dtype=dtype, mesh=mesh)
     claimed = claim(asked.resume, run)
-    return partial(kept_sweep, claimed, problem), lambda d: kept(
-        claimed, "at", np.array([d]), lambda: rate_at(problem, d)
+    return partial(kept_sweep, claimed, problem, mesh=mesh), lambda d: kept(
+        claimed, "at", np.array([d]), lambda: rate_at(problem, d, mesh=mesh)
     )
 
 

@@ -45,7 +45,7 @@ def test_what_cannot_be_is_one_line(file, tmp_path, capsys, options, message):
 
 
 def test_one_device_needs_no_mesh():
-    assert Devices(None, False, None, None, None).chosen(10**9) is None
+    assert Devices(None).chosen(10**9) is None
 
 
 def command(file, out, *options, devices=1):
@@ -81,6 +81,33 @@ def furthest(a, b):
         return abs(a - b)
     assert a == b
     return 0
+
+
+@pytest.mark.slow
+def test_a_sweep_on_eight_devices(tmp_path):
+    """With --resume too, whose folder belongs to the mesh."""
+    g = np.random.default_rng(0)
+    np.savez(tmp_path / "p.npz", source=g.dirichlet(np.ones(30)), distortion=g.random((30, 20)))
+    flags = f"--xla_force_host_platform_device_count=8 {os.environ.get('XLA_FLAGS', '')}"
+
+    def sweep(out, *options):
+        return subprocess.run(
+            [sys.executable, "-m", "jaxrd", "sweep", str(tmp_path / "p.npz"), "--no-plot", "--at", ".2",
+             "--low", "1", "--high", "9", "--slopes", "6", "--out", str(tmp_path / out), *options],
+            env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}, capture_output=True, text=True,
+        )  # fmt: skip
+
+    kept = "--resume", str(tmp_path / "kept")
+    for out, options in (("a", ["--mesh", "1x1"]), ("b", ["--mesh", "2x4"]), ("c", kept)):
+        done = sweep(out, *options)
+        assert done.returncode == 0, done.stderr
+    a, b, c = (json.loads((tmp_path / out / "sweep.json").read_text()) for out in "abc")
+    for found in (b, c):
+        assert furthest(a["curves"], found["curves"]) <= 1e-12
+        assert furthest(a["at"], found["at"]) <= 1e-12
+    other = sweep("d", *kept, "--mesh", "2x4")
+    assert other.returncode == 2
+    assert "its mesh is 8x1, here 2x4" in other.stderr
 
 
 @pytest.mark.slow

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
+MARGIN = 1e-12
+"""Budgets are tightened by this share of the cost at zero rate, as rounding may exceed them."""
 _OPENING = 3  # Blahut-Arimoto steps before the first Newton step
 _FLOOR = 1e-14  # of the slacks: below it they are rounding of c
 _TINY = 1e-30  # of the multipliers
@@ -22,7 +24,6 @@ _CENTRE = 1e-3  # least product of a slack and its multiplier, relative to their
 _PATIENCE = 12  # steps without progress before giving up
 _REACH = 2.0  # by how much a step may change a multiplier, relative to max(1, itself)
 _GOOD = 1e-10  # accuracy of the fast step rule at which the careful rule is not tried
-_MARGIN = 1e-12  # budgets are tightened by this, as rounding may exceed them
 
 # LAPACK itself: for matrices this small the checks of scipy's cho_factor would take as long as the work.
 _potrf, _potrs = get_lapack_funcs(("potrf", "potrs"), dtype=np.float64)
@@ -210,7 +211,7 @@ def master(
     silent = np.tensordot(charges, source, (1, 0))[:, ~forbidden.any(0)].min(1, initial=np.inf)
     scale = np.where(np.isfinite(silent) & (silent > 0), silent, charges.max((1, 2), initial=0))
     scale = np.maximum(np.maximum(scale, budgets), np.finfo(float).tiny)
-    tightened = np.maximum(budgets / scale - _MARGIN, 0.99 * budgets / scale)
+    tightened = np.maximum(budgets / scale - MARGIN, 0.99 * budgets / scale)
     problem = _Problem(source, np.where(forbidden, np.inf, cost), charges / scale[:, None, None], tightened)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a failed step leaves the state unchanged
         state = _follow(problem, _EAGER, ceiling, tol, max_steps)

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxrd.rdc.inputs import Inputs
 from jaxrd.rdc.lifted.atoms import Atoms, Core, least_targets
+from jaxrd.rdc.lifted.moving import Weighted
 from jaxrd.rdc.lifted.optimum import Optimum
 from jaxrd.rdc.point import LIFTED, Point, entropies, mutual_information, posteriors
 from jaxrd.solution import Status
@@ -23,6 +24,14 @@ def atoms_of(reduced: Core, start: Point) -> Atoms:
     other = reduced.reproduction != start.reproduction[:, None]
     far = sum(np.abs(start.soft_labels[k][:, None] - t).sum(2) for k, t in reduced.pinned.items())
     return Atoms((10.0 * other + far).argmin(1), tuple(free))
+
+
+def weighted_of(reduced: Core, start: Point) -> Weighted:
+    """A point as a solution near that of another core; a charge that has no multiplier in both has none."""
+    slopes = np.concatenate([[start.distortion_slope], start.classification_slope])
+    slopes = slopes[[0, *(1 + k for k in range(len(start.classification_slope)) if k not in reduced.pinned)]]
+    slopes = np.where(np.isfinite(slopes) & np.isfinite(reduced.budgets), slopes, 0)
+    return Weighted(atoms_of(reduced, start), start.weights, slopes)
 
 
 def _merged(reduced: Core, optimum: Optimum, matters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -71,10 +80,10 @@ def assemble(inputs: Inputs, reduced: Core, optimum: Optimum, targets: np.ndarra
         over = [i for i in free if reached[i] > targets[i] > least[i]]
         share = max(((reached[i] - targets[i]) / (reached[i] - least[i]) for i in over), default=0.0)
         rate = (1 - share) * rate + share * entropies(p)
-    finite = np.isfinite(slopes)
+    paid = np.isfinite(slopes) & (slopes > 0)
     spent = np.abs(reached - least)
     spent[0] += p @ np.abs(inputs.distortion[reduced.kept].min(1)) / 4  # its rounding is in the excess
-    lower -= reduced.loss + _EPSILON * (1 + entropies(p) + slopes[finite] @ spent[finite])
+    lower -= reduced.loss + _EPSILON * (1 + entropies(p) + slopes[paid] @ spent[paid])
     full = np.tile(weights, (len(inputs.source), 1))
     full[reduced.kept] = channel
     return Point(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -116,6 +117,7 @@ def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
     excess, budgets, letters = d - least[:, None], targets - least_targets(inputs), float(np.log(len(kept)))
     if (budgets < -EDGE * np.array([p @ np.abs(least), *np.ones(len(inputs.labels))])).any():
         return None
+    budgets = np.where(budgets >= (1 - EDGE) * silent(p, excess, [a[kept] for a in inputs.labels]), np.inf, budgets)
     far, loss = unaffordable(excess, least, budgets[0]), 0.0
     if far.any():
         loss = forbidding_loss(budgets[0], excess[far].min(), letters)
@@ -147,6 +149,15 @@ def core(inputs: Inputs, targets: np.ndarray) -> Core | None:
     labels = tuple(inputs.labels[k][kept] for k in free)
     budgets = budgets[[0, *(1 + k for k in free)]]
     return Core(p, excess, labels, budgets, kept, reproduction, exact, pinned, loss)
+
+
+def silent(source: np.ndarray, excess: np.ndarray, labels: Sequence[np.ndarray]) -> np.ndarray:
+    """E charges without any code, (1 + labels,), +inf where every reproduction is forbidden to some letter.
+
+    No atom needs to cost more, so that larger budgets bind nothing.
+    """
+    means = [source @ divergences(channel, (source @ channel)[None])[:, 0] for channel in labels]
+    return np.array([(source @ excess).min(), *means])
 
 
 def _pinning_loss(budget: float, rows: np.ndarray, log_weight: float) -> float:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxrd._threads import one_blas_thread
-from jaxrd.rdc.lifted.atoms import Atoms, Core, charges, lossless, soft_clusters
+from jaxrd.rdc.lifted.atoms import Atoms, Core, charges, lossless, silent, soft_clusters
 from jaxrd.rdc.lifted.certificate import CELLS
 from jaxrd.rdc.lifted.columns import UNUSED, Generated, Round, generate
-from jaxrd.rdc.lifted.pricing import LARGEST, distinct, price, starts
-from jaxrd.rdc.master import channel_of, exponent_of, master
+from jaxrd.rdc.lifted.moving import Weighted, moved
+from jaxrd.rdc.lifted.pricing import Price, ascend, distinct, price, split, starts
+from jaxrd.rdc.master import MARGIN, exponent_of, master
 from jaxrd.rdc.point import mutual_information
 
 _ROUNDS = 60
 _INACTIVE = 1e-11  # multipliers below it are taken as zero
 _TOP = 1e-6  # how far below 1 a maximum of g may lie to carry weight
+_GAIN = 0.1  # of the tolerance: what a round must gain, where atoms move
+_MERGED = 5  # decimals of soft labels taken as the same
 
 
 class Optimum(NamedTuple):
@@ -35,6 +39,7 @@ def optimise(
     prices: np.ndarray,
     *,
     begin: Atoms | None = None,
+    near: Weighted | None = None,
     tol: float,
     max_cells: int = CELLS,
     seed: int = 0,
@@ -46,44 +51,132 @@ def optimise(
         budgets: (1 + labels,), inf where there is no constraint.
         prices: (1 + labels,), zero where there is one.
         begin: atoms to begin with, beside lossless coding; None: clusters of letters at several widths.
+        near: the solution of a problem nearby, tried first.
         tol: nats between the channel's value and the lower bound at which to stop.
         max_cells: the certificate's budget; where it runs out the lower bound is valid, but loose.
         seed: of the random starts, where the label simplices are too large for a grid.
     """
 
-    def solve(atoms: Atoms) -> Round:
-        return _solve(core, budgets, prices, atoms)
-
     with one_blas_thread():
-        grid = starts(core, seed)
+        grid, solve = starts(core, seed), _master(core, budgets, prices, near, _GAIN * tol)
         generated = generate(core, solve, _begin(core, grid, begin), grid, tol=tol, max_cells=max_cells, rounds=_ROUNDS)
-        last, tidy = generated.last, _tidied(core, budgets, prices, generated)
+        last = generated.last
+        tidy = last if last.solution.tidy else _tidied(core, budgets, prices, generated)
         kept = last if tidy is None or tidy.reached > last.reached + 0.25 * tol else tidy
-    return Optimum(kept.atoms, kept.solution, last.slopes, generated.lower, generated.cells)
+    return Optimum(kept.atoms, kept.solution.channel, last.slopes, generated.lower, generated.cells)
+
+
+class _Solution(NamedTuple):
+    channel: np.ndarray  # (n, atoms)
+    tidy: bool  # no two atoms are near each other
+
+
+def _master(
+    core: Core, budgets: np.ndarray, prices: np.ndarray, near: Weighted | None, gain: float
+) -> Callable[[Atoms], Round]:
+    """The problem over given atoms, which then move: from the last round, or where that fails from the interior point.
+
+    Args:
+        core: the problem.
+        budgets: (1 + labels,), inf where there is no constraint.
+        prices: (1 + labels,), zero where there is one.
+        near: the solution of a problem nearby, tried before the interior point.
+        gain: nats by which a round improves on the last, and to which moving atoms must be optimal.
+    """
+    tightened = _tightened(core, budgets)
+    last: Round | None = None
+
+    def settled(begin: Weighted | None, most: float) -> Round | None:
+        nonlocal near
+        near = None if begin is None else moved(core, tightened, begin)
+        if near is None:
+            return None
+        now = _round(core, budgets, prices, near, tidy=True)
+        gap = now.reached - now.value + np.log(now.levels[now.used].max())
+        if gap <= gain and now.reached <= most and _affordable(core, budgets, now):
+            return now
+        near = None
+        return None
+
+    def solve(atoms: Atoms) -> Round:
+        nonlocal last
+        begin, most = near, np.inf
+        if last is not None:
+            begin, most = None if near is None else _with_best(near, atoms, last.g), last.reached - gain
+        now = settled(begin, most)
+        if now is None:
+            fixed = _solve(core, budgets, prices, atoms)
+            # Where moving gains nothing, the multipliers of the fixed atoms have to change.
+            now = settled(_maxima(core, fixed), min(most, fixed.reached + gain)) or fixed
+        last = now
+        return now
+
+    return solve
+
+
+def _tightened(core: Core, budgets: np.ndarray) -> np.ndarray:
+    """The budgets less what rounding may exceed."""
+    silence = silent(core.source, core.excess, core.labels)
+    scale = np.maximum(np.where(np.isfinite(silence), silence, 0), budgets)
+    return budgets - np.where(np.isfinite(budgets), np.minimum(MARGIN * scale, 0.01 * budgets), 0)
+
+
+def _with_best(near: Weighted, atoms: Atoms, g: Price) -> Weighted:
+    """One atom more, that of the largest g."""
+    best = g.terms(atoms.letter, atoms.side_by_side).sum(1).argmax()
+    return near._replace(atoms=near.atoms.join(atoms.take(np.array([best]))), weights=np.append(near.weights, 0))
+
+
+def _maxima(core: Core, last: Round) -> Weighted:
+    """The maxima of g that are next to the atoms in use, each with the weight of all that ascend to it."""
+    letter, soft = last.atoms.letter[last.used], last.atoms.side_by_side[last.used]
+    _, soft = ascend(last.g, letter, soft)
+    if not last.slopes[0]:  # any reproduction is as good
+        letter = (last.g.terms(letter, soft) @ np.where(np.isfinite(core.excess), core.excess, 1e300)).argmin(1)
+    matters = np.repeat(last.slopes[1:] > 0, last.g.sizes)
+    keys = np.concatenate([letter[:, None], soft[:, matters].round(_MERGED)], 1)
+    _, first, of = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    weights = np.bincount(of.ravel(), core.source @ last.solution.channel[:, last.used])
+    return Weighted(Atoms(letter[first], split(last.g, soft[first])), weights, last.slopes)
 
 
 def _solve(core: Core, budgets: np.ndarray, prices: np.ndarray, atoms: Atoms, ceiling: float = np.inf) -> Round:
     costs = charges(core, atoms)
     usable = np.asarray(np.isfinite(costs).all(0).any(0))
     atoms, costs = atoms.take(usable), costs[:, :, usable]
-    bound_by, free = np.isfinite(budgets), np.zeros(costs.shape[1:])
+    bound_by = np.isfinite(budgets)
     # A forbidden pair stays forbidden where nothing is charged for it.
-    free = np.where(np.isfinite(costs[0]), free, np.inf)
-    cost = exponent_of(free, costs[prices > 0], prices[prices > 0])
+    cost = exponent_of(np.where(np.isfinite(costs[0]), 0.0, np.inf), costs[prices > 0], prices[prices > 0])
     dual = master(core.source, cost, costs[bound_by], budgets[bound_by], ceiling=ceiling)
     slopes = prices.copy()
     slopes[bound_by] = np.where(dual.slopes > _INACTIVE, dual.slopes, 0)
+    return _round(core, budgets, prices, Weighted(atoms, dual.weights, slopes), tidy=False)
+
+
+def _round(core: Core, budgets: np.ndarray, prices: np.ndarray, at: Weighted, *, tidy: bool) -> Round:
+    """What given weights and multipliers reach, and the bound they give; any of them give valid ones."""
+    if tidy:  # lossless coding comes first in every round
+        first = lossless(core)
+        at = at._replace(atoms=first.join(at.atoms), weights=np.append(np.zeros(len(first.letter)), at.weights))
+    costs, slopes = charges(core, at.atoms), at.slopes
+    bound_by = np.isfinite(budgets)
     # A soft label that excludes a class stays closed to its letters, even where the label costs nothing.
-    counted, paid = bound_by | (prices > 0), slopes > 0
-    channel = channel_of(core.source, exponent_of(free, costs[counted], slopes[counted]), dual.weights)
-    joint = core.source[:, None] * channel
-    charged = np.where(joint > 0, costs[prices > 0], 0) * joint
+    counted = bound_by | (prices > 0)
+    free = np.where(np.isfinite(costs[0]), 0.0, np.inf)
+    exponent = exponent_of(free, costs[counted], slopes[counted])
+    exponent = np.where(at.weights > 0, exponent, np.inf)
+    low = exponent.min(1)
+    joint = at.weights * np.exp(low[:, None] - exponent)
+    total = joint.sum(1)
+    potential, channel = low - np.log(total), joint / total[:, None]
+    mass = core.source[:, None] * channel
+    charged = np.where(mass > 0, costs[prices > 0], 0) * mass
     reached = mutual_information(core.source, channel) + prices[prices > 0] @ charged.sum((1, 2))
-    value = core.source @ dual.potential - slopes[bound_by] @ budgets[bound_by]
-    exponent = exponent_of(free, costs[paid], slopes[paid])
-    levels = np.exp(np.minimum(np.log(core.source[:, None]) + dual.potential[:, None] - exponent, LARGEST)).sum(0)
-    g = price(core, dual.potential, slopes)
-    return Round(atoms, dual.weights > UNUSED, levels, float(value), float(reached), g, slopes, channel)
+    value = core.source @ potential - slopes[bound_by] @ budgets[bound_by]
+    g = price(core, potential, slopes)
+    levels = g.terms(at.atoms.letter, at.atoms.side_by_side).sum(1)
+    solution = _Solution(channel, tidy)
+    return Round(at.atoms, at.weights > UNUSED, levels, float(value), float(reached), g, slopes, solution)
 
 
 def _begin(core: Core, grid: np.ndarray, begin: Atoms | None) -> Atoms:
@@ -103,6 +196,10 @@ def _tidied(core: Core, budgets: np.ndarray, prices: np.ndarray, generated: Gene
     if not np.isfinite(charges(core, maxima).max(0)).any(1).all():
         return None  # a letter that could not be sent
     again = _solve(core, budgets, prices, maxima, last.reached + 1)
-    costs = charges(core, again.atoms)
-    spent = (core.source[:, None] * np.where(again.solution > 0, costs, 0) * again.solution).sum((1, 2))
-    return again if (spent <= budgets).all() and np.isfinite(again.reached) else None
+    return again if _affordable(core, budgets, again) and np.isfinite(again.reached) else None
+
+
+def _affordable(core: Core, budgets: np.ndarray, now: Round) -> bool:
+    channel = now.solution.channel
+    costs = np.where(channel > 0, charges(core, now.atoms), 0)
+    return bool(((core.source[:, None] * costs * channel).sum((1, 2)) <= budgets).all())

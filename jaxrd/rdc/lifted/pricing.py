@@ -125,7 +125,7 @@ def ascend(price: Price, letter: np.ndarray, soft: np.ndarray) -> tuple[np.ndarr
 
 def _newton(price: Price, weights: np.ndarray, soft: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """The step that solves mean(t) = t linearised: mean'(t)_sr = Cov_w(P(s|x), P_xr) / t_r."""
-    both = np.einsum("ix,xs,xr->isr", weights, price.labels, price.powers, optimize=True)
+    both = (weights[:, None, :] * price.labels.T) @ price.powers
     inside = np.where(soft > 1e-100, soft, np.inf)[:, None, :]  # at a face there is no Newton step
     slope = (both - mean[:, :, None] * (weights @ price.powers)[:, None, :]) / inside
     matrix = np.eye(soft.shape[1]) - slope

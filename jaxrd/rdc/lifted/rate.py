@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets, cell_budget, non_negative, per_label
-from jaxrd.rdc.lifted.assemble import assemble, atoms_of, judged
+from jaxrd.rdc.lifted.assemble import assemble, atoms_of, judged, weighted_of
 from jaxrd.rdc.lifted.atoms import Atoms, Core, core
 from jaxrd.rdc.lifted.certificate import CELLS
 from jaxrd.rdc.lifted.optimum import optimise
@@ -69,10 +69,11 @@ def lifted_rate(
     reduced = core(inputs, targets)
     if reduced is None:
         return infeasible(LIFTED, len(inputs.source), len(inputs.labels))
-    begin = None if start is None else atoms_of(reduced, start)
+    near = None if start is None else weighted_of(reduced, start)
+    begin = None if near is None else near.atoms
     free = np.zeros(len(reduced.budgets))
     cells = _cells(reduced, max_cells)
-    optimum = optimise(reduced, reduced.budgets, free, begin=begin, tol=tol, max_cells=cells, seed=seed)
+    optimum = optimise(reduced, reduced.budgets, free, begin=begin, near=near, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, optimum, targets)
     if point.gap > tol * max(1, point.rate) and optimum.slopes[1:].sum() > 1:
         prices = _without_search(0, optimum.slopes)  # the distortion's slope is optimised again

@@ -46,6 +46,26 @@ else:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_name_of_rdc_imports_what_it_needs():
+    script = """
+import sys
+from jaxrd import rdc
+assert rdc.lifted_rate and rdc.surface and rdc.Point
+unneeded = {"scipy.optimize", "scipy.sparse", "jaxrd.closed_form", "jaxrd.rdc.perception", "jaxrd.rdc.literal"}
+assert not unneeded & set(sys.modules), unneeded & set(sys.modules)
+assert set(rdc.__all__) <= set(dir(rdc))
+assert rdc.gaussian.vector and rdc.measures.TotalVariation and rdc.literal_rate
+try:
+    rdc.nothing
+except AttributeError as error:
+    assert str(error) == "module 'jaxrd.rdc' has no attribute 'nothing'"
+else:
+    raise AssertionError
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_commands_load_no_room_before_one_runs():
     script = """
 import sys

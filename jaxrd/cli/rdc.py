@@ -137,7 +137,7 @@ def _shown(problem: Problem, far: float) -> float:
 
 
 def _solver(given: Labelled, semantics: str, seed: int) -> _Solver:
-    from jaxrd.rdc import cross_entropies, fixed_classifier_rate, lifted_rate, literal_rate, time_shared_rate
+    from jaxrd import rdc
     from jaxrd.rdc.inputs import as_inputs
     from jaxrd.rdc.point import entropies
 
@@ -149,18 +149,18 @@ def _solver(given: Labelled, semantics: str, seed: int) -> _Solver:
     far = float(silence.min()) if np.isfinite(silence).any() else float(d[np.isfinite(d)].max())
     distortions = near, far
     if semantics != "fixed":
-        functions = {"lifted": lifted_rate, "literal": literal_rate, "time-shared": time_shared_rate}
+        names = {"lifted": "lifted_rate", "literal": "literal_rate", "time-shared": "time_shared_rate"}
         losses = float(p @ entropies(labels)), float(entropies(p @ labels))
-        return _Solver(partial(functions[semantics], seed=seed), given.labels, (distortions, losses))
+        return _Solver(partial(getattr(rdc, names[semantics]), seed=seed), given.labels, (distortions, losses))
     if (loss := given.cross_entropy) is None:
         if given.classifier is None:
             raise InputError("--semantics fixed needs classifier (m, classes) or cross_entropy (n, m) in the file.")
-        loss = cross_entropies(given.labels, given.classifier)
+        loss = rdc.cross_entropies(given.labels, given.classifier)
     if loss.shape != d.shape:
         raise InputError(f"cross_entropy must have the distortion's shape {d.shape}; got {loss.shape}.")
     loss = np.where(kept[:, None], loss, 0.0)
     losses = float(p[kept] @ loss[kept].min(1)), float((p[kept] @ loss[kept]).min())
-    return _Solver(fixed_classifier_rate, loss, (distortions, losses))
+    return _Solver(rdc.fixed_classifier_rate, loss, (distortions, losses))
 
 
 def _universal(problem: Problem, semantics: str, solver: _Solver, pairs: list[Pair]) -> Universal:

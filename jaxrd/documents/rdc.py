@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxrd.io.labelled import Labelled
-from jaxrd.rdc import Point, Surface, Universal
 from jaxrd.solution import Status
+
+if TYPE_CHECKING:
+    from jaxrd.rdc import Point, Surface, Universal
 
 _MEANING = {
     "lifted": "the decoder may also emit a soft label",

@@ -12,7 +12,7 @@ from jaxrd import Problem, Status, rate_at
 from jaxrd.errors import InputError
 from jaxrd.rdc import least_classification, least_distortion, lifted_rate, lifted_solve, lifted_sweep, surface
 from jaxrd.rdc.lifted.atoms import Core
-from jaxrd.rdc.lifted.certificate import _cell_bounds, _concave_bound, bound
+from jaxrd.rdc.lifted.certificate import _cell_bounds, _concave_bound, _paths, bound
 from jaxrd.rdc.lifted.pricing import LARGEST, Price, ascend, best_starts, price, starts
 from jaxrd.rdc.point import entropies
 
@@ -256,6 +256,12 @@ class TestCertificate:
         # Where the label hardly binds, its multiplier is below one, and no search is needed.
         easy = lifted_rate(problem, labels, 0.1, least + 0.95 * (entropy - least))
         assert easy.converged
+
+    def test_first_cells_are_the_orders_of_steps(self):
+        """They were sorted out of all permutations: 10 classes have 362 880, all alike, 20 classes never ended."""
+        assert list(_paths((2, 1))) == [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
+        assert list(_paths((19,))) == [(0,) * 19]
+        assert len(list(_paths((3, 2, 1)))) == 60
 
     def test_the_budget_of_cells_is_kept(self, monkeypatch):
         """Where the labels have more than three classes in all it was 5000, whatever was asked."""

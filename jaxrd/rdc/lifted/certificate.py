@@ -9,7 +9,7 @@ error falls with the square of the cell. For M <= 1 g itself is concave, and a t
 
 from __future__ import annotations
 
-from itertools import permutations
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -40,9 +40,8 @@ def _corners(price: Price) -> list[np.ndarray]:
 def _root(price: Price) -> np.ndarray:
     """The product of the labels' simplices cut into simplices, (cells, vertices, classes): one a staircase path."""
     tops = _corners(price)
-    steps = [k for k, size in enumerate(price.sizes) for _ in range(size - 1)]
     cells = []
-    for path in sorted(set(permutations(steps))):
+    for path in _paths(tuple(size - 1 for size in price.sizes)):
         at = [0] * len(tops)
         vertices = [np.concatenate([t[i] for t, i in zip(tops, at, strict=True)])]
         for k in path:
@@ -50,6 +49,15 @@ def _root(price: Price) -> np.ndarray:
             vertices.append(np.concatenate([t[i] for t, i in zip(tops, at, strict=True)]))
         cells.append(vertices)
     return np.array(cells)
+
+
+def _paths(steps: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """The different orders of so many steps along each axis."""
+    if not any(steps):
+        yield ()
+    for k, left in enumerate(steps):
+        if left:
+            yield from ((k, *rest) for rest in _paths((*steps[:k], left - 1, *steps[k + 1 :])))
 
 
 def _cell_bounds(price: Price, a: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

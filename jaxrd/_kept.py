@@ -17,6 +17,14 @@ _MOST = 200 << 20
 """Bytes of entries; a new size of a file adds some 1.5 MiB."""
 
 
+_folder: Path | None = None
+
+
+def kept_in() -> Path | None:
+    """The folder of this process's programs; None where none are kept, or where JAX chose the folder."""
+    return _folder
+
+
 def cache() -> Path | None:
     """Keep compiled programs for the next process, as the command line does: same shapes then start in seconds.
 
@@ -60,6 +68,8 @@ def keep() -> tuple[Path | None, str]:
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", shortest)
+    global _folder
+    _folder = folder
     return folder, failure
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd._eager import is_traced, refuse_tolerance
+from jaxrd._exported import exported
 from jaxrd.distortion import is_matrix, resident
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution
@@ -82,9 +83,10 @@ class Points(NamedTuple):
         filled = np.concatenate([slopes, np.full(self.length - count, slopes[-1], slopes.dtype)])
         with _at_once():
             if self.length > self.batch:
-                points = in_turn(self.problem, filled, count, self.tol, solver=self.solver)
+                points = exported(in_turn, Solution, self.problem, filled, count, self.tol, solver=self.solver)
             else:
-                points = batch(self.problem, filled, self.tol, solver=self.solver, batch_size=self.batch)
+                static = {"solver": self.solver, "batch_size": self.batch}
+                points = exported(batch, Solution, self.problem, filled, self.tol, **static)
             # Cut on the host: slicing on the device would compile once per length.
             points = jax.tree.map(lambda a: a[:count], jax.device_get(points))
         q = points.reproduction[:, : self.letters]

@@ -39,6 +39,7 @@ def _no_compilation_cache(monkeypatch):
     files of a process that has compiled for minutes were seen to crash it. Subprocesses keep theirs.
     """
     monkeypatch.setattr("jaxrd.cli.app.keep_compilations", lambda: None)
+    monkeypatch.setattr("jaxrd._kept._folder", None)
 
 
 @pytest.fixture(autouse=True)

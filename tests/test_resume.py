@@ -93,7 +93,9 @@ def test_another_run_is_refused(tmp_path, name):
     before = (tmp_path / NAME).read_bytes()
     with pytest.raises(InputError, match="holds another run") as error:
         claimed(tmp_path, **OTHERS[name])
-    differing = {other for other in (*OTHERS, "jaxrd", "jax", "device", "mesh") if f"its {other} is" in str(error.value)}
+    differing = {
+        other for other in (*OTHERS, "jaxrd", "jax", "device", "mesh") if f"its {other} is" in str(error.value)
+    }
     assert differing == {name}
     assert "\n" not in str(error.value)
     assert (tmp_path / NAME).read_bytes() == before

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd._exported import exported
 from jaxrd.closed_form import categorical
 from jaxrd.curve import Curve
 from jaxrd.tosc.curves.definition import Definition
@@ -58,7 +59,7 @@ def erokhin(
         padded = np.zeros((2, _AT_ONCE), pmf.dtype)
         for row, part in zip(padded, (s[first:], d[first:]), strict=True):
             row[: len(part)] = part[:_AT_ONCE]
-        parts.append(jax.device_get(_erokhin(pmf, *padded)))
+        parts.append(jax.device_get(exported(_erokhin, Erokhin, pmf, *padded)))
     at_slopes, rate, slope = (np.concatenate(each) for each in zip(*parts, strict=True))
     return Erokhin(at_slopes[: len(s)], rate[: len(d)], slope[: len(d)])
 

@@ -10,6 +10,7 @@ import numpy as np
 from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
+from jaxrd._exported import exported
 from jaxrd._readable import readable
 from jaxrd._threads import side_by_side
 from jaxrd.information import entropy, normalised, without_rounding
@@ -147,7 +148,11 @@ def _sampled_at(posterior: Posterior, u: np.ndarray) -> _Points:
     for first in range(0, len(u), _AT_ONCE):
         part = u[first : first + _AT_ONCE]
         filled = np.append(part, np.zeros(_AT_ONCE - len(part))).astype(jax.dtypes.canonicalize_dtype(np.float64))
-        blocks = side_by_side(lambda block: jax.device_get(_sums(block, filled, len(part))), posterior.blocks())  # noqa: B023
+
+        def sums(block: Block, filled: np.ndarray = filled, count: int = len(part)) -> _Sums:
+            return jax.device_get(exported(_sums, _Sums, block, filled, count))
+
+        blocks = side_by_side(sums, posterior.blocks())
         output, spread, right, believed = (np.sum(a, 0)[: len(part)] for a in zip(*blocks, strict=True))
         rate = spread - (output * np.log(np.where(output > 0, output, 1))).sum(1)
         found.append((np.maximum(rate, 0), 1 - right, 1 - believed))

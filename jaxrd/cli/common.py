@@ -14,7 +14,7 @@ from typing import TypedDict
 import jax
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 from jaxrd._kept import keep
@@ -25,6 +25,8 @@ from jaxrd.cli import interrupts
 console = Console(markup=False)
 errors = Console(stderr=True, markup=False)
 
+_MEMORY = 300.0
+"""Seconds of the past from which the time left is estimated: steps of large files may take a minute each."""
 Tick = Callable[[str, int, int], None]
 """Called as tick(what, done, total) between steps of the work."""
 
@@ -117,10 +119,14 @@ def timed() -> Iterator[Clock]:
 
 @contextmanager
 def progress_bar() -> Iterator[Tick]:
-    """A bar on stderr that appears once a run takes over two seconds; yields tick(name, done, total)."""
+    """A bar on stderr that appears once a run takes over two seconds; yields tick(name, done, total).
+
+    For each name it shows the time elapsed, and the time left at the rate of the last minutes.
+    """
     bar = Progress(
         TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.completed}/{task.total}"),
-        TimeElapsedColumn(), console=errors, transient=True,
+        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("left"), console=errors, transient=True,
+        speed_estimate_period=_MEMORY,
     )  # fmt: skip
     tasks: dict[str, TaskID] = {}
     began = time.perf_counter()
@@ -128,7 +134,10 @@ def progress_bar() -> Iterator[Tick]:
     def tick(name: str, done: int, total: int) -> None:
         if name not in tasks:
             tasks[name] = bar.add_task(name, total=total)
-        bar.update(tasks[name], completed=done)
+        task = bar.tasks[tasks[name]]
+        if done < task.completed:  # work of the same name begins again
+            bar.reset(task.id, total=total)
+        bar.update(task.id, completed=done, total=total)
         if errors.is_terminal and not bar.live.is_started and time.perf_counter() - began > 2:
             bar.start()
 

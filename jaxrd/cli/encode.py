@@ -137,7 +137,7 @@ def _sent(file: Path | None, reading: Reading, scheme: _Scheme, tick: Tick) -> t
     outputs, sha256 = reading.read(datasets.example_path(name) if file is None else file)
     if outputs.logits is None:
         raise InputError(f"{name} holds hard decisions only; {curve} needs scores.")
-    log_v = log_softmax(outputs.logits, temperature)
+    log_v = log_softmax(np.asarray(outputs.logits), temperature)
     if accuracy is not None:
         slope = _slope_for(accuracy, log_v, outputs.labels)
     channel, status = _model_aware(log_v, slope) if slope is not None else (np.exp(log_v), Status.ACHIEVABLE)

@@ -10,6 +10,7 @@ import typer
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
+    from jaxrd.cli.common import Tick
     from jaxrd.tosc import Outputs
 
 OutputsFile = Annotated[
@@ -64,8 +65,8 @@ class Reading(NamedTuple):
             verb = "are" if name in ("labels", "scores", "logits", "probabilities") else "is"
             raise InputError(f"--{name.replace('_', '-')} {verb} for a FILE of outputs; none was named.")
 
-    def read(self, path: Path) -> tuple[Outputs, str]:
-        """The outputs, and the SHA-256 of their files.
+    def read(self, path: Path, tick: Tick | None = None) -> tuple[Outputs, str]:
+        """The outputs, and the SHA-256 of their files; `tick` is called while they are read.
 
         Raises:
             InputError: as `read_outputs`.
@@ -74,5 +75,5 @@ class Reading(NamedTuple):
 
         return read_outputs(
             path, self.labels, scores=self.scores, label_column=self.label_column, probabilities=self.probabilities,
-            first_label=self.first_label, unsafe_pickle=self.unsafe_pickle,
+            first_label=self.first_label, unsafe_pickle=self.unsafe_pickle, progress=tick,
         )  # fmt: skip

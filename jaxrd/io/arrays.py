@@ -20,6 +20,8 @@ NUMPY = (".npz", ".npy")
 HDF5 = (".h5", ".hdf5")
 MATLAB = (".mat",)
 PICKLES = (".pkl", ".pickle", ".joblib")
+MAPPED = 1 << 28
+"""Bytes up to which an .npy is read; a larger one is mapped: pages of it are read when they are used."""
 
 
 def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> Arrays:
@@ -48,9 +50,10 @@ def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> A
             with path.open("rb") as file:
                 return _named(pickle.load(file), path)
     with parsing(path, "a numpy file"):
-        _refuse_claims(path, keys)
+        kept = _refuse_claims(path, keys)
+        mapped = kept is not None and not kept.hasobject and path.stat().st_size > MAPPED
         try:
-            loaded = np.load(path, allow_pickle=unsafe_pickle)
+            loaded = np.load(path, allow_pickle=unsafe_pickle, mmap_mode="r" if mapped else None)
             if isinstance(loaded, np.lib.npyio.NpzFile):
                 with loaded:
                     return {key: loaded[key] if wanted(key, keys) else UNREAD for key in loaded.files}
@@ -61,13 +64,12 @@ def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> A
         return _named(loaded, path)
 
 
-def _refuse_claims(path: Path, keys: Iterable[str]) -> None:
-    """Compare what the headers of numpy's arrays claim with what follows them."""
+def _refuse_claims(path: Path, keys: Iterable[str]) -> np.dtype | None:
+    """Compare what the headers of numpy's arrays claim with what follows them; the type of an array that is alone."""
     with path.open("rb") as file:
         if file.read(2) != b"PK":
             file.seek(0)
-            _refuse_claim(file, path, "the array", path.stat().st_size)
-            return
+            return _refuse_claim(file, path, "the array", path.stat().st_size)
     with zipfile.ZipFile(path) as archive:
         for part in archive.infolist():
             name = part.filename.removesuffix(".npy")
@@ -77,9 +79,9 @@ def _refuse_claims(path: Path, keys: Iterable[str]) -> None:
                     _refuse_claim(file, path, name, part.file_size)
 
 
-def _refuse_claim(file: Any, path: Path, name: str, size: int) -> None:
+def _refuse_claim(file: Any, path: Path, name: str, size: int) -> np.dtype | None:
     if file.read(6) != np.lib.format.MAGIC_PREFIX:
-        return  # a pickle, or an invalid file: numpy reports it
+        return None  # a pickle, or an invalid file: numpy reports it
     version = tuple(file.read(2))
     read = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
     shape, _, dtype = read(file)
@@ -90,6 +92,7 @@ def _refuse_claim(file: Any, path: Path, name: str, size: int) -> None:
             raise InputError(
                 f"{path.name}: {name} claims {claimed} bytes, but {rest} follow. It is damaged, or several arrays."
             )
+    return dtype
 
 
 def _hdf5(path: Path, keys: Iterable[str], *, transposed: bool = False) -> Arrays:

@@ -27,18 +27,21 @@ from jaxrd.io.common import (
 )
 from jaxrd.io.join import ROW_NAMES, rows_of
 from jaxrd.problem import Problem, validate
-from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
+from jaxrd.tosc.outputs import Outputs, Progress, from_decisions, from_scores
 
 PROBLEM_KEYS = ("source", "distortion")
 
 
-def digest(*paths: Path) -> str:
-    """SHA-256 of the files' bytes, one after another."""
-    total = hashlib.sha256()
+def digest(*paths: Path, progress: Progress = None) -> str:
+    """SHA-256 of the files' bytes, one after another; progress("checksum", done, total) counts those of 2^20."""
+    total, done, size = hashlib.sha256(), 0, sum(path.stat().st_size for path in paths)
     for path in paths:
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 total.update(block)
+                done += len(block)
+                if progress is not None and size > arrays.MAPPED:
+                    progress("checksum", done >> 20, size >> 20)
     return total.hexdigest()
 
 
@@ -59,6 +62,7 @@ def read_outputs(
     probabilities: bool | None = None,
     first_label: int | None = None,
     unsafe_pickle: bool = False,
+    progress: Progress = None,
 ) -> tuple[Outputs, str]:
     """Read a classifier's outputs and labels from a file or folder.
 
@@ -78,6 +82,7 @@ def read_outputs(
         probabilities: True: scores are probabilities, to be renormalised; False: logits; None: decided by their rows.
         first_label: the number that labels give the first class; None: 0, refused if that is ambiguous.
         unsafe_pickle: read pickles too, which can run any code that whoever wrote them put there.
+        progress: called as progress(what, done, total) while a large file is read.
 
     Returns:
         The checked outputs, with notes on what was used and what was not, and the SHA-256 of the files read.
@@ -145,10 +150,11 @@ def read_outputs(
     else:
         y, more = class_numbers(y, predicted, label_path, name, counted=first_label is not None)
         outputs = from_scores(
-            predicted.values, y, probabilities=probabilities, first_label=first_label, named=predicted.key
+            predicted.values, y, probabilities=probabilities, first_label=first_label, named=predicted.key,
+            progress=progress,
         )  # fmt: skip
     files = held.files if labels is None else (*held.files, *truth.files)
-    return replace(outputs, notes=outputs.notes + notes + more), digest(*files)
+    return replace(outputs, notes=outputs.notes + notes + more), digest(*files, progress=progress)
 
 
 def _notes(predicted: roles.Scores, label: str, ignored: list[str], table: bool) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,11 +23,9 @@ from jaxrd.tosc.curves import EVERY, MODEL_AWARE, TIME_SHARING
 from jaxrd.tosc.curves.confusion import confusion_joint, known_landmarks
 from jaxrd.tosc.curves.definition import BELIEVED, Samples
 from jaxrd.tosc.curves.drawing import Bound, Rate
-from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
+from jaxrd.tosc.outputs import Outputs, Progress, from_decisions, from_scores
 from jaxrd.tosc.posterior import Posterior
 from jaxrd.tosc.preparation import prepare
-
-Progress = Callable[[str, int, int], None] | None
 
 CURVES = {curve.name: curve.meaning for curve in EVERY}
 """The curves by name, best to worst in the usual case, and what each means in three words.
@@ -135,7 +133,7 @@ def _beaten(rows: list[dict[str, float | None]]) -> str | None:
     return None
 
 
-def _as_outputs(outputs: Outputs | ArrayLike, labels: ArrayLike | None) -> Outputs:
+def _as_outputs(outputs: Outputs | ArrayLike, labels: ArrayLike | None, progress: Progress) -> Outputs:
     if isinstance(outputs, Outputs):
         if labels is not None:
             raise InputError("Outputs hold labels already; pass them without, or scores with labels.")
@@ -147,8 +145,7 @@ def _as_outputs(outputs: Outputs | ArrayLike, labels: ArrayLike | None) -> Outpu
             f"limits takes Outputs, or scores (samples, classes) or decisions (samples,) with labels; got {got}"
             f"{' and no labels' if labels is None else ''}."
         )
-    make = from_scores if len(shape) == 2 else from_decisions
-    return make(outputs, labels)  # pyright: ignore
+    return from_scores(outputs, labels, progress=progress) if len(shape) == 2 else from_decisions(outputs, labels)
 
 
 def _as_targets(at: Sequence[float] | None) -> list[float] | None:
@@ -200,13 +197,15 @@ def _asked_rates(
     """The smallest rate of each curve at each distortion, over either axis."""
     asks = {name: bound.smallest for name, bound in drawn.items()}
     asks |= {name + BELIEVED: ask for name, bound in drawn.items() if (ask := bound.smallest_believed) is not None}
-    places = []
-    for i, d in enumerate(targets):
+    places: list[dict[str, Rate]] = []
+    for d in targets:
         # From D_0 on the likeliest label is guessed at rate zero, wherever a curve itself begins.
         nothing = set() if d < d_0 - 1e-12 else set(CURVES)
-        places.append({name: Rate(0.0) if name in nothing else ask(d) for name, ask in asks.items()})
-        if progress is not None:
-            progress("rates asked for", i + 1, len(targets))
+        places.append({})
+        for name, ask in asks.items():
+            places[-1][name] = Rate(0.0) if name in nothing else ask(d)
+            if progress is not None:
+                progress("rates asked for", sum(map(len, places)), len(targets) * len(asks))
     return places
 
 
@@ -255,7 +254,7 @@ def limits(
     0.1308
     """
     make_room()
-    asked, outputs = _as_targets(at), _as_outputs(outputs, labels)
+    asked, outputs = _as_targets(at), _as_outputs(outputs, labels, progress)
     if temperature is not None:
         refuse_unless(lambda t: (t > 0) & (t < np.inf), "temperature", temperature, "a positive number")
     if temperature is not None and outputs.logits is None:
@@ -267,7 +266,7 @@ def limits(
     measures = ("ece", "nll", "brier")
     calibration, table = dict.fromkeys(("temperature", *measures, *(f"{name}_before" for name in measures))), ()
     if outputs.logits is not None:
-        outputs, posterior, calibration, table = prepare(outputs, temperature, seed, warnings)
+        outputs, posterior, calibration, table = prepare(outputs, temperature, seed, warnings, progress)
         posterior.mesh = mesh
     samples = len(outputs.labels)
     joint = np.asarray(confusion_joint(outputs.labels, outputs.decisions, outputs.classes))

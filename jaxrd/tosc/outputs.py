@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +10,12 @@ import numpy as np
 
 from jaxrd._eager import refuse_unless_whole
 from jaxrd._readable import readable
+from jaxrd._threads import side_by_side
 from jaxrd.errors import InputError
-from jaxrd.tosc.scores import as_array, to_logits, two_classes
+from jaxrd.tosc.rows import Rows, is_large
+from jaxrd.tosc.scores import Survey, as_array, to_logits, two_classes
+
+Progress = Callable[[str, int, int], None] | None
 
 _ADVICE = "Pass --logits or --probabilities (probabilities=False or True) to say which they are."
 _FIRST_LABEL = "pass --first-label 1 (first_label=1), or 0 if they are not"
@@ -28,6 +33,7 @@ class Outputs:
         decisions: the classifier's classes, int, shape (samples,).
         classes: their number M.
         logits: log-probabilities, nats, up to a constant a row, shape (samples, classes); None for hard decisions only.
+            More than 32 million are `Rows`: blocks of rows, made when they are used.
         notes: what was assumed about the input, for people.
 
     Reference: [A] eq. (7), whose logits these are.
@@ -39,12 +45,13 @@ class Outputs:
     labels: np.ndarray
     decisions: np.ndarray
     classes: int
-    logits: np.ndarray | None = None
+    logits: np.ndarray | Rows | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
 
     def take(self, rows: np.ndarray) -> Outputs:
         """The same outputs restricted to some rows."""
-        logits = None if self.logits is None else self.logits[rows]
+        logits = self.logits.take(rows) if isinstance(self.logits, Rows) else self.logits
+        logits = logits[rows] if isinstance(logits, np.ndarray) else logits
         return Outputs(self.labels[rows], self.decisions[rows], self.classes, logits, self.notes)
 
 
@@ -94,6 +101,7 @@ def from_scores(
     probabilities: bool | None = None,
     first_label: int | None = None,
     named: str = "scores",
+    progress: Progress = None,
 ) -> Outputs:
     """Outputs from logits or probabilities, distinguished by their rows: >= 0 and summing to 1 are probabilities.
 
@@ -101,7 +109,8 @@ def from_scores(
     percent sum to 100. Rows in [0, 1] that rounding does not explain are refused: they may be either. Log-probabilities
     count as logits. One score a sample is the probability of class 1 of two. The decision is the first largest score
     of a row. A probability of exactly zero is read as the smallest normal float32, 1.2e-38, a softmax that underflowed;
-    among rounded ones as less than half a unit of the last decimal.
+    among rounded ones as less than half a unit of the last decimal. More than 32 million scores are not copied, so that
+    an array mapped from a file stays there: blocks of its rows are read, and made logits, when they are used.
 
     Args:
         scores: shape (samples, classes), or (samples,) for two classes; finite. Any array, tensors too.
@@ -109,6 +118,7 @@ def from_scores(
         probabilities: True renormalises rows >= 0 whatever they sum to; False takes logits; None looks at the rows.
         first_label: the number that labels give the first class; None: 0, unless that is in doubt.
         named: what the scores are called where they come from: "logits" or "prob.." settles what the rows leave open.
+        progress: called as progress("reading", done, total) between blocks of rows, where there are several.
 
     Raises:
         InputError: one line that quotes the offending value.
@@ -118,9 +128,7 @@ def from_scores(
     >>> from_scores([[0.9, 0.1], [0.2, 0.8]], [0, 1]).notes
     ('scores read as probabilities (rows are >= 0 and sum to 1)',)
     """
-    scores = as_array(scores, "scores")
-    if scores.ndim == 2 and scores.shape[1] == 1:
-        scores = scores[:, 0]
+    scores = _held_or_not(scores)
     if scores.ndim not in (1, 2):
         raise InputError(f"scores must have shape (samples, classes); got {scores.shape}.")
     if scores.dtype.kind not in "iufb":
@@ -131,24 +139,79 @@ def from_scores(
         raise InputError(f"scores have {scores.shape[1]} classes; {_MOST_CLASSES} can be handled.")
     if scores.ndim == 2 and scores.shape[1] < 2:
         raise InputError(f"scores has {scores.shape[1]} columns: at least two classes are needed.")
-    bad = ~np.isfinite(scores)
-    if bad.any():
-        i, *j = np.argwhere(bad)[0]
-        where = f"sample {i}" + (f", class {j[0]}" if j else "")
-        advice = (
-            " Write a class that is ruled out as a large negative logit, such as -1e4." if scores[i, *j] < 0 else ""
-        )
-        raise InputError(f"scores must be finite; got {scores[i, *j]} at {where}.{advice}")
+    survey, decisions = _surveyed(scores, progress)
     classes = 2 if scores.ndim == 1 else scores.shape[1]
     labels = _classes(labels, "labels", len(scores))
     labels = _counted_from_zero(labels, first_label, classes)
     _check_labels(labels, classes)
 
-    read = two_classes if scores.ndim == 1 else to_logits
-    logits, note = read(scores.astype(np.float64), probabilities=probabilities, named=named, advice=_ADVICE)
-    decisions = (logits if scores.ndim == 1 else scores).argmax(1).astype(np.int64)
+    if isinstance(scores, np.ndarray) and scores.ndim == 1:
+        values = scores.astype(np.float64)
+        logits, note = two_classes(values, probabilities=probabilities, named=named, advice=_ADVICE)
+        decisions = logits.argmax(1).astype(np.int64)
+    else:
+        made, note = to_logits(survey, probabilities=probabilities, named=named, advice=_ADVICE)
+        if isinstance(scores, Rows):
+            logits = scores.read_as(made)
+        else:
+            logits = scores.astype(np.float64) if made is None else made(scores)
     notes = (note, *_doubtful_base(labels, decisions, first_label))
     return Outputs(labels, decisions, classes, logits, notes)
+
+
+def _held_or_not(scores: Any) -> np.ndarray | Rows:
+    """Scores as one array, or, if they are many, as blocks that are read when they are used."""
+    if isinstance(scores, Rows):
+        return scores
+    if not is_large(scores):
+        scores = as_array(scores, "scores")
+    if scores.ndim == 2 and scores.shape[1] == 1:
+        scores = scores[:, 0]
+    if is_large(scores) and scores.dtype.kind in "iufbV":
+        return Rows([scores])
+    return scores
+
+
+def _surveyed(scores: np.ndarray | Rows, progress: Progress) -> tuple[Survey, np.ndarray]:
+    """What decides how the scores are read, and the decisions: all that is finite, in one pass.
+
+    Raises:
+        InputError: the first score that is not finite.
+    """
+    ends = scores.ends() if isinstance(scores, Rows) else [(0, len(scores))]
+    sums, decisions = np.zeros(len(scores)), np.zeros(len(scores), np.int64)
+
+    def one(end: tuple[int, int]) -> tuple[float, float]:
+        part = scores[slice(*end)]
+        _refuse_unless_finite(part, end[0])
+        values = part.astype(np.float64, copy=False)
+        if values.ndim > 1:
+            sums[slice(*end)], decisions[slice(*end)] = values.sum(1), part.argmax(1)
+        return float(values.min()), float(values.max())
+
+    ranges = []
+    for found in side_by_side(one, ends):
+        ranges.append(found)
+        if progress is not None and len(ends) > 1:
+            progress("reading", len(ranges), len(ends))
+    lows, highs = zip(*ranges, strict=True)
+
+    def blocks():
+        return ((first, scores[first:last].astype(np.float64, copy=False)) for first, last in ends)
+
+    return Survey(min(lows), max(highs), sums, blocks), decisions
+
+
+def _refuse_unless_finite(scores: np.ndarray, first: int) -> None:
+    """Refuse rows with a score that is not finite; `first` is the number of the first row."""
+    bad = ~np.isfinite(scores)
+    if bad.any():
+        i, *j = np.argwhere(bad)[0]
+        where = f"sample {first + i}" + (f", class {j[0]}" if j else "")
+        advice = (
+            " Write a class that is ruled out as a large negative logit, such as -1e4." if scores[i, *j] < 0 else ""
+        )
+        raise InputError(f"scores must be finite; got {scores[i, *j]} at {where}.{advice}")
 
 
 def _counted_from_zero(labels: np.ndarray, first_label: int | None, classes: int | None) -> np.ndarray:

@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxrd._threads import side_by_side
 from jaxrd.distortion.streamed import Streamed, block_rows
 from jaxrd.problem import Problem
+from jaxrd.tosc.rows import Rows
 
 HELD = 2**22
 """Logits up to which all samples are one block; more are worked on a block at a time, unless classes are so many that
@@ -65,7 +67,7 @@ class Posterior:
     """The posteriors of samples ([A] eq. (7)).
 
     Args:
-        logits: shape (samples, classes), an array in memory or mapped from a file.
+        logits: shape (samples, classes); `Rows` are made a block at a time, again in each pass.
         labels: y, int, shape (samples,).
         temperature: T > 0.
         mesh: of the devices that TMRD is solved on; None: one device.
@@ -75,7 +77,9 @@ class Posterior:
     [((6, 2), 1.0)]
     """
 
-    def __init__(self, logits: np.ndarray, labels: np.ndarray, temperature: float, mesh: Mesh | None = None):
+    def __init__(
+        self, logits: np.ndarray | Rows, labels: np.ndarray, temperature: float, mesh: Mesh | None = None
+    ):
         self.logits, self.labels, self.temperature = logits, np.asarray(labels), float(temperature)
         self.mesh = mesh
         self.samples, self.classes = logits.shape
@@ -86,7 +90,7 @@ class Posterior:
     @cached_property
     def log_v(self) -> np.ndarray:
         """ln v of all samples, shape (samples, classes)."""
-        return log_softmax(self.logits, self.temperature)
+        return log_softmax(np.asarray(self.logits), self.temperature)
 
     @cached_property
     def problem(self) -> Problem:
@@ -110,6 +114,11 @@ class Posterior:
         """Of a block of many samples."""
         return max(_NUMBERS // self.classes, 1)
 
+    @property
+    def count(self) -> int:
+        """Of the blocks."""
+        return 1 if self.one_block else -(-self.samples // self._rows)
+
     def blocks(self) -> Iterator[Block]:
         """All samples, for a compiled function."""
         if self.one_block:
@@ -121,9 +130,12 @@ class Posterior:
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """ln v and labels of all samples, for numpy."""
-        for first in range(0, self.samples, self._rows):
+
+        def one(first: int) -> tuple[np.ndarray, np.ndarray]:
             part = slice(first, first + self._rows)
-            yield log_softmax(self.logits[part], self.temperature), self.labels[part]
+            return log_softmax(self.logits[part], self.temperature), self.labels[part]
+
+        yield from side_by_side(one, range(0, self.samples, self._rows))
 
     @cached_property
     def _only(self) -> Block:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
 import jax
 import numpy as np
 
 from jaxrd.errors import InputError
 from jaxrd.tosc.calibration.reliability import Bin, tallied
 from jaxrd.tosc.calibration.temperature import doubts, fitted
-from jaxrd.tosc.outputs import Outputs
+from jaxrd.tosc.outputs import Outputs, Progress
 from jaxrd.tosc.posterior import Posterior
+from jaxrd.tosc.rows import Rows, blocks
 from jaxrd.tosc.split import halves
 
 _BY_CLASS = (
@@ -23,16 +27,19 @@ def _possible(outputs: Outputs, temperature: float) -> tuple[Outputs, np.ndarray
 
     Such a class was ruled out, by a mask. It changes no curve but S&C at t -> 0, which would guess it too.
     """
-    assert outputs.logits is not None
-    logits = np.asarray(outputs.logits)
-    lead = (logits - logits.max(1, keepdims=True)).max(0)
+    logits = outputs.logits
+    assert logits is not None
+    lead = np.full(outputs.classes, -np.inf)
+    for _, part in blocks(logits):
+        lead = np.maximum(lead, np.subtract(part, part.max(1, keepdims=True), dtype=np.float64).max(0))
     kept = np.exp(lead / temperature) > 0
     kept[outputs.labels] = kept[outputs.decisions] = True
     if kept.all() or kept.sum() < 2:
         return outputs, np.empty(0, int)
     number = np.cumsum(kept) - 1
     labels, decisions = number[outputs.labels], number[outputs.decisions]
-    return Outputs(labels, decisions, int(kept.sum()), logits[:, kept], outputs.notes), np.flatnonzero(~kept)
+    logits = logits.keep(np.flatnonzero(kept)) if isinstance(logits, Rows) else logits[:, kept]
+    return Outputs(labels, decisions, int(kept.sum()), logits, outputs.notes), np.flatnonzero(~kept)
 
 
 def _listed(classes: np.ndarray) -> str:
@@ -41,12 +48,25 @@ def _listed(classes: np.ndarray) -> str:
     return f"class{'es' if classes.size > 1 else ''} {shown}" + (f" and {classes.size - 5} more" * (classes.size > 5))
 
 
+def _counted(posterior: Posterior, progress: Progress, before: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The chunks of a posterior in the pass after `before` of three, counted in samples."""
+    done, total = before * posterior.samples, 3 * posterior.samples
+    for log_v, labels in posterior.chunks():
+        yield log_v, labels
+        done += len(labels)
+        if progress is not None:
+            progress("calibration", done, total)
+
+
 def prepare(
-    outputs: Outputs, temperature: float | None, seed: int, warnings: list[str]
+    outputs: Outputs, temperature: float | None, seed: int, warnings: list[str], progress: Progress = None
 ) -> tuple[Outputs, Posterior, dict[str, float], tuple[Bin, ...]]:
     """The samples that give the curves, their posteriors at the temperature, and how calibrated they are."""
     assert outputs.logits is not None
-    largest, dtype = np.abs(outputs.logits).max(), jax.dtypes.canonicalize_dtype(outputs.logits.dtype)
+    if not isinstance(outputs.logits, Rows):  # it takes no time
+        progress = None
+    largest = max(np.abs(part).max() for _, part in blocks(outputs.logits))
+    dtype = jax.dtypes.canonicalize_dtype(outputs.logits.dtype)
     if largest > np.finfo(dtype).max / 4:
         raise InputError(f"logits reach {largest:g}, too much for {dtype}: divide them by a number, or use float64.")
     if temperature is None:
@@ -54,7 +74,7 @@ def prepare(
             raise InputError("one sample cannot be split to fit a temperature; fix it with temperature 1.")
         fit, outputs, rows = halves(outputs, seed)
         assert fit.logits is not None
-        temperature = fitted(fit.logits, fit.labels)
+        temperature = fitted(fit.logits, fit.labels, progress=partial(progress, "temperature") if progress else None)
         warnings += doubts(fit.logits, fit.labels, temperature, rows.fit)
         if rows.by_class:
             warnings.append(_BY_CLASS)
@@ -63,10 +83,10 @@ def prepare(
         warnings.append(f"left out, with probability 0 in every row and no label: {_listed(impossible)}")
     assert outputs.logits is not None
     posterior = Posterior(outputs.logits, outputs.labels, temperature)
-    if not all(np.isfinite(log_v).all() for log_v, _ in posterior.chunks()):
+    if not all(np.isfinite(log_v).all() for log_v, _ in _counted(posterior, progress, 0)):
         raise InputError(f"temperature {temperature:g} is too small for {dtype}; choose another.")
-    before = tallied(Posterior(outputs.logits, outputs.labels, 1.0).chunks())
-    after = tallied(posterior.chunks())
+    before = tallied(_counted(Posterior(outputs.logits, outputs.labels, 1.0), progress, 1))
+    after = tallied(_counted(posterior, progress, 2))
     if after.ece > before.ece + 0.01:
         warnings.append(
             f"temperature {temperature:.3g} made the calibration worse: ECE {before.ece:.3f} before, "

@@ -1,7 +1,8 @@
 """Scores in their usual forms, turned into logits: tensors, percent, rounded probabilities, one column for two."""
 
 import re
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,7 @@ _FEW_BITS = 2.0**-7
 """What a softmax in bfloat16 (8 bits) may be off by in its sum."""
 _FEW_DECIMALS = 0.1
 """The most that rounding to a few decimals may excuse."""
+_MOST_SLACK = _FEW_DECIMALS + 1e-6
 _PROBABILITIES = re.compile("(y_)?prob(s|a|ability|abilities)?(?![a-z])")
 LOGITS = re.compile("logits?(?![a-z])")
 TINY = float(np.finfo(np.float32).tiny)
@@ -56,14 +58,29 @@ def _dense(tensor: Any) -> Any:
     return (tensor.cpu() if hasattr(tensor, "cpu") else tensor).numpy()
 
 
-def to_logits(values: np.ndarray, *, probabilities: bool | None, named: str, advice: str) -> tuple[np.ndarray, str]:
-    """Logits of finite scores, shape (samples, classes), and in words how they were read.
+class Survey(NamedTuple):
+    """What decides how scores are read, of all rows."""
+
+    low: float
+    """The least score."""
+    high: float
+    """The largest."""
+    sums: np.ndarray
+    """Of each row, shape (samples,)."""
+    blocks: Callable[[], Iterable[tuple[int, np.ndarray]]]
+    """The scores again, in blocks of rows, float64, each with the number of its first row."""
+
+
+def to_logits(
+    survey: Survey, *, probabilities: bool | None, named: str, advice: str
+) -> tuple[Callable[[np.ndarray], np.ndarray] | None, str]:
+    """How rows of scores become logits, a function of some rows or None for rows that are logits, and that in words.
 
     A probability of zero is read as half a unit of the last decimal shared among the classes where the scores were
     rounded to a few (their sums show it), else as the smallest normal float32: a softmax that underflowed.
 
     Args:
-        values: float64.
+        survey: of finite scores, shape (samples, classes).
         probabilities: True: they are, whatever the rows sum to; False: they are logits; None: the rows decide.
         named: what the scores are called; "logits" or "prob.." settles what the rows leave open.
         advice: ends a refusal.
@@ -71,25 +88,25 @@ def to_logits(values: np.ndarray, *, probabilities: bool | None, named: str, adv
     Raises:
         InputError: the rows are no probabilities, or they may be either.
     """
-    low, sums = values.min(), values.sum(1)
+    low, sums = survey.low, survey.sums
     if probabilities:
-        return _logs(values, sums, advice)
+        return _logs(survey, 1.0, advice)
     if probabilities is False:
-        return values, "scores read as logits, as asked"
+        return None, "scores read as logits, as asked"
     for unit in (1.0, 100.0):
-        if low >= 0 and (np.abs(sums / unit - 1) <= _slack(values / unit)).all():
-            return _logs(values / unit, sums / unit, advice, "percent" if unit == 100 else "probabilities")
+        if low >= 0 and (off := np.abs(sums / unit - 1).max()) <= _MOST_SLACK and off <= _slack(survey, unit):
+            return _logs(survey, unit, advice)
     if _PROBABILITIES.match(named.lower()):
-        _logs(values, sums, advice)  # refuses what is negative
+        _logs(survey, 1.0, advice)  # refuses what is negative
         row = int(np.abs(sums - 1).argmax())
         raise InputError(f"probabilities must sum to 1 in each row; row {row} sums to {sums[row]:.6g}. {advice}")
-    if not LOGITS.match(named.lower()) and _doubtful(values, sums):
+    if not LOGITS.match(named.lower()) and _doubtful(low, sums):
         row = int(np.abs(sums - 1).argmax())
         raise InputError(
-            f"scores may be probabilities or logits: they lie in {low:.4g} to {values.max():.4g} and row {row} sums to "
+            f"scores may be probabilities or logits: they lie in {low:.4g} to {survey.high:.4g} and row {row} sums to "
             f"{sums[row]:.6g}. {advice}"
         )
-    return values, "scores read as logits"
+    return None, "scores read as logits"
 
 
 def two_classes(values: np.ndarray, *, probabilities: bool | None, named: str, advice: str) -> tuple[np.ndarray, str]:
@@ -107,48 +124,58 @@ def two_classes(values: np.ndarray, *, probabilities: bool | None, named: str, a
             f"one score a sample must be the probability of class 1, in [0, 1]; got {values[row]:g} at sample {row}. "
             f"{advice}"
         )
-    logits, _ = _logs(np.stack([1 - values, values], 1), np.ones(len(values)), advice)
+    logits = np.log(np.maximum(np.stack([1 - values, values], 1), TINY))
     return logits, "one score a sample, read as the probability of class 1"
 
 
-def _doubtful(values: np.ndarray, sums: np.ndarray) -> bool:
+def _doubtful(low: float, sums: np.ndarray) -> bool:
     """Whether rows could be meant as probabilities though they do not sum to 1, nor to 100."""
-    if values.min() < 0:
+    if low < 0:
         return bool(np.abs(sums - 1).max() <= _FEW_BITS)
     return bool(sums.mean() <= 1.5 or abs(np.median(sums) / 100 - 1) <= _FEW_DECIMALS / 2)
 
 
-def _decimals(values: np.ndarray) -> int | None:
-    """To how many decimals the values were rounded; None: to more than four."""
+def _decimals(survey: Survey, unit: float) -> int | None:
+    """To how many decimals the scores over `unit` were rounded; None: to more than four."""
 
-    def whole(part: np.ndarray, unit: float) -> bool:
-        return bool(np.abs(part * unit - np.rint(part * unit)).max() <= 1e-7 * unit)
+    def whole(part: np.ndarray, power: float) -> bool:
+        return bool(np.abs(part * power - np.rint(part * power)).max() <= 1e-7 * power)
 
     # Most fail on the first rows: all rows are checked only if these pass.
-    return next((d for d in range(1, 5) if whole(values[:9], 10.0**d) and whole(values, 10.0**d)), None)
+    head = next(iter(survey.blocks()))[1][:9] / unit
+    near = (d for d in range(1, 5) if whole(head, 10.0**d))
+    return next((d for d in near if all(whole(part / unit, 10.0**d) for _, part in survey.blocks())), None)
 
 
-def _slack(values: np.ndarray) -> float:
+def _slack(survey: Survey, unit: float) -> float:
     """How far from 1 the rows may sum by rounding alone."""
-    digits = _decimals(values)
-    rounding = 0 if digits is None else min(_FEW_DECIMALS, values.shape[1] / 2 * 10.0**-digits)
+    digits, classes = _decimals(survey, unit), next(iter(survey.blocks()))[1].shape[1]
+    rounding = 0 if digits is None else min(_FEW_DECIMALS, classes / 2 * 10.0**-digits)
     return max(_FEW_BITS, rounding) + 1e-6
 
 
-def _logs(values: np.ndarray, sums: np.ndarray, advice: str, kind: str = "probabilities") -> tuple[np.ndarray, str]:
-    """ln of the rows divided by their sums."""
-    if (values < 0).any():
-        i, j = np.argwhere(values < 0)[0]
-        raise InputError(f"probabilities must be >= 0; got {values[i, j]:g} at sample {i}, class {j}. {advice}")
+def _logs(survey: Survey, unit: float, advice: str) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
+    """ln of the rows divided by their sums; the unit is 100 for percent."""
+    if survey.low < 0:
+        first, part = next((first, part) for first, part in survey.blocks() if (part < 0).any())
+        i, j = np.argwhere(part < 0)[0]
+        raise InputError(f"probabilities must be >= 0; got {part[i, j]:g} at sample {first + i}, class {j}. {advice}")
+    sums = survey.sums / unit
     if (sums <= 0).any():
         raise InputError(f"probabilities must not be all zero; row {int((sums <= 0).argmax())} is. {advice}")
-    off, digits = np.abs(sums - 1), _decimals(values)
-    if off.max() > EXACT:
-        rounded = f" of {digits} decimals" if digits is not None and kind == "probabilities" else ""
+    off, digits = np.abs(sums - 1).max(), _decimals(survey, unit)
+    if off > EXACT:
+        kind = "percent" if unit == 100 else "probabilities"
+        rounded = f" of {digits} decimals" if digits is not None and unit == 1 else ""
         note = f"scores read as {kind}{rounded}: rows sum to {sums.min():.4g} to {sums.max():.4g}, renormalised"
-    elif kind == "percent":
+    elif unit == 100:
         note = "scores read as percent (rows are >= 0 and sum to 100)"
     else:
         note = "scores read as probabilities (rows are >= 0 and sum to 1)"
-    zero = TINY if digits is None or off.max() <= _ROUNDED else 0.5 * 10.0**-digits / values.shape[1]
-    return np.log(np.maximum(values / sums[:, None], zero)), note
+    zero = TINY if digits is None or off <= _ROUNDED else 0.5 * 10.0**-digits / next(iter(survey.blocks()))[1].shape[1]
+
+    def made(rows: np.ndarray) -> np.ndarray:
+        values = rows.astype(np.float64)
+        return np.log(np.maximum(values / unit / (values.sum(1) / unit)[:, None], zero))
+
+    return made, note

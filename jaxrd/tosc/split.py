@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxrd._eager import refuse_unless_whole
 from jaxrd.tosc.outputs import Outputs
+from jaxrd.tosc.rows import Rows
 
 
 class Split(NamedTuple):
@@ -44,6 +45,11 @@ def split(labels: np.ndarray, seed: int) -> Split:
 
 
 def halves(outputs: Outputs, seed: int) -> tuple[Outputs, Outputs, Split]:
-    """The outputs that fit a temperature, those that give the numbers, and the rows they are."""
+    """The outputs that fit a temperature, those that give the numbers, and the rows they are.
+
+    Rows that are read when they are used are in their order in the file, so that each is read once a pass.
+    """
     rows = split(outputs.labels, seed)
+    if isinstance(outputs.logits, Rows):
+        rows = Split(np.sort(rows.fit), np.sort(rows.rest), rows.by_class)
     return outputs.take(rows.fit), outputs.take(rows.rest), rows

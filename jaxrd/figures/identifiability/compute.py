@@ -33,7 +33,7 @@ def _evaluate(
     order, half = np.random.default_rng(0).permutation(len(labels)), len(labels) // 2
     fit, rest = outputs.take(order[:half]), outputs.take(order[half:])
     assert fit.logits is not None
-    temperature = float(tosc.fit_temperature(fit.logits, fit.labels))
+    temperature = float(tosc.fit_temperature(np.asarray(fit.logits), fit.labels))
     uncertainty = tosc.label_uncertainty(rest, temperature=temperature)
     rates = tosc.limits(rest, at=[1 - a for a in accuracies], temperature=temperature, slopes=slopes)
     row: dict[str, Any] = {"accuracy": 1 - uncertainty.error, "temperature": temperature}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,9 @@ from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
 from jaxrd._host import loop
+from jaxrd._threads import side_by_side
 from jaxrd.tosc._checked import TEMPERATURE, a_matrix, checked, classes_of, rows_of, some_labels
+from jaxrd.tosc.rows import Rows
 
 _WIDEST = 1e6
 """The temperature is searched between the median margin of the wrong decisions divided by this and times this."""
@@ -96,26 +99,67 @@ def _newton(xp: ModuleType, derivatives: Callable, dtype: Any, loop: Callable) -
 
 _ROWS = 2**18
 """Numbers of a block of rows that `fitted` works on at a time."""
+_PASSES = 12
+"""Passes that it mostly needs."""
 
 
-def fitted(logits: np.ndarray, labels: np.ndarray) -> float:
+def _parts(
+    logits: np.ndarray | Rows, labels: np.ndarray, function: Callable, without: np.ndarray | None = None
+) -> Iterator[Any]:
+    """function(logits, labels) of each block of rows, in float64; the rows `without` have all classes alike."""
+    rows = max(_ROWS // logits.shape[1], 1)
+
+    def one(first: int) -> Any:
+        z, y = logits[first : first + rows].astype(np.float64), np.asarray(labels[first : first + rows])
+        if without is not None:
+            z[without[(without >= first) & (without < first + len(z))] - first] = 0
+        with np.errstate(invalid="ignore", divide="ignore", under="ignore"):
+            return function(z, y)
+
+    return side_by_side(one, range(0, len(labels), rows))
+
+
+def _misses(logits: np.ndarray | Rows, labels: np.ndarray, without: np.ndarray | None = None) -> np.ndarray:
+    """By how much the label of each row misses its largest logit, shape (samples,)."""
+    return np.concatenate([*_parts(logits, labels, partial(_margins, np), without)])
+
+
+def fitted(
+    logits: np.ndarray | Rows,
+    labels: np.ndarray,
+    *,
+    without: np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> float:
     """`fit_temperature` of known values on the host, in float64, a block of rows at a time.
+
+    Args:
+        logits: shape (samples, classes).
+        labels: int, shape (samples,).
+        without: the numbers of rows that do not count.
+        progress: called as progress(done, total) after each pass over the rows; the total is a guess.
 
     >>> round(fitted(np.array([[2.0, 0.0]] * 4), np.array([0, 0, 0, 1])), 4)
     1.8205
     """
-    rows = max(_ROWS // logits.shape[1], 1)
-    parts = [(logits[i : i + rows], np.asarray(labels[i : i + rows])) for i in range(0, len(labels), rows)]
-    margin = np.concatenate([_margins(np, z.astype(np.float64), y) for z, y in parts])
+    margin = _misses(logits, labels, without)
     if not (margin > 0).any():
         return 1.0
-    unit = np.median(margin[margin > 0])
+    unit, done = np.median(margin[margin > 0]), 1
 
     def derivatives(x):
-        return sum(_derivatives(np, z.astype(np.float64), y, unit, x) for z, y in parts) / len(labels)
+        nonlocal done
+        total = sum(_parts(logits, labels, lambda z, y: _derivatives(np, z, y, unit, x), without)) / len(labels)
+        done += 1
+        if progress is not None:
+            progress(done, max(_PASSES, done + 1))
+        return total
 
     with np.errstate(invalid="ignore", divide="ignore", under="ignore"):
-        return float(unit * np.exp(-_newton(np, derivatives, np.dtype(np.float64), loop)))
+        temperature = float(unit * np.exp(-_newton(np, derivatives, np.dtype(np.float64), loop)))
+    if progress is not None:
+        progress(done, done)
+    return temperature
 
 
 @checked(_LOGITS, TEMPERATURE)
@@ -138,7 +182,7 @@ def log_posterior(logits: ArrayLike, temperature: ArrayLike = 1.0) -> jax.Array:
     return log_softmax((z - z.max(1, keepdims=True)) / temperature, axis=1)
 
 
-def doubts(logits: np.ndarray, labels: np.ndarray, temperature: float, rows: np.ndarray) -> list[str]:
+def doubts(logits: np.ndarray | Rows, labels: np.ndarray, temperature: float, rows: np.ndarray) -> list[str]:
     """Warnings about a fitted temperature that a few rows determine, or that ended at a bound of the search.
 
     A margin is how far a label lies below the largest logit of its row. The rows of extraordinary margins, or else the
@@ -155,8 +199,8 @@ def doubts(logits: np.ndarray, labels: np.ndarray, temperature: float, rows: np.
     >>> words[0].split(":")[0]
     'sample 99 alone moves the temperature from 1.443 to 1e+06'
     """
-    z, y = np.asarray(logits), np.asarray(labels)
-    margin = z.max(1) - z[np.arange(len(y)), y]
+    y = np.asarray(labels)
+    margin = _misses(logits, y)
     if not (margin > 0).any():
         return [
             "every label of the calibration half has a largest logit of its row: there is nothing to fit a temperature "
@@ -168,9 +212,7 @@ def doubts(logits: np.ndarray, labels: np.ndarray, temperature: float, rows: np.
     few = few[np.argsort(-margin[few], kind="stable")] if few.size else np.array([margin.argmax()])
     count, weighty = len(few), margin[few].sum() > _WEIGHTY * margin.sum()
     if weighty and count <= max(1, FEW * len(y)):
-        rest = z.copy()
-        rest[few] = 0  # all classes alike: the row no longer moves the fit, and nothing is compiled again
-        without = fitted(rest, y)
+        without = fitted(logits, y, without=few)
         moved = abs(np.log(temperature / without)) > np.log(_CHANGE)
         if moved:
             worst = few[0]

@@ -114,11 +114,36 @@ def _right(
     return weights @ (chosen / kernel.matvec(q))
 
 
+_PASSES = 4
+"""Passes over many rows that a slope takes, while its distortion on the labels takes one."""
+
+
+class _Seen:
+    """The progress of `draw`, counted in passes over the rows: first of the curve, then of the rates asked for."""
+
+    def __init__(self, tick: Tick):
+        self.tick, self.done, self.total = tick, 0, 0
+
+    def swept(self, done: int, total: int) -> None:
+        """So many slopes of the curve are solved."""
+        self.total = (_PASSES + 1) * total
+        self.done = 0
+        self.more(_PASSES * done)
+
+    def more(self, passes: int) -> None:
+        """So many more passes are made."""
+        self.done += passes
+        self.total = max(self.total, self.done)
+        if self.tick is not None:
+            self.tick(self.done, self.total)
+
+
 def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
     """TMRD: certified in model-believed distortion, drawn over the label-measured one."""
     problem, mesh = posterior.problem, posterior.mesh
     margin = min(least_margin(np.exp(log_v)) for log_v, _ in posterior.chunks())
-    solved, curve = solve_grid(problem, count, tol, tick, saturation(margin, STEEPEST), mesh)
+    seen = _Seen(tick)
+    solved, curve = solve_grid(problem, count, tol, seen.swept, saturation(margin, STEEPEST), mesh)
 
     labels = np.zeros(len(problem.source), np.int32)
     labels[: posterior.samples] = posterior.labels
@@ -127,6 +152,7 @@ def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | No
 
     def measured(point: Solution) -> float:
         at = np.asarray(point.slope), np.asarray(point.reproduction)
+        seen.more(1)
         if held is not None:
             return 1 - float(_right(*held, *at, build=as_it_is))
         assert isinstance(d, Streamed)
@@ -149,6 +175,7 @@ def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | No
         if x not in known:
             found = jax.device_get(sweep(problem, np.array([x / (1 - x) if x < 1 else np.inf]), tol=tol, mesh=mesh))
             point = jax.tree.map(lambda a: a[0], found)
+            seen.more(_PASSES)
             known[x] = point, measured(point)
         return known[x]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -142,8 +143,15 @@ def _sums(block: Block, u: jax.Array, count: int) -> _Sums:
     return jax.lax.fori_loop(0, count, add, _Sums(jnp.zeros((k, log_v.shape[1]), u.dtype), none, none, none))
 
 
-def _sampled_at(posterior: Posterior, u: np.ndarray) -> _Points:
+def _sampled_at(posterior: Posterior, u: np.ndarray, tick: Tick) -> _Points:
     """Points at u = t / (1 + t), shape (k,): rate, distortion and believed distortion in one pass for every 64."""
+
+    def counted(blocks: Iterator[_Sums]) -> Iterator[_Sums]:
+        for i, block in enumerate(blocks):
+            yield block
+            if tick is not None:
+                tick(i + 1, posterior.count)
+
     found = []
     for first in range(0, len(u), _AT_ONCE):
         part = u[first : first + _AT_ONCE]
@@ -153,20 +161,20 @@ def _sampled_at(posterior: Posterior, u: np.ndarray) -> _Points:
             return jax.device_get(exported(_sums, _Sums, block, filled, count))
 
         blocks = side_by_side(sums, posterior.blocks())
-        output, spread, right, believed = (np.sum(a, 0)[: len(part)] for a in zip(*blocks, strict=True))
+        output, spread, right, believed = (np.sum(a, 0)[: len(part)] for a in zip(*counted(blocks), strict=True))
         rate = spread - (output * np.log(np.where(output > 0, output, 1))).sum(1)
         found.append((np.maximum(rate, 0), 1 - right, 1 - believed))
     rate, distortion, believed = (np.concatenate(each) for each in zip(*found, strict=True))
     return _Points(rate, distortion, believed)
 
 
-def draw(joint: np.ndarray, posterior: Posterior, count: int) -> Bound:
+def draw(joint: np.ndarray, posterior: Posterior, count: int, tick: Tick = None) -> Bound:
     """S&C: over inverse temperatures t = u / (1 - u), u in [0, 1]; at u = 1 the decisions themselves, lossless."""
     margin = min(least_margin(log_v) for log_v, _ in posterior.chunks())
     even = np.linspace(0, 1, max(count, 16) + 2)[:-1]
     steep = saturation(margin, even[-1] / (1 - even[-1]))
     u = np.concatenate([even, steep / (1 + steep), [1.0]])
-    points = _sampled_at(posterior, u[:-1])
+    points = _sampled_at(posterior, u[:-1], tick)
     d_tm, _, entropy = known_landmarks(joint)
     believed_end = 1 - sum(float(np.exp(log_v.max(1)).sum()) for log_v, _ in posterior.chunks()) / posterior.samples
     ends = entropy, d_tm, believed_end
@@ -178,7 +186,7 @@ def draw(joint: np.ndarray, posterior: Posterior, count: int) -> Bound:
     def one(x: float) -> tuple[float, float]:
         if x >= 1:
             return d_tm, entropy
-        p = _sampled_at(posterior, np.array([x]))
+        p = _sampled_at(posterior, np.array([x]), tick)
         return float(p.distortion[0]), float(p.rate[0])
 
     def smallest(target: float) -> Rate:
@@ -230,7 +238,7 @@ def plugin_bias(log_v: jax.Array, inverse_temperature: ArrayLike) -> jax.Array:
 
 def _draw(samples: Samples, count: int, tol: float | None, tick: Tick) -> Bound:
     assert samples.posterior is not None
-    return draw(samples.joint, samples.posterior, count)
+    return draw(samples.joint, samples.posterior, count, tick)
 
 
 def _respond(resampling: Resampling, inverse_temperature: float, _: Any) -> dict[str, Resampled]:

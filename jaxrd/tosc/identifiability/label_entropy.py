@@ -114,11 +114,12 @@ def label_uncertainty(
     if temperature is None:
         fit, outputs, _ = halves(outputs, seed)
         assert fit.logits is not None
-        temperature = float(fit_temperature(fit.logits, fit.labels))
+        temperature = float(fit_temperature(np.asarray(fit.logits), fit.labels))
     assert outputs.logits is not None
 
-    n, classes = outputs.logits.shape
-    as_is, log_v = _log_posterior(outputs.logits, 1.0), _log_posterior(outputs.logits, temperature)
+    logits = np.asarray(outputs.logits)
+    n, classes = logits.shape
+    as_is, log_v = _log_posterior(logits, 1.0), _log_posterior(logits, temperature)
     length = -log_v[np.arange(n), outputs.labels]
     entropy = -(np.exp(log_v) * log_v).sum(1)
     bounded = -np.logaddexp(np.log1p(-1 / n) - length, -np.log(n * classes))

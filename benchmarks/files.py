@@ -9,6 +9,12 @@ exp(-s d) over the posteriors of the curves in float64, `gram_seconds` the 2 n m
 the rates measured here; `passes` counts those of a run over all rows. `worst` is the largest ratio of a gap recomputed
 in numpy, row by row, to the gap reported: at most 1 where every certificate holds. About twenty minutes on two quiet
 cores; 0.7 GB of files.
+
+    python benchmarks/files.py --streamed [--sizes 10000000x100] [--folder DIR] [--out ...]
+
+A folder of `logits.npy` in float16, which is mapped and not read, and `labels.npy`: `anonymous_gib` is the most memory
+of the process that is no page of a file (RssAnon, looked at five times a second), `peak_gib` its most memory in all.
+Compiled programs are those of a run on 50 000 rows. 2 GB of files; certificates are not checked again.
 """
 
 import argparse
@@ -18,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,14 +68,19 @@ def write(path: Path, n: int, m: int, seed: int) -> None:
     g = np.random.default_rng(seed)
     y, z = g.integers(0, m, n), np.empty((n, m), np.float32)
     for i in range(0, n, 50_000):
-        part, rows = 1.5 * g.standard_normal((min(50_000, n - i), m), dtype=np.float32), np.arange(min(50_000, n - i))
-        part[rows, y[i : i + 50_000]] += 3 + np.log(m) / 2 + 1.5 * g.standard_normal(len(rows), dtype=np.float32)
-        z[i : i + 50_000] = 1.3 * part
+        z[i : i + 50_000] = logits_of(y[i : i + 50_000], m, g)
     np.savez(path, logits=z, labels=y)
 
 
-def command(path: Path, folder: Path, cache: Path) -> dict:
-    """Wall time and peak memory of the whole command."""
+def logits_of(y: np.ndarray, m: int, g: np.random.Generator) -> np.ndarray:
+    """Of some samples, float32, shape (samples, m)."""
+    part, rows = 1.5 * g.standard_normal((len(y), m), dtype=np.float32), np.arange(len(y))
+    part[rows, y] += 3 + np.log(m) / 2 + 1.5 * g.standard_normal(len(y), dtype=np.float32)
+    return 1.3 * part
+
+
+def command(path: Path, folder: Path, cache: Path, watch: Callable[[subprocess.Popen], float] | None = None) -> dict:
+    """Wall time and peak memory of the whole command; what `watch` sees of it as `anonymous_gib`."""
     at = [word for d in AT for word in ("--at", str(d))]
     environment = {k: v for k, v in os.environ.items() if k not in ("JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS")}
     environment |= {"XDG_CACHE_HOME": str(cache), "MPLBACKEND": "agg"}
@@ -77,9 +89,51 @@ def command(path: Path, folder: Path, cache: Path) -> dict:
         [sys.executable, "-m", "jaxrd", "limits", path, *at, "--out", folder / "out"],
         env=environment, stdout=subprocess.DEVNULL,
     )  # fmt: skip
+    seen = {} if watch is None else {"anonymous_gib": watch(process)}
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = status
-    return {"seconds": time.perf_counter() - start, "peak_gib": used.ru_maxrss / 2**20, "exit": status}
+    return {"seconds": time.perf_counter() - start, "peak_gib": used.ru_maxrss / 2**20, "exit": status, **seen}
+
+
+def write_float16(folder: Path, n: int, m: int, seed: int) -> None:
+    """The same logits as float16 in an .npy of their own, and the labels."""
+    folder.mkdir(parents=True)
+    g = np.random.default_rng(seed)
+    labels = g.integers(0, m, n)
+    z = np.lib.format.open_memmap(folder / "logits.npy", "w+", np.float16, (n, m))
+    for i in range(0, n, 50_000):
+        z[i : i + 50_000] = logits_of(labels[i : i + 50_000], m, g)
+    z.flush()
+    np.save(folder / "labels.npy", labels)
+
+
+def watched(process: subprocess.Popen) -> float:
+    """The most anonymous memory of a process until it ends, GiB."""
+    most, status = 0, Path(f"/proc/{process.pid}/status")
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        lines = [line for line in status.read_text().splitlines() if line.startswith("RssAnon:")]
+        most = max([most, *(int(line.split()[1]) for line in lines)])
+        time.sleep(0.2)
+    return most / 2**20
+
+
+def streamed(sizes: list[str], folder: Path, out: Path) -> None:
+    """Folders of float16, each in a row of its own."""
+    result = {"command": "python benchmarks/files.py --streamed", "cores": os.cpu_count(), "files": {}}
+    for size in sizes:
+        n, m = map(int, size.split("x"))
+        warm, path = folder / f"50000x{m}", folder / size
+        for some, rows in ((warm, 50_000), (path, n)):
+            if not some.exists():
+                write_float16(some, rows, m, 5)
+        command(warm, folder, folder)
+        row = {**command(path, folder, folder, watched), **floors(n, m)}
+        row["gib_on_disk"] = (path / "logits.npy").stat().st_size / 2**30
+        result["files"][f"{size} float16"] = {
+            k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in row.items()
+        }
+        print(size, row, flush=True)
+        out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def floors(n: int, m: int) -> dict:
@@ -108,8 +162,16 @@ def main() -> None:
     parser.add_argument("--files", default=",".join(FILES))
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--cache", type=Path)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "files.json")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--streamed", action="store_true")
+    parser.add_argument("--sizes", default="10000000x100")
     asked = parser.parse_args()
+    results = Path(__file__).parent / "results"
+    if asked.streamed:
+        with tempfile.TemporaryDirectory(prefix="files-") as made:
+            streamed(asked.sizes.split(","), asked.folder or Path(made), asked.out or results / "files_streamed.json")
+        return
+    asked.out = asked.out or results / "files.json"
     result = {"command": "python benchmarks/files.py", "cores": os.cpu_count(), "files": {}}
     with tempfile.TemporaryDirectory(prefix="files-") as made:
         folder = asked.folder or Path(made)

@@ -59,7 +59,7 @@ ALLOWED = {
     "ends": {"information", "problem"},
     "io": {
         "_files", "curve", "datasets", "errors", "information", "problem", "solution", "tosc.outputs",
-        "tosc.scores",
+        "tosc.rows", "tosc.scores",
     },
     "rdc.gaussian": {"_eager", "_envelope", "closed_form", "errors", "pytree", "rdc.point", "solution"},
     "rdc.inputs": {"_room", "errors", "problem"},

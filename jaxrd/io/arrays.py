@@ -24,7 +24,7 @@ MAPPED = 1 << 28
 """Bytes up to which an .npy is read; a larger one is mapped: pages of it are read when they are used."""
 
 
-def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> Arrays:
+def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False, size: int | None = None) -> Arrays:
     """The arrays that have one of these keys, or the one of an .npy under the key ''.
 
     Other arrays are listed but not read: they may be large, or pickles.
@@ -33,6 +33,7 @@ def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> A
         path: `.npz`, `.npy`, `.h5`, `.mat`, or a pickle of an array or a dict of arrays.
         keys: what is wanted.
         unsafe_pickle: read pickles, which can run any code that whoever wrote them put there.
+        size: bytes of the array of which an .npy is a part; None: those of the file. A large one is mapped, not read.
 
     Raises:
         InputError: the file is missing, damaged, or a pickle that was not asked for; its reader is not installed.
@@ -51,7 +52,7 @@ def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False) -> A
                 return _named(pickle.load(file), path)
     with parsing(path, "a numpy file"):
         kept = _refuse_claims(path, keys)
-        mapped = kept is not None and not kept.hasobject and path.stat().st_size > MAPPED
+        mapped = kept is not None and not kept.hasobject and (size or path.stat().st_size) > MAPPED
         try:
             loaded = np.load(path, allow_pickle=unsafe_pickle, mmap_mode="r" if mapped else None)
             if isinstance(loaded, np.lib.npyio.NpzFile):

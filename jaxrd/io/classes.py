@@ -39,8 +39,8 @@ def class_numbers(labels: Any, scores: Scores, path: Path, name: str, *, counted
         number = {word: k for k, word in enumerate(scores.words)}
         return np.array([number[word] for word in words]), ()
     distinct = sorted(set(words))
-    values = np.asarray(scores.values)
-    count = values.shape[1] if values.ndim == 2 and values.shape[1] > 1 else 2
+    shape = np.shape(scores.values)
+    count = shape[1] if len(shape) == 2 and shape[1] > 1 else 2
     if len(distinct) != count:
         raise InputError(
             f"{_no_number(labels, path, name)}; as names the labels are {len(distinct)} ({_cut(distinct)}) for {count} "

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxrd.errors import InputError
+from jaxrd.tosc.rows import Rows
 
 SCORE_KEYS = (
     "logits", "scores", "outputs", "probs", "probabilities", "prob", "probability", "y_prob", "y_proba", "y_score",
@@ -30,8 +31,8 @@ Arrays = dict[str, np.ndarray]
 """Arrays by the name their file gives them; '' is the only, nameless one."""
 UNREAD = np.zeros(0)
 """Placeholder for an array that the file has, but that was not read."""
-Columns = Mapping[str, Sequence[Any] | np.ndarray]
-"""A table by the names of its columns: numbers as arrays, anything else as lists."""
+Columns = Mapping[str, Sequence[Any] | np.ndarray | Rows]
+"""A table by the names of its columns: numbers as arrays, anything else as lists; large matrices may be `Rows`."""
 
 
 def find(names: Iterable[str], keys: tuple[str, ...]) -> str | None:

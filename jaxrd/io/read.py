@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrd.errors import InputError
-from jaxrd.io import arrays, roles, tables, tensors, timm
+from jaxrd.io import arrays, parts, roles, tables, tensors, timm
 from jaxrd.io.classes import class_numbers, decisions_and_labels
 from jaxrd.io.common import (
     DECISION_KEYS,
@@ -110,7 +111,7 @@ def read_outputs(
                 f"{path.name} is timm's and holds no true classes (its 'label' is the predicted one): add a column "
                 f"'target' or pass a file of labels, or --label-column. It has: {listing(held.columns)}."
             )
-        elif path.is_dir():
+        elif path.is_dir() and not held.table:
             advice = _none_of(path, LABEL_KEYS)
         keys = timm.TRUTH if of_timm else LABEL_KEYS
         name = roles.label_name(held.columns, path, label_column, keys=keys, table=held.table, advice=advice)
@@ -133,7 +134,7 @@ def read_outputs(
         key, values, notes = timm.outputs(held.columns, path)
         predicted = roles.Scores(values, key, ())
     else:
-        if path.is_dir() and not any(wanted(n, (*OUTPUT_KEYS, *asked)) for n in rest):
+        if path.is_dir() and not held.table and not any(wanted(n, (*OUTPUT_KEYS, *asked)) for n in rest):
             raise InputError(_none_of(path, (*SCORE_KEYS, *DECISION_KEYS)))
         predicted = roles.scores(rest, y, path, scores, table=held.table, has=listing(held.columns))
         used = {*predicted.sources, *((name,) if labels is None else ())}
@@ -194,14 +195,31 @@ def _held(path: Path, more: tuple[str, ...], unsafe_pickle: bool) -> _Held:
 
 
 def _folder(folder: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> _Held:
-    files = tuple(path for path in sorted(folder.iterdir()) if path.suffix == ".npy" and wanted(path.stem, keys))
-    loaded = {path.stem: arrays.load(path, (), unsafe_pickle=unsafe_pickle) for path in files}
-    boxed = next((path for path in files if "" not in loaded[path.stem]), None)
-    if boxed is not None:
-        raise InputError(f"{boxed} is an archive; a single array was expected.")
-    ordered = sorted(files, key=lambda path: path.stem.lower() in LABEL_KEYS)  # scores first
-    unread = {path.stem: UNREAD for path in sorted(folder.glob("*.npy")) if path.stem not in loaded}
-    return _Held({name: one[""] for name, one in loaded.items()} | unread, tuple(ordered), False)
+    """The `.npy` of a folder, each in one file or in numbered parts; else its parquet files as one table."""
+    present = sorted(folder.glob("*.npy"))
+    by_name = parts.files_by_name(present, keys)
+    if not by_name and (tables_ := sorted(folder.glob("*.parquet"), key=_in_numeric_order)):
+        return _Held(tables.read_parquet(tables_), tuple(tables_), True)
+    loaded: dict[str, tuple[list[Path], list[np.ndarray]]] = {}
+    for name, files in by_name.items():
+        size = sum(file.stat().st_size for file in files)
+        held = [arrays.load(file, (), unsafe_pickle=unsafe_pickle, size=size) for file in files]
+        boxed = next((file for file, one in zip(files, held, strict=True) if "" not in one), None)
+        if boxed is not None:
+            raise InputError(f"{boxed} is an archive; a single array was expected.")
+        loaded[name] = files, [one[""] for one in held]
+    parts.refuse_unless_alike(loaded)
+    ordered = sorted(sorted(loaded), key=lambda name: name.lower() in LABEL_KEYS)  # scores first
+    files = [file for name in ordered for file in loaded[name][0]]
+    unread = {path.stem: UNREAD for path in present if path not in files}
+    return _Held(
+        {name: parts.joined(loaded[name][1], loaded[name][0]) for name in loaded} | unread, tuple(files), False
+    )
+
+
+def _in_numeric_order(path: Path) -> list[tuple[int, str]]:
+    """A key that puts part 2 before part 10."""
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in re.split("([0-9]+)", path.name)]
 
 
 def _none_of(folder: Path, names: tuple[str, ...]) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 from jaxrd.errors import InputError
 from jaxrd.io.common import DECISION_KEYS, LABEL_KEYS, LABELS, SCORE_KEYS, SCORES, Columns, is_numeric, listing, numbers
 from jaxrd.io.join import ROW_NAMES
+from jaxrd.io.parts import together
+from jaxrd.tosc.rows import Rows, blocks, is_large
 
 _BOOKKEEPING = {
     *(name for kin in ROW_NAMES for name in kin), "fold", "split", "epoch", "seed", "run", "batch", "step", "rank",
@@ -31,7 +33,7 @@ _CLASS_WORDS = {
 class Scores(NamedTuple):
     """The scores, or hard decisions, of a file."""
 
-    values: np.ndarray | Sequence[Any]
+    values: np.ndarray | Rows | Sequence[Any]
     """Scores of shape (samples, classes) or (samples,) for the probability of one; decisions, numbers or names."""
     key: str
     """What they are called; one of `DECISION_KEYS` for decisions."""
@@ -107,7 +109,7 @@ def scores(held: Columns, labels: Any, path: Path, asked: str | None, *, table: 
 
 
 def _is_matrix(values: Any) -> bool:
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray | Rows):
         return values.ndim > 1
     first = values[0] if len(values) else None
     return isinstance(first, list | np.ndarray) or (isinstance(first, str) and first.strip().startswith("["))
@@ -116,6 +118,8 @@ def _is_matrix(values: Any) -> bool:
 def _one(held: Columns, name: str, path: Path) -> Scores:
     """One array or column: a matrix of scores, one score a sample, or decisions by their name."""
     values = held[name]
+    if isinstance(values, Rows):
+        return Scores(values, "scores" if name.lower() in DECISION_KEYS else name, (name,))
     if name.lower() in DECISION_KEYS and _is_matrix(values):
         return Scores(numbers(held, name, path), "scores", (name,))
     if isinstance(values, np.ndarray) and values.ndim != 1:
@@ -199,7 +203,7 @@ def _class_columns(held: Columns, labels: Any, by_name: list[str], path: Path) -
         return _columns(held, list(chosen.values()), path, chosen)
     whole = next((family for family in families if len(family) == len(rest)), None)
     columns = _columns(held, rest if whole is None else list(whole.values()), path, whole)
-    values = np.asarray(columns.values)
+    values = columns.values
     for name in known if not _is_pmf(values) else []:
         if is_numeric(held[name]) and _is_pmf(np.column_stack([values, numbers(held, name, path)])):
             _refuse([name], "with which the rows sum to 1", path)
@@ -271,15 +275,18 @@ def _columns(held: Columns, names: list[str], path: Path, family: dict[int, str]
     lists = [name for name, column in zip(names, values, strict=True) if column.ndim > 1]
     if lists:
         raise InputError(f"{path.name}: column {lists[0]!r} holds lists; a column of a class holds numbers.")
-    return Scores(np.stack(values, 1), "scores" if family is None else names[0], tuple(names), tuple(names), start)
+    return Scores(together(values), "scores" if family is None else names[0], tuple(names), tuple(names), start)
 
 
 def _is_pmf(values: Any) -> bool:
     """Whether rows are probabilities, or logarithms of such."""
-    values = np.asarray(values)
+    values = values if isinstance(values, Rows) else Rows([values]) if is_large(values) else np.asarray(values)
+    low, high = (each([each(part) for _, part in blocks(values)]) for each in (np.min, np.max))
+    if low < 0 < high:
+        return False
     with np.errstate(over="ignore"):
-        sums = [values.sum(1)] if values.min() >= 0 else [np.exp(values).sum(1)] if values.max() <= 0 else []
-    return bool(sums) and bool(np.abs(sums[0] - 1).max() <= 0.05)
+        sums = ((part if low >= 0 else np.exp(part)).sum(1) for _, part in blocks(values))
+        return all(np.abs(total - 1).max() <= 0.05 for total in sums)
 
 
 def span(names: Sequence[str]) -> str:

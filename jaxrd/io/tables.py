@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from jaxrd._files import parsing, refuse_claim
 from jaxrd.errors import InputError
 from jaxrd.io import delimited
 from jaxrd.io.common import OUTPUT_KEYS, Columns, check_names, kind_of, need, shown, twice
+from jaxrd.io.spool import column_of, spooled
+from jaxrd.tosc import rows
 
 TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl")
 _ROW = "filename"
@@ -47,28 +49,37 @@ def read_columns(path: Path) -> Columns:
     return columns
 
 
+def read_parquet(paths: Sequence[Path]) -> Columns:
+    """The columns of parquet files that are one table, one after another.
+
+    Those of a large one that hold floats, or lists of them, are written a row group at a time to a temporary file,
+    which has no name and ends with the process, and mapped: they need room in the temporary folder, not in memory.
+
+    Raises:
+        InputError: a file is missing, empty, damaged or has other columns than the first.
+    """
+    parquet, compute, arrow = (need(name, paths[0]) for name in ("pyarrow.parquet", "pyarrow.compute", "pyarrow"))
+    files, values = [], 0
+    for path in paths:
+        with parsing(path, "parquet"):
+            held = parquet.read_metadata(path)
+            groups = [held.row_group(i) for i in range(held.num_row_groups)]
+            inside = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
+            refuse_claim(path, "the table", 8 * max(inside, held.num_rows))
+            files.append(parquet.ParquetFile(path, memory_map=True))
+            check_names(files[-1].schema_arrow.names, path)
+            values += inside
+        if not files[-1].schema_arrow.equals(files[0].schema_arrow):
+            raise InputError(f"{path.name} has other columns than {paths[0].name}; the files of a table have the same.")
+    if values > rows.LARGE:
+        return spooled(files, paths, arrow, compute)
+    with parsing(paths[0], "parquet"):
+        table = arrow.concat_tables([file.read() for file in files])
+        return {name: column_of(table.column(k), compute) for k, name in enumerate(table.column_names)}
+
+
 def _parquet(path: Path) -> Columns:
-    parquet, compute = (need(name, path) for name in ("pyarrow.parquet", "pyarrow.compute"))
-    with parsing(path, "parquet"):
-        held = parquet.read_metadata(path)
-        groups = [held.row_group(i) for i in range(held.num_row_groups)]
-        values = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
-        refuse_claim(path, "the table", 8 * max(values, held.num_rows))
-        table = parquet.read_table(path)
-        names = table.column_names
-        check_names(names, path)
-        return {name: _values(table.column(k), compute) for k, name in enumerate(names)}
-
-
-def _values(column: Any, compute: Any) -> Any:
-    """A column of arrow's as an array, shape (rows,) or, of lists equally long, (rows, length); else as a list."""
-    if "list" not in str(column.type):
-        values = column.to_numpy()
-        return values if values.dtype.kind in "iufb" else values.tolist()
-    lengths = compute.unique(compute.list_value_length(column)).to_pylist()
-    if len(lengths) != 1 or lengths[0] is None:
-        return column.to_pylist()
-    return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+    return read_parquet([path])
 
 
 def _column(values: list[Any]) -> Any:

@@ -58,6 +58,10 @@ class Rows:
         block = block if self.made is None else self.made(block)
         return block if self.columns is None else block[:, self.columns]
 
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Each row."""
+        return (row for _, block in self.blocks() for row in block)
+
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         """All rows."""
         del copy  # always one

@@ -374,6 +374,8 @@ def test_the_commands_pass_the_options_on(monkeypatch, command, capsys):
         assert run([*command, *more]) == 2
         assert capsys.readouterr().err == "jaxrd: enough\n"
     first = {"labels": "y.csv", "scores": "p_*", "label_column": "truth", "first_label": 1, "probabilities": False}
+    tick = asked[0].pop("progress")
+    assert callable(tick) == (command[0] == "limits")
     assert asked[0] == first | {"unsafe_pickle": False}
     assert asked[1]["probabilities"] is True
     assert asked[1]["first_label"] is None

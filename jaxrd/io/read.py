@@ -69,8 +69,9 @@ def read_outputs(
 
     Accepted: `.npz`, `.safetensors`, `.pt`, `.h5`, `.mat` with `logits|scores|outputs|probs|probabilities` (or
     `predictions`; netcal's, Hugging Face's and scikit-learn's names too) and `labels|targets|y`; an `.npy` of scores
-    with `labels`; a folder with `scores.npy` (or any of those names) and `targets.npy`; tables with a column per class
-    and a label column: `.csv` and `.tsv` with a header (also gzipped), `.parquet`, `.jsonl`, `.json` as pandas writes
+    with `labels`; a folder with `scores.npy` (or any of those names) and `targets.npy`, each whole or in parts
+    `scores_000.npy`, `scores_001.npy`..., or with parquet files that are one table; tables with a column per class and
+    a label column: `.csv` and `.tsv` with a header (also gzipped), `.parquet`, `.jsonl`, `.json` as pandas writes
     it, and what timm's `inference.py` writes. Labels may be the names of the classes. A table of labels that names its
     rows (`filename`, `id`) as the scores do is matched by these names.
 
@@ -211,7 +212,8 @@ def _folder(folder: Path, keys: tuple[str, ...], unsafe_pickle: bool) -> _Held:
     parts.refuse_unless_alike(loaded)
     ordered = sorted(sorted(loaded), key=lambda name: name.lower() in LABEL_KEYS)  # scores first
     files = [file for name in ordered for file in loaded[name][0]]
-    unread = {path.stem: UNREAD for path in present if path not in files}
+    read = set(files)
+    unread = {path.stem: UNREAD for path in present if path not in read}
     return _Held(
         {name: parts.joined(loaded[name][1], loaded[name][0]) for name in loaded} | unread, tuple(files), False
     )

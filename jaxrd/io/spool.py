@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxrd._files import parsing
 from jaxrd.errors import InputError
-from jaxrd.io.common import Columns
+from jaxrd.io.common import Columns, need
 
 _ROWS = 2**14
 """Rows that are unpacked at a time."""
@@ -30,50 +30,43 @@ def column_of(column: Any, compute: Any) -> Any:
     return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
 
 
-def spooled(files: Sequence[Any], paths: Sequence[Path], arrow: Any, compute: Any) -> Columns:
+def spooled(paths: Sequence[Path], schema: Any) -> Columns:
     """The columns of parquet files as `column_of` gives them, those of floats as views of mapped matrices.
 
     All columns of one type of floats are a matrix; a column of lists of floats is one of its own.
 
     Args:
-        files: pyarrow's, of one schema.
-        paths: theirs, for errors.
-        arrow: `pyarrow`.
-        compute: `pyarrow.compute`.
+        paths: the files.
+        schema: pyarrow's, of all of them.
 
     Raises:
         InputError: a file is damaged, its lists differ in length, or the temporary folder is full.
     """
-    schema = files[0].schema_arrow
+    parquet, compute, arrow = (need(name, paths[0]) for name in ("pyarrow.parquet", "pyarrow.compute", "pyarrow"))
     types = {name: str(kind) for name, kind in zip(schema.names, schema.types, strict=True)}
-    inner = {name: str(kind.value_type) for name, kind in zip(schema.names, schema.types, strict=True) if _lists(kind)}
-    lists = [name for name, kind in inner.items() if kind in _FLOATS]
-    spools = {name: _Spool() for name in (*(kind for kind in _FLOATS if kind in types.values()), *lists)}
-    others: dict[str, list[Any]] = {name: [] for name in types if types[name] not in _FLOATS and name not in lists}
-    for file, path in zip(files, paths, strict=True):
-        with parsing(path, "parquet"):
+    inner = {name: getattr(kind, "value_type", None) for name, kind in zip(schema.names, schema.types, strict=True)}
+    single = {kind: [name for name in types if types[name] == kind] for kind in _FLOATS if kind in types.values()}
+    lists = [name for name in types if "list" in types[name] and str(inner[name]) in _FLOATS]
+    spools = {name: _Spool() for name in (*single, *lists)}
+    others: dict[str, list[Any]] = {name: [] for name in types if types[name] not in single and name not in lists}
+    for path in paths:
+        with parsing(path, "parquet"), parquet.ParquetFile(path, memory_map=True) as file:
             for batch in file.iter_batches(_ROWS):
-                columns = dict(zip(schema.names, batch.columns, strict=True))
-                for kind in _FLOATS:
-                    of_kind = [columns[name] for name in types if types[name] == kind]
-                    if of_kind:
-                        spools[kind].add(np.stack([a.to_numpy(zero_copy_only=False) for a in of_kind], 1), path)
+                columns = dict(zip(types, batch.columns, strict=True))
+                for kind, names in single.items():
+                    values = [columns[name].to_numpy(zero_copy_only=False) for name in names]
+                    spools[kind].add(np.stack(values, 1), path)
                 for name in lists:
                     spools[name].add(_matrix(arrow.chunked_array([columns[name]]), name, compute, path), path)
                 for name, parts in others.items():
                     parts.append(columns[name])
-    matrices = {name: spool.mapped() for name, spool in spools.items()}
-    singles = {
-        name: matrices[kind][:, k]
-        for kind in _FLOATS
-        for k, name in enumerate(name for name in types if types[name] == kind)
-    }
-    rest = {name: column_of(arrow.chunked_array(parts), compute) for name, parts in others.items()}
-    return {name: {**rest, **singles, **{key: matrices[key] for key in lists}}[name] for name in types}
-
-
-def _lists(kind: Any) -> bool:
-    return "list" in str(kind)
+    with parsing(paths[0], "parquet"):
+        found = {name: column_of(arrow.chunked_array(parts), compute) for name, parts in others.items()}
+        found |= {name: spools[name].mapped() for name in lists}
+        for kind, names in single.items():
+            mapped = spools[kind].mapped()
+            found |= {name: mapped[:, k] for k, name in enumerate(names)}
+    return {name: found[name] for name in types}
 
 
 def _matrix(column: Any, name: str, compute: Any, path: Path) -> np.ndarray:

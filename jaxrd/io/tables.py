@@ -59,22 +59,26 @@ def read_parquet(paths: Sequence[Path]) -> Columns:
         InputError: a file is missing, empty, damaged or has other columns than the first.
     """
     parquet, compute, arrow = (need(name, paths[0]) for name in ("pyarrow.parquet", "pyarrow.compute", "pyarrow"))
-    files, values = [], 0
+    schemas, values = [], 0
     for path in paths:
         with parsing(path, "parquet"):
             held = parquet.read_metadata(path)
             groups = [held.row_group(i) for i in range(held.num_row_groups)]
             inside = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
             refuse_claim(path, "the table", 8 * max(inside, held.num_rows))
-            files.append(parquet.ParquetFile(path, memory_map=True))
-            check_names(files[-1].schema_arrow.names, path)
+            schemas.append(parquet.read_schema(path))
+            check_names(schemas[-1].names, path)
             values += inside
-        if not files[-1].schema_arrow.equals(files[0].schema_arrow):
+        if not schemas[-1].equals(schemas[0]):
             raise InputError(f"{path.name} has other columns than {paths[0].name}; the files of a table have the same.")
     if values > rows.LARGE:
-        return spooled(files, paths, arrow, compute)
+        return spooled(paths, schemas[0])
+    tables = []
+    for path in paths:
+        with parsing(path, "parquet"):
+            tables.append(parquet.ParquetFile(path).read())
     with parsing(paths[0], "parquet"):
-        table = arrow.concat_tables([file.read() for file in files])
+        table = arrow.concat_tables(tables)
         return {name: column_of(table.column(k), compute) for k, name in enumerate(table.column_names)}
 
 

@@ -129,16 +129,6 @@ def from_scores(
     ('scores read as probabilities (rows are >= 0 and sum to 1)',)
     """
     scores = _held_or_not(scores)
-    if scores.ndim not in (1, 2):
-        raise InputError(f"scores must have shape (samples, classes); got {scores.shape}.")
-    if scores.dtype.kind not in "iufb":
-        raise InputError(f"scores must be numbers; got {scores.dtype}.")
-    if scores.shape[0] == 0:
-        raise InputError("scores is empty: there is no sample to measure.")
-    if scores.ndim == 2 and scores.shape[1] > _MOST_CLASSES:
-        raise InputError(f"scores have {scores.shape[1]} classes; {_MOST_CLASSES} can be handled.")
-    if scores.ndim == 2 and scores.shape[1] < 2:
-        raise InputError(f"scores has {scores.shape[1]} columns: at least two classes are needed.")
     survey, decisions = _surveyed(scores, progress)
     classes = 2 if scores.ndim == 1 else scores.shape[1]
     labels = _classes(labels, "labels", len(scores))
@@ -160,15 +150,28 @@ def from_scores(
 
 
 def _held_or_not(scores: Any) -> np.ndarray | Rows:
-    """Scores as one array, or, if they are many, as blocks that are read when they are used."""
-    if isinstance(scores, Rows):
-        return scores
-    if not is_large(scores):
-        scores = as_array(scores, "scores")
-    if scores.ndim == 2 and scores.shape[1] == 1:
-        scores = scores[:, 0]
-    if is_large(scores) and scores.dtype.kind in "iufbV":
-        return Rows([scores])
+    """Scores as one array, or, if they are many, as blocks that are read when they are used.
+
+    Raises:
+        InputError: they are no numbers, or not of such a shape.
+    """
+    if not isinstance(scores, Rows):
+        if not is_large(scores):
+            scores = as_array(scores, "scores")
+        if scores.ndim == 2 and scores.shape[1] == 1:
+            scores = scores[:, 0]
+        if is_large(scores) and scores.dtype.kind in "iufbV":
+            scores = Rows([scores])
+    if scores.ndim not in (1, 2):
+        raise InputError(f"scores must have shape (samples, classes); got {scores.shape}.")
+    if scores.dtype.kind not in "iufb":
+        raise InputError(f"scores must be numbers; got {scores.dtype}.")
+    if scores.shape[0] == 0:
+        raise InputError("scores is empty: there is no sample to measure.")
+    if scores.ndim == 2 and scores.shape[1] > _MOST_CLASSES:
+        raise InputError(f"scores have {scores.shape[1]} classes; {_MOST_CLASSES} can be handled.")
+    if scores.ndim == 2 and scores.shape[1] < 2:
+        raise InputError(f"scores has {scores.shape[1]} columns: at least two classes are needed.")
     return scores
 
 

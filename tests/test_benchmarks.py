@@ -422,6 +422,19 @@ def test_accelerator(tmp_path):
 
 
 @pytest.mark.slow
+def test_streamed_files(tmp_path):
+    out = tmp_path / "files.json"
+    options = ["--streamed", "--sizes", "1200x6", "--out", str(out), "--folder", str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, ROOT / "benchmarks" / "files.py", *options], check=True, env=environment)
+    row = json.loads(out.read_text())["files"]["1200x6 float16"]
+    assert np.load(tmp_path / "1200x6" / "logits.npy").dtype == np.float16
+    assert row["exit"] == 0
+    assert 0.05 < row["anonymous_gib"] < row["peak_gib"]
+    assert row["exp_seconds"] > 0
+
+
+@pytest.mark.slow
 def test_time_to_answer(tmp_path):
     out = tmp_path / "answer.json"
     script = ROOT / "benchmarks" / "answer.py"

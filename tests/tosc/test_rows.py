@@ -1,5 +1,6 @@
 """Scores that are read a block of rows at a time: every number, note and refusal is that of scores held in memory."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -78,6 +79,19 @@ def test_logits(dtype, tmp_path, request):
     assert outputs.logits[:1].dtype.itemsize == min(np.dtype(dtype).itemsize, 8)  # not widened
     np.testing.assert_array_equal(np.asarray(outputs.logits), held.logits)
     same(whole, parts)
+
+
+def test_float32(tmp_path, request):
+    path = save(tmp_path / "some", file()[0].astype(np.float16), file()[1])
+    try:
+        jax.config.update("jax_enable_x64", False)
+        held = tosc.limits(read_outputs(path)[0], at=[0.45])
+        request.getfixturevalue("in_blocks")
+        parts = tosc.limits(read_outputs(path)[0], at=[0.45])
+    finally:
+        jax.config.update("jax_enable_x64", True)
+    assert parts.curves["TMRD"].rate.dtype == held.curves["TMRD"].rate.dtype
+    np.testing.assert_allclose(list(parts.at[0].values()), list(held.at[0].values()), atol=3e-5)
 
 
 FORMS = {

@@ -146,11 +146,14 @@ def _sums(block: Block, u: jax.Array, count: int) -> _Sums:
 def _sampled_at(posterior: Posterior, u: np.ndarray, tick: Tick) -> _Points:
     """Points at u = t / (1 + t), shape (k,): rate, distortion and believed distortion in one pass for every 64."""
 
-    def counted(blocks: Iterator[_Sums]) -> Iterator[_Sums]:
+    def added(blocks: Iterator[_Sums]) -> _Sums:
+        total = None
         for i, block in enumerate(blocks):
-            yield block
+            total = block if total is None else jax.tree.map(np.add, total, block)
             if tick is not None:
                 tick(i + 1, posterior.count)
+        assert total is not None
+        return total
 
     found = []
     for first in range(0, len(u), _AT_ONCE):
@@ -161,7 +164,7 @@ def _sampled_at(posterior: Posterior, u: np.ndarray, tick: Tick) -> _Points:
             return jax.device_get(exported(_sums, _Sums, block, filled, count))
 
         blocks = side_by_side(sums, posterior.blocks())
-        output, spread, right, believed = (np.sum(a, 0)[: len(part)] for a in zip(*counted(blocks), strict=True))
+        output, spread, right, believed = (np.asarray(a)[: len(part)] for a in added(blocks))
         rate = spread - (output * np.log(np.where(output > 0, output, 1))).sum(1)
         found.append((np.maximum(rate, 0), 1 - right, 1 - believed))
     rate, distortion, believed = (np.concatenate(each) for each in zip(*found, strict=True))

@@ -177,7 +177,7 @@ def _analysed(
         raise InputError(f"--seed {asked.seed} has no effect: hard decisions without --confidence use nothing random.")
     seed = asked.seed or 0
     targets = [*asked.at, *(1 - a for a in asked.accuracy)]
-    mesh = None if outputs.logits is None else devices.chosen(outputs.logits.size)
+    mesh = None if outputs.logits is None else devices.chosen(int(np.prod(outputs.logits.shape)))
     limits = tosc.limits(
         outputs, at=targets or None, temperature=asked.temperature, slopes=asked.slopes, seed=seed, mesh=mesh,
         progress=tick,

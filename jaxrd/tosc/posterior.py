@@ -77,9 +77,7 @@ class Posterior:
     [((6, 2), 1.0)]
     """
 
-    def __init__(
-        self, logits: np.ndarray | Rows, labels: np.ndarray, temperature: float, mesh: Mesh | None = None
-    ):
+    def __init__(self, logits: np.ndarray | Rows, labels: np.ndarray, temperature: float, mesh: Mesh | None = None):
         self.logits, self.labels, self.temperature = logits, np.asarray(labels), float(temperature)
         self.mesh = mesh
         self.samples, self.classes = logits.shape

@@ -18,6 +18,8 @@ from threadpoolctl import ThreadpoolController
 _lock = threading.Lock()
 _limited = ExitStack()
 _inside = 0
+_setter = ThreadPoolExecutor(1, "jaxrd-blas")
+"""threadpoolctl takes changes of OpenBLAS from the thread that made the last one, as long as that lives."""
 
 
 @cache
@@ -27,6 +29,10 @@ def _libraries() -> ThreadpoolController:
     import scipy.linalg.cython_lapack  # noqa: F401
 
     return ThreadpoolController()
+
+
+def _limit() -> None:
+    _limited.enter_context(_libraries().limit(limits=1, user_api="blas"))
 
 
 @contextmanager
@@ -41,7 +47,7 @@ def one_blas_thread() -> Iterator[None]:
     global _inside
     with _lock:
         if not _inside:
-            _limited.enter_context(_libraries().limit(limits=1, user_api="blas"))
+            _setter.submit(_limit).result()
         _inside += 1
     try:
         yield
@@ -49,7 +55,7 @@ def one_blas_thread() -> Iterator[None]:
         with _lock:
             _inside -= 1
             if not _inside:
-                _limited.close()
+                _setter.submit(_limited.close).result()
 
 
 def cores() -> int:

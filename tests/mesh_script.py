@@ -6,17 +6,18 @@ import re
 import jax
 import numpy as np
 
-jax.config.update("jax_num_cpu_devices", 8)
-jax.config.update("jax_enable_x64", True)
+if __name__ == "__main__":  # not where pytest collects doctests
+    jax.config.update("jax_num_cpu_devices", 8)
+    jax.config.update("jax_enable_x64", True)
 
-from jax.sharding import Mesh, NamedSharding  # noqa: E402
-from jax.sharding import PartitionSpec as P  # noqa: E402
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
-from jaxrd import Problem, distortion_at, rate_at, sweep  # noqa: E402
-from jaxrd.distortion import PointCloud, Streamed  # noqa: E402
-from jaxrd.errors import InputError  # noqa: E402
-from jaxrd.solvers._mesh import MeshPoints, placed, solved  # noqa: E402
-from jaxrd.tosc import limits  # noqa: E402
+from jaxrd import Problem, distortion_at, rate_at, sweep
+from jaxrd.distortion import PointCloud, Streamed
+from jaxrd.errors import InputError
+from jaxrd.solvers._mesh import MeshPoints, placed, solved
+from jaxrd.tosc import limits
 
 SHAPES = ((8, 1), (1, 8), (2, 4))
 TOL = 1e-12

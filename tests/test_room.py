@@ -86,6 +86,30 @@ def test_blas_threads_come_back_after_overlapping_contexts():
     assert blas_threads() == before
 
 
+def test_blas_threads_come_back_while_the_first_thread_lives():
+    before, entered, left, end = blas_threads(), *(threading.Event() for _ in range(3))
+
+    def first():
+        with one_blas_thread():
+            entered.set()
+            assert second_inside.wait(10)
+        left.set()
+        end.wait(10)
+
+    second_inside = threading.Event()
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert entered.wait(10)
+    with one_blas_thread():
+        second_inside.set()
+        assert left.wait(10)
+        assert set(blas_threads()) == {1}
+    after = blas_threads()
+    end.set()
+    thread.join()
+    assert after == before
+
+
 def test_blas_threads_come_back_after_an_error():
     before = blas_threads()
     with pytest.raises(RuntimeError), one_blas_thread():
@@ -97,9 +121,10 @@ def test_concurrent_sweeps_leave_blas_as_it_was():
     problem = Problem(np.full(2, 0.5), 1 - np.eye(2))
     sweep(problem, [1.0, 2.0])
     before = blas_threads()
-    together = [threading.Thread(target=sweep, args=(problem, [1.0, 2.0])) for _ in range(4)]
-    for thread in together:
-        thread.start()
-    for thread in together:
-        thread.join()
-    assert blas_threads() == before
+    for _ in range(20):
+        together = [threading.Thread(target=sweep, args=(problem, [1.0, 2.0])) for _ in range(4)]
+        for thread in together:
+            thread.start()
+        for thread in together:
+            thread.join()
+        assert blas_threads() == before

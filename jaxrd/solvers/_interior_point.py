@@ -93,9 +93,9 @@ def interior_point(
 @partial(jax.jit, static_argnames="max_steps")
 def compiled(problem: Problem, slope: jax.Array, tol: jax.Array, *, max_steps: int) -> Solution:
     prepared = prepare(problem, slope)
-    n, m = prepared.kernel.shape
-    aim = jnp.asarray(8 * jnp.finfo(slope.dtype).eps) if n * m * m <= SMALL else 0.5 * tol
     kernel, source = prepared.kernel.held(), prepared.source
+    n, m = kernel.shape
+    aim = jnp.asarray(8 * jnp.finfo(slope.dtype).eps) if n * m * m <= SMALL else 0.5 * tol
     start = opening(kernel, source)
     q, steps, exhausted = follow(kernel, source, start, aim, max_steps, newton_solvers(n, m, slope.dtype))
     q, e, more = polish(prepared, q, 0.5 * tol)

@@ -329,7 +329,7 @@ class TestSweep:
         args = ["sweep", str(path), "--at", "0.11", "--slopes", "4", "--no-plot", "--out", str(tmp_path / "o")]
         point = rate_at(Problem(np.array([0.5, 0.5]), 1 - np.eye(2)), 0.11)
         given = SimpleNamespace(rate=point.rate, gap=0.5 * np.log(2), status=point.status)
-        monkeypatch.setattr("jaxrd.rate_at", lambda problem, d: given)
+        monkeypatch.setattr("jaxrd.rate_at", lambda problem, d, mesh: given)
         assert run(args) == 0
         (row,) = json.loads((tmp_path / "o" / "sweep.json").read_text())["at"]
         assert row["rate_bits"] == pytest.approx(0.500084, abs=1e-6)
@@ -348,7 +348,7 @@ class TestSweep:
         np.savez(tmp_path / "p.npz", source=[0.5, 0.5], distortion=1 - np.eye(2))
         args = ["sweep", str(tmp_path / "p.npz"), "--at", "0.1", "--slopes", "3", "--no-plot"]
         given = SimpleNamespace(rate=np.inf, gap=0.0, status=status)
-        monkeypatch.setattr("jaxrd.rate_at", lambda problem, d: given)
+        monkeypatch.setattr("jaxrd.rate_at", lambda problem, d, mesh: given)
         assert run([*args, "--out", str(tmp_path / "o")]) == status.failed
         assert ("jaxrd: not converged at some slopes, see status" in capsys.readouterr().err) == status.failed
         assert json.loads((tmp_path / "o" / "sweep.json").read_text())["at"][0]["status"] == status.name

@@ -22,6 +22,7 @@ NEWTON_BYTES = 2**27
 PATIENCE = 8  # iterations without a better gap or a smaller complementarity before giving up
 SMALL = 10**5  # n m^2 up to which rounding-level accuracy costs next to nothing: there the iteration runs on past tol
 _MIXED = 5 * 10**7  # n m^2 from which the Newton matrix is formed and factorised in float32 while that serves
+_FEW = 16  # reproductions below which conjugate gradients save nothing, and take a second to compile
 _ITERATIVE = 200  # reproductions from which, in problems that large, conjugate gradients are tried before
 RIDGE = 4.0  # in rounding units, times m q, on the diagonal of the scaled Newton matrix
 SHRINK = (0.95, 0.5)  # of any z, at most, in a step: while the gap improves, and after _STALE iterations without
@@ -108,8 +109,9 @@ def newton_solvers(n: int, m: int, dtype: jnp.dtype) -> tuple[NewtonSolver, ...]
     if jax.default_backend() != "cpu" or n * m * m <= SMALL:
         return (direct,)
     large = n * m * m >= _MIXED
-    # Where K is too long for the cache, few columns cost less to multiply with each other than some passes over K.
-    first = () if large and m < _ITERATIVE else (iterative,)
+    # Few columns cost less to multiply with each other than some passes over K, if K is too long for the cache; very
+    # few in any case.
+    first = () if m < (_ITERATIVE if large else _FEW) else (iterative,)
     if large and dtype == jnp.float64:
         return *first, direct_in_single, direct_in_place
     return *first, direct

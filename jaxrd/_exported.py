@@ -35,9 +35,10 @@ def exported(function: Callable[..., Any], result: Callable[..., Any], *argument
         static: its static arguments by name: numbers, or functions of a module of jaxrd.
     """
     folder = _kept.kept_in()
-    if folder is None or not all(_lasting(value) for value in (function, *static.values())):
-        return function(*arguments, **static)
     leaves, tree = jax.tree.flatten(arguments)
+    lasting = all(_lasting(value) for value in (function, *static.values()))
+    if folder is None or not lasting or not all(map(_on_one_device, leaves)):
+        return function(*arguments, **static)
     key = _key(function, leaves, tree, static)
     with _lock:
         call = _loaded.get(key)
@@ -54,21 +55,31 @@ def _lasting(value: Any) -> bool:
     return module.startswith("jaxrd.") and getattr(sys.modules.get(module), name, None) is value
 
 
+def _on_one_device(leaf: Any) -> bool:
+    """Whether it lies on one device of the default kind: the exported program is made for that."""
+    if jax.config.jax_default_device is not None:  # pyright: ignore
+        return False
+    devices = leaf.devices() if isinstance(leaf, jax.Array) else ()
+    return len(devices) <= 1 and all(device.platform == jax.default_backend() for device in devices)
+
+
 def _key(function: Callable, leaves: list, tree: Any, static: dict[str, Any]) -> str:
     of_leaves = [(jax.numpy.shape(a), str(jax.dtypes.result_type(a))) for a in leaves]
     named = {k: f"{v.__module__}.{v.__qualname__}" if callable(v) else repr(v) for k, v in static.items()}
     about = function.__module__, function.__qualname__, of_leaves, str(tree), sorted(named.items()), _surroundings()
-    return hashlib.sha256(repr((*about, jax.config.jax_enable_x64)).encode()).hexdigest()  # pyright: ignore
+    options = jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision  # pyright: ignore
+    return hashlib.sha256(repr((*about, options)).encode()).hexdigest()
 
 
 @cache
 def _surroundings() -> tuple:
     """What else a trace depends on."""
     package = Path(__file__).parent
-    sources = [(str(path.relative_to(package)), path.stat()) for path in sorted(package.rglob("*.py"))]
-    stamps = hashlib.sha256(repr([(name, s.st_size, s.st_mtime_ns) for name, s in sources]).encode()).hexdigest()
-    options = os.environ.get("XLA_FLAGS"), jax.config.jax_default_matmul_precision  # pyright: ignore
-    return __version__, stamps, jax.__version__, jaxlib.__version__, jax.default_backend(), options
+    sources = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        sources.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
+    versions = __version__, jax.__version__, jaxlib.__version__
+    return sources.hexdigest(), versions, jax.default_backend(), os.environ.get("XLA_FLAGS")
 
 
 def _program(path: Path, function: Callable, leaves: list, tree: Any, static: dict[str, Any]) -> Callable[..., Any]:

@@ -53,9 +53,11 @@ def tolerance(dtype: Any, tol: ArrayLike | None) -> Any:
     return (jnp if is_traced(tol) else np).asarray(tol, dtype)
 
 
-def lanes(problem: Problem) -> int:
-    """How many kernels, with their scratch arrays, may be held at once."""
-    return max(1, _LANE_BYTES // (4 * resident(problem.distortion) * problem.distortion.dtype.itemsize))
+def lanes(problem: Problem, parts: int | None = None) -> int:
+    """How many kernels, with their scratch arrays, a device may hold at once; parts: of the rows, one to a device."""
+    n, m = problem.distortion.shape
+    numbers = resident(problem.distortion) if parts is None else -(-n // parts) * m
+    return max(1, _LANE_BYTES // (4 * numbers * problem.distortion.dtype.itemsize))
 
 
 def slopes_of_a_call(entries: int) -> int:

@@ -166,7 +166,11 @@ def kept_sweep(
     """
     slopes = np.asarray(slopes, problem.source.dtype)
     # Where few kernels fit at once a slope takes long: nothing is gained by more of them in a batch.
-    size = min(_MOST, lanes(problem))
+    if mesh is None:
+        size = min(_MOST, lanes(problem))
+    else:  # a multiple of the groups of devices
+        groups, parts = mesh.shape["slope"], mesh.shape["sample"]
+        size = groups * max(1, min(_MOST // groups, lanes(problem, parts)))
     solved = []
     for first in range(0, len(slopes), size):
         part = slopes[first : first + size]

@@ -31,11 +31,11 @@ def refuse_names(solver: object, like: str = "jaxrd.interior_point") -> None:
         raise InputError(f"solver must be a function such as {like}; got {solver!r}.")
 
 
-def _default_batch(problem: Problem) -> int:
+def _default_batch(problem: Problem, mesh: Mesh | None) -> int:
     """Slopes to vmap together: one on CPU, where lax.map wins, as many as fit on an accelerator, where vmap does."""
     if jax.default_backend() == "cpu":
         return 1
-    return lanes(problem)
+    return lanes(problem, None if mesh is None else mesh.shape["sample"])
 
 
 def sweep(
@@ -94,7 +94,7 @@ def sweep(
     if mesh is not None:
         refuse_mesh(mesh)
     shares = 1 if mesh is None else mesh.shape["slope"]
-    width = min(batch_size or _default_batch(problem), -(-total // shares))
+    width = min(batch_size or _default_batch(problem, mesh), -(-total // shares))
     if traced and mesh is not None:
         raise InputError("on a mesh the values must be known: sweep(..., mesh=...) is not for jit, vmap or grad.")
     if traced:

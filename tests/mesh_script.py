@@ -2,6 +2,8 @@
 
 import json
 import re
+import tempfile
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -13,9 +15,11 @@ if __name__ == "__main__":  # not where pytest collects doctests
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxrd import Problem, distortion_at, rate_at, sweep
+from jaxrd import Problem, _kept, distortion_at, rate_at, sweep
+from jaxrd._exported import exported
 from jaxrd.distortion import PointCloud, Streamed
 from jaxrd.errors import InputError
+from jaxrd.information import normalised
 from jaxrd.solvers._mesh import MeshPoints, placed, solved
 from jaxrd.tosc import limits
 
@@ -123,6 +127,17 @@ def spread():
     return {"calls": counts, "points": len(points.slope)}
 
 
+def kept():
+    """An array that lies on two devices makes no program for the others."""
+    with tempfile.TemporaryDirectory() as folder:
+        _kept._folder = Path(folder)
+        two = Mesh(np.array(jax.devices()[:2]), ("x",))
+        apart = jax.device_put(np.ones(4), NamedSharding(two, P("x")))
+        sums = [np.asarray(exported(normalised, lambda leaf: leaf, w)).tolist() for w in (apart, np.ones(4))]
+        _kept._folder = None
+        return {"sums": sums, "files": len(list(Path(folder).iterdir()))}
+
+
 def refused():
     v = posterior(20, 4)
     problem = Problem(np.full(20, 1 / 20), 1 - v)
@@ -147,5 +162,5 @@ def refused():
 
 
 if __name__ == "__main__":
-    parts = same_numbers, limits_on_a_mesh, program, spread, refused
+    parts = same_numbers, limits_on_a_mesh, program, spread, kept, refused
     print(json.dumps({part.__name__: part() for part in parts}))

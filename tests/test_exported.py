@@ -80,9 +80,12 @@ def test_what_the_trace_depends_on_names_the_file(folder, monkeypatch):
     with jax.enable_x64(not jax.config.jax_enable_x64):  # pyright: ignore
         of(np.ones(3, np.float32))
     assert files() == 4
+    with jax.default_matmul_precision("highest"):
+        of(np.ones(3))
+    assert files() == 5
     monkeypatch.setattr(_exported, "_surroundings", lambda: ("another version",))
     of(np.ones(3))
-    assert files() == 5
+    assert files() == 6
 
 
 def test_sources_and_versions_are_surroundings(monkeypatch):
@@ -103,6 +106,15 @@ def test_functions_without_a_lasting_name_are_traced(folder):
     found = exported(_points.in_turn, Solution, None, slopes, 4, 1e-9, solver=one)
     assert found.slope.shape == (4,)
     assert not list(folder.iterdir())
+
+
+def test_where_the_arrays_lie_is_left_to_jax(folder):
+    device = jax.devices()[0]
+    np.testing.assert_array_equal(of(jax.device_put(np.array([1.0, 3.0]), device)), [0.25, 0.75])
+    assert len(list(folder.iterdir())) == 1
+    with jax.default_device(device):  # it may be of another kind than the default
+        np.testing.assert_array_equal(of(np.ones(5)), np.full(5, 0.2))
+    assert len(list(folder.iterdir())) == 1
 
 
 def test_a_folder_that_cannot_be_written_to(folder, monkeypatch):

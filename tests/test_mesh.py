@@ -51,6 +51,10 @@ def test_many_slopes_are_spread_evenly(found):
     assert set(found["spread"]["calls"]) == {8 * 32}  # 32 slopes a device and call
 
 
+def test_programs_kept_are_for_one_device(found):
+    assert found["kept"] == {"sums": [[0.25] * 4] * 2, "files": 1}
+
+
 def test_what_a_mesh_cannot_do_is_one_line(found):
     words = found["refused"]
     assert "mesh must have the axes" in words["axes"]

@@ -37,6 +37,8 @@ _HEARTBEAT = 20  # seconds after which a process that is silent counts as lost
 _JOIN = 60  # seconds to wait for the others at the start
 _MANY = 2**24
 """Entries from which rows are split rather than slopes, where nothing else was asked."""
+_MOST = 2**27
+"""Entries for each device beyond which they are not held, where nothing else was asked: some 6 GiB."""
 
 
 class Devices(NamedTuple):
@@ -110,6 +112,8 @@ class Devices(NamedTuple):
         devices, found = jax.devices(), _SHAPE.fullmatch(self.mesh or "")
         if found is None and len(devices) == 1:
             return None
+        if found is None and not self.several_processes and entries > _MOST * len(devices):
+            return None  # one device works on blocks
         if found is None:
             rows = self.several_processes or entries > _MANY
             shape = (1, len(devices)) if rows else (len(devices), 1)
@@ -118,6 +122,7 @@ class Devices(NamedTuple):
         wanted = shape[0] * shape[1]
         if wanted > len(devices) or (self.several_processes and wanted < len(devices)):
             there = f"there {'is' if len(devices) == 1 else 'are'} {len(devices)}"
+            there += ", and several processes use all of them" if wanted < len(devices) else ""
             raise InputError(f"--mesh {self.mesh} is of {wanted} devices; {there}.")
         return Mesh(np.array(devices[:wanted]).reshape(shape), ("slope", "sample"))
 
@@ -135,6 +140,7 @@ def _watched() -> None:
         env={**os.environ, _CHILD: "1"}, stderr=subprocess.PIPE, text=True, errors="backslashreplace",
     )  # fmt: skip
     assert child.stderr is not None
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     held = []
     for line in child.stderr:
         if line.startswith("jaxrd:"):
@@ -144,7 +150,10 @@ def _watched() -> None:
     code = child.wait()
     if code == -signal.SIGINT:
         raise SystemExit(130)
-    if code < 0 or any("Gloo" in line and "Error" in line for line in held):
+    if code in (-signal.SIGKILL, -signal.SIGSEGV, -signal.SIGTERM):
+        print(f"jaxrd: this process was ended by signal {-code}; nothing is half-written", file=sys.stderr)
+        raise SystemExit(2)
+    if code < 0 or (code and any("Gloo" in line and "Error" in line for line in held)):
         print("jaxrd: a process of this run was lost; nothing is half-written", file=sys.stderr)
         raise SystemExit(2)
     if code not in (0, 2, 130):

@@ -177,6 +177,10 @@ def _analysed(
         raise InputError(f"--seed {asked.seed} has no effect: hard decisions without --confidence use nothing random.")
     seed = asked.seed or 0
     targets = [*asked.at, *(1 - a for a in asked.accuracy)]
+    if outputs.logits is None and devices.mesh is not None:
+        raise InputError(
+            f"--mesh {devices.mesh} has no effect: hard decisions have no TMRD, the one problem it shares."
+        )
     mesh = None if outputs.logits is None else devices.chosen(int(np.prod(outputs.logits.shape)))
     limits = tosc.limits(
         outputs, at=targets or None, temperature=asked.temperature, slopes=asked.slopes, seed=seed, mesh=mesh,

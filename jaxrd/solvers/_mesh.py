@@ -37,6 +37,8 @@ def refuse_mesh(mesh: object) -> None:
         InputError: quotes it.
     """
     names = getattr(mesh, "axis_names", None)
+    if isinstance(mesh, Mesh) and len(kinds := {device.device_kind for device in mesh.devices.flat}) > 1:
+        raise InputError(f"the devices of a mesh must be of one kind; got {', '.join(sorted(kinds))}.")
     if not isinstance(mesh, Mesh) or names != AXES:
         got = " ".join(repr(mesh).split())[:60] if names is None else f"axes {names}"
         raise InputError(f'mesh must have the axes ("slope", "sample"), as jax.make_mesh((2, 4), {AXES}); got {got}.')
@@ -126,6 +128,7 @@ _streamed: WeakKeyDictionary[Streamed, tuple[np.ndarray, Mesh, Problem]] = WeakK
 def placed(problem: Problem, mesh: Mesh) -> Problem:
     """The problem with its rows on the devices of a mesh; each process makes those of its own devices alone."""
     source, d = np.asarray(problem.source), problem.distortion
+    source = np.where(source < np.finfo(source.dtype).tiny, 0, source)  # as XLA takes it
     sharding = NamedSharding(mesh, P("sample"))
     if not isinstance(d, Streamed):
         problem = sized(Problem(source / source.sum(), d))
@@ -135,9 +138,14 @@ def placed(problem: Problem, mesh: Mesh) -> Problem:
         n = _filled_up(len(source), mesh)
         return Problem(_rows(source, n, sharding), _rows(np.asarray(d), n, sharding))
     known = _streamed.get(d)
-    if known is None or known[1] != mesh or not np.array_equal(known[0], source):
+    if known is None or known[1] != mesh or not _same(known[0], source):
         n, m = _filled_up(len(source), mesh), d.shape[1]
-        made = cache(lambda first, last: d.between(first, last, source.dtype))  # the slope axis holds copies
+
+        def made(first: int, last: int) -> np.ndarray:
+            return d.between(first, last, source.dtype)
+
+        if mesh.shape["slope"] > 1:  # which holds copies
+            made = cache(made)
         matrix = jax.make_array_from_callback(
             (n, m),
             sharding,
@@ -147,6 +155,10 @@ def placed(problem: Problem, mesh: Mesh) -> Problem:
         known = source, mesh, Problem(_rows(source / source.sum(), n, sharding), matrix)
         _streamed[d] = known
     return known[2]
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.dtype == b.dtype and np.array_equal(a, b)
 
 
 def _filled_up(n: int, mesh: Mesh) -> int:

@@ -120,7 +120,7 @@ _known: WeakKeyDictionary[Streamed, _Known] = WeakKeyDictionary()
 
 def _known_of(distortion: Streamed, source: np.ndarray, solver: Solver) -> _Known:
     known = _known.get(distortion)
-    if known is None or not np.array_equal(known.given, source):
+    if known is None or known.given.dtype != source.dtype or not np.array_equal(known.given, source):
         rows = distortion.rows_of_sample(_SAMPLE // distortion.shape[1])
         p = source[rows] if source[rows].any() else np.ones(len(rows), source.dtype)
         sample = Problem(p / p.sum(), distortion.sample(rows).astype(source.dtype))

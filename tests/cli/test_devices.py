@@ -44,6 +44,12 @@ def test_what_cannot_be_is_one_line(file, tmp_path, capsys, options, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_decisions_have_nothing_to_share(tmp_path, capsys):
+    np.savez(tmp_path / "d.npz", predictions=[0, 1, 1, 0], labels=[0, 1, 0, 0])
+    assert run(["limits", str(tmp_path / "d.npz"), "--mesh", "1x1", "--out", str(tmp_path / "out")]) == 2
+    assert "--mesh 1x1 has no effect: hard decisions have no TMRD" in capsys.readouterr().err
+
+
 def test_one_device_needs_no_mesh():
     assert Devices(None).chosen(10**9) is None
 

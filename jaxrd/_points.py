@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -91,16 +92,21 @@ class Points(NamedTuple):
                 points = exported(batch, Solution, self.problem, filled, self.tol, **static)
             # Cut on the host: slicing on the device would compile once per length.
             points = jax.tree.map(lambda a: a[:count], jax.device_get(points))
-        q = points.reproduction[:, : self.letters]
-        if q.shape != points.reproduction.shape:
-            kept = q.sum(1, keepdims=True)  # forbidden reproductions may hold what rounding leaves
-            q = np.where((kept > 0) & (kept != 1), q / np.where(kept > 0, kept, 1), q)
-        return Solution(points.slope, points.rate, points.distortion, q, points.gap, points.steps, points.status)
+        return of_letters(points, self.letters)
 
     def one(self, slope: ArrayLike) -> Solution:
         """A single slope, solved."""
         points = self(np.asarray(slope, self.problem.source.dtype)[None])
         return jax.tree.map(lambda a: a[0], points)
+
+
+def of_letters(points: Solution, letters: int) -> Solution:
+    """Points of numpy arrays without the forbidden reproductions that filled their problem up."""
+    q = points.reproduction[:, :letters]
+    if q.shape != points.reproduction.shape:
+        kept = q.sum(1, keepdims=True)  # forbidden reproductions may hold what rounding leaves
+        q = np.where((kept > 0) & (kept != 1), q / np.where(kept > 0, kept, 1), q)
+    return replace(points, reproduction=q)
 
 
 def points(problem: Problem, tol: ArrayLike | None, solver: Solver, batch_size: int = 1) -> Points:

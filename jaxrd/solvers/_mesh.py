@@ -12,7 +12,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jax.typing import ArrayLike
 
-from jaxrd._points import in_turn, size, sized, slopes_of_a_call, tolerance
+from jaxrd._points import in_turn, of_letters, size, sized, slopes_of_a_call, tolerance
 from jaxrd.distortion import Streamed, is_matrix, resident
 from jaxrd.errors import InputError
 from jaxrd.kernels.shared import Shared
@@ -111,10 +111,7 @@ class MeshPoints:
         inputs = _put(dealt, split), _put(counts, split), _put(self.tol, whole)
         points = solved(self.placed, *inputs, mesh=self.mesh, together=self.batch > 1)
         points = jax.tree.map(lambda a: np.asarray(a)[order % self.groups, order // self.groups], points)
-        q = points.reproduction[:, : self.letters]
-        kept = q.sum(1, keepdims=True)
-        q = np.where((kept > 0) & (kept != 1), q / np.where(kept > 0, kept, 1), q)
-        return Solution(points.slope, points.rate, points.distortion, q, points.gap, points.steps, points.status)
+        return of_letters(points, self.letters)
 
     def one(self, slope: ArrayLike) -> Solution:
         """A single slope, solved."""

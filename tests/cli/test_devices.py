@@ -116,6 +116,18 @@ def test_a_sweep_on_eight_devices(tmp_path):
     assert "its mesh is 8x1, here 2x4" in other.stderr
 
 
+def test_no_cluster_is_one_line(file, tmp_path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "OMPI", "PMI", "PMIX"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxrd", "limits", str(file), "--distributed", "--out", str(tmp_path / "out")],
+        env=environment | {"JAX_PLATFORMS": "cpu"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("jaxrd: the processes of this run did not find each other: ")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 class TestProcesses:
     def test_two_give_what_one_gives(self, file, tmp_path):

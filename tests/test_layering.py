@@ -37,6 +37,7 @@ ALLOWED = {
     "figures.classifiers": {"datasets", "errors"},
     "pytree": {"_readable"},
     "tosc.estimate": {"_eager", "_readable"},
+    "tosc.losses": {"_readable", "errors"},
     "tosc.outputs": {"_eager", "_readable", "_threads", "errors", "tosc.rows", "tosc.scores"},
     "distortion": {"_eager", "_threads", "errors", "pytree"},
     "figures.comparison": {"curve"},
@@ -58,7 +59,7 @@ ALLOWED = {
     "critical": {"_eager", "_host", "distortion", "information", "problem"},
     "ends": {"information", "problem"},
     "io": {
-        "_files", "curve", "datasets", "errors", "information", "problem", "solution", "tosc.outputs",
+        "_files", "curve", "datasets", "errors", "information", "problem", "solution", "tosc.losses", "tosc.outputs",
         "tosc.rows", "tosc.scores",
     },
     "rdc.gaussian": {"_eager", "_envelope", "closed_form", "errors", "pytree", "rdc.point", "solution"},
@@ -120,9 +121,10 @@ ALLOWED = {
         "rdc._surface", "rdc.fixed", "rdc.gaussian", "rdc.inverse", "rdc.lifted", "rdc.literal",
         "rdc.perception", "rdc.point", "rdc.representation",
     },
+    "tosc.doubts": {"curve", "tosc.curves", "tosc.outputs"},
     "tosc._limits": {
         "_eager", "_readable", "_room", "curve", "errors", "solution", "tosc.calibration", "tosc.curves",
-        "tosc.outputs", "tosc.posterior", "tosc.preparation",
+        "tosc.doubts", "tosc.outputs", "tosc.posterior", "tosc.preparation",
     },
     "tosc.mixture": {"errors", "information", "tosc.curves"},
     "tosc.confidence": {

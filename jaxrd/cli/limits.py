@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.table import Table
 
-from jaxrd.cli.common import Meta, Tick, console, headed, print_line
+from jaxrd.cli.common import Meta, Tick
 from jaxrd.cli.devices import Coordinator, Devices, Distributed, MeshShape, Process, Processes
+from jaxrd.cli.limits_report import figure, report
 from jaxrd.cli.outputs import (
     FirstLabel,
     LabelColumn,
@@ -27,8 +27,6 @@ from jaxrd.cli.run import COARSE, TOLERANCE, Result, Target, run
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from jaxrd.documents.limits import Analysed
 
 Example = Annotated[str | None, typer.Option(help="embedded outputs: mnist-noisy (the default) or mnist-clean")]
@@ -111,7 +109,7 @@ def limits_command(
         analysed, sha256 = _analysed(name, path, reading, asked, devices, tick)
         failed = ", ".join(analysed.failed)
         return Result(
-            analysed.document, lambda meta: _files(analysed, meta, no_plot), lambda meta: _report(analysed, meta),
+            analysed.document, lambda meta: _files(analysed, meta, no_plot), lambda meta: report(analysed, meta),
             sha256, f"not converged at some slopes, see status: {failed}" if failed else None,
         )  # fmt: skip
 
@@ -208,82 +206,5 @@ def _files(analysed: Analysed, meta: Meta, no_plot: bool) -> Iterator[tuple[str,
 
     yield "limits.csv", csv_rows(analysed.tables)
     if not no_plot:
-        yield "limits.png", _figure(analysed)
+        yield "limits.png", figure(analysed)
     yield from analysed.compressai_files(meta)
-
-
-def _figure(analysed: Analysed) -> bytes:
-    from jaxrd import plots
-    from jaxrd.tosc import CURVES
-
-    limits, stats = analysed.limits, analysed.stats
-
-    def draw(ax: Axes) -> None:
-        plots.limits_axes(
-            ax, limits.curves, task_model_distortion=limits.summary["task_model_distortion"],
-            zero_rate_distortion=limits.summary["zero_rate_distortion"], meanings=CURVES,
-        )  # fmt: skip
-        ax.set_title(f"{plots.literal(analysed.name)}: bits needed for a given accuracy", fontsize=11)
-
-    if stats is None:
-        figure, ax = plots.new_figure()
-        draw(ax)
-    else:
-        from jaxrd.cli.confidence_report import confidence_figure
-
-        figure = confidence_figure(stats, limits, draw)
-    return plots.png(figure)
-
-
-def _report(analysed: Analysed, meta: Meta) -> None:
-    s, curves = analysed.limits.summary, analysed.limits.curves
-    print_line(
-        headed(
-            analysed.name,
-            f": {s['samples']} samples"
-            + (f" (of {s['samples_total']})" if s["samples"] != s["samples_total"] else "")
-            + f", {s['classes']} classes, accuracy {1 - s['task_model_distortion']:.2%}"
-            + (f", temperature {s['temperature']:.4g}" if s["temperature"] is not None else ""),
-        )
-    )
-    console.print("; ".join(analysed.notes), style="dim", highlight=False)
-    _print_rates(analysed)
-    for warning in analysed.warnings:
-        print_line(f"note: {warning}")
-    gaps = [np.nanmax(c.gap) for c in curves.values() if np.isfinite(c.gap).any()]
-    seconds = meta["seconds"]
-    print_line(
-        f"largest certified gap {max(gaps):.1e} nat; compile {seconds['compile']:.1f} s, solve {seconds['solve']:.1f} s"
-    )
-    if analysed.stats is not None:
-        from jaxrd.cli.confidence_report import report
-
-        report(analysed.stats, analysed.limits)
-
-
-def _print_rates(analysed: Analysed) -> None:
-    """The rates at the distortions asked for, and what the words among them mean."""
-    from jaxrd.tosc import CURVES
-
-    table = Table(title="bits per sample")
-    table.add_column("curve")
-    table.add_column("meaning")
-    for row in analysed.rows:
-        table.add_column(f"{1 - row['distortion']:.4g} acc.\nD = {row['distortion']:.4g}", justify="right")
-    for key, meaning in CURVES.items():
-        table.add_row(key, meaning, *(_cell(row[key]) for row in analysed.rows))
-        if key == "TMRD":
-            table.add_row("", "as model believes", *(_cell(row["TMRD_model"]) for row in analysed.rows), style="dim")
-    console.print(table)
-    shown = {_cell(row[key]) for row in analysed.rows for key in (*CURVES, "TMRD_model")}
-    if "beyond" in shown:
-        console.print("'beyond': the curve does not reach that accuracy", style="dim")
-    if "-" in shown:
-        console.print("'-': not computed, see the notes", style="dim")
-
-
-def _cell(bits: float | None) -> str:
-    from jaxrd.io.write import reach
-
-    word = reach(bits)
-    return "-" if word == "not computed" else word if word == "beyond" else f"{bits:.4f}"

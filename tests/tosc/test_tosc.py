@@ -13,11 +13,11 @@ from jaxrd import Curve, Status, lower_convex_envelope, optimal_channel, rate_at
 from jaxrd.closed_form import categorical
 from jaxrd.errors import InputError
 from jaxrd.information import entropy
-from jaxrd.tosc._limits import _miscalibration
 from jaxrd.tosc.calibration.reliability import estimated_kappa
 from jaxrd.tosc.calibration.temperature import doubts
 from jaxrd.tosc.curves import drawing, model_aware
 from jaxrd.tosc.curves.merged import merge_order
+from jaxrd.tosc.doubts import miscalibration
 from jaxrd.tosc.posterior import Posterior
 
 SLOPES = np.geomspace(0.3, 60, 24)
@@ -685,7 +685,7 @@ class TestLimits:
         nothing = np.full(2, np.nan)
         for measured, words in (([0.54, 0.021], "worse than its labels show, by up to 0.019"), ([0.54, 0.045], None)):
             curve = Curve(np.array(measured), nothing, nothing, nothing, nothing, believed)
-            found = _miscalibration(curve, 1000)
+            found = miscalibration(curve, 1000)
             assert found is None if words is None else words in found
 
     @pytest.mark.slow
@@ -697,7 +697,7 @@ class TestLimits:
             labels = jnp.asarray((g.random((500, 1)) > np.cumsum(v, 1)[:, :-1]).sum(1))
             prior = jnp.bincount(labels, length=3) / 500
             bound = model_aware.draw(Posterior(np.log(np.maximum(v, 1e-9)), labels, 1.0), np.asarray(prior), 6)
-            alarms += _miscalibration(bound.curve, 500) is not None
+            alarms += miscalibration(bound.curve, 500) is not None
         assert alarms <= 1  # three standard deviations, at a dozen correlated points
 
     def test_overconfidence_is_told(self):

@@ -64,6 +64,7 @@ def limits_axes(
     task_model_distortion: float,
     zero_rate_distortion: float,
     meanings: Mapping[str, str],
+    loss: str | None = None,
 ) -> Axes:
     """Rate against task distortion, accuracy along the top: raw points and, where they differ, the envelopes.
 
@@ -73,6 +74,7 @@ def limits_axes(
         task_model_distortion: D_TM, marked by a vertical line.
         zero_rate_distortion: D_0; time sharing with silence at (D_0, 0) gives the envelopes.
         meanings: a few words for each name, for the legend.
+        loss: the name of a loss that is no probability of error: then there is no accuracy.
     """
     envelopes = False
     for name, curve in curves.items():
@@ -105,17 +107,18 @@ def limits_axes(
         if bad.any():
             ax.plot(d[bad], bits[bad], "x", color="red", markersize=9, label=f"{name}: not converged", zorder=5)
     reach = max([zero_rate_distortion, *(float(np.nanmax(c.distortion)) for c in curves.values())])
-    right = min(1.0, 1.02 * reach)
+    right = min(1.0, 1.02 * reach) if loss is None else 1.02 * reach or 1.0
     if envelopes:
         ax.plot([], [], color="0.4", linewidth=0.9, linestyle=(0, (3, 2)), label="thin: with time sharing")
     _mark_task_model(ax, task_model_distortion, right)
-    ax.set_xlabel("task distortion  D = 1 − accuracy")
+    ax.set_xlabel("task distortion  D = 1 − accuracy" if loss is None else f"task distortion  D, mean loss ({loss})")
     ax.set_ylabel("rate  [bits per sample]")
     ax.set_xlim(0, right)
     ax.set_ylim(bottom=0)
     ax.grid(alpha=0.25)
-    top = ax.secondary_xaxis("top", functions=(_accuracy, _distortion))
-    top.set_xlabel("accuracy  [%]")
+    if loss is None:
+        top = ax.secondary_xaxis("top", functions=(_accuracy, _distortion))
+        top.set_xlabel("accuracy  [%]")
     place_legend(ax)
     return ax
 

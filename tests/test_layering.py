@@ -38,7 +38,11 @@ ALLOWED = {
     "pytree": {"_readable"},
     "tosc.estimate": {"_eager", "_readable"},
     "tosc.losses": {"_readable", "errors"},
-    "tosc.outputs": {"_eager", "_readable", "_threads", "errors", "tosc.rows", "tosc.scores"},
+    "tosc.weights": {"errors", "tosc.scores"},
+    "tosc.labels": {"errors", "tosc.scores"},
+    "tosc.outputs": {
+        "_eager", "_readable", "_threads", "errors", "tosc.labels", "tosc.rows", "tosc.scores", "tosc.weights",
+    },
     "distortion": {"_eager", "_threads", "errors", "pytree"},
     "figures.comparison": {"curve"},
     "figures.entropy_coding": {"coding"},
@@ -51,7 +55,7 @@ ALLOWED = {
     "problem": {"_eager", "distortion", "errors", "pytree"},
     "rdc.point": {"_readable", "pytree", "solution"},
     "tosc._checked": {"_eager", "errors", "tosc.joint"},
-    "tosc.posterior": {"_threads", "distortion", "problem", "tosc.rows"},
+    "tosc.posterior": {"_threads", "distortion", "problem", "tosc.losses", "tosc.rows"},
     "_bracket": {"distortion", "problem", "solution"},
     "_optimum": {"problem"},
     "_points": {"_eager", "_exported", "distortion", "problem", "solution"},
@@ -74,7 +78,7 @@ ALLOWED = {
         "tosc.estimate", "tosc.outputs", "tosc.split",
     },
     "tosc.preparation": {
-        "errors", "tosc.calibration", "tosc.outputs", "tosc.posterior", "tosc.rows", "tosc.split",
+        "errors", "tosc.calibration", "tosc.losses", "tosc.outputs", "tosc.posterior", "tosc.rows", "tosc.split",
     },
     "figures": {"figures.reproduction"},
     "figures.rdc_fig4": {"figures.reproduction", "information", "plots", "rdc.gaussian", "solution"},
@@ -111,7 +115,7 @@ ALLOWED = {
     "tosc.curves": {
         "_eager", "_exported", "_readable", "_sweep", "_threads", "channel", "closed_form", "critical", "curve",
         "distortion", "errors", "information", "kernels", "problem", "solution", "solvers", "target", "tosc._checked",
-        "tosc.joint", "tosc.posterior", "tosc.resampling",
+        "tosc.joint", "tosc.losses", "tosc.posterior", "tosc.resampling",
     },
     "figures.rdc_fig3": {
         "curve", "datasets", "figures.reproduction", "information", "problem", "rdc.fixed", "rdc.inputs",
@@ -121,10 +125,11 @@ ALLOWED = {
         "rdc._surface", "rdc.fixed", "rdc.gaussian", "rdc.inverse", "rdc.lifted", "rdc.literal",
         "rdc.perception", "rdc.point", "rdc.representation",
     },
-    "tosc.doubts": {"curve", "tosc.curves", "tosc.outputs"},
+    "tosc.doubts": {"curve", "tosc.curves", "tosc.losses", "tosc.outputs"},
+    "tosc.arguments": {"_eager", "errors", "tosc.losses", "tosc.outputs"},
     "tosc._limits": {
-        "_eager", "_readable", "_room", "curve", "errors", "solution", "tosc.calibration", "tosc.curves",
-        "tosc.doubts", "tosc.outputs", "tosc.posterior", "tosc.preparation",
+        "_eager", "_readable", "_room", "curve", "errors", "solution", "tosc.arguments", "tosc.calibration",
+        "tosc.curves", "tosc.doubts", "tosc.losses", "tosc.outputs", "tosc.posterior", "tosc.preparation",
     },
     "tosc.mixture": {"errors", "information", "tosc.curves"},
     "tosc.confidence": {

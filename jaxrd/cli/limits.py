@@ -22,6 +22,7 @@ from jaxrd.cli.outputs import (
     Reading,
     Scores,
     UnsafePickle,
+    Weights,
 )
 from jaxrd.cli.run import COARSE, TOLERANCE, Result, Target, run
 from jaxrd.errors import InputError
@@ -30,12 +31,25 @@ if TYPE_CHECKING:
     from jaxrd.documents.limits import Analysed
 
 Example = Annotated[str | None, typer.Option(help="embedded outputs: mnist-noisy (the default) or mnist-clean")]
-At = Annotated[list[float] | None, typer.Option(help="task distortion to solve for; repeatable")]
+At = Annotated[
+    list[float] | None, typer.Option(help="task distortion to solve for, 1 - accuracy or a mean loss; repeatable")
+]
 Accuracies = Annotated[list[float] | None, typer.Option(help="accuracy to solve for; repeatable")]
 Temperature = Annotated[
     float | None, typer.Option(help="fixes it (1: as is) and uses every sample; without it half the samples fit it")
 ]
 Slopes = Annotated[int, typer.Option(help="points per curve")]
+Loss = Annotated[
+    str | None,
+    typer.Option(
+        help="of a label and a decision: zero-one (the default), topK such as top5, abstain:COST, superclass:FILE, "
+        "hierarchy:FILE, or a matrix in .npy or .csv"
+    ),
+]
+Prior = Annotated[
+    str | None,
+    typer.Option(help="how often the classes occur where the classifier will be used: uniform, or a file of them"),
+]
 _Pixels = Annotated[int | None, typer.Option(help="pixels per sample: adds bits per pixel")]
 _Confidence = Annotated[
     float | None,
@@ -68,6 +82,8 @@ class _Asked:
     confidence: float | None
     kappa: float | None
     seed: int | None
+    loss: str | None
+    prior: str | None
 
 
 def limits_command(
@@ -90,6 +106,9 @@ def limits_command(
     out: Out = Path("limits"),
     no_plot: _NoPlot = False,
     float32: Float32 = False,
+    loss: Loss = None,
+    prior: Prior = None,
+    weights: Weights = None,
     mesh: MeshShape = None,
     distributed: Distributed = False,
     coordinator: Coordinator = None,
@@ -97,8 +116,8 @@ def limits_command(
     process: Process = None,
 ) -> None:
     """The fewest bits per sample that any scheme needs for a given accuracy, with this classifier."""
-    reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle)
-    asked = _Asked(example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed)
+    reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle, weights)
+    asked = _Asked(example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed, loss, prior)
     devices = Devices(mesh, distributed, coordinator, processes, process)
     devices.check()
     _check(file, reading, asked)
@@ -134,7 +153,8 @@ def _check(file: Path | None, reading: Reading, asked: _Asked) -> None:
         raise InputError(f"--seed must be >= 0; got {seed}.")
     if seed is not None and asked.temperature is not None and asked.confidence is None:
         raise InputError(f"--seed {seed} has no effect: with --temperature and without --confidence nothing is random.")
-    for option, values in (("--at", asked.at), ("--accuracy", asked.accuracy)):
+    at = asked.at if asked.loss is None else []  # other losses may be larger than 1
+    for option, values in (("--at", at), ("--accuracy", asked.accuracy)):
         for value in values:
             if not 0 <= value <= 1:
                 percent = f" Write {value / 100:g} for {value:g} %." if 1 < value <= 100 else ""
@@ -169,11 +189,16 @@ def _analysed(
     """The limits of the outputs that a file holds, and the SHA-256 of the file."""
     from jaxrd import tosc
     from jaxrd.documents.limits import Analysed
+    from jaxrd.io.losses import read_loss
+    from jaxrd.io.weights import read_prior
 
     outputs, sha256 = reading.read(path, tick)
     if asked.seed is not None and outputs.logits is None and asked.confidence is None:
         raise InputError(f"--seed {asked.seed} has no effect: hard decisions without --confidence use nothing random.")
     seed = asked.seed or 0
+    loss = None if asked.loss is None else read_loss(asked.loss, outputs.classes)
+    if loss is not None and asked.accuracy and not loss.is_error:
+        raise InputError(f"--accuracy has no meaning for the loss {loss.name}, whose values are not 0 and 1: use --at.")
     targets = [*asked.at, *(1 - a for a in asked.accuracy)]
     if outputs.logits is None and devices.mesh is not None:
         raise InputError(
@@ -182,7 +207,7 @@ def _analysed(
     mesh = None if outputs.logits is None else devices.chosen(int(np.prod(outputs.logits.shape)))
     limits = tosc.limits(
         outputs, at=targets or None, temperature=asked.temperature, slopes=asked.slopes, seed=seed, mesh=mesh,
-        progress=tick,
+        loss=loss, prior=None if asked.prior is None else read_prior(asked.prior), progress=tick,
     )  # fmt: skip
     stats = None
     if asked.confidence is not None:

@@ -26,8 +26,11 @@ def figure(analysed: Analysed) -> bytes:
         plots.limits_axes(
             ax, limits.curves, task_model_distortion=limits.summary["task_model_distortion"],
             zero_rate_distortion=limits.summary["zero_rate_distortion"], meanings=CURVES,
+            loss=None if limits.is_error or limits.loss is None else plots.literal(limits.loss.name),
         )  # fmt: skip
-        ax.set_title(f"{plots.literal(analysed.name)}: bits needed for a given accuracy", fontsize=11)
+        under = "" if limits.loss is None else f", {plots.literal(limits.loss.name)}"
+        what = "accuracy" if limits.is_error else "mean loss"
+        ax.set_title(f"{plots.literal(analysed.name)}{under}: bits needed for a given {what}", fontsize=11)
 
     if stats is None:
         figure, ax = plots.new_figure()
@@ -47,7 +50,7 @@ def report(analysed: Analysed, meta: Meta) -> None:
             analysed.name,
             f": {s['samples']} samples"
             + (f" (of {s['samples_total']})" if s["samples"] != s["samples_total"] else "")
-            + f", {s['classes']} classes, accuracy {1 - s['task_model_distortion']:.2%}"
+            + f", {s['classes']} classes, {_measure(analysed)}"
             + (f", temperature {s['temperature']:.4g}" if s["temperature"] is not None else ""),
         )
     )
@@ -66,6 +69,15 @@ def report(analysed: Analysed, meta: Meta) -> None:
         confidence_report.report(analysed.stats, analysed.limits)
 
 
+def _measure(analysed: Analysed) -> str:
+    """How good the decisions are, in words."""
+    s, loss = analysed.limits.summary, analysed.limits.loss
+    named = "" if loss is None else f" under {s['loss']}"
+    if analysed.limits.is_error:
+        return f"accuracy {1 - s['task_model_distortion']:.2%}{named}"
+    return f"mean loss {s['task_model_distortion']:.4g}{named}"
+
+
 def _print_rates(analysed: Analysed) -> None:
     """The rates at the distortions asked for, and what the words among them mean."""
     from jaxrd.tosc import CURVES
@@ -74,7 +86,8 @@ def _print_rates(analysed: Analysed) -> None:
     table.add_column("curve")
     table.add_column("meaning")
     for row in analysed.rows:
-        table.add_column(f"{1 - row['distortion']:.4g} acc.\nD = {row['distortion']:.4g}", justify="right")
+        accuracy = f"{1 - row['distortion']:.4g} acc.\n" if analysed.limits.is_error else ""
+        table.add_column(f"{accuracy}D = {row['distortion']:.4g}", justify="right")
     for key, meaning in CURVES.items():
         table.add_row(key, meaning, *(_cell(row[key]) for row in analysed.rows))
         if key == "TMRD":
@@ -82,7 +95,7 @@ def _print_rates(analysed: Analysed) -> None:
     console.print(table)
     shown = {_cell(row[key]) for row in analysed.rows for key in (*CURVES, "TMRD_model")}
     if "beyond" in shown:
-        console.print("'beyond': the curve does not reach that accuracy", style="dim")
+        console.print("'beyond': the curve does not reach that distortion", style="dim")
     if "-" in shown:
         console.print("'-': not computed, see the notes", style="dim")
 

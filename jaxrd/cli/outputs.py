@@ -41,6 +41,14 @@ UnsafePickle = Annotated[
 ]
 
 
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="of the samples: an array or column of FILE, or a file; one named weights in FILE is used anyway"
+    ),
+]
+
+
 class Reading(NamedTuple):
     """The values of these options."""
 
@@ -50,6 +58,7 @@ class Reading(NamedTuple):
     probabilities: bool | None
     first_label: int | None
     unsafe_pickle: bool
+    weights: str | None = None
 
     def refuse_without(self, file: Path | None) -> None:
         """Refuse options that say how FILE is read where the example is used instead.
@@ -62,7 +71,7 @@ class Reading(NamedTuple):
                 name = "logits"
             elif value is None or value is False:
                 continue
-            verb = "are" if name in ("labels", "scores", "logits", "probabilities") else "is"
+            verb = "are" if name in ("labels", "scores", "logits", "probabilities", "weights") else "is"
             raise InputError(f"--{name.replace('_', '-')} {verb} for a FILE of outputs; none was named.")
 
     def read(self, path: Path, tick: Tick | None = None) -> tuple[Outputs, str]:
@@ -75,5 +84,5 @@ class Reading(NamedTuple):
 
         return read_outputs(
             path, self.labels, scores=self.scores, label_column=self.label_column, probabilities=self.probabilities,
-            first_label=self.first_label, unsafe_pickle=self.unsafe_pickle, progress=tick,
+            first_label=self.first_label, unsafe_pickle=self.unsafe_pickle, weights=self.weights, progress=tick,
         )  # fmt: skip

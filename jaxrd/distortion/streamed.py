@@ -29,6 +29,27 @@ def block_rows(n: int, m: int) -> int:
     return int(min(rows - rows % 256 or rows, -(-n // 4) * 4))
 
 
+@jax.tree_util.register_pytree_node_class
+class Whole:
+    """An array that is the same for all rows, among the data of a `Streamed`.
+
+    Args:
+        array: of any shape.
+    """
+
+    def __init__(self, array: Any):
+        self.array = array
+
+    def tree_flatten(self) -> tuple[tuple[Any], None]:
+        """For JAX."""
+        return (self.array,), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, leaves: tuple[Any]) -> Self:
+        """For JAX."""
+        return cls(*leaves)
+
+
 class Streamed(Structured):
     """A distortion in place of an n x m matrix whose rows are made from data, a block at a time.
 
@@ -37,8 +58,8 @@ class Streamed(Structured):
 
     Args:
         data: (first, last) -> what `build` makes the distortions of these rows from: arrays with `last - first` rows
-            each, in memory, mapped from a file or read, or scalars. Arrays of JAX with `rows` rows are taken as they
-            are: blocks that stay on the device.
+            each, in memory, mapped from a file or read, or scalars, or a `Whole`. Arrays of JAX with `rows` rows are
+            taken as they are: blocks that stay on the device.
         build: data -> d, shape (rows, m); compiled, so a function of the module, not of a call.
         shape: (n, m).
         rows: of a block; None: some 500 000 entries.
@@ -86,7 +107,11 @@ class Streamed(Structured):
 
     def block(self, first: int, last: int) -> Any:
         """The data of some rows, repeated to fill a block."""
-        return jax.tree.map(lambda a: _filled(a, self.rows), self.data(first, last))
+
+        def fill(a: Any) -> Any:
+            return a if isinstance(a, Whole) else _filled(a, self.rows)
+
+        return jax.tree.map(fill, self.data(first, last), is_leaf=lambda a: isinstance(a, Whole))
 
     def added(self, function: Callable[..., Any], *of_rows: np.ndarray) -> Any:
         """The sum over the blocks of function(data, *parts), a pytree of arrays.

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from jaxrd.curve import Curve
 from jaxrd.documents import confidence
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns, compressai, reach
@@ -57,7 +60,7 @@ class Analysed:
     @cached_property
     def curves(self) -> dict[str, dict[str, Any]]:
         """The columns of every curve, bits; with the intervals where there are any."""
-        curves = {key: columns(c, pixels=self.pixels) for key, c in self.limits.curves.items()}
+        curves = {key: self._columns(c) for key, c in self.limits.curves.items()}
         if (stats := self.stats) is None:
             return curves
         return {key: c | confidence.band_columns(stats, key) for key, c in curves.items()}
@@ -66,7 +69,14 @@ class Analysed:
     def tables(self) -> dict[str, dict[str, Any]]:
         """The columns of limits.csv by curve: the cross-fitted ones come last."""
         crossed = {} if self.stats is None else self.stats.cross_fitted
-        return self.curves | {f"{key} cross-fitted": columns(c, pixels=self.pixels) for key, c in crossed.items()}
+        return self.curves | {f"{key} cross-fitted": self._columns(c) for key, c in crossed.items()}
+
+    def _columns(self, curve: Curve) -> dict[str, Any]:
+        """Of a curve; its accuracy is nan where the loss has none."""
+        table = columns(curve, pixels=self.pixels)
+        if not self.limits.is_error:
+            table["accuracy"] = np.full(len(curve.rate), np.nan)
+        return table
 
     @property
     def warnings(self) -> list[str]:
@@ -86,10 +96,12 @@ class Analysed:
         """What limits.json holds; `meta` says where, when and with what versions it was computed."""
         summary: dict[str, Any] = dict(self.limits.summary)
         summary["estimate_entropy_bits"] = summary.pop("estimate_entropy_nats") / NATS_PER_BIT
+        summary["accuracy"] = 1 - summary["task_model_distortion"] if self.limits.is_error else None
         document = {
             "schema": "jaxrd.limits/1", "name": self.name,
             "meta": {**meta, "pixels": self.pixels, "estimator": "plug-in"},
-            "summary": summary, "curves": {name: self.curves.get(name) for name in CURVES}, "at": self.rows,
+            "summary": summary, "absent": self.limits.absent,
+            "curves": {name: self.curves.get(name) for name in CURVES}, "at": self.rows,
             "reliability": [bin._asdict() for bin in self.limits.reliability], "notes": list(self.notes),
             "warnings": self.warnings,
         }  # fmt: skip
@@ -98,8 +110,17 @@ class Analysed:
         return document | confidence.objects(self.stats, self.limits, seed=self.seed, given=self.kappa_given)
 
     def compressai_files(self, meta: Mapping[str, object]) -> list[tuple[str, bytes]]:
-        """A file of each curve in CompressAI's format; none where no pixels were given."""
+        """A file of each curve in CompressAI's format; none where no pixels were given.
+
+        Its metric is `top1`, or the name of the loss: then 1 - D, where that is an accuracy, else `distortion`.
+        """
+        loss = self.limits.loss
+        if loss is None or loss.is_zero_one:
+            column, measure = "top1", "top1 is a fraction"
+        else:
+            column = f"accuracy_{loss.name.partition(':')[0]}" if loss.is_error else "mean_loss"
+            measure = f"{column} under the loss {loss.name}"
         return [] if self.pixels is None else [
-            (RESULTS[key], compressai(f"{self.name} {key}", f"{CURVES[key]}; top1 is a fraction", c, meta))
+            (RESULTS[key], compressai(f"{self.name} {key}", f"{CURVES[key]}; {measure}", c, meta, key=column))
             for key, c in self.curves.items()
         ]  # fmt: skip

@@ -27,6 +27,7 @@ from jaxrd.io.common import (
     wanted,
 )
 from jaxrd.io.join import ROW_NAMES, rows_of
+from jaxrd.io.weights import KEYS, read_weights, weights_name
 from jaxrd.problem import Problem, validate
 from jaxrd.tosc.outputs import Outputs, Progress, from_decisions, from_scores
 
@@ -63,6 +64,7 @@ def read_outputs(
     probabilities: bool | None = None,
     first_label: int | None = None,
     unsafe_pickle: bool = False,
+    weights: str | None = None,
     progress: Progress = None,
 ) -> tuple[Outputs, str]:
     """Read a classifier's outputs and labels from a file or folder.
@@ -84,6 +86,8 @@ def read_outputs(
         probabilities: True: scores are probabilities, to be renormalised; False: logits; None: decided by their rows.
         first_label: the number that labels give the first class; None: 0, refused if that is ambiguous.
         unsafe_pickle: read pickles too, which can run any code that whoever wrote them put there.
+        weights: which array or column of `path` holds weights of the samples, or a file of them; None: one named
+            weights or sample_weight(s), if there is one.
         progress: called as progress(what, done, total) while a large file is read.
 
     Returns:
@@ -100,6 +104,7 @@ def read_outputs(
     asked = () if scores is None else (scores, *(part.strip() for part in scores.split(",")))
     if label_column is not None and labels is None:
         asked += (label_column,)
+    asked += (*KEYS, *(() if weights is None else (weights,)))
     held = _held(path, asked, unsafe_pickle)
     if "" in held.columns and not held.table:  # the one nameless array of a file
         array = np.asarray(held.columns[""])
@@ -130,7 +135,9 @@ def read_outputs(
         if held.table and truth.table:
             y, matched = rows_of(held.columns, truth.columns, path, label_path, name)
 
+    heavy = weights_name(held.columns, weights, path)
     rest = {n: v for n, v in held.columns.items() if n.lower() not in LABEL_KEYS and not (labels is None and n == name)}
+    rest = {n: v for n, v in rest.items() if n != heavy}
     if of_timm:
         key, values, notes = timm.outputs(held.columns, path)
         predicted = roles.Scores(values, key, ())
@@ -138,7 +145,7 @@ def read_outputs(
         if path.is_dir() and not held.table and not any(wanted(n, (*OUTPUT_KEYS, *asked)) for n in rest):
             raise InputError(_none_of(path, (*SCORE_KEYS, *DECISION_KEYS)))
         predicted = roles.scores(rest, y, path, scores, table=held.table, has=listing(held.columns))
-        used = {*predicted.sources, *((name,) if labels is None else ())}
+        used = {*predicted.sources, heavy, *((name,) if labels is None else ())}
         notes = _notes(predicted, name, [n for n in held.columns if n not in used], held.table)
     if matched is not None:
         notes += (matched,)
@@ -155,7 +162,10 @@ def read_outputs(
             predicted.values, y, probabilities=probabilities, first_label=first_label, named=predicted.key,
             progress=progress,
         )  # fmt: skip
+    if (w := read_weights(held.columns, heavy, weights, path)) is not None:
+        outputs, more = outputs.weighed(w), (*more, f"weights of the samples from {heavy or weights}")
     files = held.files if labels is None else (*held.files, *truth.files)
+    files += () if heavy is not None or weights is None else (Path(weights),)
     return replace(outputs, notes=outputs.notes + notes + more), digest(*files, progress=progress)
 
 

@@ -65,11 +65,18 @@ def csv_rows(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def compressai(name: str, description: str, curve: Mapping[str, Any], meta: Mapping[str, Any]) -> bytes:
-    """One curve in the shape of CompressAI's results: parallel arrays `bpp` and `top1` (a fraction), and the rest."""
+def compressai(
+    name: str, description: str, curve: Mapping[str, Any], meta: Mapping[str, Any], *, key: str = "top1"
+) -> bytes:
+    """One curve in the shape of CompressAI's results: parallel arrays `bpp` and `top1` (a fraction), and the rest.
+
+    `key` names another metric than top-1: another accuracy, or the distortion where the curve has no accuracy.
+    """
     finite = np.isfinite(curve["bpp"]) & np.isfinite(curve["distortion"])
     kept = {key: np.asarray(values, object)[finite].tolist() for key, values in curve.items()}
-    results = {"bpp": kept.pop("bpp"), "top1": kept.pop("accuracy")} | kept
+    accuracy = kept.pop("accuracy")
+    none = all(value != value for value in accuracy)
+    results = {"bpp": kept.pop("bpp"), key: kept["distortion"] if none else accuracy} | kept
     return to_json({"name": name, "description": description, "meta": meta, "results": results})
 
 

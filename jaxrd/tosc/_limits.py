@@ -12,19 +12,20 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
-from jaxrd._eager import refuse_unless, refuse_unless_whole
+from jaxrd._eager import refuse_unless_whole
 from jaxrd._readable import readable
 from jaxrd._room import make_room
 from jaxrd.curve import Curve
-from jaxrd.errors import InputError
 from jaxrd.solution import Solution
+from jaxrd.tosc.arguments import as_loss, as_outputs, as_targets, check_temperature, default_targets
 from jaxrd.tosc.calibration.reliability import Bin
 from jaxrd.tosc.curves import EVERY
-from jaxrd.tosc.curves.confusion import confusion_joint, known_landmarks
+from jaxrd.tosc.curves.confusion import confusion_joint, joint_of, known_landmarks
 from jaxrd.tosc.curves.definition import BELIEVED, Samples
 from jaxrd.tosc.curves.drawing import Bound, Rate
 from jaxrd.tosc.doubts import beaten, doubts
-from jaxrd.tosc.outputs import Outputs, Progress, from_decisions, from_scores
+from jaxrd.tosc.losses import Loss
+from jaxrd.tosc.outputs import Outputs, Progress
 from jaxrd.tosc.posterior import Posterior
 from jaxrd.tosc.preparation import prepare
 
@@ -45,12 +46,14 @@ class _Workings:
         posterior: theirs at the temperature; None for hard decisions.
         solved: the solutions of iE&C and TMRD, one for each point of the curve but the first, which has rate zero.
         places: one dict per distortion asked for: the point of each curve that has its rate.
+        joint: of label and decision, or action.
     """
 
     outputs: Outputs
     posterior: Posterior | None
     solved: dict[str, Solution]
     places: list[dict[str, Rate]]
+    joint: np.ndarray
 
     @property
     def log_v(self) -> jax.Array | None:
@@ -72,6 +75,8 @@ class Limits:
         workings: for `statistics`.
         reliability: confidence against accuracy of the samples that gave the curves; empty for hard decisions.
         warnings: what a reader should know before trusting a curve.
+        loss: of a label and an action, which the distortions measure.
+        absent: why a curve is absent, by its name.
 
     Reference: [A] sections II and III, Figure 3.
 
@@ -86,6 +91,13 @@ class Limits:
     workings: _Workings
     reliability: tuple[Bin, ...] = ()
     warnings: list[str] = field(default_factory=list)
+    loss: Loss | None = None
+    absent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_error(self) -> bool:
+        """Whether a distortion is a probability of error: then 1 - D is an accuracy."""
+        return self.loss is None or self.loss.is_error
 
     @property
     def unconverged(self) -> list[tuple[str, float]]:
@@ -96,48 +108,33 @@ class Limits:
         ]
 
 
-def _default_targets(d_tm: float, d_0: float) -> list[float]:
-    """A few distortions of two decimals between D_TM (deciding) and D_0 (guessing)."""
-    if d_tm >= d_0:
-        return [min(float(np.ceil(100 * d_0)) / 100, 1.0)]
-    return sorted({round(d_tm + share * (d_0 - d_tm), 2) for share in (0.05, 0.25, 0.6)})
-
-
-def _as_outputs(outputs: Outputs | ArrayLike, labels: ArrayLike | None, progress: Progress) -> Outputs:
-    if isinstance(outputs, Outputs):
-        if labels is not None:
-            raise InputError("Outputs hold labels already; pass them without, or scores with labels.")
-        return outputs
-    shape = np.shape(outputs)
-    if labels is None or len(shape) not in (1, 2):
-        got = f"an array of shape {shape}" if shape else " ".join(repr(outputs).split())[:60]
-        raise InputError(
-            f"limits takes Outputs, or scores (samples, classes) or decisions (samples,) with labels; got {got}"
-            f"{' and no labels' if labels is None else ''}."
-        )
-    return from_scores(outputs, labels, progress=progress) if len(shape) == 2 else from_decisions(outputs, labels)
-
-
-def _as_targets(at: Sequence[float] | None) -> list[float] | None:
-    if at is None:
-        return None
-    if isinstance(at, str) or np.ndim(at) != 1:
-        raise InputError(f"at must be a list of task distortions, such as at=[0.3]; got {at!r}.")
-    for d in at:
-        if not 0 <= d <= 1:
-            raise InputError(f"a task distortion must lie in [0, 1]; got {d:g}.")
-    return [float(d) for d in at]
-
-
-def _drawn(samples: Samples, slopes: int, tol: float | None, progress: Progress) -> dict[str, Bound]:
-    """The curves by name; those that are undefined, or need a posterior where there is none, are absent."""
-    drawn = {}
+def _drawn(
+    samples: Samples, slopes: int, tol: float | None, progress: Progress
+) -> tuple[dict[str, Bound], dict[str, str]]:
+    """The curves by name, and why others are absent."""
+    drawn, absent = {}, {}
     for curve in EVERY:
-        if samples.posterior is not None or not curve.needs_posterior:
-            bound = curve.draw(samples, slopes, tol, None if progress is None else partial(progress, curve.name))
-            if bound is not None:
-                drawn[curve.name] = bound
-    return drawn
+        if samples.posterior is None and curve.needs_posterior:
+            absent[curve.name] = "it needs scores, not decisions alone"
+            continue
+        bound = curve.draw(samples, slopes, tol, None if progress is None else partial(progress, curve.name))
+        if bound is None:
+            absent[curve.name] = curve.undefined
+        else:
+            drawn[curve.name] = bound
+    return drawn, absent
+
+
+def _joint(outputs: Outputs, posterior: Posterior | None, loss: Loss | None) -> np.ndarray:
+    """The joint pmf of label and decision, or action."""
+    y, w = outputs.labels, outputs.weights
+    if loss is None:
+        return np.asarray(confusion_joint(y, outputs.decisions, outputs.classes, w))
+    if posterior is None:
+        actions = loss.of_label[outputs.decisions]
+    else:
+        actions = np.concatenate([posterior.distortion(log_v).argmin(1) for log_v, _ in posterior.chunks()])
+    return joint_of(y, actions, loss.values.shape, w)
 
 
 def _asked_rates(
@@ -158,73 +155,13 @@ def _asked_rates(
     return places
 
 
-def limits(
-    outputs: Outputs | ArrayLike,
-    labels: ArrayLike | None = None,
-    *,
-    at: Sequence[float] | None = (),
-    temperature: float | None = None,
-    slopes: int = 32,
-    seed: int = 0,
-    tol: float | None = None,
-    mesh: Mesh | None = None,
-    progress: Progress = None,
-) -> Limits:
-    """Every curve of paper [A] for a classifier: the bits per sample that an accuracy needs, with certificates.
+_NO_CALIBRATION = dict.fromkeys(
+    ("temperature", "ece", "nll", "brier", "ece_before", "nll_before", "brier_before"), None
+)
 
-    All are plug-in estimates from the samples; distortion is measured on the labels for every curve (TMRD reports
-    the model-believed one beside it). Without `temperature`, one half of the samples fits one and the other half gives
-    the curves (`split`).
 
-    Args:
-        outputs: labels with logits or decisions, from `from_scores`, `from_decisions` or `jaxrd.io.read_outputs`; or
-            what these two take, logits or probabilities (samples, classes) or decisions (samples,), with `labels`.
-        labels: true classes, integers, shape (samples,), where `outputs` are bare scores or decisions.
-        at: task distortions (1 - accuracy), probabilities, at which every curve is solved for its smallest rate; None:
-            a few between that of the decisions and that of guessing.
-        temperature: fixes the temperature (1: as is), and then no sample is set aside.
-        slopes: points per curve.
-        seed: of the permutation.
-        tol: certified gap asked of iE&C and TMRD, nats; None: by dtype.
-        mesh: devices that share TMRD, the one large problem, as for `jaxrd.sweep`. None: one device.
-        progress: called as progress(what, done, total) between batches.
-
-    Returns:
-        A `Limits`, rates in nats. Curves that need soft outputs are absent for hard decisions only.
-
-    Raises:
-        InputError: a distortion outside [0, 1], a temperature that is not positive or that decisions cannot use, fewer
-            than 2 slopes, or too few samples to split; scores or labels that cannot be used.
-
-    Reference: [A] sections II and III, Figure 3.
-
-    >>> found = limits(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), at=[0.25])
-    >>> round(found.at[0]["oRD"], 4)  # ln 2 - h(1/4)
-    0.1308
-    """
-    make_room()
-    asked, outputs = _as_targets(at), _as_outputs(outputs, labels, progress)
-    if temperature is not None:
-        refuse_unless(lambda t: (t > 0) & (t < np.inf), "temperature", temperature, "a positive number")
-    if temperature is not None and outputs.logits is None:
-        raise InputError(f"temperature {temperature:g} has no effect: hard decisions have none. Pass scores.")
-    refuse_unless_whole("slopes", slopes, 2)
-
-    warnings: list[str] = []
-    total, posterior = len(outputs.labels), None
-    measures = ("ece", "nll", "brier")
-    calibration, table = dict.fromkeys(("temperature", *measures, *(f"{name}_before" for name in measures))), ()
-    if outputs.logits is not None:
-        outputs, posterior, calibration, table = prepare(outputs, temperature, seed, warnings, progress)
-        posterior.mesh = mesh
-    samples = len(outputs.labels)
-    joint = np.asarray(confusion_joint(outputs.labels, outputs.decisions, outputs.classes))
-    d_tm, d_0, entropy = known_landmarks(joint)
-
-    drawn = _drawn(Samples(joint, posterior), slopes, tol, progress)
-    warnings += doubts(drawn, outputs, d_tm, d_0)
-    targets = _default_targets(d_tm, d_0) if asked is None else asked
-    places = _asked_rates(drawn, targets, d_0, progress)
+def _rows(targets: list[float], places: list[dict[str, Rate]], warnings: list[str]) -> list[dict[str, float | None]]:
+    """The rates at each distortion by curve, None where it is absent, and warnings about them."""
     axes = [curve.name for curve in EVERY] + [curve.name + BELIEVED for curve in EVERY if curve.believed]
     rows: list[dict[str, float | None]] = []
     for d, answers in zip(targets, places, strict=True):
@@ -235,14 +172,100 @@ def limits(
             if not answer.converged
         ]
     warnings += filter(None, [beaten(rows)])
+    return rows
+
+
+def limits(
+    outputs: Outputs | ArrayLike,
+    labels: ArrayLike | None = None,
+    *,
+    at: Sequence[float] | None = (),
+    temperature: float | None = None,
+    slopes: int = 32,
+    seed: int = 0,
+    tol: float | None = None,
+    mesh: Mesh | None = None,
+    loss: Loss | None = None,
+    weights: ArrayLike | None = None,
+    prior: ArrayLike | str | None = None,
+    progress: Progress = None,
+) -> Limits:
+    """Every curve of paper [A] for a classifier: the bits per sample that an accuracy needs, with certificates.
+
+    All are plug-in estimates from the samples; distortion is measured on the labels for every curve (TMRD reports
+    the model-believed one beside it). Without `temperature`, one half of the samples fits one and the other half gives
+    the curves (`split`). Under a loss the decision is the action of least expected loss, argmin_a sum_y v_y l(y, a).
+
+    Args:
+        outputs: labels with logits or decisions, from `from_scores`, `from_decisions` or `jaxrd.io.read_outputs`; or
+            what these two take, logits or probabilities (samples, classes) or decisions (samples,), with `labels`.
+        labels: true classes, integers, shape (samples,), where `outputs` are bare scores or decisions.
+        at: task distortions (1 - accuracy, or the mean loss) at which every curve is solved for its smallest rate;
+            None: a few between that of the decisions and that of guessing.
+        temperature: fixes the temperature (1: as is), and then no sample is set aside.
+        slopes: points per curve.
+        seed: of the permutation.
+        tol: certified gap asked of iE&C and TMRD, nats; None: by dtype.
+        mesh: devices that share TMRD, the one large problem, as for `jaxrd.sweep`. None: one device.
+        loss: of a label and an action, from `jaxrd.tosc.losses`; None: 0/1.
+        weights: of the samples, shape (samples,), taken as w / sum w; None: those of `outputs`, or equal.
+        prior: probabilities of the classes where the classifier will be used, shape (classes,), or "uniform": samples
+            are weighed so that labels occur with them (`Outputs.with_prior`). None: the samples' own.
+        progress: called as progress(what, done, total) between batches.
+
+    Returns:
+        A `Limits`, rates in nats. `absent` says which curves have no meaning, and why.
+
+    Raises:
+        InputError: a distortion outside [0, 1], a temperature that is not positive or that decisions cannot use, fewer
+            than 2 slopes, or too few samples to split; scores, labels, weights or a prior that cannot be used; a loss
+            for another number of labels.
+
+    Reference: [A] sections II and III, Figure 3.
+
+    >>> found = limits(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), at=[0.25])
+    >>> round(found.at[0]["oRD"], 4)  # ln 2 - h(1/4)
+    0.1308
+    """
+    make_room()
+    outputs = as_outputs(outputs, labels, progress)
+    named = loss = as_loss(loss, outputs.classes)
+    asked = as_targets(at, loss)
+    if weights is not None:
+        outputs = outputs.weighed(weights)
+    check_temperature(temperature, outputs)
+    refuse_unless_whole("slopes", slopes, 2)
+
+    between = None if loss is None or loss.labels != loss.actions else loss.values
+    warnings: list[str] = []
+    total, posterior, calibration, table = len(outputs.labels), None, _NO_CALIBRATION, ()
+    if outputs.logits is not None:
+        outputs, posterior, calibration, table = prepare(
+            outputs, temperature, seed, warnings, progress, prior=prior, loss=loss
+        )
+        posterior.mesh, loss = mesh, posterior.loss
+    elif prior is not None:
+        outputs = outputs.with_prior(prior)
+    joint = _joint(outputs, posterior, loss)
+    d_tm, d_0, entropy = known_landmarks(joint, loss)
+
+    drawn, absent = _drawn(Samples(joint, posterior, loss, between), slopes, tol, progress)
+    warnings += doubts(drawn, outputs, d_tm, d_0, loss)
+    targets = default_targets(d_tm, d_0, loss) if asked is None else asked
+    places = _asked_rates(drawn, targets, d_0, progress)
+    rows = _rows(targets, places, warnings)
     summary = {
-        "samples": samples,
+        "samples": len(outputs.labels),
         "samples_total": total,
         "classes": outputs.classes,
         "task_model_distortion": d_tm,
         "zero_rate_distortion": d_0,
         "estimate_entropy_nats": entropy,
+        "loss": "zero-one" if named is None else named.name,
+        "actions": joint.shape[1],
+        "weighted": outputs.weights is not None,
     } | calibration
     curves = {name: bound.curve for name, bound in drawn.items()}
     solved = {name: bound.solved for name, bound in drawn.items() if bound.solved is not None}
-    return Limits(curves, rows, summary, _Workings(outputs, posterior, solved, places), table, warnings)
+    workings = _Workings(outputs, posterior, solved, places, joint)
+    return Limits(curves, rows, summary, workings, table, warnings, named, absent)

@@ -65,6 +65,10 @@ class Loss:
         """The largest loss less the least, for bounds that need the range of values."""
         return float(self.values.max() - self.values.min())
 
+    def among(self, kept: np.ndarray) -> Loss:
+        """The same loss of some labels alone; `kept` says which, bool, shape (labels,)."""
+        return Loss(self.name, self.values[kept], self.of_label[kept])
+
     def expected(self, posterior: np.ndarray) -> np.ndarray:
         """sum_y v_y l(y, a) of each action, shape (samples, actions), from v, shape (samples, labels)."""
         return posterior @ self.values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,14 @@ from jaxrd._eager import refuse_unless_whole
 from jaxrd._readable import readable
 from jaxrd._threads import side_by_side
 from jaxrd.errors import InputError
+from jaxrd.tosc.labels import FIRST_LABEL, MOST_CLASSES, check_labels, class_indices, counted_from_zero, doubtful_base
 from jaxrd.tosc.rows import Rows, is_large
 from jaxrd.tosc.scores import Survey, as_array, to_logits, two_classes
+from jaxrd.tosc.weights import shares, shares_under
 
 Progress = Callable[[str, int, int], None] | None
 
 _ADVICE = "Pass --logits or --probabilities (probabilities=False or True) to say which they are."
-_FIRST_LABEL = "pass --first-label 1 (first_label=1), or 0 if they are not"
-_MOST_CLASSES = 20_000
-"""The confusion joint is classes x classes: more would take over 3 GB each."""
 
 
 @readable
@@ -35,6 +34,7 @@ class Outputs:
         logits: log-probabilities, nats, up to a constant a row, shape (samples, classes); None for hard decisions only.
             More than 32 million are `Rows`: blocks of rows, made when they are used.
         notes: what was assumed about the input, for people.
+        weights: of the samples, with sum 1, shape (samples,); None: equal.
 
     Reference: [A] eq. (7), whose logits these are.
 
@@ -47,51 +47,36 @@ class Outputs:
     classes: int
     logits: np.ndarray | Rows | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
+    weights: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> Outputs:
         """The same outputs restricted to some rows."""
         logits = self.logits.take(rows) if isinstance(self.logits, Rows) else self.logits
         logits = logits[rows] if isinstance(logits, np.ndarray) else logits
-        return Outputs(self.labels[rows], self.decisions[rows], self.classes, logits, self.notes)
+        weights = None if self.weights is None else self.weights[rows] / self.weights[rows].sum()
+        return replace(self, labels=self.labels[rows], decisions=self.decisions[rows], logits=logits, weights=weights)
 
+    def weighed(self, weights: Any) -> Outputs:
+        """The same outputs, whose samples count as much as their weights, >= 0, shape (samples,), over their sum.
 
-def _classes(values: Any, what: str, samples: int | None) -> np.ndarray:
-    """Integers >= 0 of shape (samples,)."""
-    values = as_array(values, what)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1:
-        raise InputError(f"{what} must be one class index a sample, shape (samples,); got shape {values.shape}.")
-    if samples is not None and len(values) != samples:
-        raise InputError(f"{what} has {len(values)} entries for {samples} samples; both must agree.")
-    if values.size == 0:
-        raise InputError(f"{what} is empty: there is no sample to measure.")
-    if values.dtype.kind not in "iufb":
-        raise InputError(f"{what} must be integers; got {str(values.flat[0])!r} ({values.dtype}).")
-    if values.dtype.kind == "f":
-        bad = ~np.isfinite(values) | (values != np.round(values))
-        if bad.any():
-            raise InputError(f"{what} must be integers; got {values[bad][0]} at sample {bad.argmax()}.")
-    if (values < 0).any():
-        raise InputError(f"{what} must be >= 0; got {values.min():g} at sample {values.argmin()}.")
-    if values.max() >= _MOST_CLASSES:
-        raise InputError(f"{what} must be below {_MOST_CLASSES}; got {values.max():g} at sample {values.argmax()}.")
-    return values.astype(np.int64)
+        Raises:
+            InputError: another shape, or a weight that is negative or not finite.
+        """
+        return replace(self, weights=shares(weights, len(self.labels)))
 
+    def with_prior(self, prior: Any) -> Outputs:
+        """The same outputs, weighed so that labels occur with the probabilities of another population.
 
-def _check_labels(labels: np.ndarray, classes: int) -> None:
-    if labels.max() >= classes:
-        if labels.min() == 1 and labels.max() == classes:
-            raise InputError(
-                f"labels look 1-based: they run from 1 to {classes} for {classes} classes. "
-                f"Subtract 1 from them, or {_FIRST_LABEL}."
-            )
-        raise InputError(
-            f"labels must lie in 0..{classes - 1}, the columns of the scores; got {labels.max()} "
-            f"at sample {labels.argmax()}."
-        )
-    if (labels == labels[0]).all():
-        raise InputError(f"all {len(labels)} labels are class {labels[0]}: at least two classes are needed.")
+        A sample of label y counts pi_y / p_y times as much, p_y the share of its label. What the classifier says of
+        a sample stays: the population differs in its labels alone.
+
+        Args:
+            prior: pi, a pmf, shape (classes,), or "uniform" over all classes.
+
+        Raises:
+            InputError: no pmf, another shape, or a class of positive probability without a sample.
+        """
+        return replace(self, weights=shares_under(prior, self.labels, self.weights, self.classes))
 
 
 def from_scores(
@@ -131,9 +116,9 @@ def from_scores(
     scores = _held_or_not(scores)
     survey, decisions = _surveyed(scores, progress)
     classes = 2 if scores.ndim == 1 else scores.shape[1]
-    labels = _classes(labels, "labels", len(scores))
-    labels = _counted_from_zero(labels, first_label, classes)
-    _check_labels(labels, classes)
+    labels = class_indices(labels, "labels", len(scores))
+    labels = counted_from_zero(labels, first_label, classes)
+    check_labels(labels, classes)
 
     if isinstance(scores, np.ndarray) and scores.ndim == 1:
         values = scores.astype(np.float64)
@@ -145,7 +130,7 @@ def from_scores(
             logits = scores.read_as(made)
         else:
             logits = scores.astype(np.float64) if made is None else made(scores)
-    notes = (note, *_doubtful_base(labels, decisions, first_label))
+    notes = (note, *doubtful_base(labels, decisions, first_label))
     return Outputs(labels, decisions, classes, logits, notes)
 
 
@@ -168,8 +153,8 @@ def _held_or_not(scores: Any) -> np.ndarray | Rows:
         raise InputError(f"scores must be numbers; got {scores.dtype}.")
     if scores.shape[0] == 0:
         raise InputError("scores is empty: there is no sample to measure.")
-    if scores.ndim == 2 and scores.shape[1] > _MOST_CLASSES:
-        raise InputError(f"scores have {scores.shape[1]} classes; {_MOST_CLASSES} can be handled.")
+    if scores.ndim == 2 and scores.shape[1] > MOST_CLASSES:
+        raise InputError(f"scores have {scores.shape[1]} classes; {MOST_CLASSES} can be handled.")
     if scores.ndim == 2 and scores.shape[1] < 2:
         raise InputError(f"scores has {scores.shape[1]} columns: at least two classes are needed.")
     return scores
@@ -217,34 +202,6 @@ def _refuse_unless_finite(scores: np.ndarray, first: int) -> None:
         raise InputError(f"scores must be finite; got {scores[i, *j]} at {where}.{advice}")
 
 
-def _counted_from_zero(labels: np.ndarray, first_label: int | None, classes: int | None) -> np.ndarray:
-    if not first_label:
-        return labels
-    if labels.min() < first_label:
-        raise InputError(f"labels must be >= {first_label}, the first class; got {labels.min()}.")
-    if classes is not None and labels.max() >= classes + first_label:
-        raise InputError(
-            f"labels must lie in {first_label}..{classes + first_label - 1} for {classes} classes; got {labels.max()} "
-            f"at sample {labels.argmax()}."
-        )
-    return labels - first_label
-
-
-def _doubtful_base(labels: np.ndarray, decisions: np.ndarray, first_label: int | None) -> tuple[str, ...]:
-    """A note where no label is class 0: it may be absent, or labels may be counted from 1.
-
-    Raises:
-        InputError: counted from 1 they agree with the decisions, beyond chance, more than as they are.
-    """
-    if first_label is not None or labels.min() == 0:
-        return ()
-    as_are, shifted = int((labels == decisions).sum()), int((labels - 1 == decisions).sum())
-    how = f"{as_are} of {len(labels)} agree with the decisions as they are, {shifted} with 1 subtracted"
-    if shifted > as_are + 2 * np.sqrt(shifted + as_are):
-        raise InputError(f"labels look 1-based: none is 0, and {how}. Subtract 1 from them, or {_FIRST_LABEL}.")
-    return (f"no label is 0: taken for an absent class, not for labels counted from 1 ({how})",)
-
-
 def from_decisions(
     decisions: Any, labels: Any, *, classes: int | None = None, first_label: int | None = None
 ) -> Outputs:
@@ -265,14 +222,14 @@ def from_decisions(
     >>> found.classes, found.notes
     (3, ('hard decisions only',))
     """
-    labels = _classes(labels, "labels", None)
-    decisions = _classes(decisions, "predictions", len(labels))
+    labels = class_indices(labels, "labels", None)
+    decisions = class_indices(decisions, "predictions", len(labels))
     if first_label is None and labels.min() == 1 and decisions.min() == 0 and labels.max() == decisions.max() + 1:
         raise InputError(
             f"labels look 1-based: they run from 1 to {labels.max()}, the predictions from 0 to {decisions.max()}. "
-            f"Subtract 1 from the labels, or {_FIRST_LABEL}."
+            f"Subtract 1 from the labels, or {FIRST_LABEL}."
         )
-    labels = _counted_from_zero(labels, first_label, None)
+    labels = counted_from_zero(labels, first_label, None)
     if first_label and decisions.min() >= first_label:
         decisions = decisions - first_label
     if classes is not None:
@@ -281,10 +238,10 @@ def from_decisions(
     count = seen if classes is None else classes
     if count < seen:
         raise InputError(f"classes is {count}, but class {seen - 1} occurs.")
-    _check_labels(labels, count)
+    check_labels(labels, count)
     notes: tuple[str, ...] = ("hard decisions only",)
     if labels.min() > 0 and decisions.min() > 0:
         notes += ("class 0 never occurs: if classes are counted from 1 that changes no curve",)
     else:
-        notes += _doubtful_base(labels, decisions, first_label)
+        notes += doubtful_base(labels, decisions, first_label)
     return Outputs(labels, decisions, count, None, notes)

@@ -12,8 +12,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxrd._threads import side_by_side
-from jaxrd.distortion.streamed import Streamed, block_rows
+from jaxrd.distortion.streamed import Streamed, Whole, block_rows
 from jaxrd.problem import Problem
+from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.rows import Rows
 
 HELD = 2**22
@@ -35,7 +36,7 @@ class Block(NamedTuple):
     labels: jax.Array | np.ndarray
     """y, int, shape (rows,)."""
     weights: jax.Array | np.ndarray
-    """1 / samples, shape (rows,)."""
+    """Of the samples, with sum 1 over all blocks, shape (rows,)."""
 
     @property
     def log_v(self) -> jax.Array:
@@ -55,7 +56,14 @@ def _believed(data: tuple) -> jax.Array:
     return 1 - jnp.exp(_log_v(data))
 
 
-_made = jax.jit(_believed)
+def _expected(data: tuple) -> jax.Array:
+    """sum_y v_y l(y, a), TMRD's distortion under a loss."""
+    *posterior, loss = data
+    log_v = _log_v(tuple(posterior))
+    return jnp.exp(log_v) @ jnp.asarray(loss.array, log_v.dtype)
+
+
+_made = jax.jit(lambda data: (_expected if len(data) > 2 else _believed)(data))
 
 
 def as_it_is(d: jax.Array) -> jax.Array:
@@ -71,17 +79,29 @@ class Posterior:
         labels: y, int, shape (samples,).
         temperature: T > 0.
         mesh: of the devices that TMRD is solved on; None: one device.
+        weights: of the samples, with sum 1, shape (samples,); None: equal.
+        loss: of a label and an action, for TMRD's distortion; None: 0/1, the actions being the labels.
 
     >>> few = Posterior(np.zeros((5, 2)), np.zeros(5, int), 1.0)
     >>> [(block.logits.shape, round(float(block.weights.sum()), 6)) for block in few.blocks()]
     [((6, 2), 1.0)]
     """
 
-    def __init__(self, logits: np.ndarray | Rows, labels: np.ndarray, temperature: float, mesh: Mesh | None = None):
+    def __init__(
+        self,
+        logits: np.ndarray | Rows,
+        labels: np.ndarray,
+        temperature: float,
+        mesh: Mesh | None = None,
+        weights: np.ndarray | None = None,
+        loss: Loss | None = None,
+    ):
         self.logits, self.labels, self.temperature = logits, np.asarray(labels), float(temperature)
-        self.mesh = mesh
+        self.mesh, self.loss = mesh, loss
         self.samples, self.classes = logits.shape
-        size = self.samples * self.classes
+        self.weights = np.full(self.samples, 1 / self.samples) if weights is None else weights
+        self.actions = self.classes if loss is None else loss.actions
+        size = self.samples * max(self.classes, self.actions)
         self.one_block = size <= HELD
         self.held = self.one_block or (size <= 8 * HELD and self.samples < 50 * self.classes)
 
@@ -92,25 +112,32 @@ class Posterior:
 
     @cached_property
     def problem(self) -> Problem:
-        """TMRD's: p = 1/samples and d = 1 - v."""
+        """TMRD's: p the weights and d = 1 - v, or the expected loss."""
         if self.held and self.mesh is None:
-            d, first = np.full((rung(self.samples), self.classes), 1 - 1 / self.classes, _dtype()), 0
+            d, first = np.full((rung(self.samples), self.actions), 1 - 1 / self.actions, _dtype()), 0
             for log_v, labels in self.chunks():
-                d[first : first + len(labels)] = 1 - np.exp(log_v)
+                d[first : first + len(labels)] = self.distortion(log_v)
                 first += len(labels)
             return jax.device_put(Problem(self._weights(0, self.samples, len(d)), d))
-        shape, source = (self.samples, self.classes), np.full(self.samples, 1 / self.samples, _dtype())
-        if self.samples * self.classes <= _KEPT and self.mesh is None:
+        shape, source = (self.samples, self.actions), self.weights.astype(_dtype())
+        whole = () if self.loss is None else (Whole(self.loss.values.astype(_dtype())),)
+        if self.samples * self.actions <= _KEPT and self.mesh is None:
             rows = block_rows(*shape)
-            made = [_made(self._filled(i, min(i + rows, self.samples), rows)[:2]) for i in range(0, self.samples, rows)]
+            parts = (self._filled(i, min(i + rows, self.samples), rows)[:2] for i in range(0, self.samples, rows))
+            made = [_made((*part, *whole)) for part in parts]
             return Problem(source, Streamed(lambda i, j: made[i // rows], as_it_is, shape, rows))
-        temperature = np.asarray(self.temperature, _dtype())
-        return Problem(source, Streamed(lambda i, j: (self.logits[i:j], temperature), _believed, shape))
+        temperature, build = np.asarray(self.temperature, _dtype()), _expected if whole else _believed
+        return Problem(source, Streamed(lambda i, j: (self.logits[i:j], temperature, *whole), build, shape))
+
+    def distortion(self, log_v: np.ndarray) -> np.ndarray:
+        """TMRD's of some samples, by numpy: 1 - v, or the expected loss, shape (samples, actions)."""
+        v = np.exp(log_v)
+        return 1 - v if self.loss is None else self.loss.expected(v)
 
     @property
     def _rows(self) -> int:
         """Of a block of many samples."""
-        return max(_NUMBERS // self.classes, 1)
+        return max(_NUMBERS // max(self.classes, self.actions), 1)
 
     @property
     def count(self) -> int:
@@ -135,6 +162,13 @@ class Posterior:
 
         yield from side_by_side(one, range(0, self.samples, self._rows))
 
+    def weighed(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """ln v and weights of all samples, for numpy."""
+        first = 0
+        for log_v, labels in self.chunks():
+            yield log_v, self.weights[first : first + len(labels)]
+            first += len(labels)
+
     @cached_property
     def _only(self) -> Block:
         return jax.device_put(self._filled(0, self.samples, rung(self.samples)))
@@ -148,7 +182,9 @@ class Posterior:
         return Block(logits, np.asarray(self.temperature, _dtype()), labels, self._weights(first, last, rows))
 
     def _weights(self, first: int, last: int, rows: int) -> np.ndarray:
-        return np.where(np.arange(rows) < last - first, 1 / self.samples, 0).astype(_dtype())
+        weights = np.zeros(rows, _dtype())
+        weights[: last - first] = self.weights[first:last]
+        return weights
 
 
 def rung(samples: int) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxrd.errors import InputError
 from jaxrd.tosc.calibration.reliability import Bin, tallied
 from jaxrd.tosc.calibration.temperature import doubts, fitted
+from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.outputs import Outputs, Progress
 from jaxrd.tosc.posterior import Posterior
 from jaxrd.tosc.rows import Rows, blocks
@@ -23,7 +26,7 @@ _BY_CLASS = (
 
 
 def _possible(outputs: Outputs, temperature: float) -> tuple[Outputs, np.ndarray]:
-    """The outputs without classes whose posterior underflows to 0 in every row and that no sample has; those classes.
+    """The outputs without classes whose posterior underflows to 0 in every row and that no sample has; what is kept.
 
     Such a class was ruled out, by a mask. It changes no curve but S&C at t -> 0, which would guess it too.
     """
@@ -35,11 +38,12 @@ def _possible(outputs: Outputs, temperature: float) -> tuple[Outputs, np.ndarray
     kept = np.exp(lead / temperature) > 0
     kept[outputs.labels] = kept[outputs.decisions] = True
     if kept.all() or kept.sum() < 2:
-        return outputs, np.empty(0, int)
+        return outputs, np.ones(outputs.classes, bool)
     number = np.cumsum(kept) - 1
     labels, decisions = number[outputs.labels], number[outputs.decisions]
     logits = logits.keep(np.flatnonzero(kept)) if isinstance(logits, Rows) else logits[:, kept]
-    return Outputs(labels, decisions, int(kept.sum()), logits, outputs.notes), np.flatnonzero(~kept)
+    found = replace(outputs, labels=labels, decisions=decisions, classes=int(kept.sum()), logits=logits)
+    return found, kept
 
 
 def _listed(classes: np.ndarray) -> str:
@@ -59,9 +63,20 @@ def _counted(posterior: Posterior, progress: Progress, before: int) -> Iterator[
 
 
 def prepare(
-    outputs: Outputs, temperature: float | None, seed: int, warnings: list[str], progress: Progress = None
+    outputs: Outputs,
+    temperature: float | None,
+    seed: int,
+    warnings: list[str],
+    progress: Progress = None,
+    *,
+    prior: ArrayLike | str | None = None,
+    loss: Loss | None = None,
 ) -> tuple[Outputs, Posterior, dict[str, float], tuple[Bin, ...]]:
-    """The samples that give the curves, their posteriors at the temperature, and how calibrated they are."""
+    """The samples that give the curves, their posteriors at the temperature, and how calibrated they are.
+
+    The temperature is fitted to the samples as they are, and so is their calibration: weights and a prior change what
+    the curves average over.
+    """
     assert outputs.logits is not None
     if not isinstance(outputs.logits, Rows):  # it takes no time
         progress = None
@@ -78,11 +93,14 @@ def prepare(
         warnings += doubts(fit.logits, fit.labels, temperature, rows.fit)
         if rows.by_class:
             warnings.append(_BY_CLASS)
-    outputs, impossible = _possible(outputs, temperature)
-    if impossible.size:
-        warnings.append(f"left out, with probability 0 in every row and no label: {_listed(impossible)}")
+    if prior is not None:
+        outputs = outputs.with_prior(prior)
+    outputs, kept = _possible(outputs, temperature)
+    if not kept.all():
+        warnings.append(f"left out, with probability 0 in every row and no label: {_listed(np.flatnonzero(~kept))}")
+        loss = None if loss is None else loss.among(kept)
     assert outputs.logits is not None
-    posterior = Posterior(outputs.logits, outputs.labels, temperature)
+    posterior = Posterior(outputs.logits, outputs.labels, temperature, weights=outputs.weights, loss=loss)
     if not all(np.isfinite(log_v).all() for log_v, _ in _counted(posterior, progress, 0)):
         raise InputError(f"temperature {temperature:g} is too small for {dtype}; choose another.")
     before = tallied(_counted(Posterior(outputs.logits, outputs.labels, 1.0), progress, 1))

@@ -528,19 +528,19 @@ def test_tabs_in_a_csv_and_commas_in_a_quoted_name(tmp_path):
 
 
 def test_what_lies_beside_is_named(tmp_path):
-    beside: Any = {"weights": np.ones(2), "cost": np.ones(2)}
+    beside: Any = {"errors": np.ones(2), "cost": np.ones(2)}
     np.savez(tmp_path / "x.npz", scores=[[0.9, 0.1], [0.2, 0.8]], labels=[0, 1], **beside)
-    assert any("not used: 'cost', 'weights'" in note for note in read(tmp_path / "x.npz").notes)
+    assert any("not used: 'cost', 'errors'" in note for note in read(tmp_path / "x.npz").notes)
     np.savez(tmp_path / "y.npz", labels=[0, 1], **beside)
     np.save(tmp_path / "s.npy", [[0.9, 0.1], [0.2, 0.8]])
     notes = read(tmp_path / "s.npy", labels=tmp_path / "y.npz").notes
-    assert "y.npz: not used: 'cost', 'weights'" in notes
+    assert "y.npz: not used: 'cost', 'errors'" in notes
     (tmp_path / "folder").mkdir()
-    for name, array in {"scores": [[0.9, 0.1], [0.2, 0.8]], "targets": [0, 1], "weights": [1, 2]}.items():
+    for name, array in {"scores": [[0.9, 0.1], [0.2, 0.8]], "targets": [0, 1], "errors": [1, 2]}.items():
         np.save(tmp_path / "folder" / f"{name}.npy", array)
-    assert any("not used: 'weights'" in note for note in read(tmp_path / "folder").notes)
+    assert any("not used: 'errors'" in note for note in read(tmp_path / "folder").notes)
     np.savez(tmp_path / "p.npz", source=[0.5, 0.5], distortion=1 - np.eye(2), **beside)
-    with pytest.warns(UserWarning, match=r"p.npz: not used: 'cost', 'weights'"):
+    with pytest.warns(UserWarning, match=r"p.npz: not used: 'cost', 'errors'"):
         read_problem(tmp_path / "p.npz")
 
 

@@ -21,6 +21,7 @@ from jaxrd.tosc._checked import (
     some_weights,
 )
 from jaxrd.tosc.joint import SparseJoint, as_joint
+from jaxrd.tosc.losses import Loss
 
 
 def _classes(given: dict) -> int:
@@ -107,15 +108,28 @@ def landmarks(joint: ArrayLike | SparseJoint) -> Landmarks:
     return Landmarks(1 - j.trace(), 1 - j.sum(1).max(), entropy(j.sum(0)))
 
 
-def known_landmarks(joint: np.ndarray) -> tuple[float, float, float]:
-    """`landmarks` on the host.
+def known_landmarks(joint: np.ndarray, loss: Loss | None = None) -> tuple[float, float, float]:
+    """`landmarks` on the host, of a joint of label and action: E l(Y, a*), min_a E l(Y, a) and H(a*).
 
     >>> [round(x, 4) for x in known_landmarks(np.eye(2) / 2)]
     [0.0, 0.5, 0.6931]
     """
     estimate = joint.sum(0)
-    spread = -(estimate * np.log(np.where(estimate > 0, estimate, 1))).sum()
-    return float(1 - joint.trace()), float(1 - joint.sum(1).max()), float(spread)
+    spread = float(-(estimate * np.log(np.where(estimate > 0, estimate, 1))).sum())
+    if loss is None:
+        return float(1 - joint.trace()), float(1 - joint.sum(1).max()), spread
+    return float((joint * loss.values).sum()), float((joint.sum(1) @ loss.values).min()), spread
+
+
+def joint_of(labels: np.ndarray, actions: np.ndarray, shape: tuple[int, int], weights: np.ndarray | None) -> np.ndarray:
+    """The joint pmf of label and action, of the shape (labels, actions), on the host; weights sum to 1.
+
+    >>> joint_of(np.array([0, 1]), np.array([2, 2]), (2, 3), None).tolist()
+    [[0.0, 0.0, 0.5], [0.0, 0.0, 0.5]]
+    """
+    w = np.full(len(labels), 1 / len(labels)) if weights is None else weights
+    joint = np.bincount(np.asarray(labels, np.int64) * shape[1] + actions, w, shape[0] * shape[1]).reshape(shape)
+    return joint.astype(jax.dtypes.canonicalize_dtype(float))
 
 
 def likeliest(estimate: jax.Array) -> jax.Array:

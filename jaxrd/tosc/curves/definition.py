@@ -12,6 +12,7 @@ import numpy as np
 from jaxrd.curve import Curve
 from jaxrd.tosc.curves.drawing import Bound, Tick
 from jaxrd.tosc.joint import SparseJoint
+from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.posterior import Posterior
 from jaxrd.tosc.resampling import Resampled
 
@@ -20,9 +21,13 @@ class Samples(NamedTuple):
     """What the curves are drawn from."""
 
     joint: np.ndarray
-    """Of label and decision, shape (classes, classes)."""
+    """Of label and decision, shape (classes, classes); under a loss of label and action, shape (labels, actions)."""
     posterior: Posterior | None
     """None for hard decisions."""
+    loss: Loss | None = None
+    """Of a label and an action; None: 0/1, the actions being the labels."""
+    between: np.ndarray | None = None
+    """The loss as a distortion between actions, shape (actions, actions); None where an action is no label."""
 
 
 class Resampling(NamedTuple):
@@ -59,6 +64,7 @@ class Definition:
         meaning: in three words.
         file: stem of its own file in CompressAI's format.
         draw: the curve of some samples by a number of points, a tolerance and a progress; None where it is undefined.
+        undefined: why that is, in words.
         needs_posterior: whether hard decisions are not enough.
         achievable: whether a scheme reaches it.
         excess: whether its excess over TMRD has an interval. Coverage of those of S&C, E&C and TS was off by more than
@@ -75,6 +81,7 @@ class Definition:
     meaning: str
     file: str
     draw: Callable[[Samples, int, float | None, Tick], Bound | None]
+    undefined: str = ""
     needs_posterior: bool = False
     achievable: bool = False
     excess: bool = False

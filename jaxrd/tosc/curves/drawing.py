@@ -17,6 +17,7 @@ from jaxrd.distortion import expected
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status, has_failed
 from jaxrd.target import rate_at
+from jaxrd.tosc.losses import Loss
 
 STEEPEST = 300.0  # nats per unit: here a drawn curve has reached its least distortion, except for the last samples
 
@@ -80,9 +81,9 @@ def slope_grid(classes: int, count: int, critical: float) -> np.ndarray:
     return grid
 
 
-def saturation(margin: float, start: float) -> np.ndarray:
+def saturation(margin: float, start: float, unit: float = 1.0) -> np.ndarray:
     """Inverse temperatures or slopes from `start` to where the least margin between the two best saturates."""
-    end = min(40 / margin, _SATURATED) if margin < np.inf else start
+    end = min(40 / margin, _SATURATED / unit) if margin < np.inf else start
     decades = max(np.log10(max(end, start) / start), 0)
     return np.geomspace(start, max(end, start), int(np.ceil(_PER_DECADE * decades)) + 1)[1:]
 
@@ -112,10 +113,15 @@ def solve_grid(
     tick: Tick,
     beyond: np.ndarray | tuple = (),
     mesh: Mesh | None = None,
+    unit: float = 1.0,
 ) -> tuple[Solution, Curve]:
-    """The swept problem, and its curve, the exact zero-rate point first; slopes: the grid, `beyond`, then inf."""
+    """The swept problem, and its curve, the exact zero-rate point first; slopes: the grid, `beyond`, then inf.
+
+    The grid is that of a Hamming-like distortion, whose largest value is `unit`.
+    """
     critical = float(critical_slope(problem))
-    grid = np.concatenate([slope_grid(problem.distortion.shape[1], count, critical), beyond, [np.inf]])
+    grid = slope_grid(problem.distortion.shape[1], count, critical * unit) / unit
+    grid = np.concatenate([grid, beyond, [np.inf]])
     solved = sweep(problem, grid, tol=tol, mesh=mesh, progress=tick)
     curve = solved.curve()
     silence = float(expected(problem.distortion, np.asarray(problem.source)).min())  # pyright: ignore
@@ -123,6 +129,11 @@ def solve_grid(
     rest = (curve.distortion, curve.rate, curve.slope, curve.gap, curve.status)
     d, rate, slope, gap, status = (np.concatenate([[a], b]) for a, b in zip(front, rest, strict=True))
     return solved, Curve(d, rate, slope, gap, status)
+
+
+def unit_of(loss: Loss | None) -> float:
+    """The scale of a loss, by which slopes are spaced: 1 for 0/1."""
+    return 1.0 if loss is None else loss.span or 1.0
 
 
 def positive_and_finite(parameter: np.ndarray) -> np.ndarray:

@@ -12,25 +12,34 @@ from jax.typing import ArrayLike
 
 from jaxrd._exported import exported
 from jaxrd._readable import readable
+from jaxrd._sweep import sweep
+from jaxrd.channel import optimal_channel
 from jaxrd.closed_form import categorical
+from jaxrd.problem import Problem
+from jaxrd.solution import Solution
 from jaxrd.tosc._checked import (
     a_joint,
     checked,
     numbers,
 )
 from jaxrd.tosc.curves.confusion import likeliest
-from jaxrd.tosc.curves.definition import Definition
+from jaxrd.tosc.curves.definition import Definition, Samples
 from jaxrd.tosc.curves.drawing import (
     Bound,
     Rate,
+    Tick,
     exact,
+    solve_grid,
 )
+from jaxrd.tosc.curves.measured import measured_bound
 from jaxrd.tosc.curves.oracle import erokhin
 from jaxrd.tosc.curves.parametric import smallest_point
 from jaxrd.tosc.joint import SparseJoint, as_joint
+from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.resampling import Resampled, along
 
 SCAN = 512  # points on which E&C is searched for its smallest rate: each is cheap
+ROUNDED = 1e-12  # expected losses this close tie
 
 
 @readable
@@ -119,6 +128,46 @@ def draw(joint: jax.Array | np.ndarray, count: int) -> Bound:
     return Bound(curve, lambda target: Rate(*smallest_point(scan, *fine, one, target)))
 
 
+def draw_between(
+    joint: np.ndarray, loss: Loss, between: np.ndarray, count: int, *, tol: float | None = None, tick: Tick = None
+) -> Bound:
+    """E&C under a loss that is a distortion between actions too: solved in its own distortion, drawn over the label's.
+
+    Args:
+        joint: of label and action, shape (labels, actions).
+        loss: of a label and an action.
+        between: of an action sent as another, shape (actions, actions).
+        count: points.
+        tol: certified gap, nats; None: by dtype.
+        tick: progress.
+    """
+    estimate = joint.sum(0)
+    occur = np.flatnonzero(estimate)
+    problem = Problem(estimate[occur], between[occur].astype(joint.dtype))
+    solved, curve = solve_grid(problem, count, tol, tick, unit=float(np.ptp(between)) or 1.0)
+    cost = joint[:, occur].T @ loss.values  # of an action sent as another, times its probability
+
+    def measured(point: Solution) -> float:
+        return float((np.asarray(optimal_channel(problem, point)) * cost).sum())
+
+    def solve(slope: float) -> Solution:
+        return jax.tree.map(lambda a: a[0], sweep(problem, np.array([slope]), tol=tol))
+
+    silent = estimate @ between
+    silence = float(np.where(silent <= silent.min() + ROUNDED, joint.sum(1) @ loss.values, np.inf).min())
+    bound = measured_bound(solved, curve, silence, measured, solve)
+    own = replace(bound.curve, model_distortion=None, parameters={"estimate_distortion": curve.distortion})
+    return bound._replace(curve=own)
+
+
+def _draw(samples: Samples, count: int, tol: float | None, tick: Tick) -> Bound | None:
+    if samples.loss is None:
+        return draw(samples.joint, count)
+    if samples.between is None:
+        return None
+    return draw_between(samples.joint, samples.loss, samples.between, count, tol=tol, tick=tick)
+
+
 @jax.jit
 def respond(joint: SparseJoint, masses: jax.Array, estimate_distortion: ArrayLike) -> Resampled:
     """E&C at the label distortion that D_hat leads to."""
@@ -134,7 +183,8 @@ ESTIMATED = Definition(
     name="E&C",
     meaning="compress decisions only",
     file="ec",
-    draw=lambda samples, count, tol, tick: draw(samples.joint, count),
+    draw=_draw,
+    undefined="the loss is no distortion between decisions, for actions are not labels",
     achievable=True,
     respond=lambda resampling, d, _: {ESTIMATED.name: respond(resampling.joint, resampling.masses, d)},
     parameter=lambda curve: curve.parameters["estimate_distortion"],

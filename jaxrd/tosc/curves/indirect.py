@@ -25,8 +25,10 @@ from jaxrd.tosc.curves.drawing import (
     certified_at,
     positive_and_finite,
     solve_grid,
+    unit_of,
 )
 from jaxrd.tosc.joint import SparseJoint, as_joint
+from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.resampling import BATCH, Resampled, inverse_newton
 
 NEWTON_STEPS = 4  # of a resampled iE&C: with few samples per cell a resampling is no small perturbation
@@ -63,23 +65,33 @@ def indirect_problem(joint: ArrayLike | SparseJoint) -> Problem:
     return Problem(estimate, 1 - posterior.T)
 
 
-def draw(joint: jax.Array | np.ndarray, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
+def draw(
+    joint: jax.Array | np.ndarray,
+    count: int,
+    *,
+    loss: Loss | None = None,
+    tol: float | None = None,
+    tick: Tick = None,
+) -> Bound:
     """iE&C: certified; its distortion is the label's by construction.
 
-    Estimates that never occur have no mass. Labels that never occur have the largest distortion for every estimate.
-    Neither changes the curve, and leaving them out keeps large alphabets small.
+    Estimates that never occur have no mass. Under 0/1 loss, labels that never occur have the largest distortion for
+    every estimate. Neither changes the curve, and leaving them out keeps large alphabets small.
     """
     joint = np.asarray(joint)
     rows, labels = (np.flatnonzero(joint.sum(axis)) for axis in (0, 1))
+    letters = labels if loss is None else np.arange(loss.actions)
     # On the host: each of these operations would be a program of its own.
     kept = joint[np.ix_(labels, rows)]
-    problem = Problem(kept.sum(0), 1 - (kept / kept.sum(0)).T)
-    solved, curve = solve_grid(problem, count, tol, tick)
+    posterior = (kept / kept.sum(0)).T
+    d = 1 - posterior if loss is None else loss.among(labels).expected(posterior).astype(kept.dtype)
+    problem = Problem(kept.sum(0), d)
+    solved, curve = solve_grid(problem, count, tol, tick, unit=unit_of(loss))
 
     def everywhere(q: ArrayLike) -> np.ndarray:
         known = np.asarray(q)
-        among = np.zeros((*known.shape[:-1], len(joint)), known.dtype)
-        among[..., labels] = known
+        among = np.zeros((*known.shape[:-1], joint.shape[1]), known.dtype)
+        among[..., letters] = known
         return among
 
     def smallest(target: float) -> Rate:
@@ -145,7 +157,7 @@ INDIRECT = Definition(
     name="iE&C",
     meaning="decisions, label-aware coding",
     file="iec",
-    draw=lambda samples, count, tol, tick: draw(samples.joint, count, tol=tol, tick=tick),
+    draw=lambda samples, count, tol, tick: draw(samples.joint, count, loss=samples.loss, tol=tol, tick=tick),
     achievable=True,
     excess=True,
     respond=_respond,

@@ -23,6 +23,7 @@ from jaxrd.tosc.curves.drawing import (
     achievable,
 )
 from jaxrd.tosc.joint import SparseJoint, as_joint
+from jaxrd.tosc.losses import Loss
 
 
 @checked(a_joint())
@@ -42,18 +43,21 @@ def merge_order(joint: ArrayLike | SparseJoint) -> jax.Array:
     >>> merge_order(jnp.diag(jnp.array([0.2, 0.5, 0.3]))).tolist()
     [0, 2, 1]
     """
-    return _order(jnp, as_joint(joint))
+    return _order(jnp, as_joint(joint))[0]
 
 
-def _order(xp: ModuleType, j: Any) -> Any:
+def _order(xp: ModuleType, j: Any, loss: Loss | None = None) -> tuple[Any, Any]:
+    """The order, and by how much D falls when an estimate is sent as the last of them."""
     estimate = j.sum(0)
-    best = xp.argmax(xp.where(likeliest(estimate), j.sum(1), -1))
-    gain = j[best] - j.diagonal()  # of P(right), when the estimate is sent as `best`
+    worth = j.sum(1) if loss is None else 1 / (1 + j.sum(1) @ loss.values)  # the larger, the better a guess
+    best = xp.argmax(xp.where(likeliest(estimate), worth, -1))
+    # In the first case of P(right).
+    gain = j[best] - j.diagonal() if loss is None else (j * (loss.values - loss.values[:, [best]])).sum(0)
     # Equal counts may differ by the rounding of their sums: counts equal up to rounding share a rank.
     rising = xp.sort(estimate)
     steps = xp.concatenate([xp.zeros(1, int), xp.cumsum(xp.diff(rising) > 16 * xp.finfo(j.dtype).eps)])
     rank = xp.where(xp.arange(estimate.size) == best, estimate.size, steps[xp.searchsorted(rising, estimate)])
-    return xp.lexsort((-gain, rank))
+    return xp.lexsort((-gain, rank)), gain
 
 
 @readable
@@ -87,9 +91,10 @@ def merge_baseline(joint: ArrayLike | SparseJoint) -> Merged:
     return _merged(jnp, as_joint(joint))
 
 
-def _merged(xp: ModuleType, j: Any) -> Merged:
-    order = _order(xp, j)  # least likely first, the likeliest last
-    p, change = j.sum(0)[order], (j[order[-1]] - j.diagonal())[order]
+def _merged(xp: ModuleType, j: Any, loss: Loss | None = None) -> Merged:
+    order, gain = _order(xp, j, loss)  # least likely first, the likeliest last
+    p, change = j.sum(0)[order], gain[order]
+    lossless = 1 - j.trace() if loss is None else (j * loss.values).sum()
     zero = xp.zeros(1, p.dtype)
 
     def spread(p):  # p ln p
@@ -101,13 +106,15 @@ def _merged(xp: ModuleType, j: Any) -> Merged:
     rate = xp.maximum(kept - spread(p[-1] + merged), 0)
     gained = xp.concatenate([zero, xp.cumsum(change[:-1])])
     last = xp.arange(p.size) == p.size - 1
-    return Merged(xp.where(last, 0, rate), 1 - (j.trace() + gained))
+    return Merged(xp.where(last, 0, rate), lossless - gained)
 
 
-def draw(joint: jax.Array | np.ndarray) -> Bound:
+def draw(joint: jax.Array | np.ndarray, *, loss: Loss | None = None) -> Bound:
     """The merge baseline: one point for each number of merged estimates; nothing in between."""
-    rate, distortion = map(np.asarray, _merged(np, np.asarray(joint)))
-    curve = achievable(distortion, rate, parameters={"merged_classes": np.arange(len(rate))})
+    rate, distortion = map(np.asarray, _merged(np, np.asarray(joint), loss))
+    # Sets of labels are many, and most of them are no sample's action.
+    used = np.arange(len(rate)) >= (0 if loss is None else (np.asarray(joint).sum(0) == 0).sum())
+    curve = achievable(distortion[used], rate[used], parameters={"merged_classes": np.flatnonzero(used)})
     return Bound(curve, lambda target: Rate(float(rate[distortion <= target + 1e-12].min(initial=np.inf))))
 
 
@@ -115,5 +122,5 @@ MERGED = Definition(
     name="merge",
     meaning="merge rare classes",
     file="merge",
-    draw=lambda samples, count, tol, tick: draw(samples.joint),
+    draw=lambda samples, count, tol, tick: draw(samples.joint, loss=samples.loss),
 )

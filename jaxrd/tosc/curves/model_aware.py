@@ -29,15 +29,15 @@ from jaxrd.tosc.curves.definition import BELIEVED, Definition, Resampling, Sampl
 from jaxrd.tosc.curves.drawing import (
     STEEPEST,
     Bound,
-    Rate,
     Tick,
     certified_at,
     least_margin,
     positive_and_finite,
     saturation,
     solve_grid,
+    unit_of,
 )
-from jaxrd.tosc.curves.parametric import smallest_point
+from jaxrd.tosc.curves.measured import measured_bound
 from jaxrd.tosc.posterior import Posterior, as_it_is
 from jaxrd.tosc.resampling import Resampled, inverse_newton, steepness
 
@@ -114,6 +114,22 @@ def _right(
     return weights @ (chosen / kernel.matvec(q))
 
 
+@partial(jax.jit, static_argnames="build")
+def _lost(
+    data: Any,
+    weights: jax.Array,
+    labels: jax.Array,
+    slope: jax.Array,
+    q: jax.Array,
+    loss: jax.Array,
+    *,
+    build: Callable,
+) -> jax.Array:
+    """sum_i w_i sum_a W(a | v_i) l(y_i, a) over some rows."""
+    kernel = kernel_of(build(data), slope).held()
+    return weights @ ((kernel.weighted(q) * loss[labels]).sum(1) / kernel.matvec(q))
+
+
 _PASSES = 4
 """Passes over many rows that a slope takes, while its distortion on the labels takes one."""
 
@@ -140,60 +156,40 @@ class _Seen:
 
 def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
     """TMRD: certified in model-believed distortion, drawn over the label-measured one."""
-    problem, mesh = posterior.problem, posterior.mesh
-    margin = min(least_margin(np.exp(log_v)) for log_v, _ in posterior.chunks())
+    problem, mesh, unit = posterior.problem, posterior.mesh, unit_of(posterior.loss)
+    loss = 1 - np.eye(posterior.classes) if posterior.loss is None else posterior.loss.values
+    margin = min(least_margin(-posterior.distortion(log_v)) for log_v, _ in posterior.chunks())
     seen = _Seen(tick)
-    solved, curve = solve_grid(problem, count, tol, seen.swept, saturation(margin, STEEPEST), mesh)
+    beyond = saturation(margin, STEEPEST / unit, unit)
+    solved, curve = solve_grid(problem, count, tol, seen.swept, beyond, mesh, unit)
 
     labels = np.zeros(len(problem.source), np.int32)
     labels[: posterior.samples] = posterior.labels
     weights, d = np.asarray(problem.source), problem.distortion
-    held = None if isinstance(d, Streamed) else (d, problem.source, jax.device_put(labels))
+    held, costs = jax.device_put(labels), jax.device_put(loss.astype(weights.dtype))
 
     def measured(point: Solution) -> float:
         at = np.asarray(point.slope), np.asarray(point.reproduction)
         seen.more(1)
-        if held is not None:
-            return 1 - float(_right(*held, *at, build=as_it_is))
-        assert isinstance(d, Streamed)
-        build = d.build
-        return 1 - float(d.added(lambda data, w, y: _right(data, w, y, *at, build=build), weights, labels))
+        build = d.build if isinstance(d, Streamed) else as_it_is
 
-    points = jax.device_get(solved)
-    points = [jax.tree.map(lambda a: a[i], points) for i in range(len(points.slope))]  # noqa: B023
-    wrong = [measured(point) for point in points]
-    guess = int(sum(np.exp(log_v).sum(0) for log_v, _ in posterior.chunks()).argmax())  # pyright: ignore
-    curve = curve.with_distortion(np.array([1 - float(prior[guess]), *wrong]))
-    # u = s / (1 + s) in [0, 1] brackets slopes up to inf.
-    u = np.where(np.isinf(curve.slope), 1, curve.slope / (1 + np.where(np.isinf(curve.slope), 0, curve.slope)))
-    u[0] = min(u[0], u[1])  # the critical slope may be inf: then the rate is zero at every slope
+        def one(data: Any, w: Any, y: Any) -> jax.Array:
+            if posterior.loss is None:
+                return _right(data, w, y, *at, build=build)
+            return _lost(data, w, y, *at, costs, build=build)
 
-    known = dict(zip(map(float, u[1:]), zip(points, wrong, strict=True), strict=True))
-    doubtful: list[bool] = []
+        found = float(d.added(one, weights, labels) if isinstance(d, Streamed) else one(d, weights, held))
+        return 1 - found if posterior.loss is None else found
 
-    def at(x: float) -> tuple[Solution, float]:
-        if x not in known:
-            found = jax.device_get(sweep(problem, np.array([x / (1 - x) if x < 1 else np.inf]), tol=tol, mesh=mesh))
-            point = jax.tree.map(lambda a: a[0], found)
-            seen.more(_PASSES)
-            known[x] = point, measured(point)
-        return known[x]
+    def solve(slope: float) -> Solution:
+        found = jax.device_get(sweep(problem, np.array([slope]), tol=tol, mesh=mesh))
+        seen.more(_PASSES)
+        return jax.tree.map(lambda a: a[0], found)
 
-    def smallest(target: float) -> Rate:
-        doubtful.clear()
-        rate, place = smallest_point(u, curve.distortion, curve.rate, one, target)
-        slope, converged = place / (1 - place) if place < 1 else np.inf, not any(doubtful)
-        return Rate(rate, slope, at(place)[0].reproduction if place == place else None, converged)
-
-    def one(x: float) -> tuple[float, float]:
-        if x <= u[0]:  # rate zero: a solver may return any mixture of tied reproductions here
-            return float(curve.distortion[0]), 0.0
-        point, distortion = at(x)
-        doubtful.append(not bool(point.converged))
-        return distortion, float(point.rate)
-
-    least = float(np.asarray(curve.model_distortion)[-1])
-    return Bound(curve, smallest, lambda target: certified_at(problem, target, least, tol, mesh), solved)
+    guess = int(sum(w @ posterior.distortion(log_v) for log_v, w in posterior.weighed()).argmin())  # pyright: ignore
+    bound = measured_bound(solved, curve, float(prior @ loss[:, guess]), measured, solve)
+    least = float(np.asarray(bound.curve.model_distortion)[-1])
+    return bound._replace(smallest_believed=lambda target: certified_at(problem, target, least, tol, mesh))
 
 
 class ModelAware(NamedTuple):

@@ -12,13 +12,19 @@ from jax.typing import ArrayLike
 from jaxrd._exported import exported
 from jaxrd.closed_form import categorical
 from jaxrd.curve import Curve
-from jaxrd.tosc.curves.definition import Definition
+from jaxrd.problem import Problem
+from jaxrd.tosc.curves.definition import Definition, Samples
 from jaxrd.tosc.curves.drawing import (
     Bound,
     Rate,
+    Tick,
+    certified_at,
     exact,
     slope_grid,
+    solve_grid,
+    unit_of,
 )
+from jaxrd.tosc.losses import Loss
 
 _AT_ONCE = 64
 """Points of one call: another number of points then costs no compile."""
@@ -82,10 +88,25 @@ def draw(prior: jax.Array | np.ndarray, count: int) -> Bound:
     return Bound(curve, lambda target: Rate(float(erokhin(prior, distortions=[target]).rate[0]), target))
 
 
+def draw_solved(prior: np.ndarray, loss: Loss, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
+    """oRD under a loss: no closed form, so certified. Labels that never occur are left out."""
+    occur = np.flatnonzero(prior)
+    problem = Problem(prior[occur], loss.values[occur].astype(prior.dtype))
+    solved, curve = solve_grid(problem, count, tol, tick, unit=unit_of(loss))
+    return Bound(curve, lambda target: certified_at(problem, target, curve.distortion[-1], tol), solved=solved)
+
+
+def _draw(samples: Samples, count: int, tol: float | None, tick: Tick) -> Bound:
+    prior = samples.joint.sum(1)
+    if samples.loss is None:
+        return draw(prior, count)
+    return draw_solved(prior, samples.loss, count, tol=tol, tick=tick)
+
+
 ORACLE = Definition(
     name="oRD",
     meaning="oracle lower bound",
     file="ord",
-    draw=lambda samples, count, tol, tick: draw(samples.joint.sum(1), count),
+    draw=_draw,
     most_classes=100,
 )

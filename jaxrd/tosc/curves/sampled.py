@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -11,9 +10,7 @@ import numpy as np
 from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
-from jaxrd._exported import exported
 from jaxrd._readable import readable
-from jaxrd._threads import side_by_side
 from jaxrd.information import entropy, normalised, without_rounding
 from jaxrd.tosc._checked import (
     A_LOG_POSTERIOR,
@@ -24,7 +21,6 @@ from jaxrd.tosc._checked import (
     some_labels,
     some_weights,
 )
-from jaxrd.tosc.curves.confusion import known_landmarks
 from jaxrd.tosc.curves.definition import Definition, Resampling, Samples
 from jaxrd.tosc.curves.drawing import (
     Bound,
@@ -36,7 +32,8 @@ from jaxrd.tosc.curves.drawing import (
     saturation,
 )
 from jaxrd.tosc.curves.parametric import smallest_point
-from jaxrd.tosc.posterior import Block, Posterior
+from jaxrd.tosc.curves.sampled_passes import decided, lossless, sampled_at
+from jaxrd.tosc.posterior import Posterior
 from jaxrd.tosc.resampling import Resampled, along
 
 
@@ -98,89 +95,18 @@ def sample_and_communicate(
     return SampleAndCommunicate(jnp.maximum(w @ divergence, 0), 1 - w @ right, 1 - w @ believed)
 
 
-_AT_ONCE = 64
-"""Inverse temperatures of one call: another number of them costs no compile."""
-
-
-class _Sums(NamedTuple):
-    """Of a block, at each inverse temperature."""
-
-    output: jax.Array | np.ndarray
-    """sum_i w_i W(.|x_i), shape (k, classes)."""
-    spread: jax.Array | np.ndarray
-    """sum_i w_i sum_y W ln W, shape (k,)."""
-    right: jax.Array | np.ndarray
-    """sum_i w_i W(y_i|x_i), shape (k,)."""
-    believed: jax.Array | np.ndarray
-    """sum_i w_i sum_y W v, shape (k,)."""
-
-
-class _Points(NamedTuple):
-    rate: np.ndarray
-    distortion: np.ndarray
-    believed: np.ndarray
-
-
-@jax.jit
-def _sums(block: Block, u: jax.Array, count: int) -> _Sums:
-    """At the first `count` of u = t / (1 + t)."""
-    log_v = block.log_v
-    v = jnp.exp(log_v)
-
-    def add(i, found):
-        log_w = log_softmax(u[i] / (1 - u[i]) * log_v, axis=1)
-        channel = jnp.exp(log_w)
-        right = jnp.take_along_axis(channel, block.labels[:, None], 1)[:, 0]
-        each = _Sums(
-            block.weights @ channel,
-            block.weights @ jnp.where(channel > 0, channel * log_w, 0).sum(1),
-            block.weights @ right,
-            block.weights @ (channel * v).sum(1),
-        )
-        return jax.tree.map(lambda all_, a: all_.at[i].set(a), found, each)
-
-    k, none = len(u), jnp.zeros_like(u)
-    return jax.lax.fori_loop(0, count, add, _Sums(jnp.zeros((k, log_v.shape[1]), u.dtype), none, none, none))
-
-
-def _sampled_at(posterior: Posterior, u: np.ndarray, tick: Tick) -> _Points:
-    """Points at u = t / (1 + t), shape (k,): rate, distortion and believed distortion in one pass for every 64."""
-
-    def added(blocks: Iterator[_Sums]) -> _Sums:
-        total = None
-        for i, block in enumerate(blocks):
-            total = block if total is None else jax.tree.map(np.add, total, block)
-            if tick is not None:
-                tick(i + 1, posterior.count)
-        assert total is not None
-        return total
-
-    found = []
-    for first in range(0, len(u), _AT_ONCE):
-        part = u[first : first + _AT_ONCE]
-        filled = np.append(part, np.zeros(_AT_ONCE - len(part))).astype(jax.dtypes.canonicalize_dtype(np.float64))
-
-        def sums(block: Block, filled: np.ndarray = filled, count: int = len(part)) -> _Sums:
-            return jax.device_get(exported(_sums, _Sums, block, filled, count))
-
-        blocks = side_by_side(sums, posterior.blocks())
-        output, spread, right, believed = (np.asarray(a)[: len(part)] for a in added(blocks))
-        rate = spread - (output * np.log(np.where(output > 0, output, 1))).sum(1)
-        found.append((np.maximum(rate, 0), 1 - right, 1 - believed))
-    rate, distortion, believed = (np.concatenate(each) for each in zip(*found, strict=True))
-    return _Points(rate, distortion, believed)
-
-
 def draw(joint: np.ndarray, posterior: Posterior, count: int, tick: Tick = None) -> Bound:
-    """S&C: over inverse temperatures t = u / (1 - u), u in [0, 1]; at u = 1 the decisions themselves, lossless."""
+    """S&C: over inverse temperatures t = u / (1 - u), u in [0, 1]; at u = 1 the decisions themselves, lossless.
+
+    Under a loss the action for the label that is drawn is sent: at u = 1 that for the likeliest label, which need not
+    be the action of least expected loss.
+    """
     margin = min(least_margin(log_v) for log_v, _ in posterior.chunks())
     even = np.linspace(0, 1, max(count, 16) + 2)[:-1]
     steep = saturation(margin, even[-1] / (1 - even[-1]))
     u = np.concatenate([even, steep / (1 + steep), [1.0]])
-    points = _sampled_at(posterior, u[:-1], tick)
-    d_tm, _, entropy = known_landmarks(joint)
-    believed_end = 1 - sum(float(np.exp(log_v.max(1)).sum()) for log_v, _ in posterior.chunks()) / posterior.samples
-    ends = entropy, d_tm, believed_end
+    points = sampled_at(posterior, u[:-1], tick)
+    ends = lossless(joint, posterior) if posterior.loss is None else decided(posterior)
     rate, d, believed = (np.append(np.asarray(a, float), end) for a, end in zip(points, ends, strict=True))
     with np.errstate(divide="ignore"):
         temperatures = u / (1 - u)
@@ -188,8 +114,8 @@ def draw(joint: np.ndarray, posterior: Posterior, count: int, tick: Tick = None)
 
     def one(x: float) -> tuple[float, float]:
         if x >= 1:
-            return d_tm, entropy
-        p = _sampled_at(posterior, np.array([x]), tick)
+            return ends[1], ends[0]
+        p = sampled_at(posterior, np.array([x]), tick)
         return float(p.distortion[0]), float(p.rate[0])
 
     def smallest(target: float) -> Rate:

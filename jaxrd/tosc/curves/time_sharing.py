@@ -24,6 +24,7 @@ from jaxrd.tosc.curves.drawing import (
     achievable,
 )
 from jaxrd.tosc.joint import SparseJoint
+from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.resampling import BATCH, Resampled, steepness
 
 
@@ -58,9 +59,9 @@ def _shared(xp: ModuleType, ends: Any, d: Any) -> Any:
     return xp.where(d_tm < d_0, value, xp.nan)
 
 
-def draw(joint: jax.Array | np.ndarray, count: int) -> Bound | None:
+def draw(joint: jax.Array | np.ndarray, count: int, *, loss: Loss | None = None) -> Bound | None:
     """TS: the line of time sharing, drawn by the fraction; None where D_TM >= D_0 leaves it undefined."""
-    ends = known_landmarks(np.asarray(joint))
+    ends = known_landmarks(np.asarray(joint), loss)
     d_tm, d_0, entropy = ends
     if d_tm >= d_0:
         return None
@@ -92,7 +93,8 @@ TIME_SHARING = Definition(
     name="TS",
     meaning="time-shared decisions",
     file="ts",
-    draw=lambda samples, count, tol, tick: draw(samples.joint, count),
+    draw=lambda samples, count, tol, tick: draw(samples.joint, count, loss=samples.loss),
+    undefined="to guess one action always does as well as to decide",
     achievable=True,
     respond=lambda resampling, share, _: {TIME_SHARING.name: respond(resampling.joint, resampling.masses, share)},
     parameter=lambda curve: curve.rate / curve.rate.max(),  # it ends at H(decision), where the share is one

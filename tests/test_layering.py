@@ -168,17 +168,20 @@ ALLOWED = {
         "figures.reproduction", "information", "io", "plots", "tosc", "tosc.confidence",
     },
     "figures.tosc_fig4": {
-        "figures.comparison", "figures.entropy_coding", "figures.panel", "figures.reproduction", "information",
-        "io", "plots", "tosc", "tosc.curves",
+        "figures.comparison", "figures.entropy_coding", "figures.panel", "figures.reproduction",
+        "information", "io", "plots", "tosc", "tosc.curves",
+    },
+    "figures.tosc_transmitter": {
+        "datasets", "figures.identifiability", "figures.reproduction", "information", "neural", "plots", "tosc",
     },
     "cli": {
         "_files", "_kept", "_resume", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets",
         "documents", "errors",
         "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
         "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
-        "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "information", "io", "neural", "plots",
-        "problem", "rdc", "rdc.inputs", "rdc.point", "rdc.representation", "solution", "solvers", "target", "tosc",
-        "tosc.confidence", "tosc.curves", "tosc.posterior",
+        "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
+        "neural", "plots", "problem", "rdc", "rdc.inputs", "rdc.point", "rdc.representation", "solution", "solvers",
+        "target", "tosc", "tosc.confidence", "tosc.curves", "tosc.posterior",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -11,12 +11,12 @@ import typer
 from typer.core import TyperGroup
 
 from jaxrd.cli.common import Tick, errors, headed, print_line, print_notes
+from jaxrd.cli.mnist import Data, images_sha256, mnist_files, read_mnist, without_networks
 from jaxrd.cli.outputs import FirstLabel, LabelColumn, Labels, Probabilities, Reading, Scores, UnsafePickle
 from jaxrd.cli.run import Result, Target, run
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxrd.datasets import Split
     from jaxrd.figures.reproduction import Reproduction
 
 
@@ -37,10 +37,6 @@ app = typer.Typer(
 )
 
 Out = Annotated[Path, typer.Option(help="folder for NAME.png, NAME.pdf, NAME.json, NAME.csv")]
-Data = Annotated[
-    Path | None,
-    typer.Option(help="folder of MNIST's four IDX files, or that holds mnist/ (default: $JAXRD_DATA, or a download)"),
-]
 
 
 def _reproduce(
@@ -85,24 +81,6 @@ def _report(reproduction: Reproduction) -> None:
     print_notes(reproduction.notes)
 
 
-def _mnist(data: Path | None) -> tuple[Split, Split]:
-    """MNIST (train, test); the error for missing files is one line that says what is missing."""
-    import os
-
-    from jaxrd import datasets
-
-    try:
-        return datasets.mnist(data or os.environ.get("JAXRD_DATA") or datasets.download_mnist())
-    except (OSError, ValueError) as error:
-        hint = "pass --data FOLDER, or set JAXRD_DATA; FOLDER or FOLDER/mnist holds the four IDX files."
-        raise InputError(f"no MNIST: {str(error).rstrip('.')}: {hint}") from error
-
-
-def _idx(data: Path | None) -> list[Path]:
-    """The files that MNIST may be read from."""
-    return [path for folder in ([] if data is None else [data, data / "mnist"]) for path in folder.glob("*-ubyte*")]
-
-
 @app.command("identifiability")
 def identifiability_command(
     out: Out = Path("reproduced"),
@@ -110,23 +88,19 @@ def identifiability_command(
     quick: Annotated[bool, typer.Option("--quick", help="fewer images and points: minutes become seconds")] = False,
 ) -> None:
     """Corrupted MNIST: what is known of H(Y|X), and which bounds change ([A], appendix)."""
-    import hashlib
-
-    train, test = _mnist(data)
+    train, test = read_mnist(data)
     try:
         from jaxrd.figures.identifiability.compute import CORRUPTIONS, identifiability
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"{error.name} is not installed, and the classifier needs it: pip install flax optax orbax-checkpoint."
-        ) from error
+        raise without_networks(error) from error
     compute = identifiability
     if quick:
         train, test = (type(split)(split.images[:n], split.labels[:n]) for split, n in ((train, 6000), (test, 1000)))
         few = [c._replace(strengths=c.strengths[1::2]) for c in CORRUPTIONS]
         compute = partial(identifiability, accuracies=(0.7,), corruptions=few, slopes=4)
-    sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
+    sha256 = images_sha256(test, train)
     _reproduce(
-        "identifiability", lambda tick: compute(train, test, progress=tick), out, reads=_idx(data), sha256=sha256
+        "identifiability", lambda tick: compute(train, test, progress=tick), out, reads=mnist_files(data), sha256=sha256
     )
 
 
@@ -217,9 +191,12 @@ def tosc_fig4_command(
     codecs = [points for path in codec or [] for points in read_codec(path, count)]
     outputs, sha256 = reading.read(chosen.path)
     _reproduce(
-        "tosc-fig4", lambda tick: tosc_fig4(outputs, chosen.title, count, codecs=codecs, notes=notes, tick=tick), out,
-        reads=(chosen.path, labels, *(codec or [])), sha256=sha256,
-    )  # fmt: skip
+        "tosc-fig4",
+        lambda tick: tosc_fig4(outputs, chosen.title, count, codecs=codecs, notes=notes, tick=tick),
+        out,
+        reads=(chosen.path, labels, *(codec or [])),
+        sha256=sha256,
+    )
 
 
 @app.command("tosc-complexity")
@@ -237,6 +214,20 @@ def tosc_complexity_command(out: Out = Path("reproduced"), data: _Classifiers = 
     _reproduce(
         "tosc-complexity", lambda _: tosc_complexity(outputs, there[0].title), out, reads=[there[0].path], sha256=sha256
     )
+
+
+@app.command("tosc-transmitter")
+def tosc_transmitter_command(out: Out = Path("reproduced"), data: Data = None) -> None:
+    """A pruned and quantised LeNet at the transmitter: accuracy and limits over its size (section IV-B of [A])."""
+    _, test = read_mnist(data)
+    try:
+        from jaxrd.figures.tosc_transmitter.compute import tosc_transmitter
+    except ModuleNotFoundError as error:
+        raise without_networks(error) from error
+    _reproduce(
+        "tosc-transmitter", lambda tick: tosc_transmitter(test, progress=tick), out,
+        reads=mnist_files(data), sha256=images_sha256(test),
+    )  # fmt: skip
 
 
 @app.command("rdc-fig3")
@@ -277,17 +268,13 @@ def rdc_fig6_command(
     After an interruption the same command continues from the last finished epoch: OUT/rdc-fig6.runs holds its
     checkpoints, which may be deleted once the figure is there.
     """
-    import hashlib
-
-    train, test = _mnist(data)
+    train, test = read_mnist(data)
     try:
         from jaxrd.figures.rdc_fig6.compute import rdc_fig6
         from jaxrd.figures.rdc_fig6.plan import FULL, QUICK
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"{error.name} is not installed, and the networks need it: pip install flax optax orbax-checkpoint."
-        ) from error
-    sha256 = hashlib.sha256(test.images.tobytes() + train.images.tobytes()).hexdigest()
+        raise without_networks(error) from error
+    sha256 = images_sha256(test, train)
 
     def compute(tick: Tick) -> Reproduction:
         def say(line: str) -> None:
@@ -296,4 +283,4 @@ def rdc_fig6_command(
         plan = QUICK if quick else FULL
         return rdc_fig6(train, test, out / "rdc-fig6.runs", sha256=sha256, plan=plan, tick=tick, say=say)
 
-    _reproduce("rdc-fig6", compute, out, reads=_idx(data), sha256=sha256, seed=0, float32=True)
+    _reproduce("rdc-fig6", compute, out, reads=mnist_files(data), sha256=sha256, seed=0, float32=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -53,20 +55,24 @@ def flatten(model: LeNet) -> dict[str, np.ndarray]:
     return {".".join(str(k.key) for k in path): np.asarray(leaf, np.float32) for path, leaf in leaves}
 
 
+def restored(parameters: Mapping[str, np.ndarray]) -> LeNet:
+    """A classifier with these parameters, by dotted name, float32: the inverse of `flatten`."""
+    model = LeNet(rngs=nnx.Rngs(0))
+    state = nnx.state(model, nnx.Param)
+    pure = jax.tree_util.tree_map_with_path(
+        lambda path, _: jax.device_put(parameters[".".join(str(k.key) for k in path)]), nnx.to_pure_dict(state)
+    )
+    nnx.replace_by_pure_dict(state, pure)
+    nnx.update(model, state)
+    return model
+
+
 def load() -> LeNet:
     """The trained classifier that ships with the package.
 
     Its accuracy and how it was trained stand in `jaxrd/data/PROVENANCE.json`.
     """
-    model = LeNet(rngs=nnx.Rngs(0))
-    state = nnx.state(model, nnx.Param)
-    saved = embedded(PARAMETERS)
-    pure = jax.tree_util.tree_map_with_path(
-        lambda path, _: jnp.asarray(saved[".".join(str(k.key) for k in path)]), nnx.to_pure_dict(state)
-    )
-    nnx.replace_by_pure_dict(state, pure)
-    nnx.update(model, state)
-    return model
+    return restored(embedded(PARAMETERS))
 
 
 def logits(model: LeNet, images: np.ndarray, *, batch: int = 1000) -> np.ndarray:

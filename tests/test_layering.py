@@ -168,7 +168,7 @@ ALLOWED = {
         "figures.reproduction", "information", "io", "plots", "tosc", "tosc.confidence",
     },
     "figures.tosc_fig4": {
-        "figures.comparison", "figures.entropy_coding", "figures.panel", "figures.reproduction",
+        "datasets", "figures.comparison", "figures.entropy_coding", "figures.panel", "figures.reproduction",
         "information", "io", "plots", "tosc", "tosc.curves",
     },
     "figures.tosc_transmitter": {

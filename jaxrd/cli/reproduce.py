@@ -166,9 +166,13 @@ def tosc_fig4_command(
     data: _Classifiers = None,
     out: Out = Path("reproduced"),
 ) -> None:
-    """Accuracy against bits per pixel: bounds, the merge baseline as range-coded bytes, and codecs of yours."""
+    """Accuracy against bits per pixel: bounds, the merge baseline as range-coded bytes, codecs of yours and published.
+
+    Published points are drawn where the outputs are ImageNet's (no FILE, and --data or JAXRD_DATA holds them).
+    """
     from jaxrd.figures.classifiers import Classifier, elsewhere, embedded
     from jaxrd.figures.tosc_fig4.compute import tosc_fig4
+    from jaxrd.figures.tosc_fig4.published import published
     from jaxrd.io import read_codec
 
     if pixels is not None and pixels < 1:
@@ -189,10 +193,11 @@ def tosc_fig4_command(
         chosen = Classifier(file.stem, file.name, file, pixels)
     count = pixels or chosen.pixels
     codecs = [points for path in codec or [] for points in read_codec(path, count)]
+    known = published(count) if file is None and chosen.key == "imagenet" else []
     outputs, sha256 = reading.read(chosen.path)
     _reproduce(
         "tosc-fig4",
-        lambda tick: tosc_fig4(outputs, chosen.title, count, codecs=codecs, notes=notes, tick=tick),
+        lambda tick: tosc_fig4(outputs, chosen.title, count, codecs=codecs, published=known, notes=notes, tick=tick),
         out,
         reads=(chosen.path, labels, *(codec or [])),
         sha256=sha256,

@@ -13,7 +13,8 @@ from strategies import joints, pmfs
 from jaxrd import sweep, tosc
 from jaxrd.cli.app import run
 from jaxrd.curve import Curve
-from jaxrd.datasets import example_path
+from jaxrd.datasets import embedded_path, example_path
+from jaxrd.errors import InputError
 from jaxrd.figures.classifiers import elsewhere
 from jaxrd.figures.comparison import chords, crossings
 from jaxrd.figures.entropy_coding import huffman_bits, range_coded, range_decoded
@@ -22,11 +23,12 @@ from jaxrd.figures.tosc_complexity import cuts, resnet50
 from jaxrd.figures.tosc_complexity.compute import tosc_complexity
 from jaxrd.figures.tosc_fig3.compute import HELD_OUT_SLOPES, tosc_fig3
 from jaxrd.figures.tosc_fig4.compute import coded_merges, tosc_fig4
+from jaxrd.figures.tosc_fig4.published import published
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io import read_outputs
-from jaxrd.io.codec import CodecPoints
+from jaxrd.io.codec import CodecPoints, read_codec
 from jaxrd.tosc.confidence.held_out import indirect_cross_fitted
-from jaxrd.tosc.curves import indirect
+from jaxrd.tosc.curves import indirect, oracle
 from jaxrd.tosc.curves.merged import merge_order
 
 
@@ -390,6 +392,79 @@ class TestFigure4:
         found = tosc_fig4(hard, "hard", 784, slopes=6)
         assert set(found.curves) == {"oRD", "iE&C", "E&C", "merge"}
         assert "none is made up here" in found.claims[0].found
+
+    def test_published_points_are_told_apart(self, outputs):
+        near = CodecPoints("near", np.array([0.1, 0.01]), np.array([0.7, 0.5]), ("near: its source",))
+        beyond = CodecPoints("beyond", np.array([0.02]), np.array([0.99]), ("beyond: its source",))
+        found = tosc_fig4(outputs, "noisy", 784, published=[near, beyond], slopes=8)
+        assert found.curves["codec near"]["rate_bits"].tolist() == pytest.approx([78.4, 7.84])
+        about = found.claims[0].found
+        bits = chords(oracle.draw(np.bincount(outputs.labels) / len(outputs.labels), 8).curve)(0.01) / NATS_PER_BIT
+        assert f"nearest to oRD takes {0.02 * 784 / bits:.3g} times its rate (beyond: 16 bits" in about
+        assert "nearest to iE&C takes" in about
+        assert "(near: 8 bits an image for 50.00%" in about.split("iE&C")[1]
+        assert "oRD bounds them all, iE&C does not" in about
+        assert {"near: its source", "beyond: its source"} < set(found.notes)
+        assert any(note.startswith("not established from published numbers: SOTA1") for note in found.notes)
+        (legend,) = found.figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == ["near", "beyond"]
+        low, high = found.figure.axes[0].get_xlim()
+        assert low < 0.01 < 0.1 < high
+
+
+class TestPublished:
+    path = embedded_path("imagenet_codecs.csv")
+
+    def test_every_row_says_where_it_comes_from(self):
+        with self.path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert all(all(row.values()) for row in rows)
+        bits = {"bpp at 224x224": 224 * 224, "KiB per image": 8192}
+        for row in rows:
+            published = float(row["published_rate"]) * bits[row["published_unit"]]
+            assert float(row["rate_bits"]) == pytest.approx(published, rel=2e-5)
+            assert 0 < float(row["accuracy"]) < 0.8
+            assert row["source"].startswith(("https://", "N. Ahuja"))
+        for key in ("task_model", "established", "source"):  # published() reads them from a codec's first row
+            assert len({(row["codec"], row[key]) for row in rows}) == len({row["codec"] for row in rows})
+
+    def test_points(self):
+        found = {codec.name: codec for codec in published(50176)}
+        assert len(found) == 11
+        assert sum(len(codec.bpp) for codec in found.values()) == 81
+        assert found["Entropic Student 2022"].accuracy[0] == 0.5737
+        assert found["Entropic Student 2022"].bpp[0] == pytest.approx(0.1465677, abs=2e-6)
+        for name, codec in found.items():
+            (note,) = codec.notes
+            assert note.startswith(f"{name}: {len(codec.bpp)} points; its classifier: ResNet-50")
+            assert (np.diff(codec.bpp) >= 0).all()
+
+    def test_any_tool_of_ours_reads_the_file(self):
+        codecs = read_codec(self.path, 2 * 50176)
+        assert codecs[0].bpp[0] == pytest.approx(0.1465677 / 2, abs=2e-6)
+        assert "accuracy read as a fraction" in codecs[0].notes[0]
+
+    def test_drawn_with_imagenets_outputs_alone(self, monkeypatch, tmp_path, capsys):
+        (tmp_path / "classifiers").mkdir()
+        labels = np.resize(np.arange(10), 400)
+        file = tmp_path / "classifiers" / "imagenet_resnet50_predictions.npz"
+        np.savez(file, predictions=np.where(np.arange(400) % 3 > 0, labels, 0), labels=labels)
+        own = tmp_path / "imagenet.npz"  # whatever its name
+        own.write_bytes(file.read_bytes())
+        seen = []
+
+        def caught(*_, published, **__):
+            seen.append([codec.name for codec in published])
+            raise InputError("seen")
+
+        monkeypatch.setattr("jaxrd.figures.tosc_fig4.compute.tosc_fig4", caught)
+        out = str(tmp_path / "o")
+        for args in (["--data", str(tmp_path)], [str(own), "--pixels", "50176"]):
+            assert run(["reproduce", "tosc-fig4", *args, "--out", out]) == 2
+        monkeypatch.delenv("JAXRD_DATA", raising=False)
+        assert run(["reproduce", "tosc-fig4", "--out", out]) == 2
+        assert "seen" in capsys.readouterr().err
+        assert [len(names) for names in seen] == [11, 0, 0]
 
 
 class TestCommands:

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxrd.figures.comparison import chords
 from jaxrd.figures.entropy_coding import huffman_bits, range_coded, range_decoded
 from jaxrd.figures.panel import Panel, panel
 from jaxrd.figures.reproduction import Claim, Reproduction
+from jaxrd.figures.tosc_fig4.published import MISSING
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.codec import CodecPoints
 from jaxrd.io.write import columns
@@ -24,6 +26,10 @@ DRAWN = ("oRD", "TMRD", "iE&C", "S&C", "E&C")
 _MERGES = 40
 """Most points of the merge baseline that are coded."""
 _CODECS = ("#E69F00", "#332288", "#882255", "#44AA99")
+_PUBLISHED = (
+    "#332288", "#117733", "#88CCEE", "#44AA99", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "0.45", "black",
+)  # fmt: skip
+_MARKERS = "o^sDvP<X>ph"
 
 
 class Merged(NamedTuple):
@@ -70,8 +76,38 @@ def coded_merges(outputs: Outputs, joint: jax.Array | np.ndarray) -> Merged:
     return Merged(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def _figure(title: str, one: Panel, merged: Merged, codecs: Sequence[CodecPoints], pixels: int) -> Figure:
-    figure, ax = new_figure(8.2, 5.4)
+def _draw_codecs(ax: Axes, codecs: Sequence[CodecPoints], published: Sequence[CodecPoints]) -> None:
+    """A codec given as a line of stars; the published ones in a legend of their own, beside the axes."""
+    for k, codec in enumerate(codecs):
+        ax.plot(
+            codec.bpp, 100 * codec.accuracy, color=_CODECS[k % len(_CODECS)], marker="*", markersize=9,
+            markeredgecolor="0.3", linestyle="-", label=literal(codec.name),
+        )  # fmt: skip
+    drawn = [
+        ax.plot(
+            codec.bpp, 100 * codec.accuracy, color=_PUBLISHED[k % len(_PUBLISHED)], marker=_MARKERS[k % len(_MARKERS)],
+            markersize=4.5, linewidth=0.9,
+        )[0]
+        for k, codec in enumerate(published)
+    ]  # fmt: skip
+    ax.legend(frameon=False, fontsize=9, loc="lower right")
+    if published:
+        names = [literal(codec.name) for codec in published]
+        ax.figure.legend(
+            drawn, names, title="published; other classifiers", title_fontsize=9, frameon=False, fontsize=8.5,
+            loc="outside right center",
+        )  # fmt: skip
+
+
+def _figure(
+    title: str,
+    one: Panel,
+    merged: Merged,
+    codecs: Sequence[CodecPoints],
+    published: Sequence[CodecPoints],
+    pixels: int,
+) -> Figure:
+    figure, ax = new_figure(11.0 if published else 8.2, 5.4)
     for name in DRAWN:
         if name in one.bounds:
             colour, marker, line = STYLE[name]
@@ -87,11 +123,7 @@ def _figure(title: str, one: Panel, merged: Merged, codecs: Sequence[CodecPoints
         merged.coded_bits[shown] / pixels, 100 * merged.accuracy[shown], color=colour, marker=marker, linestyle="None",
         markersize=4.5, label="merge, range-coded bytes",
     )  # fmt: skip
-    for k, codec in enumerate(codecs):
-        ax.plot(
-            codec.bpp, 100 * codec.accuracy, color=_CODECS[k % len(_CODECS)], marker="*", markersize=9,
-            markeredgecolor="0.3", linestyle="-", label=literal(codec.name),
-        )  # fmt: skip
+    _draw_codecs(ax, codecs, published)
     ax.axhline(100 * (1 - one.d_tm), color="0.35", linewidth=0.9, linestyle=(0, (6, 3)), zorder=1)
     ax.annotate(
         f"decisions: {1 - one.d_tm:.2%}", (0.01, 100 * (1 - one.d_tm)), xycoords=("axes fraction", "data"),
@@ -112,7 +144,6 @@ def _figure(title: str, one: Panel, merged: Merged, codecs: Sequence[CodecPoints
     top = ax.secondary_xaxis("top", functions=(bits, bpp))
     top.set_xlabel("rate  [bits per sample]")
     ax.grid(alpha=0.25)
-    ax.legend(frameon=False, fontsize=9, loc="lower right")
     ax.set_title(f"{literal(title)}: accuracy against rate", fontsize=11)
     return figure
 
@@ -134,13 +165,42 @@ def _factors(codec: CodecPoints, one: Panel, pixels: int) -> str:
     return f"{codec.name}: {', '.join(words) or 'no point that can be compared'}"
 
 
-def _claims(one: Panel, merged: Merged, codecs: Sequence[CodecPoints], pixels: int) -> list[Claim]:
+def _nearest(published: Sequence[CodecPoints], one: Panel, pixels: int) -> str:
+    """Which published point comes nearest to oRD, and which to iE&C of these outputs."""
+    words = []
+    for name in ("oRD", "iE&C"):
+        bound = chords(one.curve(name))
+        found = []
+        for codec in published:
+            bits = bound(1 - codec.accuracy) / NATS_PER_BIT
+            compared = np.flatnonzero(np.isfinite(bits) & (bits > 0))
+            found += [(codec.bpp[k] * pixels / bits[k], bits[k], codec, k) for k in compared]
+        if not found:
+            words.append(f"none has an accuracy that {name} reaches")
+            continue
+        factor, bits, codec, k = min(found, key=lambda point: point[0])
+        words.append(
+            f"the nearest to {name} takes {factor:.3g} times its rate ({codec.name}: {codec.bpp[k] * pixels:.0f} bits "
+            f"an image for {codec.accuracy[k]:.2%}, {name} {bits:.2f}; {len(found)} points compared)"
+        )
+    points = sum(len(codec.bpp) for codec in published)
+    return (
+        f"of {points} published points of {len(published)} codecs, the paper's two not among them, {', '.join(words)}; "
+        f"their classifiers are others than the {1 - one.d_tm:.2%} of this file: oRD bounds them all, iE&C does not"
+    )
+
+
+def _claims(
+    one: Panel, merged: Merged, codecs: Sequence[CodecPoints], published: Sequence[CodecPoints], pixels: int
+) -> list[Claim]:
     bound = chords(one.curve("iE&C"))(1 - merged.accuracy) / NATS_PER_BIT
     used = (merged.accuracy >= (1 - one.d_tm) / 2) & (bound > 0)
     over = merged.coded_bits[used] - bound[used]
     factor = merged.coded_bits[used] / bound[used]
     excess = merged.coded_bits[merged.entropy_bits > 0] / merged.entropy_bits[merged.entropy_bits > 0] - 1
     codec = "; ".join(_factors(points, one, pixels) for points in codecs)
+    if published:
+        codec = "; ".join(filter(None, [codec, _nearest(published, one, pixels)]))
     return [
         Claim(
             "the state of the art is highly suboptimal with respect to oRD, and to the task-model-dependent bounds",
@@ -168,6 +228,7 @@ def tosc_fig4(
     pixels: int,
     *,
     codecs: Sequence[CodecPoints] = (),
+    published: Sequence[CodecPoints] = (),
     slopes: int = 48,
     notes: Sequence[str] = (),
     tick: Callable[[str, int, int], None] | None = None,
@@ -179,6 +240,7 @@ def tosc_fig4(
         title: whose they are.
         pixels: of a sample.
         codecs: measured points to draw.
+        published: points of codecs for the same images and labels whose classifiers are others.
         slopes: points a curve.
         notes: of where the outputs come from, to go in front.
         tick: called as tick(what, done, total).
@@ -195,7 +257,7 @@ def tosc_fig4(
         "bpp": merged.coded_bits / pixels, "kilobytes": merged.coded_bits / 8000, "entropy_bits": merged.entropy_bits,
         "huffman_bits": merged.huffman_bits, "merged_classes": merged.merged_classes,
     }  # fmt: skip
-    for codec in codecs:
+    for codec in [*codecs, *published]:
         curves[f"codec {codec.name}"] = {
             "rate_bits": codec.bpp * pixels, "distortion": 1 - codec.accuracy, "accuracy": codec.accuracy,
             "bpp": codec.bpp, "kilobytes": codec.bpp * pixels / 8000,
@@ -206,15 +268,16 @@ def tosc_fig4(
         f"bits per pixel: bits per sample over {pixels} pixels",
         "plug-in estimates from all samples; ratios to a bound are along the chords between its solved points",
         f"merge: the receiver knows the frequencies of the decisions; sent once, {table:.4f} bit a sample more",
-        *dict.fromkeys(note for codec in codecs for note in codec.notes),
+        *dict.fromkeys(note for codec in [*codecs, *published] for note in codec.notes),
     ]
+    if published:
+        all_notes.append(f"not established from published numbers: {'; '.join(MISSING)}")
     if outputs.logits is None:
         all_notes.append("S&C and TMRD need scores")
-    figure = _figure(title, one, merged, codecs, pixels)
+    figure = _figure(title, one, merged, codecs, published, pixels)
     summary = {
         "pixels": pixels, "samples": samples, "task_model_distortion": one.d_tm, "zero_rate_distortion": one.d_0,
         "temperature": one.temperature,
     }  # fmt: skip
-    return Reproduction(
-        "tosc-fig4", figure, curves, _claims(one, merged, codecs, pixels), all_notes, {"summary": summary}
-    )
+    claims = _claims(one, merged, codecs, published, pixels)
+    return Reproduction("tosc-fig4", figure, curves, claims, all_notes, {"summary": summary})

@@ -8,6 +8,7 @@ import pytest
 from jaxrd import Status, tosc
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io import read_outputs
+from jaxrd.io.losses import read_loss
 from jaxrd.tosc.confidence import bands, held_out
 from jaxrd.tosc.curves import EVERY
 
@@ -31,6 +32,24 @@ def test_cifar_100(data):
     for curve in found.curves.values():
         certified = curve.status != Status.ACHIEVABLE
         assert (curve.gap[certified] <= 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    ("loss", "d", "expected"),
+    [
+        ("superclass", 0.25, {"oRD": 2.4487, "TMRD_model": 3.3439, "iE&C": 3.3964, "TS": 3.8565}),
+        ("superclass", 0.4, {"oRD": 1.6518, "TMRD_model": 2.1703, "iE&C": 2.2324, "TS": 3.0301}),
+        ("abstain", 0.2, {"oRD": 2.2146, "TMRD_model": 3.5514, "iE&C": 3.3114, "TS": 4.2900}),
+    ],
+)
+def test_cifar_100_under_a_loss(data, loss, d, expected):
+    """Values of an independent solver."""
+    outputs, _ = read_outputs(data / "classifiers" / "cifar100_vgg19_bn_logits.npz")
+    coarse = data / "classifiers" / "cifar100_coarse.npy"
+    found = read_loss(f"superclass:{coarse}" if loss == "superclass" else "abstain:0.3", 100)
+    row = bits(tosc.limits(outputs, temperature=2.1564, slopes=4, at=[d], loss=found).at[0])
+    for name, value in expected.items():
+        assert row[name] == pytest.approx(value, abs=1e-3), name
 
 
 def test_cifar_100_with_confidence(data, monkeypatch):

@@ -103,7 +103,7 @@ class Posterior:
         self.actions = self.classes if loss is None else loss.actions
         size = self.samples * max(self.classes, self.actions)
         self.one_block = size <= HELD
-        self.held = self.one_block or (size <= 8 * HELD and self.samples < 50 * self.classes)
+        self.held = self.one_block or (size <= 8 * HELD and self.samples < 50 * self.actions)
 
     @cached_property
     def log_v(self) -> np.ndarray:

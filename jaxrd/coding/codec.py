@@ -11,6 +11,7 @@ from scipy.special import rel_entr
 
 from jaxrd._eager import refuse_unless_whole
 from jaxrd._readable import readable
+from jaxrd.coding import decisions as entropy_coded
 from jaxrd.coding.file import LONGEST_BLOCK, MOST_SAMPLES, Header, digest, pack, unpack
 from jaxrd.coding.index_code import FRACTION, LARGEST, decode_indices, encode_indices
 from jaxrd.coding.poisson import TOTAL, Simulation, as_channel, expected_candidates, quantised_law, reproduce, simulate
@@ -103,12 +104,18 @@ def encode(
 def decode(stream: bytes) -> np.ndarray:
     """The decisions that a stream holds, bit for bit the encoder's, int32, shape (samples,).
 
+    Args:
+        stream: of `encode`, or of `encode_decisions`; its first bytes say which.
+
     Raises:
         InputError: the stream is damaged, or its decisions do not come out as its header says.
     """
     if not isinstance(stream, bytes | bytearray | memoryview):
         raise InputError(f"a stream is bytes; got {type(stream).__name__}. Read it with Path(...).read_bytes().")
-    header, payload = unpack(bytes(stream))
+    stream = bytes(stream)
+    if stream[:4] == entropy_coded.MAGIC:
+        return entropy_coded.decode_decisions(stream)
+    header, payload = unpack(stream)
     try:
         index = decode_indices(payload, header.blocks, header.exponent)
         decisions = reproduce(index, header.law, samples=header.samples, block=header.block, seed=header.seed)

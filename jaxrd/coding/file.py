@@ -1,4 +1,4 @@
-"""The .jrd stream: header, payload, checksum.
+"""The .jrd stream of a simulated channel: header, payload, checksum. `decisions` has the one of entropy-coded letters.
 
 Little-endian: "JRD1", seed (8 bytes), samples (4), block (2), exponent (4), number of reproductions (4), bytes of
 payload (4), SHA-256 of the decisions as int32 (32); the counts of the reproduction law (4 each); the payload;
@@ -57,6 +57,11 @@ def digest(decisions: np.ndarray) -> bytes:
     return hashlib.sha256(np.ascontiguousarray(decisions, "<i4").data).digest()
 
 
+def damaged() -> InputError:
+    """The refusal of a stream whose checksum does not agree."""
+    return InputError("the checksum does not match: this is no .jrd stream, or it is damaged or cut short.")
+
+
 def pack(header: Header, payload: bytes) -> bytes:
     """The stream of a header and a payload."""
     fixed = FIXED.pack(
@@ -71,8 +76,7 @@ def unpack(stream: bytes) -> tuple[Header, bytes]:
     Raises:
         InputError: the checksum does not match, or what it protects is no stream of this version.
     """
-    refusal = InputError("the checksum does not match: this is no .jrd stream, or it is damaged or cut short.")
-    body = framing.unpack(stream, refusal)
+    body = framing.unpack(stream, damaged())
     if body[:4] != MAGIC or len(body) < FIXED.size:
         raise InputError(f"this stream begins with {body[:4]!r}, not {MAGIC!r}: another version wrote it.")
     _, seed, samples, block, exponent, letters, size, decisions = FIXED.unpack_from(body)

@@ -89,6 +89,39 @@ def code_length(index: ArrayLike, exponent: int) -> np.ndarray:
     return PRECISION - np.log2(frequencies(exponent)[bucket]) + width
 
 
+def write_indices(encoder: Encoder, index: ArrayLike, exponent: int) -> None:
+    """Add indices J in 1..2^48 - 1 to what an encoder has.
+
+    Args:
+        encoder: of the range coder.
+        index: J, int, shape (blocks,).
+        exponent: nI + 1 in units of 2^-16 bit.
+
+    Raises:
+        InputError: an index is out of range.
+    """
+    index = np.asarray(index, np.int64)
+    if ((index < 1) | (index > LARGEST)).any():
+        raise InputError(f"an index must lie in 1..{LARGEST}; got {index.min()}..{index.max()}.")
+    bucket, width, place = _bucket(index)
+    encoder.letters(bucket, _weights(exponent))
+    for which, shift, values in _pieces(width):
+        piece = (place[which] >> shift) & (values.astype(np.int64) - 1)
+        encoder.numbers(piece, values)
+
+
+def read_indices(decoder: Decoder, count: int, exponent: int) -> np.ndarray:
+    """The next indices that `write_indices` added, int64, shape (count,).
+
+    Raises:
+        InputError: they are no such code.
+    """
+    index, width = bucket_ends(decoder.letters(count, _weights(exponent)).astype(np.int64))
+    for which, shift, values in _pieces(width):
+        index[which] += decoder.numbers(values).astype(np.int64) << shift
+    return index
+
+
 def encode_indices(index: ArrayLike, exponent: int) -> bytes:
     """Code indices J in 1..2^48 - 1.
 
@@ -102,15 +135,8 @@ def encode_indices(index: ArrayLike, exponent: int) -> bytes:
     >>> decode_indices(encode_indices([1, 5, 2**47], 3 << 16), 3, 3 << 16).tolist()
     [1, 5, 140737488355328]
     """
-    index = np.asarray(index, np.int64)
-    if ((index < 1) | (index > LARGEST)).any():
-        raise InputError(f"an index must lie in 1..{LARGEST}; got {index.min()}..{index.max()}.")
-    bucket, width, place = _bucket(index)
     encoder = Encoder()
-    encoder.letters(bucket, _weights(exponent))
-    for which, shift, values in _pieces(width):
-        piece = (place[which] >> shift) & (values.astype(np.int64) - 1)
-        encoder.numbers(piece, values)
+    write_indices(encoder, index, exponent)
     return encoder.payload()
 
 
@@ -120,8 +146,4 @@ def decode_indices(payload: bytes, count: int, exponent: int) -> np.ndarray:
     Raises:
         InputError: the payload is no such code.
     """
-    decoder = Decoder(payload)
-    index, width = bucket_ends(decoder.letters(count, _weights(exponent)).astype(np.int64))
-    for which, shift, values in _pieces(width):
-        index[which] += decoder.numbers(values).astype(np.int64) << shift
-    return index
+    return read_indices(Decoder(payload), count, exponent)

@@ -117,6 +117,9 @@ ALLOWED = {
         "distortion", "errors", "information", "kernels", "problem", "solution", "solvers", "target", "tosc._checked",
         "tosc.joint", "tosc.losses", "tosc.posterior", "tosc.resampling",
     },
+    "tosc.schemes": {
+        "channel", "errors", "problem", "solution", "solvers", "target", "tosc.curves", "tosc.losses",
+    },
     "figures.rdc_fig3": {
         "curve", "datasets", "figures.reproduction", "information", "problem", "rdc.fixed", "rdc.inputs",
         "rdc.inverse", "rdc.lifted", "rdc.literal", "rdc.point", "rdc.representation", "solution",
@@ -148,7 +151,7 @@ ALLOWED = {
     },
     "documents": {
         "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "solution", "tosc",
-        "tosc.confidence", "tosc.curves",
+        "tosc.confidence", "tosc.curves", "tosc.losses", "tosc.schemes",
     },
     "figures.identifiability": {
         "datasets", "figures.reproduction", "information", "neural", "plots", "tosc", "tosc.identifiability",
@@ -181,7 +184,8 @@ ALLOWED = {
         "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
         "neural", "plots", "problem", "rdc", "rdc.inputs", "rdc.point", "rdc.representation", "solution", "solvers",
-        "target", "tosc", "tosc.confidence", "tosc.curves", "tosc.posterior",
+        "target", "tosc", "tosc.confidence", "tosc.curves", "tosc.losses", "tosc.posterior",
+        "tosc.schemes",
     },
     "__main__": {"cli"},
 }  # fmt: skip

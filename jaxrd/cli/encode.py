@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import numpy as np
 import typer
 
-from jaxrd.cli.common import Tick, headed, print_line, print_notes
+from jaxrd.cli.common import Tick
+from jaxrd.cli.encode_report import report
 from jaxrd.cli.outputs import (
     FirstLabel,
     LabelColumn,
@@ -25,41 +26,86 @@ from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
     from jaxrd.documents.encode import Sent
-    from jaxrd.solution import Status
+    from jaxrd.tosc import Outputs
+    from jaxrd.tosc.losses import Loss
+    from jaxrd.tosc.schemes import Samples, Scheme
 
-CURVES = ("TMRD", "S&C")
-POINTS = 32  # points of the curve on which the slope for an accuracy is searched, as in jaxrd limits
+POINTS = {
+    "TMRD": ("slope", "accuracy", "distortion"),
+    "S&C": (),
+    "iE&C": ("slope", "accuracy", "distortion"),
+    "E&C": ("slope", "estimate_distortion", "accuracy", "distortion"),
+    "decisions": (),
+    "merge": ("merged", "accuracy", "distortion"),
+}
+"""The curves, and the options that choose a point of each."""
+ENTROPY_CODED = ("decisions", "merge")
+SOFT = ("TMRD", "S&C")
+"""These need scores."""
 
-_CurveName = Annotated[str, typer.Option(help="the scheme: TMRD, or 'S&C' (quoted: & means something to shells)")]
-Slope = Annotated[float | None, typer.Option(help="of TMRD, nats per unit of distortion: one of limits.json's, or any")]
-Accuracy = Annotated[
-    float | None, typer.Option(help="choose the slope of TMRD that reaches it on the labels, at the least rate")
-]
-Temperature = Annotated[
-    float,
+_CurveName = Annotated[
+    str,
     typer.Option(
-        help="T of the posterior softmax(logits / T) that TMRD codes and S&C samples; in terms of limits.json, "
-        "its temperature for TMRD, temperature / inverse_temperature for S&C"
+        help="the scheme: TMRD, 'S&C', 'iE&C' or 'E&C' by a simulated channel (quoted: & means something to shells); "
+        "'decisions' as they are, or 'merge', entropy-coded"
     ),
 ]
-Block = Annotated[int, typer.Option(help="n, samples coded together: fewer bits, exponentially more work")]
-Seed = Annotated[int, typer.Option(help="of the randomness that both sides share; the stream holds it")]
+Slope = Annotated[
+    float | None,
+    typer.Option(help="of TMRD, iE&C or E&C, nats per unit of distortion: one of limits.json's, or any"),
+]
+Accuracy = Annotated[
+    float | None, typer.Option(help="choose the point that reaches it on the labels, at the least rate")
+]
+_Distortion = Annotated[
+    float | None, typer.Option(help="the same by the mean loss, 1 - accuracy for errors: for any --loss")
+]
+_EstimateDistortion = Annotated[
+    float | None, typer.Option(help="of E&C: the mean loss between what is decided and what is sent")
+]
+_Merged = Annotated[int | None, typer.Option(help="of merge: how many of the rarest actions the likeliest replaces")]
+_LossWords = Annotated[
+    str | None,
+    typer.Option(
+        help="zero-one, topK, abstain:COST, superclass:FILE, hierarchy:FILE or a matrix, .npy or .csv: "
+        "what is sent are the actions of least expected loss"
+    ),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        help="T of the posterior softmax(logits / T) that TMRD codes and S&C samples, 1 if not given; in terms of "
+        "limits.json, its temperature for TMRD, temperature / inverse_temperature for S&C"
+    ),
+]
+Block = Annotated[
+    int | None,
+    typer.Option(help="n, samples coded together, 1 if not given: fewer bits, exponentially more work"),
+]
+Seed = Annotated[
+    int | None, typer.Option(help="of the randomness that both sides share, 0 if not given; the stream holds it")
+]
 _MostCandidates = Annotated[
-    float, typer.Option(help="refuse if the search is expected to examine more; a billion take about a minute")
+    float | None,
+    typer.Option(help="refuse if the search is expected to examine more, 1e9 if not given: about a minute"),
 ]
 Out = Annotated[Path, typer.Option(help="the stream, X.jrd; its bits and candidates go to X.json")]
 
 
-class _Scheme(NamedTuple):
-    """The options that say how decisions are coded."""
+class _Options(NamedTuple):
+    """The options that say how decisions are coded; None: not given."""
 
     curve: str
     slope: float | None
     accuracy: float | None
-    temperature: float
-    block: int
-    seed: int
-    most_candidates: float
+    distortion: float | None
+    estimate_distortion: float | None
+    merged: int | None
+    loss: str | None
+    temperature: float | None
+    block: int | None
+    seed: int | None
+    most_candidates: float | None
 
 
 def encode_command(
@@ -73,134 +119,165 @@ def encode_command(
     curve: _CurveName = "TMRD",
     slope: Slope = None,
     accuracy: Accuracy = None,
-    temperature: Temperature = 1.0,
-    block: Block = 1,
-    seed: Seed = 0,
-    most_candidates: _MostCandidates = 1e9,
+    distortion: _Distortion = None,
+    estimate_distortion: _EstimateDistortion = None,
+    merged: _Merged = None,
+    loss: _LossWords = None,
+    temperature: Temperature = None,
+    block: Block = None,
+    seed: Seed = None,
+    most_candidates: _MostCandidates = None,
     out: Out = Path("decisions.jrd"),
 ) -> None:
-    """Send each sample's decision through a simulated channel: real bits for a point of TMRD or S&C."""
+    """Send each sample's decision through a simulated channel or entropy-coded: real bits for a point of a curve."""
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle)
-    scheme = _Scheme(curve, slope, accuracy, temperature, block, seed, most_candidates)
-    _check_curve(scheme)
+    options = _Options(
+        curve, slope, accuracy, distortion, estimate_distortion, merged, loss, temperature, block, seed, most_candidates
+    )
+    _check_curve(options)
     reading.refuse_without(file)
-    _check_numbers(scheme)
+    _check_numbers(options)
     refuse_unless_ends(out, ".jrd")
+    seed = None if curve in ENTROPY_CODED else seed or 0
 
     def compute(tick: Tick) -> Result:
-        sent, sha256 = _sent(file, reading, scheme, tick)
+        sent, sha256 = _sent(file, reading, options, tick)
         files = [(out.name, sent.encoded.stream)]
-        return Result(sent.document, lambda _: files, lambda _: _report(sent), sha256, _failure(sent))
+        return Result(sent.document, lambda _: files, lambda _: report(sent), sha256, _failure(sent))
 
     run(compute, Target(out.parent, out.with_suffix(".json").name, [out.name], (file, labels)), seed=seed)
 
 
-def _check_curve(scheme: _Scheme) -> None:
+def _check_curve(options: _Options) -> None:
     """Refuse options that the curve does not take, before any work.
 
     Raises:
         InputError: quotes the value.
     """
-    curve, slope, accuracy = scheme[:3]
-    if curve not in CURVES:
-        raise InputError(f"--curve must be one of {', '.join(CURVES)}; got {curve!r}.")
-    if curve != "TMRD" and not (slope is None and accuracy is None):
-        option = "--slope" if accuracy is None else "--accuracy, which chooses a slope"
-        raise InputError(f"S&C has no {option}; use --temperature.")
-    if curve == "TMRD" and slope is None and accuracy is None:
-        raise InputError("TMRD needs a --slope, or an --accuracy that chooses one.")
-    if curve == "TMRD" and slope is not None and accuracy is not None:
-        raise InputError(f"pass --slope or --accuracy, not both; got {slope:g} and {accuracy:g}.")
+    curve = options.curve
+    if curve not in POINTS:
+        raise InputError(f"--curve must be one of {', '.join(POINTS)}; got {curve!r}.")
+    taken = POINTS[curve]
+    points = ("slope", "estimate_distortion", "merged", "accuracy", "distortion")
+    given = [name for name in points if getattr(options, name) is not None]
+    for name in given:
+        if name not in taken:
+            others = f"; take {_named(taken)}" if taken else "; use --temperature" if curve == "S&C" else ""
+            raise InputError(f"{curve} has no {_named([name])}{others}.")
+    if taken and not given:
+        raise InputError(f"{curve} needs a point: {_named(taken)}.")
+    if len(given) > 1:
+        first, second = (getattr(options, name) for name in given[:2])
+        raise InputError(f"pass {_named(given[:2])}, not both; got {first:g} and {second:g}.")
+    for name in ("block", "seed", "most_candidates") if curve in ENTROPY_CODED else ():
+        if getattr(options, name) is not None:
+            raise InputError(f"{_named([name])} is for simulated channels; {curve} is entropy-coded.")
+
+
+def _named(options: list[str] | tuple[str, ...]) -> str:
+    """The options as they are typed: --slope, --accuracy or --distortion."""
+    typed = ["--" + name.replace("_", "-") for name in options]
+    return " or ".join([*([", ".join(typed[:-1])] if typed[:-1] else []), typed[-1]])
+
+
+def _check_numbers(options: _Options) -> None:
+    accuracy = options.accuracy
     if accuracy is not None and not 0 < accuracy < 1:
         percent = f" Write {accuracy / 100:g} for {accuracy:g} %." if 1 < accuracy < 100 else ""
         raise InputError(f"--accuracy must lie in (0, 1); got {accuracy:g}.{percent}")
-
-
-def _check_numbers(scheme: _Scheme) -> None:
-    for option, value in (("--slope", scheme.slope), ("--temperature", scheme.temperature)):
+    for name in ("slope", "temperature"):
+        value = getattr(options, name)
         if value is not None and not 0 < value < np.inf:
-            raise InputError(f"{option} must be a positive number; got {value:g}.")
-    if not scheme.most_candidates > 0:
-        raise InputError(f"--most-candidates must be positive; got {scheme.most_candidates:g}.")
+            raise InputError(f"--{name} must be a positive number; got {value:g}.")
+    for name in ("distortion", "estimate_distortion"):
+        value = getattr(options, name)
+        if value is not None and not 0 <= value < np.inf:
+            raise InputError(f"{_named([name])} must be a number >= 0; got {value:g}.")
+    if options.most_candidates is not None and not options.most_candidates > 0:
+        raise InputError(f"--most-candidates must be positive; got {options.most_candidates:g}.")
 
 
-def _sent(file: Path | None, reading: Reading, scheme: _Scheme, tick: Tick) -> tuple[Sent, str]:
+def _sent(file: Path | None, reading: Reading, options: _Options, tick: Tick) -> tuple[Sent, str]:
     """The decisions of the outputs that a file holds, encoded, and the SHA-256 of the file."""
     from jaxrd import datasets
-    from jaxrd.coding import decode, encode
+    from jaxrd.coding import decode, encode, encode_decisions
     from jaxrd.documents.encode import Sent
-    from jaxrd.solution import Status
-    from jaxrd.tosc.posterior import log_softmax
+    from jaxrd.io.losses import read_loss
 
-    curve, slope, accuracy, temperature, block, seed, most_candidates = scheme
     name = datasets.DEFAULT_EXAMPLE if file is None else file.name
     outputs, sha256 = reading.read(datasets.example_path(name) if file is None else file)
-    if outputs.logits is None:
-        raise InputError(f"{name} holds hard decisions only; {curve} needs scores.")
-    log_v = log_softmax(np.asarray(outputs.logits), temperature)
-    if accuracy is not None:
-        slope = _slope_for(accuracy, log_v, outputs.labels)
-    channel, status = _model_aware(log_v, slope) if slope is not None else (np.exp(log_v), Status.ACHIEVABLE)
-    encoded = encode(channel, block=block, seed=seed, most_candidates=most_candidates, progress=partial(tick, "blocks"))
-    if not np.array_equal(decode(encoded.stream), encoded.simulation.reproduction):
+    loss = read_loss(options.loss or "zero-one", outputs.classes)
+    if options.accuracy is not None and not loss.is_error:
+        raise InputError(f"--accuracy is for losses of 0 and 1; {loss.name} has others. Take --distortion.")
+    temperature = _temperature(name, outputs, options)
+    scheme = _scheme(_samples(outputs, loss, temperature), options)
+    block, seed = None, None
+    if scheme.channel is None:
+        assert scheme.sent is not None
+        encoded, sent = encode_decisions(scheme.sent, loss.actions), scheme.sent
+    else:
+        block, seed = 1 if options.block is None else options.block, options.seed or 0
+        most = 1e9 if options.most_candidates is None else options.most_candidates
+        encoded = encode(scheme.channel, block=block, seed=seed, most_candidates=most, progress=partial(tick, "blocks"))
+        sent = encoded.simulation.reproduction
+    if not np.array_equal(decode(encoded.stream), sent):
         raise AssertionError("the stream does not decode to what was sent")
-    sent = Sent(name, outputs, channel, status, encoded, curve, slope, accuracy, temperature, block, seed)
-    return sent, sha256
+    notes = () if outputs.weights is None else ("the weights are not used: a stream holds every sample once",)
+    asked = 1 - options.accuracy if options.accuracy is not None else options.distortion
+    found = Sent(
+        name, outputs.labels, loss, options.curve, scheme, encoded, options.accuracy, asked, temperature, block, seed,
+        (*outputs.notes, *notes),
+    )  # fmt: skip
+    return found, sha256
 
 
-def _slope_for(accuracy: float, log_v: np.ndarray, labels: np.ndarray) -> float:
-    """The slope at which `jaxrd limits` finds TMRD's least rate for that accuracy, measured on the labels.
+def _temperature(name: str, outputs: Outputs, options: _Options) -> float | None:
+    """Of the posterior; None for hard decisions.
 
     Raises:
-        InputError: always guessing one class is as good, or no slope reaches it.
+        InputError: hard decisions, and a curve or an option that needs scores.
     """
-    from jaxrd.tosc.curves import model_aware
-    from jaxrd.tosc.posterior import Posterior
-
-    prior = np.bincount(labels, minlength=log_v.shape[1]) / len(labels)
-    bound = model_aware.draw(Posterior(log_v, labels, 1.0), prior, POINTS)
-    place = bound.smallest(1 - accuracy)
-    if np.isinf(place.rate):
-        raise InputError(
-            f"TMRD does not reach --accuracy {accuracy:g}: {1 - bound.curve.distortion.min():.4g} at best."
-        )
-    if place.rate <= 0:
-        raise InputError(
-            f"--accuracy {accuracy:g} needs no bits: always guessing one class has {1 - bound.curve.distortion[0]:.4g}."
-        )
-    return place.parameter
+    if outputs.logits is not None:
+        return 1.0 if options.temperature is None else options.temperature
+    if options.curve in SOFT:
+        others = ", ".join(curve for curve in POINTS if curve not in SOFT)
+        raise InputError(f"{name} holds hard decisions only; {options.curve} needs scores. Take {others}.")
+    if options.temperature is not None:
+        raise InputError(f"{name} holds hard decisions only; --temperature {options.temperature:g} has no effect.")
+    return None
 
 
-def _model_aware(log_v: np.ndarray, slope: float) -> tuple[np.ndarray, Status]:
-    """TMRD's channel, and whether it is certified to be the optimal one."""
-    from jaxrd import Problem, Status, optimal_channel, solve
+def _samples(outputs: Outputs, loss: Loss, temperature: float | None) -> Samples:
+    from jaxrd.tosc.posterior import log_softmax
+    from jaxrd.tosc.schemes import Samples, acted
 
-    problem = Problem(np.full(len(log_v), 1 / len(log_v), log_v.dtype), 1 - np.exp(log_v))
-    point = solve(problem, slope)
-    return np.asarray(optimal_channel(problem, point)), Status(int(point.status))
+    v = None if temperature is None else np.exp(log_softmax(np.asarray(outputs.logits), temperature))
+    return Samples(outputs.labels, acted(outputs.decisions, loss, v), loss, v)
+
+
+def _scheme(samples: Samples, options: _Options) -> Scheme:
+    """What the sender does at the point that the options choose."""
+    from jaxrd.tosc import schemes
+
+    target = 1 - options.accuracy if options.accuracy is not None else options.distortion
+    if options.curve == "TMRD":
+        return schemes.model_aware(samples, slope=options.slope, distortion=target)
+    if options.curve == "S&C":
+        return schemes.sampled(samples)
+    if options.curve == "iE&C":
+        return schemes.indirect(samples, slope=options.slope, distortion=target)
+    if options.curve == "E&C":
+        apart = options.estimate_distortion
+        return schemes.estimated(samples, slope=options.slope, distortion=target, estimate_distortion=apart)
+    if options.curve == "merge":
+        return schemes.merge(samples, merged=options.merged, distortion=target)
+    return schemes.decisions(samples)
 
 
 def _failure(sent: Sent) -> str | None:
-    if not sent.status.failed:
+    scheme = sent.scheme
+    if not scheme.status.failed:
         return None
-    return f"TMRD at slope {sent.slope:g} did not converge ({sent.status.name}): its rate is not the least one"
-
-
-def _report(sent: Sent) -> None:
-    how = f"slope {sent.slope:g}" if sent.slope is not None else "a sample of the posterior"
-    encoded = sent.encoded
-    lines = [
-        headed(
-            sent.name,
-            f": {sent.samples} decisions by {sent.curve}, {how}, temperature {sent.temperature:g}, blocks "
-            f"of {sent.block}",
-        ),
-        f"payload {sent.payload_bits:.4f} bits a sample, and {sent.header_bytes} bytes of header",
-        f"I(X;Y) {sent.information_bits:.4f}, bound {sent.bound_bits:.4f}, "
-        f"sending the sample itself {sent.sample_bits:.4f}",
-        f"{encoded.simulation.candidates:.3g} candidates ({encoded.expected_candidates:.3g} expected); "
-        f"accuracy {1 - sent.distortion:.2%} ({1 - sent.distortion_expected:.2%} expected)",
-    ]
-    for line in lines:
-        print_line(line)
-    print_notes(sent.notes)
+    return (
+        f"{sent.curve} at slope {scheme.slope:g} did not converge ({scheme.status.name}): its rate is not the least one"
+    )

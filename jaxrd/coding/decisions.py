@@ -162,16 +162,11 @@ def decode_decisions(stream: bytes) -> np.ndarray:
     ):  # fmt: skip
         raise contradiction
     try:
-        counts = _decoded_law(law, header)
-        used = np.flatnonzero(counts).astype(np.int32)
-        if len(used) != header.used or counts.sum() != header.samples:
-            raise contradiction
-        if len(used) == 1:
-            decisions = np.full(header.samples, used[0], np.int32)
-        else:
-            decisions = used[Decoder(payload).letters(header.samples, _weights(counts[used]))]
+        decisions = _decoded(law, payload, header)
     except ValueError as error:
         raise InputError(f"the checksum matches, but the stream cannot be decoded: {error}") from None
+    if decisions is None:
+        raise contradiction
     if digest(decisions) != header.digest:
         raise InputError("the decisions do not have the SHA-256 in the header: another version wrote this stream.")
     return decisions
@@ -195,3 +190,14 @@ def _decoded_law(law: bytes, header: _Header) -> np.ndarray:
     counts = np.zeros(header.letters, np.int64)
     counts[occurs] = read_indices(decoder, int(occurs.sum()), header.exponent)
     return counts
+
+
+def _decoded(law: bytes, payload: bytes, header: _Header) -> np.ndarray | None:
+    """The decisions; None where the law is not that of the header."""
+    counts = _decoded_law(law, header)
+    used = np.flatnonzero(counts).astype(np.int32)
+    if len(used) != header.used or counts.sum() != header.samples:
+        return None
+    if len(used) == 1:
+        return np.full(header.samples, used[0], np.int32)
+    return used[Decoder(payload).letters(header.samples, _weights(counts[used]))]

@@ -78,7 +78,7 @@ def unpack(stream: bytes) -> tuple[Header, bytes]:
     """
     body = framing.unpack(stream, damaged())
     if body[:4] != MAGIC or len(body) < FIXED.size:
-        raise InputError(f"this stream begins with {body[:4]!r}, not {MAGIC!r}: another version wrote it.")
+        raise InputError(f"this stream begins with {body[:4]!r}, not with JRD1 or JRD2: another version wrote it.")
     _, seed, samples, block, exponent, letters, size, decisions = FIXED.unpack_from(body)
     law = np.frombuffer(body, "<u4", min(letters, (len(body) - FIXED.size) // 4), FIXED.size).astype(np.int64)
     payload = body[FIXED.size + 4 * letters :]

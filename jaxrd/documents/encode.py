@@ -8,52 +8,54 @@ from functools import cached_property
 
 import numpy as np
 
-from jaxrd.coding import Encoded, index_entropy, payload_bound, quantised_law
+from jaxrd.coding import Coded, Encoded, decisions_bound, index_entropy, payload_bound, quantised_law
 from jaxrd.information import NATS_PER_BIT, entropy
-from jaxrd.solution import Status
-from jaxrd.tosc import Outputs
+from jaxrd.tosc.losses import Loss
+from jaxrd.tosc.schemes import Scheme
 
 _SILENCE = 1e-9  # bits: below, a ratio to I(X;Y) has no meaning
 
 
 @dataclass(frozen=True)
 class Sent:
-    """Decisions sent through a simulated channel.
+    """Actions of a classifier in a stream: sent through a simulated channel, or as they are.
 
     Args:
         name: of the outputs.
-        outputs: whose decisions they are.
-        channel: P(y|sample), shape (samples, classes).
-        status: of the channel: whether it is certified to be the optimal one.
+        labels: true classes, int, shape (samples,).
+        loss: of a label and an action.
+        curve: of `jaxrd.tosc.schemes`.
+        scheme: what its sender does.
         encoded: the stream, and what it took.
-        curve: "TMRD" or "S&C".
-        slope: of TMRD, nats per unit of distortion; None for S&C.
-        accuracy: by which the slope was chosen, if it was.
-        temperature: of the posterior.
-        block: samples coded together.
-        seed: of the randomness that both sides share.
+        accuracy: asked for, if one was.
+        asked: the distortion asked for, if one was.
+        temperature: of the posterior; None for hard decisions.
+        block: samples coded together; None for entropy-coded actions.
+        seed: of the randomness that both sides share; None likewise.
+        assumed: about the input, for people.
     """
 
     name: str
-    outputs: Outputs
-    channel: np.ndarray
-    status: Status
-    encoded: Encoded
+    labels: np.ndarray
+    loss: Loss
     curve: str
-    slope: float | None
+    scheme: Scheme
+    encoded: Encoded | Coded
     accuracy: float | None
-    temperature: float
-    block: int
-    seed: int
+    asked: float | None
+    temperature: float | None
+    block: int | None
+    seed: int | None
+    assumed: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:
-        """How many decisions there are."""
-        return len(self.outputs.labels)
+        """How many actions there are."""
+        return len(self.labels)
 
     @property
     def header_bytes(self) -> int:
-        """Bytes of header of the stream."""
+        """Bytes of header of the stream: all but the payload, the law of the actions included."""
         return len(self.encoded.stream) - self.encoded.payload_bytes
 
     @property
@@ -62,29 +64,47 @@ class Sent:
         return 8 * self.encoded.payload_bytes / self.samples
 
     @property
+    def stream_bits(self) -> float:
+        """Bits of the whole stream per sample."""
+        return 8 * len(self.encoded.stream) / self.samples
+
+    @property
+    def sent(self) -> np.ndarray:
+        """The actions that the decoder will see, int, shape (samples,)."""
+        return self.encoded.decisions if isinstance(self.encoded, Coded) else self.encoded.simulation.reproduction
+
+    @property
     def information_bits(self) -> float:
-        """I(X;Y), bits a sample."""
-        return self.encoded.information / NATS_PER_BIT
+        """I(X;Y), bits a sample; of actions sent as they are, their entropy."""
+        return (self.encoded.entropy if isinstance(self.encoded, Coded) else self.encoded.information) / NATS_PER_BIT
 
     @property
     def bound_bits(self) -> float:
-        """An upper bound on the expected payload, bits a sample."""
-        return payload_bound(self.encoded.information, self.samples, self.block) / NATS_PER_BIT
+        """An upper bound on the payload, bits a sample: of a simulated channel on its mean over seeds."""
+        if isinstance(self.encoded, Coded):
+            bound = decisions_bound(self.encoded.entropy, self.samples, len(np.unique(self.sent)))
+        else:
+            bound = payload_bound(self.encoded.information, self.samples, self.block or 1)
+        return bound / NATS_PER_BIT
 
     @cached_property
     def sample_bits(self) -> float:
-        """The bits of the sample itself, entropy-coded."""
-        return float(entropy(self.channel.mean(0))) / NATS_PER_BIT
+        """The bits of the action itself, entropy-coded."""
+        if self.scheme.channel is None:
+            return self.information_bits
+        return float(entropy(self.scheme.channel.mean(0))) / NATS_PER_BIT
 
     @property
     def distortion(self) -> float:
-        """The share of decisions that differ from the labels."""
-        return float((self.encoded.simulation.reproduction != self.outputs.labels).mean())
+        """The mean loss on the labels of what was sent; under 0/1 loss the share that differs from them."""
+        return float(self.loss.values[self.labels, self.sent].mean())
 
     @property
     def distortion_expected(self) -> float:
         """Its mean over seeds."""
-        return 1 - float(self.channel[np.arange(self.samples), self.outputs.labels].mean())
+        if self.scheme.channel is None:
+            return self.distortion
+        return float((self.scheme.channel * self.loss.values[self.labels]).sum(1).mean())
 
     @property
     def _silent(self) -> bool:
@@ -93,34 +113,56 @@ class Sent:
     @property
     def notes(self) -> list[str]:
         """What was assumed about the input, and whether the code is worth its bits."""
-        notes = list(self.outputs.notes)
-        if self.payload_bits > self.sample_bits and not self._silent:
+        notes = list(self.assumed)
+        simulated = self.scheme.channel is not None
+        if simulated and self.payload_bits > self.sample_bits and not self._silent:
             notes.append("the sample itself, entropy-coded, would take fewer bits: longer blocks need fewer")
         return notes
 
+    def _index(self) -> Mapping[str, object]:
+        """Of the index that a simulated channel sends; null for actions sent as they are."""
+        names = [
+            "index_entropy_bits", "index_entropy_ratio", "index_mean_log2", "largest_index", "candidates_drawn",
+            "candidates_expected",
+        ]  # fmt: skip
+        encoded, channel, block = self.encoded, self.scheme.channel, self.block
+        if isinstance(encoded, Coded):
+            return dict.fromkeys(names)
+        assert channel is not None
+        assert block is not None
+        simulated = encoded.simulation
+        nats = index_entropy(channel, quantised_law(channel), simulated.reproduction, block=block)
+        ratio = None if self._silent else nats / NATS_PER_BIT / (block * self.information_bits)
+        values = (
+            nats / NATS_PER_BIT, ratio, float(np.log2(simulated.indices).mean()), int(simulated.indices.max()),
+            simulated.candidates, encoded.expected_candidates,
+        )  # fmt: skip
+        return dict(zip(names, values, strict=True))
+
     def document(self, meta: Mapping[str, object]) -> dict[str, object]:
         """What the JSON holds; `meta` says where, when and with what versions it was computed."""
-        encoded, sent, information = self.encoded, self.encoded.simulation, self.information_bits
-        law = quantised_law(self.channel)
-        index_bits = index_entropy(self.channel, law, sent.reproduction, block=self.block) / NATS_PER_BIT
+        encoded, scheme, information = self.encoded, self.scheme, self.information_bits
+        simulated = not isinstance(encoded, Coded)
         return {
             "schema": "jaxrd.encode/1", "name": self.name, "meta": meta,
-            "curve": self.curve, "slope": self.slope, "accuracy": self.accuracy, "temperature": self.temperature,
-            "status": self.status.name, "block": self.block, "seed": self.seed,
-            "samples": self.samples, "classes": self.outputs.classes, "blocks": len(sent.indices),
+            "curve": self.curve, "code": "channel simulation" if simulated else "entropy coding",
+            "loss": self.loss.name, "actions": self.loss.actions,
+            "slope": scheme.slope, "accuracy": self.accuracy, "asked_distortion": self.asked,
+            "estimate_distortion": scheme.estimate_distortion, "merged_classes": scheme.merged,
+            "temperature": self.temperature, "status": scheme.status.name, "block": self.block, "seed": self.seed,
+            "samples": self.samples, "classes": self.loss.labels,
+            "blocks": len(encoded.simulation.indices) if simulated else None,
             "header_bytes": self.header_bytes, "payload_bytes": encoded.payload_bytes,
-            "payload_bits_per_sample": self.payload_bits,
+            "payload_bits_per_sample": self.payload_bits, "stream_bits_per_sample": self.stream_bits,
             "mutual_information_bits": information,
             "bound_bits_per_sample": self.bound_bits,
             "ratio_to_mutual_information": None if self._silent else self.payload_bits / information,
             "law_rounding_bits": encoded.quantisation / NATS_PER_BIT,
             "reproduction_entropy_bits": self.sample_bits,
-            "index_entropy_bits": index_bits,
-            "index_entropy_ratio": None if self._silent else index_bits / (self.block * information),
-            "index_mean_log2": float(np.log2(sent.indices).mean()), "largest_index": int(sent.indices.max()),
-            "candidates_drawn": sent.candidates, "candidates_expected": encoded.expected_candidates,
+            **self._index(),
             "distortion": self.distortion,
             "distortion_expected": self.distortion_expected,
-            "sha256": encoded.decisions_sha256,  # of the decisions, int32, least byte first; meta has that of the input
+            "measured_accuracy": 1 - self.distortion if self.loss.is_error else None,
+            "sha256": encoded.decisions_sha256,  # of the actions, int32, least byte first; meta has that of the input
             "notes": self.notes,
         }  # fmt: skip

@@ -62,6 +62,18 @@ class TestRoundTrip:
         used = (p > 0).sum()
         assert 0 <= coded.quantisation <= -np.log1p(-used * 2.0**-24) + 1e-15
 
+    def test_the_price_of_rounding_it_is_told(self):
+        """Of 2^24 parts less one for each letter, thirds get a whole number and the first letter the rest."""
+        part = (2**24 - 3) // 3
+        frequencies = np.array([2**24 - 3 - 2 * part + 1, part + 1, part + 1]) / 2**24
+        found = encode_decisions([0, 1, 2], 3).quantisation
+        assert found == pytest.approx(-np.log(3 * frequencies).mean(), rel=1e-3)
+        assert found > 0
+        steep = encode_decisions([0] * 999_999 + [1], 2).quantisation
+        assert steep == pytest.approx(
+            (0.999999 * np.log(0.999999 / (1 - 17 / 2**24)) + 1e-6 * np.log(1e-6 * 2**24 / 17)), rel=1e-6
+        )
+
     @pytest.mark.parametrize(("letters", "samples"), [(10, 10_000), (100, 10_000), (1000, 50_000)])
     def test_the_law_costs_little(self, letters, samples):
         """About ten bits a letter that occurs, and the 92 bytes that every stream has."""

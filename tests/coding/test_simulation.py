@@ -563,7 +563,7 @@ class TestCommands:
 
     def test_a_channel_that_did_not_converge_ends_with_1(self, file, tmp_path, monkeypatch, capsys):
         real = jaxrd.solve
-        monkeypatch.setattr(jaxrd, "solve", lambda *args: replace(real(*args), status=Status.STALLED))
+        monkeypatch.setattr("jaxrd.tosc.schemes.solve", lambda *args: replace(real(*args), status=Status.STALLED))
         assert run(["encode", str(file), "--slope", "3", "--out", str(tmp_path / "x.jrd")]) == 1
         assert json.loads((tmp_path / "x.json").read_text())["status"] == "STALLED"
         assert "TMRD at slope 3 did not converge (STALLED)" in capsys.readouterr().err
@@ -601,16 +601,13 @@ class TestCommands:
     @pytest.mark.parametrize(
         ("args", "message"),
         [
-            ([], "TMRD needs a --slope"),
+            ([], "TMRD needs a point: --slope, --accuracy or --distortion"),
             (["--curve", "S&C", "--slope", "1"], "S&C has no --slope"),
-            (
-                ["--curve", "S&C", "--accuracy", "0.7"],
-                "S&C has no --accuracy, which chooses a slope",
-            ),
+            (["--curve", "S&C", "--accuracy", "0.7"], "S&C has no --accuracy; use --temperature"),
             (["--slope", "1", "--accuracy", "0.7"], "pass --slope or --accuracy, not both; got 1 and 0.7"),
             (["--accuracy", "70"], "--accuracy must lie in (0, 1); got 70. Write 0.7 for 70 %."),
-            (["--accuracy", "0.2"], "--accuracy 0.2 needs no bits: always guessing one class has 0.2"),
-            (["--curve", "E&C"], "must be one of TMRD, S&C; got 'E&C'"),
+            (["--accuracy", "0.2"], "distortion 0.8 (accuracy 0.2) needs no bits: always the same action has"),
+            (["--curve", "TS"], "must be one of TMRD, S&C, iE&C, E&C, decisions, merge; got 'TS'"),
             (["--slope", "0"], "--slope must be a positive number; got 0"),
             (["--slope", "nan"], "got nan"),
             (["--slope", "1", "--temperature", "-1"], "--temperature must be a positive number; got -1"),

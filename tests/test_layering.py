@@ -134,6 +134,7 @@ ALLOWED = {
         "_eager", "_readable", "_room", "curve", "errors", "solution", "tosc.arguments", "tosc.calibration",
         "tosc.curves", "tosc.doubts", "tosc.losses", "tosc.outputs", "tosc.posterior", "tosc.preparation",
     },
+    "tosc.class_shares": {"_readable", "errors", "tosc._limits", "tosc.curves", "tosc.outputs", "tosc.posterior"},
     "tosc.mixture": {"errors", "information", "tosc.curves"},
     "tosc.confidence": {
         "_eager", "_readable", "_sweep", "closed_form", "curve", "errors", "information", "problem", "solution",
@@ -141,8 +142,8 @@ ALLOWED = {
         "tosc.outputs", "tosc.resampling",
     },
     "tosc": {
-        "tosc._limits", "tosc.calibration", "tosc.confidence", "tosc.curves", "tosc.identifiability",
-        "tosc.joint", "tosc.mixture", "tosc.outputs",
+        "tosc._limits", "tosc.calibration", "tosc.class_shares", "tosc.confidence", "tosc.curves",
+        "tosc.identifiability", "tosc.joint", "tosc.mixture", "tosc.outputs",
     },
     "__init__": {
         "_kept", "_sweep", "_version", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends",
@@ -151,7 +152,7 @@ ALLOWED = {
     },
     "documents": {
         "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "solution", "tosc",
-        "tosc.confidence", "tosc.curves", "tosc.losses", "tosc.schemes",
+        "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.losses", "tosc.schemes",
     },
     "figures.identifiability": {
         "datasets", "figures.reproduction", "information", "neural", "plots", "tosc", "tosc.identifiability",
@@ -184,7 +185,7 @@ ALLOWED = {
         "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
         "neural", "plots", "problem", "rdc", "rdc.inputs", "rdc.point", "rdc.representation", "solution", "solvers",
-        "target", "tosc", "tosc.confidence", "tosc.curves", "tosc.losses", "tosc.posterior",
+        "target", "tosc", "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.losses", "tosc.posterior",
         "tosc.schemes",
     },
     "__main__": {"cli"},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from jaxrd.cli.by_class_report import ByClassOption
 from jaxrd.cli.common import Meta, Tick
 from jaxrd.cli.devices import Coordinator, Devices, Distributed, MeshShape, Process, Processes
 from jaxrd.cli.limits_report import figure, report
@@ -84,6 +85,7 @@ class _Asked:
     seed: int | None
     loss: str | None
     prior: str | None
+    by_class: bool
 
 
 def limits_command(
@@ -103,6 +105,7 @@ def limits_command(
     confidence: _Confidence = None,
     kappa: _Kappa = None,
     seed: Seed = None,
+    by_class: ByClassOption = False,
     out: Out = Path("limits"),
     no_plot: _NoPlot = False,
     float32: Float32 = False,
@@ -117,7 +120,9 @@ def limits_command(
 ) -> None:
     """The fewest bits per sample that any scheme needs for a given accuracy, with this classifier."""
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle, weights)
-    asked = _Asked(example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed, loss, prior)
+    asked = _Asked(
+        example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed, loss, prior, by_class
+    )
     devices = Devices(mesh, distributed, coordinator, processes, process)
     devices.check()
     _check(file, reading, asked)
@@ -132,7 +137,7 @@ def limits_command(
             sha256, f"not converged at some slopes, see status: {failed}" if failed else None,
         )  # fmt: skip
 
-    target = Target(out, "limits.json", _names(pixels, no_plot), (path, labels))
+    target = Target(out, "limits.json", _names(pixels, no_plot, by_class), (path, labels))
     run(compute, target, seed=seed or 0, float32=float32, tolerance=COARSE if float32 else TOLERANCE, leads=leads)
 
 
@@ -212,14 +217,16 @@ def _analysed(
     stats = None
     if asked.confidence is not None:
         stats = tosc.statistics(limits, confidence=asked.confidence, kappa=asked.kappa, seed=seed, progress=tick)
-    return Analysed(name, limits, stats, outputs.notes, asked.pixels, seed, asked.kappa is not None), sha256
+    shares = tosc.by_class(limits, progress=tick) if asked.by_class else None
+    return Analysed(name, limits, stats, outputs.notes, asked.pixels, seed, asked.kappa is not None, shares), sha256
 
 
-def _names(pixels: int | None, no_plot: bool) -> Iterator[str]:
+def _names(pixels: int | None, no_plot: bool, by_class: bool) -> Iterator[str]:
     """Names of the files beside limits.json."""
-    yield "limits.csv"
-    if not no_plot:
-        yield "limits.png"
+    for stem in ("limits", *(["by_class"] if by_class else [])):
+        yield f"{stem}.csv"
+        if not no_plot:
+            yield f"{stem}.png"
     if pixels is not None:
         from jaxrd.documents.limits import RESULTS
 
@@ -232,4 +239,11 @@ def _files(analysed: Analysed, meta: Meta, no_plot: bool) -> Iterator[tuple[str,
     yield "limits.csv", csv_rows(analysed.tables)
     if not no_plot:
         yield "limits.png", figure(analysed)
+    if analysed.by_class is not None:
+        from jaxrd.cli import by_class_report
+        from jaxrd.documents import by_class
+
+        yield "by_class.csv", by_class.table(analysed.by_class, analysed.limits)
+        if not no_plot:
+            yield "by_class.png", by_class_report.figure(analysed.by_class, analysed.limits, analysed.name)
     yield from analysed.compressai_files(meta)

@@ -56,6 +56,10 @@ def report(analysed: Analysed, meta: Meta) -> None:
     )
     console.print("; ".join(analysed.notes), style="dim", highlight=False)
     _print_rates(analysed)
+    if analysed.by_class is not None:
+        from jaxrd.cli import by_class_report
+
+        by_class_report.report(analysed.by_class, analysed.limits)
     for warning in analysed.warnings:
         print_line(f"note: {warning}")
     gaps = [np.nanmax(c.gap) for c in curves.values() if np.isfinite(c.gap).any()]

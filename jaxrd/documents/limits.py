@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxrd.curve import Curve
-from jaxrd.documents import confidence
+from jaxrd.documents import by_class, confidence
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns, compressai, reach
 from jaxrd.solution import has_failed
-from jaxrd.tosc import CURVES, Limits
+from jaxrd.tosc import CURVES, ByClass, Limits
 from jaxrd.tosc.curves import EVERY
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Analysed:
         pixels: of a sample; None: no bits per pixel.
         seed: of the split and of the resamplings.
         kappa_given: whether kappa came from the user.
+        by_class: the limits divided among the classes, if that was asked for.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Analysed:
     pixels: int | None
     seed: int
     kappa_given: bool
+    by_class: ByClass | None = None
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -105,6 +107,8 @@ class Analysed:
             "reliability": [bin._asdict() for bin in self.limits.reliability], "notes": list(self.notes),
             "warnings": self.warnings,
         }  # fmt: skip
+        if self.by_class is not None:
+            document["by_class"] = by_class.as_object(self.by_class, self.limits)
         if self.stats is None:
             return document
         return document | confidence.objects(self.stats, self.limits, seed=self.seed, given=self.kappa_given)

@@ -9,9 +9,14 @@ from jaxrd.errors import InputError
 from jaxrd.io.common import as_number, is_numeric, numbers, place, shown
 from jaxrd.io.roles import Scores
 
+Names = tuple[str, ...] | None
+"""Of the classes, where the file has any."""
 
-def class_numbers(labels: Any, scores: Scores, path: Path, name: str, *, counted: bool) -> tuple[Any, tuple[str, ...]]:
-    """Labels as numbers of the columns of `scores`, counted from 0, and what was assumed.
+
+def class_numbers(
+    labels: Any, scores: Scores, path: Path, name: str, *, counted: bool
+) -> tuple[Any, tuple[str, ...], Names]:
+    """Labels as numbers of the columns of `scores`, counted from 0, what was assumed, and the names of the classes.
 
     Names of classes are those of the columns; else, if there are as many as columns, they are the classes in
     alphabetical order, as scikit-learn and torchvision number them.
@@ -28,16 +33,16 @@ def class_numbers(labels: Any, scores: Scores, path: Path, name: str, *, counted
     """
     if is_numeric(labels):
         if counted or scores.start != 1 or not np.isfinite(labels).all() or not len(labels):
-            return labels, ()
+            return labels, (), _named(scores)
         if labels.min() >= 1 and labels.max() <= len(scores.words):
-            return labels - 1, (f"columns and labels are counted from 1: label 1 is {scores.words[0]}",)
-        return labels, (f"columns are counted from 1, labels from 0: label 0 is {scores.words[0]}",)
+            return labels - 1, (f"columns and labels are counted from 1: label 1 is {scores.words[0]}",), scores.words
+        return labels, (f"columns are counted from 1, labels from 0: label 0 is {scores.words[0]}",), scores.words
     words = _names(labels, path, name)
     if words is None:
-        return labels if _plain(labels) else numbers({name: labels}, name, path), ()
+        return labels if _plain(labels) else numbers({name: labels}, name, path), (), _named(scores)
     if set(words) <= set(scores.words):
         number = {word: k for k, word in enumerate(scores.words)}
-        return np.array([number[word] for word in words]), ()
+        return np.array([number[word] for word in words]), (), scores.words
     distinct = sorted(set(words))
     shape = np.shape(scores.values)
     count = shape[1] if len(shape) == 2 and shape[1] > 1 else 2
@@ -47,27 +52,32 @@ def class_numbers(labels: Any, scores: Scores, path: Path, name: str, *, counted
             "classes. Name the columns of the classes as the labels do, or number the labels."
         )
     note = f"labels are names, taken for the classes in alphabetical order: {_cut(distinct)}"
-    return np.searchsorted(distinct, words), (note,)
+    return np.searchsorted(distinct, words), (note,), tuple(distinct)
 
 
-def decisions_and_labels(decisions: Any, labels: Any, path: Path, name: str) -> tuple[Any, Any, tuple[str, ...]]:
+def _named(scores: Scores) -> Names:
+    """The names of the columns, where these are no plain count from 0."""
+    return scores.words if len(scores.words) > 1 and scores.start != 0 else None
+
+
+def decisions_and_labels(decisions: Any, labels: Any, path: Path, name: str) -> tuple[Any, Any, tuple[str, ...], Names]:
     """Decisions and labels as numbers: as they are, or if both are names by the alphabetical order of these.
 
     Raises:
         InputError: names in one and numbers in the other.
     """
     if is_numeric(decisions) and is_numeric(labels):
-        return decisions, labels, ()
+        return decisions, labels, (), None
     one, other = _names(decisions, path, "predictions"), _names(labels, path, name)
     if one is None and other is None:
         both = {"predictions": decisions, name: labels}
         plain = [a if _plain(a) else numbers(both, key, path) for key, a in both.items()]
-        return plain[0], plain[1], ()
+        return plain[0], plain[1], (), None
     if one is None or other is None:
         raise InputError(f"{path.name}: labels and predictions must both be numbers or both names of classes.")
     distinct = sorted({*one, *other})
     note = f"classes are names, in alphabetical order: {_cut(distinct)}"
-    return np.searchsorted(distinct, one), np.searchsorted(distinct, other), (note,)
+    return np.searchsorted(distinct, one), np.searchsorted(distinct, other), (note,), tuple(distinct)
 
 
 def _plain(labels: Any) -> bool:

@@ -154,10 +154,10 @@ def read_outputs(
         notes += tuple(f"{label_path.name}: {words}" for words in beside)
 
     if predicted.key in DECISION_KEYS:
-        decided, y, more = decisions_and_labels(predicted.values, y, label_path, name)
+        decided, y, more, names = decisions_and_labels(predicted.values, y, label_path, name)
         outputs = from_decisions(decided, y, first_label=first_label)
     else:
-        y, more = class_numbers(y, predicted, label_path, name, counted=first_label is not None)
+        y, more, names = class_numbers(y, predicted, label_path, name, counted=first_label is not None)
         outputs = from_scores(
             predicted.values, y, probabilities=probabilities, first_label=first_label, named=predicted.key,
             progress=progress,
@@ -166,7 +166,8 @@ def read_outputs(
         outputs, more = outputs.weighed(w), (*more, f"weights of the samples from {heavy or weights}")
     files = held.files if labels is None else (*held.files, *truth.files)
     files += () if heavy is not None or weights is None else (Path(weights),)
-    return replace(outputs, notes=outputs.notes + notes + more), digest(*files, progress=progress)
+    names = names if names is not None and len(names) == outputs.classes else outputs.names
+    return replace(outputs, notes=outputs.notes + notes + more, names=names), digest(*files, progress=progress)
 
 
 def _notes(predicted: roles.Scores, label: str, ignored: list[str], table: bool) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jaxrd.tosc._limits import CURVES, Limits, limits
     from jaxrd.tosc.calibration.reliability import reliability
     from jaxrd.tosc.calibration.temperature import fit_temperature, log_posterior
+    from jaxrd.tosc.class_shares import ByClass, by_class
     from jaxrd.tosc.confidence.statistics import Statistics, statistics
     from jaxrd.tosc.curves.compressed import compress_and_estimate
     from jaxrd.tosc.curves.confusion import confusion_joint, landmarks
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
 
 _HOMES = {
-    "CURVES": "_limits", "Limits": "_limits", "Outputs": "outputs", "Statistics": "confidence.statistics",
-    "compress_and_estimate": "curves.compressed", "confusion_joint": "curves.confusion",
+    "ByClass": "class_shares", "CURVES": "_limits", "Limits": "_limits", "Outputs": "outputs",
+    "Statistics": "confidence.statistics",
+    "by_class": "class_shares", "compress_and_estimate": "curves.compressed", "confusion_joint": "curves.confusion",
     "estimate_and_compress": "curves.estimated", "fit_temperature": "calibration.temperature",
     "from_decisions": "outputs", "from_scores": "outputs", "indirect_problem": "curves.indirect",
     "label_distortion": "curves.model_aware", "label_uncertainty": "identifiability.label_entropy",
@@ -46,9 +48,11 @@ _HOMES = {
 
 __all__ = [
     "CURVES",
+    "ByClass",
     "Limits",
     "Outputs",
     "Statistics",
+    "by_class",
     "compress_and_estimate",
     "confusion_joint",
     "estimate_and_compress",

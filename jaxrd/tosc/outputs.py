@@ -14,7 +14,7 @@ from jaxrd._threads import side_by_side
 from jaxrd.errors import InputError
 from jaxrd.tosc.labels import FIRST_LABEL, MOST_CLASSES, check_labels, class_indices, counted_from_zero, doubtful_base
 from jaxrd.tosc.rows import Rows, is_large
-from jaxrd.tosc.scores import Survey, as_array, to_logits, two_classes
+from jaxrd.tosc.scores import Survey, as_array, numbered, to_logits, two_classes
 from jaxrd.tosc.weights import shares, shares_under
 
 Progress = Callable[[str, int, int], None] | None
@@ -35,6 +35,7 @@ class Outputs:
             More than 32 million are `Rows`: blocks of rows, made when they are used.
         notes: what was assumed about the input, for people.
         weights: of the samples, with sum 1, shape (samples,); None: equal.
+        names: of the classes; None: they have none but their numbers.
 
     Reference: [A] eq. (7), whose logits these are.
 
@@ -48,6 +49,12 @@ class Outputs:
     logits: np.ndarray | Rows | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
     weights: np.ndarray | None = None
+    names: tuple[str, ...] | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """A name for each class: its number where it has no other."""
+        return tuple(map(str, range(self.classes))) if self.names is None else self.names
 
     def take(self, rows: np.ndarray) -> Outputs:
         """The same outputs restricted to some rows."""
@@ -131,7 +138,7 @@ def from_scores(
         else:
             logits = scores.astype(np.float64) if made is None else made(scores)
     notes = (note, *doubtful_base(labels, decisions, first_label))
-    return Outputs(labels, decisions, classes, logits, notes)
+    return Outputs(labels, decisions, classes, logits, notes, names=numbered(first_label, classes))
 
 
 def _held_or_not(scores: Any) -> np.ndarray | Rows:
@@ -244,4 +251,4 @@ def from_decisions(
         notes += ("class 0 never occurs: if classes are counted from 1 that changes no curve",)
     else:
         notes += doubtful_base(labels, decisions, first_label)
-    return Outputs(labels, decisions, count, None, notes)
+    return Outputs(labels, decisions, count, None, notes, names=numbered(first_label, count))

@@ -42,7 +42,8 @@ def _possible(outputs: Outputs, temperature: float) -> tuple[Outputs, np.ndarray
     number = np.cumsum(kept) - 1
     labels, decisions = number[outputs.labels], number[outputs.decisions]
     logits = logits.keep(np.flatnonzero(kept)) if isinstance(logits, Rows) else logits[:, kept]
-    found = replace(outputs, labels=labels, decisions=decisions, classes=int(kept.sum()), logits=logits)
+    names = tuple(name for name, is_kept in zip(outputs.class_names, kept, strict=True) if is_kept)
+    found = replace(outputs, labels=labels, decisions=decisions, classes=len(names), logits=logits, names=names)
     return found, kept
 
 

@@ -179,3 +179,12 @@ def _logs(survey: Survey, unit: float, advice: str) -> tuple[Callable[[np.ndarra
         return np.log(np.maximum(values / unit / (values.sum(1) / unit)[:, None], zero))
 
     return made, note
+
+
+def numbered(first_label: int | None, classes: int) -> tuple[str, ...] | None:
+    """The numbers that the user gives the classes, where they do not begin with 0.
+
+    >>> numbered(1, 3), numbered(None, 3)
+    (('1', '2', '3'), None)
+    """
+    return tuple(str(first_label + k) for k in range(classes)) if first_label else None

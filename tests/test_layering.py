@@ -38,6 +38,7 @@ ALLOWED = {
     "pytree": {"_readable"},
     "tosc.estimate": {"_eager", "_readable"},
     "tosc.losses": {"_readable", "errors"},
+    "tosc.regression.laws": {"errors"},
     "tosc.weights": {"errors", "tosc.scores"},
     "tosc.labels": {"errors", "tosc.scores"},
     "tosc.outputs": {
@@ -64,7 +65,7 @@ ALLOWED = {
     "ends": {"information", "problem"},
     "io": {
         "_files", "curve", "datasets", "errors", "information", "problem", "solution", "tosc.losses", "tosc.outputs",
-        "tosc.rows", "tosc.scores",
+        "tosc.regression.laws", "tosc.rows", "tosc.scores",
     },
     "rdc.gaussian": {"_eager", "_envelope", "closed_form", "errors", "pytree", "rdc.point", "solution"},
     "rdc.inputs": {"_room", "errors", "problem"},
@@ -141,9 +142,13 @@ ALLOWED = {
         "solvers", "target", "tosc._limits", "tosc.calibration", "tosc.curves", "tosc.estimate", "tosc.joint",
         "tosc.outputs", "tosc.resampling",
     },
+    "tosc.regression": {
+        "_eager", "_readable", "_room", "_threads", "curve", "errors", "problem", "solution", "solvers",
+        "tosc.curves", "tosc.outputs", "tosc.regression.laws",
+    },
     "tosc": {
         "tosc._limits", "tosc.calibration", "tosc.class_shares", "tosc.confidence", "tosc.curves",
-        "tosc.identifiability", "tosc.joint", "tosc.mixture", "tosc.outputs",
+        "tosc.identifiability", "tosc.joint", "tosc.mixture", "tosc.outputs", "tosc.regression",
     },
     "__init__": {
         "_kept", "_sweep", "_version", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends",

@@ -25,6 +25,7 @@ from jaxrd.cli.outputs import (
     UnsafePickle,
     Weights,
 )
+from jaxrd.cli.regression import regression
 from jaxrd.cli.run import COARSE, TOLERANCE, Result, Target, run
 from jaxrd.errors import InputError
 
@@ -44,7 +45,7 @@ Loss = Annotated[
     str | None,
     typer.Option(
         help="of a label and a decision: zero-one (the default), topK such as top5, abstain:COST, superclass:FILE, "
-        "hierarchy:FILE, or a matrix in .npy or .csv"
+        "hierarchy:FILE, or a matrix in .npy or .csv; squared: of a real target and a predictive law"
     ),
 ]
 Prior = Annotated[
@@ -119,6 +120,8 @@ def limits_command(
     process: Process = None,
 ) -> None:
     """The fewest bits per sample that any scheme needs for a given accuracy, with this classifier."""
+    if loss == "squared":
+        return regression(locals())
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle, weights)
     asked = _Asked(
         example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed, loss, prior, by_class

@@ -31,17 +31,19 @@ if TYPE_CHECKING:
     from jaxrd.tosc.identifiability.label_entropy import label_uncertainty
     from jaxrd.tosc.joint import sparse_joint
     from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
+    from jaxrd.tosc.regression.limits import RegressionLimits, regression_limits
 
 _HOMES = {
     "ByClass": "class_shares", "CURVES": "_limits", "Limits": "_limits", "Outputs": "outputs",
-    "Statistics": "confidence.statistics",
+    "RegressionLimits": "regression.limits", "Statistics": "confidence.statistics",
     "by_class": "class_shares", "compress_and_estimate": "curves.compressed", "confusion_joint": "curves.confusion",
     "estimate_and_compress": "curves.estimated", "fit_temperature": "calibration.temperature",
     "from_decisions": "outputs", "from_scores": "outputs", "indirect_problem": "curves.indirect",
     "label_distortion": "curves.model_aware", "label_uncertainty": "identifiability.label_entropy",
     "landmarks": "curves.confusion", "limits": "_limits", "log_posterior": "calibration.temperature",
     "merge_baseline": "curves.merged", "model_aware_problem": "curves.model_aware",
-    "reliability": "calibration.reliability", "sample_and_communicate": "curves.sampled",
+    "regression_limits": "regression.limits", "reliability": "calibration.reliability",
+    "sample_and_communicate": "curves.sampled",
     "smallest_rate": "curves.parametric", "sparse_joint": "joint", "statistics": "confidence.statistics",
     "time_sharing": "curves.time_sharing",
 }  # fmt: skip
@@ -51,6 +53,7 @@ __all__ = [
     "ByClass",
     "Limits",
     "Outputs",
+    "RegressionLimits",
     "Statistics",
     "by_class",
     "compress_and_estimate",
@@ -68,6 +71,7 @@ __all__ = [
     "merge_baseline",
     "mixture",
     "model_aware_problem",
+    "regression_limits",
     "reliability",
     "sample_and_communicate",
     "smallest_rate",

@@ -1,0 +1,1 @@
+"""The rate-distortion limits of a regression: squared error instead of classes."""

@@ -146,9 +146,13 @@ ALLOWED = {
         "_eager", "_readable", "_room", "_threads", "curve", "errors", "problem", "solution", "solvers",
         "tosc.curves", "tosc.outputs", "tosc.regression.laws",
     },
+    "tosc.log_loss": {
+        "_eager", "_readable", "_threads", "curve", "errors", "information", "solution", "tosc._limits",
+        "tosc.outputs", "tosc.regression",
+    },
     "tosc": {
         "tosc._limits", "tosc.calibration", "tosc.class_shares", "tosc.confidence", "tosc.curves",
-        "tosc.identifiability", "tosc.joint", "tosc.mixture", "tosc.outputs", "tosc.regression",
+        "tosc.identifiability", "tosc.joint", "tosc.log_loss", "tosc.mixture", "tosc.outputs", "tosc.regression",
     },
     "__init__": {
         "_kept", "_sweep", "_version", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from jaxrd.cli.bottleneck_report import BottleneckOption
 from jaxrd.cli.by_class_report import ByClassOption
 from jaxrd.cli.common import Meta, Tick
 from jaxrd.cli.devices import Coordinator, Devices, Distributed, MeshShape, Process, Processes
@@ -87,6 +88,7 @@ class _Asked:
     loss: str | None
     prior: str | None
     by_class: bool
+    bottleneck: bool
 
 
 def limits_command(
@@ -107,6 +109,7 @@ def limits_command(
     kappa: _Kappa = None,
     seed: Seed = None,
     by_class: ByClassOption = False,
+    bottleneck: BottleneckOption = False,
     out: Out = Path("limits"),
     no_plot: _NoPlot = False,
     float32: Float32 = False,
@@ -124,8 +127,9 @@ def limits_command(
         return regression(locals())
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle, weights)
     asked = _Asked(
-        example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed, loss, prior, by_class
-    )
+        example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed, loss, prior, by_class,
+        bottleneck,
+    )  # fmt: skip
     devices = Devices(mesh, distributed, coordinator, processes, process)
     devices.check()
     _check(file, reading, asked)
@@ -140,7 +144,7 @@ def limits_command(
             sha256, f"not converged at some slopes, see status: {failed}" if failed else None,
         )  # fmt: skip
 
-    target = Target(out, "limits.json", _names(pixels, no_plot, by_class), (path, labels))
+    target = Target(out, "limits.json", _names(pixels, no_plot, by_class, bottleneck), (path, labels))
     run(compute, target, seed=seed or 0, float32=float32, tolerance=COARSE if float32 else TOLERANCE, leads=leads)
 
 
@@ -221,12 +225,14 @@ def _analysed(
     if asked.confidence is not None:
         stats = tosc.statistics(limits, confidence=asked.confidence, kappa=asked.kappa, seed=seed, progress=tick)
     shares = tosc.by_class(limits, progress=tick) if asked.by_class else None
-    return Analysed(name, limits, stats, outputs.notes, asked.pixels, seed, asked.kappa is not None, shares), sha256
+    soft = tosc.bottleneck(limits, progress=tick) if asked.bottleneck else None
+    given = asked.kappa is not None
+    return Analysed(name, limits, stats, outputs.notes, asked.pixels, seed, given, shares, soft), sha256
 
 
-def _names(pixels: int | None, no_plot: bool, by_class: bool) -> Iterator[str]:
+def _names(pixels: int | None, no_plot: bool, by_class: bool, bottleneck: bool) -> Iterator[str]:
     """Names of the files beside limits.json."""
-    for stem in ("limits", *(["by_class"] if by_class else [])):
+    for stem in ("limits", *(["by_class"] if by_class else []), *(["bottleneck"] if bottleneck else [])):
         yield f"{stem}.csv"
         if not no_plot:
             yield f"{stem}.png"
@@ -249,4 +255,11 @@ def _files(analysed: Analysed, meta: Meta, no_plot: bool) -> Iterator[tuple[str,
         yield "by_class.csv", by_class.table(analysed.by_class, analysed.limits)
         if not no_plot:
             yield "by_class.png", by_class_report.figure(analysed.by_class, analysed.limits, analysed.name)
+    if analysed.bottleneck is not None:
+        from jaxrd.cli import bottleneck_report
+        from jaxrd.documents import bottleneck
+
+        yield "bottleneck.csv", bottleneck.table(analysed.bottleneck)
+        if not no_plot:
+            yield "bottleneck.png", bottleneck_report.figure(analysed.bottleneck, analysed.name)
     yield from analysed.compressai_files(meta)

@@ -60,6 +60,10 @@ def report(analysed: Analysed, meta: Meta) -> None:
         from jaxrd.cli import by_class_report
 
         by_class_report.report(analysed.by_class, analysed.limits)
+    if analysed.bottleneck is not None:
+        from jaxrd.cli import bottleneck_report
+
+        bottleneck_report.report(analysed.bottleneck)
     for warning in analysed.warnings:
         print_line(f"note: {warning}")
     gaps = [np.nanmax(c.gap) for c in curves.values() if np.isfinite(c.gap).any()]

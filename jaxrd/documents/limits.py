@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxrd.curve import Curve
-from jaxrd.documents import by_class, confidence
+from jaxrd.documents import bottleneck, by_class, confidence
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns, compressai, reach
 from jaxrd.solution import has_failed
-from jaxrd.tosc import CURVES, ByClass, Limits
+from jaxrd.tosc import CURVES, ByClass, Limits, LogLoss
 from jaxrd.tosc.curves import EVERY
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Analysed:
         seed: of the split and of the resamplings.
         kappa_given: whether kappa came from the user.
         by_class: the limits divided among the classes, if that was asked for.
+        bottleneck: bits against log-loss, if that was asked for.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Analysed:
     seed: int
     kappa_given: bool
     by_class: ByClass | None = None
+    bottleneck: LogLoss | None = None
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -109,6 +111,8 @@ class Analysed:
         }  # fmt: skip
         if self.by_class is not None:
             document["by_class"] = by_class.as_object(self.by_class, self.limits)
+        if self.bottleneck is not None:
+            document["bottleneck"] = bottleneck.as_object(self.bottleneck)
         if self.stats is None:
             return document
         return document | confidence.objects(self.stats, self.limits, seed=self.seed, given=self.kappa_given)

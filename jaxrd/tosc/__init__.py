@@ -30,13 +30,15 @@ if TYPE_CHECKING:
     from jaxrd.tosc.curves.time_sharing import time_sharing
     from jaxrd.tosc.identifiability.label_entropy import label_uncertainty
     from jaxrd.tosc.joint import sparse_joint
+    from jaxrd.tosc.log_loss import LogLoss, bottleneck
     from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
     from jaxrd.tosc.regression.limits import RegressionLimits, regression_limits
 
 _HOMES = {
-    "ByClass": "class_shares", "CURVES": "_limits", "Limits": "_limits", "Outputs": "outputs",
+    "ByClass": "class_shares", "CURVES": "_limits", "Limits": "_limits", "LogLoss": "log_loss", "Outputs": "outputs",
     "RegressionLimits": "regression.limits", "Statistics": "confidence.statistics",
-    "by_class": "class_shares", "compress_and_estimate": "curves.compressed", "confusion_joint": "curves.confusion",
+    "bottleneck": "log_loss", "by_class": "class_shares", "compress_and_estimate": "curves.compressed",
+    "confusion_joint": "curves.confusion",
     "estimate_and_compress": "curves.estimated", "fit_temperature": "calibration.temperature",
     "from_decisions": "outputs", "from_scores": "outputs", "indirect_problem": "curves.indirect",
     "label_distortion": "curves.model_aware", "label_uncertainty": "identifiability.label_entropy",
@@ -52,9 +54,11 @@ __all__ = [
     "CURVES",
     "ByClass",
     "Limits",
+    "LogLoss",
     "Outputs",
     "RegressionLimits",
     "Statistics",
+    "bottleneck",
     "by_class",
     "compress_and_estimate",
     "confusion_joint",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -81,23 +82,45 @@ def ceiling(points: np.ndarray, log_masses: np.ndarray, slope: float, *, tol: fl
     value = upper(grid)
     peaks, levels = _peaks(grid, value, points, log_masses, slope)
     best = max(float(value.max()), float(levels.max()))
+    return Ceiling(below_chords(grid, value, upper, slope, best, tol, enough) + _ROUNDING, peaks, levels)
+
+
+def below_chords(
+    grid: np.ndarray,
+    value: np.ndarray,
+    evaluate: Callable[[np.ndarray], np.ndarray],
+    bend: float,
+    best: float,
+    tol: float,
+    enough: float = np.inf,
+) -> float:
+    """A bound on the largest f between the points of a grid, where f + bend y^2 lies below its chords.
+
+    Args:
+        grid: rising, shape (k,).
+        value: f there.
+        evaluate: f at other points.
+        bend: >= 0.
+        best: a value that f takes.
+        tol: how much the bound may exceed the largest value that was seen.
+        enough: a value that ends the search once it is exceeded: the bound is valid then, but loose.
+    """
     closed, a, b, at_a, at_b = best, grid[:-1], grid[1:], value[:-1], value[1:]
     while len(a):
-        bend, rise = slope * (b - a) ** 2, at_b - at_a
-        share = np.clip(0.5 + rise / np.maximum(2 * bend, 1e-300), 0, 1)
-        top = at_a + rise * share + bend * share * (1 - share)
+        curved, rise = bend * (b - a) ** 2, at_b - at_a
+        share = np.clip(0.5 + rise / np.maximum(2 * curved, 1e-300), 0, 1)
+        top = at_a + rise * share + curved * share * (1 - share)
         is_open = top > best + tol
         closed = max(closed, float(top[~is_open].max(initial=-np.inf)))
         if best > enough:
-            closed = max(closed, float(top.max()))
-            break
+            return max(closed, float(top.max()))
         a, b, at_a, at_b = a[is_open], b[is_open], at_a[is_open], at_b[is_open]
         middle = (a + b) / 2
-        at_middle = upper(middle)
+        at_middle = evaluate(middle)
         best = max(best, float(at_middle.max(initial=-np.inf)))
         a, b = np.concatenate([a, middle]), np.concatenate([middle, b])
         at_a, at_b = np.concatenate([at_a, at_middle]), np.concatenate([at_middle, at_b])
-    return Ceiling(max(closed, best) + _ROUNDING, peaks, levels)
+    return max(closed, best)
 
 
 def _peaks(

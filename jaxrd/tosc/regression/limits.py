@@ -22,7 +22,7 @@ from jaxrd.tosc.regression.curve import RealSource
 from jaxrd.tosc.regression.laws import real_numbers
 from jaxrd.tosc.regression.line import Line
 
-TOLERANCE = 1e-4
+TOLERANCE = 5e-4
 """Certified gap in nats, relative to max(1, R), from which on a point counts as converged."""
 
 

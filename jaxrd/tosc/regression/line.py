@@ -13,7 +13,8 @@ from jaxrd.tosc.regression.atoms import UNUSED, channel, log_partition, merged, 
 from jaxrd.tosc.regression.ceiling import ceiling
 
 LETTERS = 4096
-"""Distinct values up to which each is a letter; more are put into as many cells of equal width."""
+"""Distinct values up to which each is a letter; more are put into cells of equal width, as many."""
+_HALVED = 20  # times at most that the width of cells is
 _ROUNDS = 8  # of adding reproductions at a slope
 _SPACING = 0.35  # of the first reproductions, in units of 1 / sqrt(s)
 _MERGED = 0.5  # distance below which reproductions of the first round are one, in the same units
@@ -51,9 +52,14 @@ def cells_of(values: np.ndarray, most: int = LETTERS) -> Cells:
     of = of.reshape(-1)
     if of.max() >= most:
         low, high = values.min(), values.max()
-        place = np.minimum(((values - low) / (high - low) * most).astype(int), most - 1)
-        _, of = np.unique(place, return_inverse=True)
-        of = of.reshape(-1)
+        share, width = (values - low) / (high - low), most
+        of = np.unique((share * width).astype(int), return_inverse=True)[1].reshape(-1)
+        for _ in range(_HALVED):  # empty cells cost nothing
+            width *= 2
+            finer = np.unique((share * width).astype(int), return_inverse=True)[1].reshape(-1)
+            if finer.max() > most:
+                break
+            of = finer
     count = np.bincount(of)
     order = np.argsort(of, kind="stable")
     starts = np.concatenate([[0], np.cumsum(count)[:-1]])

@@ -131,6 +131,10 @@ ALLOWED = {
     },
     "tosc.doubts": {"curve", "tosc.curves", "tosc.losses", "tosc.outputs"},
     "tosc.arguments": {"_eager", "errors", "tosc.losses", "tosc.outputs"},
+    "tosc.tasks": {
+        "_eager", "_readable", "_room", "errors", "problem", "solution", "target", "tosc.calibration", "tosc.losses",
+        "tosc.outputs", "tosc.posterior", "tosc.split",
+    },
     "tosc._limits": {
         "_eager", "_readable", "_room", "curve", "errors", "solution", "tosc.arguments", "tosc.calibration",
         "tosc.curves", "tosc.doubts", "tosc.losses", "tosc.outputs", "tosc.posterior", "tosc.preparation",
@@ -153,6 +157,7 @@ ALLOWED = {
     "tosc": {
         "tosc._limits", "tosc.calibration", "tosc.class_shares", "tosc.confidence", "tosc.curves",
         "tosc.identifiability", "tosc.joint", "tosc.log_loss", "tosc.mixture", "tosc.outputs", "tosc.regression",
+        "tosc.tasks",
     },
     "__init__": {
         "_kept", "_sweep", "_version", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends",
@@ -195,7 +200,7 @@ ALLOWED = {
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
         "neural", "plots", "problem", "rdc", "rdc.inputs", "rdc.point", "rdc.representation", "solution", "solvers",
         "target", "tosc", "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.losses", "tosc.posterior",
-        "tosc.schemes",
+        "tosc.schemes", "tosc.tasks",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -16,6 +16,7 @@ from jaxrd.cli.merge import merge_command
 from jaxrd.cli.rdc import rdc_command
 from jaxrd.cli.reproduce import app as reproduce_app
 from jaxrd.cli.sweep import sweep_command
+from jaxrd.cli.tasks import tasks_command
 from jaxrd.errors import InputError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("limits")(limits_command)
+app.command("tasks")(tasks_command)
 app.command("sweep")(sweep_command)
 app.command("merge")(merge_command)
 app.command("rdc")(rdc_command)

@@ -33,19 +33,20 @@ if TYPE_CHECKING:
     from jaxrd.tosc.log_loss import LogLoss, bottleneck
     from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
     from jaxrd.tosc.regression.limits import RegressionLimits, regression_limits
+    from jaxrd.tosc.tasks.joint import JointLimits, joint_limits
 
 _HOMES = {
-    "ByClass": "class_shares", "CURVES": "_limits", "Limits": "_limits", "LogLoss": "log_loss", "Outputs": "outputs",
-    "RegressionLimits": "regression.limits", "Statistics": "confidence.statistics",
-    "bottleneck": "log_loss", "by_class": "class_shares", "compress_and_estimate": "curves.compressed",
-    "confusion_joint": "curves.confusion",
+    "ByClass": "class_shares", "CURVES": "_limits", "JointLimits": "tasks.joint", "Limits": "_limits",
+    "LogLoss": "log_loss", "Outputs": "outputs", "RegressionLimits": "regression.limits",
+    "Statistics": "confidence.statistics", "bottleneck": "log_loss", "by_class": "class_shares",
+    "compress_and_estimate": "curves.compressed", "confusion_joint": "curves.confusion",
     "estimate_and_compress": "curves.estimated", "fit_temperature": "calibration.temperature",
     "from_decisions": "outputs", "from_scores": "outputs", "indirect_problem": "curves.indirect",
-    "label_distortion": "curves.model_aware", "label_uncertainty": "identifiability.label_entropy",
-    "landmarks": "curves.confusion", "limits": "_limits", "log_posterior": "calibration.temperature",
-    "merge_baseline": "curves.merged", "model_aware_problem": "curves.model_aware",
-    "regression_limits": "regression.limits", "reliability": "calibration.reliability",
-    "sample_and_communicate": "curves.sampled",
+    "joint_limits": "tasks.joint", "label_distortion": "curves.model_aware",
+    "label_uncertainty": "identifiability.label_entropy", "landmarks": "curves.confusion", "limits": "_limits",
+    "log_posterior": "calibration.temperature", "merge_baseline": "curves.merged",
+    "model_aware_problem": "curves.model_aware", "regression_limits": "regression.limits",
+    "reliability": "calibration.reliability", "sample_and_communicate": "curves.sampled",
     "smallest_rate": "curves.parametric", "sparse_joint": "joint", "statistics": "confidence.statistics",
     "time_sharing": "curves.time_sharing",
 }  # fmt: skip
@@ -53,6 +54,7 @@ _HOMES = {
 __all__ = [
     "CURVES",
     "ByClass",
+    "JointLimits",
     "Limits",
     "LogLoss",
     "Outputs",
@@ -67,6 +69,7 @@ __all__ = [
     "from_decisions",
     "from_scores",
     "indirect_problem",
+    "joint_limits",
     "label_distortion",
     "label_uncertainty",
     "landmarks",

@@ -1,0 +1,1 @@
+"""Several tasks on the same samples: what one stream for all of them needs."""

@@ -175,7 +175,7 @@ def _joint(files: list[Path], words: list[tuple[Path, str]], reading: Reading, a
             raise InputError(f"{path.name} has hard decisions only: several tasks need a posterior. Pass scores.")
         loss = read_loss(word, held.classes)
         tasks.append((held, loss))
-        named.append(Named(path.name, loss.name, loss.labels, loss.actions, sha256))
+        named.append(Named(path.name, _short(loss.name), loss.labels, loss.actions, sha256))
     temperature = asked.temperature * len(words) if len(asked.temperature) == 1 else asked.temperature or None
     solve = partial(joint_limits, tasks, temperature=temperature, seed=asked.seed or 0)
     found = solve(at=asked.at, progress=tick)
@@ -185,6 +185,12 @@ def _joint(files: list[Path], words: list[tuple[Path, str]], reading: Reading, a
         surface = solve(at=grid.tolist(), progress=lambda _, done, total: tick("surface", done, total))
     notes = list(dict.fromkeys(note for held, _ in outputs for note in held.notes))
     return Joint(named, found, surface, len(outputs[0][0].labels), notes)
+
+
+def _short(name: str) -> str:
+    """A loss's name without the folders of its file."""
+    kind, colon, rest = name.partition(":")
+    return f"{kind}:{Path(rest).name}" if colon else name
 
 
 def _refuse_other_samples(files: list[Path], outputs: list[Outputs], different: bool) -> None:

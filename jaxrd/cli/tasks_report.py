@@ -35,6 +35,8 @@ def figure(joint: Joint) -> bytes:
 
 
 def _panel(ax: Axes, joint: Joint, bits: np.ndarray, label: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     from jaxrd import plots
     from jaxrd.solution import has_failed
 
@@ -45,10 +47,12 @@ def _panel(ax: Axes, joint: Joint, bits: np.ndarray, label: str) -> None:
     values = np.ma.masked_invalid(bits.reshape(side, side))
     top = float(values.max()) if values.count() else 0.0
     if top > 1e-6:
-        filled = ax.contourf(first, second, values, levels=np.linspace(0, top, 17), cmap="cividis")
-        lines = ax.contour(first, second, values, levels=np.linspace(0, top, 9)[1:-1], colors="white", linewidths=0.8)
-        ax.clabel(lines, fmt="%.2f", fontsize=8)
-        ax.figure.colorbar(filled, ax=ax, format="%.2f").set_label(label)
+        levels = MaxNLocator(8).tick_values(0, top)
+        between = np.linspace(levels[0], levels[-1], 2 * len(levels) - 1)
+        filled = ax.contourf(first, second, values, levels=between, cmap="cividis")
+        lines = ax.contour(first, second, values, levels=levels[1:], colors="white", linewidths=0.8)
+        ax.clabel(lines, fmt="%g", fontsize=8)
+        ax.figure.colorbar(filled, ax=ax, ticks=levels).set_label(label)
     else:
         ax.text(0.5, 0.5, f"{label}:\nzero everywhere", ha="center", va="center", transform=ax.transAxes)
     bad = has_failed(found.status)
@@ -96,19 +100,26 @@ def report(joint: Joint, meta: Meta) -> None:
 
 
 def _print_rates(joint: Joint) -> None:
-    """A line for each tuple of limits."""
+    """A line for each tuple of limits; a status where one is not CONVERGED."""
     table = Table(title="bits per sample")
-    count = len(joint.tasks)
-    heads = [f"D{t + 1}" for t in range(count)] + ["one stream"] + [f"task {t + 1} alone" for t in range(count)]
-    for head in (*heads, "sum", "saved", *(f"D{t + 1} on labels" for t in range(count)), "status"):
+    told = any(row["status"] != "CONVERGED" for row in joint.rows)
+    for head in ("limits", "one stream", "each alone", "saved", "on the labels", *(["status"] if told else [])):
         table.add_column(head, justify="right")
     for row in joint.rows:
-        limits = [f"{d:.4g}" for d in row["distortion"]]
-        rates = [row["joint_bits"], *row["alone_bits"], row["sum_bits"], row["saving_bits"]]
-        measured = ["-" if np.isnan(d) else f"{d:.4f}" for d in row["label_distortion"]]
-        table.add_row(*limits, *(_cell(bits) for bits in rates), *measured, row["status"])
+        saved = "-" if np.isnan(row["saving_bits"]) else _cell(row["saving_bits"])
+        table.add_row(
+            ", ".join(f"{d:.4g}" for d in row["distortion"]), _cell(row["joint_bits"]),
+            " + ".join(map(_cell, row["alone_bits"])), saved,
+            ", ".join("-" if np.isnan(d) else f"{d:.4f}" for d in row["label_distortion"]),
+            *([row["status"]] if told else []),
+        )  # fmt: skip
     console.print(table)
+    if any(np.isinf(row["joint_bits"]) for row in joint.rows):
+        console.print("'beyond': no channel meets that limit, whatever its rate", style="dim")
+    console.print(
+        "'on the labels': the mean loss of the one stream's channel; limits are on the believed loss", style="dim"
+    )
 
 
 def _cell(bits: float) -> str:
-    return "-" if np.isnan(bits) else "beyond" if np.isinf(bits) else f"{bits:.4f}"
+    return "beyond" if np.isinf(bits) else f"{bits:.4f}"

@@ -87,8 +87,9 @@ class JointLimits:
     @property
     def saving(self) -> np.ndarray:
         """What one stream for all tasks saves, sum_t R_t - R >= 0, nats, shape (rows,); NaN where no stream exists."""
-        possible = np.isfinite(self.sum) & np.isfinite(self.rate)
-        return np.where(possible, np.maximum(np.where(possible, self.sum - self.rate, 0), 0), np.nan)
+        possible, saved = np.isfinite(self.sum) & np.isfinite(self.rate), np.full(len(self.rate), np.nan)
+        saved[possible] = np.maximum(self.sum[possible] - self.rate[possible], 0)
+        return saved
 
 
 def joint_limits(
@@ -198,7 +199,7 @@ def solved(
 
 
 def _alone(task: Task, limit: float, tol: float | None) -> Solution:
-    return jax.device_get(rate_at(task.problem, min(limit, task.silent), tol=tol))
+    return jax.device_get(rate_at(task.problem, min(limit, task.silent), tol=tol))  # inf is no distortion of a channel
 
 
 def _default(tasks: list[Task]) -> np.ndarray:

@@ -92,7 +92,7 @@ def point_at(
     budgets = limits - [task.least for task in tasks]
     if (budgets < -8 * _EPSILON * size).any():
         return Point(np.inf, np.inf, Status.INFEASIBLE, nothing, nothing, None)
-    free = np.array([limit >= task.silent for task, limit in zip(tasks, limits, strict=True)])
+    free = limits >= np.array([task.silent for task in tasks]) - 8 * _EPSILON * size
     exact = ~free & (budgets <= 8 * _EPSILON * size)
     slopes = np.where(exact, np.inf, 0.0)
     measured = np.array([source @ task.loss.values[task.labels, task.constant] for task in tasks])

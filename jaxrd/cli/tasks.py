@@ -32,8 +32,34 @@ if TYPE_CHECKING:
 _GRID = 7
 
 
+_Files = Annotated[
+    list[Path], typer.Argument(help="outputs as for jaxrd limits: one file with several --loss, or several files")
+]
+_Losses = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="of a task; repeatable: for one file all its tasks, for several files one each, or one for all. zero-one "
+        "(the default), topK, abstain:COST, superclass:FILE, hierarchy:FILE, or a matrix in .npy or .csv"
+    ),
+]
+_At = Annotated[list[str] | None, typer.Option(help="D1,D2,...: a limit for each task, inf for none; repeatable")]
+_Temperatures = Annotated[
+    list[float] | None,
+    typer.Option(
+        help="of the posteriors (1: as is), once for all files or once for each, and every sample is used; without it "
+        "half the samples fit it"
+    ),
+]
+_Different = Annotated[
+    bool, typer.Option("--different-labels", help="files of as many classes have labels of different things")
+]
+_Grid = Annotated[int | None, typer.Option(help="N x N limits of the figure for two tasks", show_default=str(_GRID))]
+_Seed = Annotated[int | None, typer.Option(help="of the split that fits the temperature; 0 if not given")]
+_Out = Annotated[Path, typer.Option(help="folder for tasks.json, tasks.csv, tasks.png")]
+_NoPlot = Annotated[bool, typer.Option("--no-plot", help="no figure, and no grid for it")]
+
+
 class _Asked(NamedTuple):
-    losses: list[str]
     at: list[tuple[float, ...]] | None
     temperature: list[float]
     seed: int | None
@@ -42,51 +68,28 @@ class _Asked(NamedTuple):
 
 
 def tasks_command(
-    files: Annotated[
-        list[Path], typer.Argument(help="outputs as for jaxrd limits: one file with several --loss, or several files")
-    ],
-    loss: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="of a task; repeatable: for one file all its tasks, for several files one each, or one for all. "
-            "zero-one (the default), topK, abstain:COST, superclass:FILE, hierarchy:FILE, or a matrix in .npy or .csv"
-        ),
-    ] = None,
-    at: Annotated[
-        list[str] | None, typer.Option(help="D1,D2,...: a limit for each task, inf for none; repeatable")
-    ] = None,
-    temperature: Annotated[
-        list[float] | None,
-        typer.Option(
-            help="of the posteriors (1: as is), once for all files or once for each, and every sample is used; without "
-            "it half the samples fit it"
-        ),
-    ] = None,
+    files: _Files,
+    loss: _Losses = None,
+    at: _At = None,
+    temperature: _Temperatures = None,
     labels: Labels = None,
     scores: Scores = None,
     label_column: LabelColumn = None,
     probabilities: Probabilities = None,
     first_label: FirstLabel = None,
     unsafe_pickle: UnsafePickle = False,
-    different_labels: Annotated[
-        bool,
-        typer.Option("--different-labels", help="files of as many classes have labels of different things"),
-    ] = False,
-    grid: Annotated[
-        int | None, typer.Option(help="N x N limits of the figure for two tasks", show_default=str(_GRID))
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="of the split that fits the temperature; 0 if not given")] = None,
-    out: Annotated[Path, typer.Option(help="folder for tasks.json, tasks.csv, tasks.png")] = Path("tasks"),
-    no_plot: Annotated[bool, typer.Option("--no-plot", help="no figure, and no grid for it")] = False,
+    different_labels: _Different = False,
+    grid: _Grid = None,
+    seed: _Seed = None,
+    out: _Out = Path("tasks"),
+    no_plot: _NoPlot = False,
 ) -> None:
     """The fewest bits per sample for several tasks at once, each task alone, and what one stream saves."""
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle)
     words = _paired(files, loss or [])
     limits = None if not at else [_limits(text, len(words)) for text in at]
     _check(files, temperature or [], seed, grid, no_plot or len(words) != 2, different_labels)
-    asked = _Asked(
-        [word for _, word in words], limits, temperature or [], seed, 0 if no_plot else grid or _GRID, different_labels
-    )
+    asked = _Asked(limits, temperature or [], seed, 0 if no_plot else grid or _GRID, different_labels)
 
     def compute(tick: Tick) -> Result:
         joint = _joint(files, words, reading, asked, tick)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
-from typing import Any
 
 import jax
 import numpy as np
@@ -18,17 +17,14 @@ from jaxrd._room import make_room
 from jaxrd.errors import InputError
 from jaxrd.solution import Solution, Status
 from jaxrd.target import rate_at
-from jaxrd.tosc.calibration.temperature import doubts, fitted
 from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.outputs import Outputs, Progress
 from jaxrd.tosc.posterior import log_softmax
-from jaxrd.tosc.split import split
+from jaxrd.tosc.tasks.inputs import as_limits, as_temperatures, as_weights, prepared, refuse_tasks
 from jaxrd.tosc.tasks.point import Point, Task, point_at, task_of
 
 _SHARES = (0.05, 0.25, 0.6)
 """Of the way from a task's least distortion to that of rate zero: where limits are put that nobody asked for."""
-MOST_LETTERS = 10**6
-"""Letters of a product alphabet that can be handled: each pass makes one sum for each."""
 
 
 @readable
@@ -141,12 +137,12 @@ def joint_limits(
     """
     make_room()
     refuse_tolerance(tol)
-    _refuse_tasks(tasks)
-    temperatures = _temperatures(temperature, len(tasks))
-    source = _weights(weights, len(tasks[0][0].labels))
-    asked = None if at is None else _as_limits(at, len(tasks))
+    refuse_tasks(tasks)
+    temperatures = as_temperatures(temperature, len(tasks))
+    source = as_weights(weights, len(tasks[0][0].labels))
+    asked = None if at is None else as_limits(at, len(tasks))
     warnings: list[str] = []
-    rows, temperatures = _prepared([outputs for outputs, _ in tasks], temperatures, seed, warnings)
+    rows, temperatures = prepared([outputs for outputs, _ in tasks], temperatures, seed, warnings)
     rows = rows[source[rows] > 0]
     if not rows.size:
         raise InputError("no sample of positive weight is left to give the rates.")
@@ -214,89 +210,3 @@ def between(least: np.ndarray, silent: np.ndarray, shares: np.ndarray) -> np.nda
     digits = 10.0 ** (np.floor(np.log10(np.maximum(silent, 1e-300))) - 3)
     rounded = np.ceil(exact / digits) * digits  # upwards: never below the least distortion
     return np.where((shares > 0) & (shares < 1), np.minimum(rounded, silent), exact)
-
-
-def _refuse_tasks(tasks: Any) -> None:
-    if isinstance(tasks, Outputs) or not isinstance(tasks, Sequence) or not tasks:
-        raise InputError(
-            f"tasks must be a list of (Outputs, Loss), at least one; got {' '.join(repr(tasks).split())[:60]}."
-        )
-    letters = 1
-    for number, pair in enumerate(tasks, 1):
-        if not (
-            isinstance(pair, Sequence) and len(pair) == 2 and isinstance(pair[0], Outputs) and isinstance(pair[1], Loss)
-        ):
-            raise InputError(f"task {number} must be (Outputs, Loss); got {' '.join(repr(pair).split())[:60]}.")
-        outputs, loss = pair
-        if outputs.logits is None:
-            raise InputError(f"task {number} has hard decisions only: a posterior is needed. Pass scores.")
-        if loss.labels != outputs.classes:
-            raise InputError(
-                f"task {number}: the loss {loss.name} is of {loss.labels} labels, the outputs of {outputs.classes}."
-            )
-        if len(outputs.labels) != len(tasks[0][0].labels):
-            raise InputError(
-                f"all tasks must have the same samples; task 1 has {len(tasks[0][0].labels)}, task {number} "
-                f"{len(outputs.labels)}."
-            )
-        letters *= loss.actions
-    if letters > MOST_LETTERS:
-        raise InputError(
-            f"the actions of all tasks make {letters} letters; {MOST_LETTERS} can be handled. Take fewer tasks, or "
-            "losses of fewer actions."
-        )
-
-
-def _temperatures(given: Any, count: int) -> list[float | None]:
-    values = [given] * count if given is None or np.ndim(given) == 0 else list(given)
-    if len(values) != count:
-        raise InputError(f"temperature must be one number, or one for each of {count} tasks; got {len(values)}.")
-    for value in values:
-        if value is not None and not 0 < value < np.inf:
-            raise InputError(f"temperature must be a positive number; got {value:g}.")
-    return [None if value is None else float(value) for value in values]
-
-
-def _weights(given: ArrayLike | None, samples: int) -> np.ndarray:
-    if given is None:
-        return np.full(samples, 1 / samples)
-    w = np.asarray(given, np.float64)
-    if w.shape != (samples,) or not np.isfinite(w).all() or (w < 0).any() or not w.sum() > 0:
-        raise InputError(f"weights must be finite, >= 0 and not all zero, shape ({samples},); got shape {w.shape}.")
-    return w / w.sum()
-
-
-def _as_limits(at: Any, count: int) -> np.ndarray:
-    try:
-        limits = np.array(at, np.float64)
-    except (TypeError, ValueError):
-        limits = np.empty((0, count))
-    if limits.ndim != 2 or limits.shape[1] != count or not len(limits):
-        example = ", ".join(["0.1"] * count)
-        raise InputError(f"at must be a list of {count} limits each, such as [({example})]; got {at!r:.80}.")
-    bad = ~(limits >= 0)
-    if bad.any():
-        raise InputError(f"a limit must be a number >= 0, inf for none; got {limits[bad][0]:g}.")
-    return limits
-
-
-def _prepared(
-    every: list[Outputs], temperatures: list[float | None], seed: int, warnings: list[str]
-) -> tuple[np.ndarray, list[float]]:
-    """The samples that give the rates, and the temperatures: those that are not given, fitted on the other samples."""
-    samples = len(every[0].labels)
-    if None not in temperatures:
-        return np.arange(samples), [t for t in temperatures if t is not None]
-    if samples < 2:
-        raise InputError("one sample cannot be split to fit a temperature; fix it with temperature 1.")
-    halves = split(every[0].labels, seed)
-    fit = np.sort(halves.fit)
-    known: dict[int, float] = {}
-    for outputs, t in zip(every, temperatures, strict=True):
-        if t is None and id(outputs) not in known:
-            part = outputs.take(fit)
-            assert part.logits is not None
-            known[id(outputs)] = fitted(part.logits, part.labels)
-            warnings += doubts(part.logits, part.labels, known[id(outputs)], fit)
-    found = [known[id(o)] if t is None else t for o, t in zip(every, temperatures, strict=True)]
-    return np.sort(halves.rest), found

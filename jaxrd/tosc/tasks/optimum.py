@@ -16,10 +16,11 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from jaxrd.tosc.tasks.product import CLIPPED, Product, Sums, every_mean, every_sum, sums
 
 _OPENING = 12  # Blahut-Arimoto steps on all letters before the first set is chosen
-_FIRST = (96, 512)  # letters of the first set: least and most, where the alphabet has more
+_FIRST = (96, 1024)  # letters of the first set: least and most, where the alphabet has more
 _LEFT_OUT = 1e-5  # mass of the letters that the first set leaves out
 _ROUNDS = 30  # of letters that join
-_NEWCOMERS = 128  # letters that join in a round, at most; or a quarter of the set
+_NEWCOMERS = 128  # letters that join in a round, at most; or as many as the set has
+_MOST = 4096  # letters of a set: their Gram matrix takes 128 MiB
 _IDLE = 1e-14  # weight below which a letter leaves the set
 _STEPS = 80  # Newton steps of a round
 _PATIENCE = 10  # steps without a better gap, or a smaller complementarity, before giving up
@@ -123,13 +124,16 @@ def least_rate(limited: Limited, start: Start, tol: float) -> Optimum:
         if best is None or gap < best.rate - best.lower:
             best = Optimum(bounds.rate, lower, s, letters, q, bounds.deciding, steps)
         c[letters] = 0
-        joining = np.argsort(-c, kind="stable")[: max(_NEWCOMERS, len(letters) // 4)]
+        kept = q > _IDLE
+        room = min(max(_NEWCOMERS, kept.sum()), _MOST - kept.sum())
+        joining = np.argsort(-c, kind="stable")[: max(room, 0)]
         joining = joining[c[joining] > 1]
         if gap <= tol * max(1.0, bounds.rate) or (not joining.size and gap > 0.5 * before):
             break
-        kept = q > _IDLE
         letters = np.concatenate([letters[kept], joining])
-        q = np.concatenate([q[kept], np.full(len(joining), min(1e-3, gap) / (1 + len(joining)))])
+        # A letter wants the more weight the more it would be worth.
+        share = (c[joining] - 1) / max(float((c[joining] - 1).sum()), _TINY)
+        q = np.concatenate([q[kept], np.maximum(min(0.1, gap) * share, _IDLE)])
         order = np.argsort(letters, kind="stable")
         letters, q = letters[order], q[order] / q.sum()
     assert best is not None

@@ -133,7 +133,7 @@ ALLOWED = {
     "tosc.arguments": {"_eager", "errors", "tosc.losses", "tosc.outputs"},
     "tosc.tasks": {
         "_eager", "_readable", "_room", "errors", "problem", "solution", "target", "tosc.calibration", "tosc.losses",
-        "tosc.outputs", "tosc.posterior", "tosc.split",
+        "tosc.outputs", "tosc.posterior", "tosc.split", "tosc.weights",
     },
     "tosc._limits": {
         "_eager", "_readable", "_room", "curve", "errors", "solution", "tosc.arguments", "tosc.calibration",

@@ -19,6 +19,7 @@ from jaxrd.cli.outputs import (
     Reading,
     Scores,
     UnsafePickle,
+    Weights,
 )
 from jaxrd.cli.run import TOLERANCE, Result, Target, run
 from jaxrd.cli.tasks_report import figure, report
@@ -78,6 +79,7 @@ def tasks_command(
     probabilities: Probabilities = None,
     first_label: FirstLabel = None,
     unsafe_pickle: UnsafePickle = False,
+    weights: Weights = None,
     different_labels: _Different = False,
     grid: _Grid = None,
     seed: _Seed = None,
@@ -85,7 +87,7 @@ def tasks_command(
     no_plot: _NoPlot = False,
 ) -> None:
     """The fewest bits per sample for several tasks at once, each task alone, and what one stream saves."""
-    reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle)
+    reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle, weights)
     words = _paired(files, loss or [])
     limits = None if not at else [_limits(text, len(words)) for text in at]
     _check(files, temperature or [], seed, grid, no_plot or len(words) != 2, different_labels)

@@ -122,6 +122,11 @@ def test_how_files_are_read(files):
     np.savez(files / "bare.npz", logits=LOGITS)
     labels = ("--labels", str(files / "y.npy"), "--first-label", "1")
     assert ran(files, *QUICK, *at, *labels, file="bare.npz", out="bare")["rows"][0] == base
+    np.savetxt(files / "w.txt", np.arange(60) % 3)
+    heavy = ran(files, *QUICK, *at, "--weights", str(files / "w.txt"), out="heavy")
+    assert heavy["samples"] == 40
+    np.savez(files / "weighted.npz", logits=LOGITS, labels=LABELS, weights=np.arange(60) % 3)
+    assert ran(files, *QUICK, *at, file="weighted.npz", out="held")["rows"] == heavy["rows"]
     np.savez(files / "positive.npz", x=np.exp(LOGITS), labels=LABELS)
     read = ("--scores", "x", "--probabilities")
     row = ran(files, *QUICK, *at, *read, file="positive.npz", out="p")["rows"][0]

@@ -232,6 +232,10 @@ def test_weights():
     assert by_weight.rate == pytest.approx(by_rows.rate, abs=4e-9)
     assert by_weight.measured == pytest.approx(by_rows.measured, abs=1e-5)
     assert by_weight.samples == (weights > 0).sum()
+    one = joint_limits([(THREE.weighed(weights), PAIR[0][1]), PAIR[1]], at=[AT], temperature=1.0)
+    assert one.rate == by_weight.rate
+    equal = joint_limits(PAIR, at=[AT], temperature=1.0, weights=np.ones(60))
+    assert equal.rate == pytest.approx(joint_limits(PAIR, at=[AT], temperature=1.0).rate, abs=1e-12)
     assert by_rows.rate[0] != pytest.approx(joint_limits(PAIR, at=[AT], temperature=1.0).rate[0], abs=1e-4)
 
 
@@ -356,8 +360,12 @@ MISTAKES = {
     "a NaN": (lambda: joint_limits(PAIR, at=[(0.1, np.nan)]), "inf for none; got nan"),
     "a temperature": (lambda: joint_limits(PAIR, temperature=0.0), "temperature must be a positive number; got 0"),
     "temperatures": (lambda: joint_limits(PAIR, temperature=[1.0] * 3), "one for each of 2 tasks; got 3"),
-    "weights": (lambda: joint_limits(PAIR, weights=[1.0, 2.0]), "shape (60,); got shape (2,)"),
-    "negative weights": (lambda: joint_limits(PAIR, weights=-np.ones(60)), "weights must be finite, >= 0"),
+    "weights": (lambda: joint_limits(PAIR, weights=[1.0, 2.0]), "shape (60,); got (2,)"),
+    "negative weights": (lambda: joint_limits(PAIR, weights=-np.ones(60)), "weights must be finite and >= 0"),
+    "two weights": (
+        lambda: joint_limits([(THREE.weighed(np.arange(60) % k + 1), PAIR[0][1]) for k in (2, 3)]),
+        "the outputs have different weights",
+    ),
     "a tolerance": (lambda: joint_limits(PAIR, tol=-1.0), "tol"),
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ from jaxrd.tosc.calibration.temperature import doubts, fitted
 from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.outputs import Outputs
 from jaxrd.tosc.split import split
+from jaxrd.tosc.weights import shares
 
 MOST_LETTERS = 10**6
 """Letters of a product alphabet that can be handled: each pass makes one sum for each."""
@@ -69,18 +70,21 @@ def as_temperatures(given: Any, count: int) -> list[float | None]:
     return [None if value is None else float(value) for value in values]
 
 
-def as_weights(given: ArrayLike | None, samples: int) -> np.ndarray:
-    """Weights with sum 1, shape (samples,).
+def as_weights(given: ArrayLike | None, every: list[Outputs]) -> np.ndarray:
+    """Weights of the samples with sum 1, shape (samples,): those given, or those of the outputs.
 
     Raises:
-        InputError: another shape, a weight that is negative or not finite, or none above zero.
+        InputError: no weights of the samples; or outputs that have different ones.
     """
-    if given is None:
-        return np.full(samples, 1 / samples)
-    w = np.asarray(given, np.float64)
-    if w.shape != (samples,) or not np.isfinite(w).all() or (w < 0).any() or not w.sum() > 0:
-        raise InputError(f"weights must be finite, >= 0 and not all zero, shape ({samples},); got shape {w.shape}.")
-    return w / w.sum()
+    samples = len(every[0].labels)
+    if given is not None:
+        return shares(given, samples)
+    own = [outputs.weights for outputs in every if outputs.weights is not None]
+    if any(not np.array_equal(weights, own[0]) for weights in own):
+        raise InputError(
+            "the outputs have different weights of the same samples: pass weights=, or remove one of them."
+        )
+    return own[0] if own else np.full(samples, 1 / samples)
 
 
 def as_limits(at: Any, count: int) -> np.ndarray:

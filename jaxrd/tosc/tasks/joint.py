@@ -113,7 +113,7 @@ def joint_limits(
             for all samples.
         temperature: of the posteriors, one for all or one a task; None: each is fitted on one half of the samples, the
             same for all, and the other half gives the rates.
-        weights: of the samples, >= 0, shape (samples,), taken as w / sum w; None: equal.
+        weights: of the samples, >= 0, shape (samples,), taken as w / sum w; None: those of the outputs, or equal.
         seed: of the split.
         tol: certified gap asked, nats, relative to max(1, R); None: 1e-9 (1e-5 for the tasks alone while x64 is off).
         progress: called as progress(what, done, total) between rows.
@@ -139,7 +139,7 @@ def joint_limits(
     refuse_tolerance(tol)
     refuse_tasks(tasks)
     temperatures = as_temperatures(temperature, len(tasks))
-    source = as_weights(weights, len(tasks[0][0].labels))
+    source = as_weights(weights, [outputs for outputs, _ in tasks])
     asked = None if at is None else as_limits(at, len(tasks))
     warnings: list[str] = []
     rows, temperatures = prepared([outputs for outputs, _ in tasks], temperatures, seed, warnings)

@@ -140,6 +140,7 @@ ALLOWED = {
         "tosc.curves", "tosc.doubts", "tosc.losses", "tosc.outputs", "tosc.posterior", "tosc.preparation",
     },
     "tosc.class_shares": {"_readable", "errors", "tosc._limits", "tosc.curves", "tosc.outputs", "tosc.posterior"},
+    "tosc.inverse": {"errors", "tosc._checked", "tosc._limits", "tosc.curves"},
     "tosc.mixture": {"errors", "information", "tosc.curves"},
     "tosc.confidence": {
         "_eager", "_readable", "_sweep", "closed_form", "curve", "errors", "information", "problem", "solution",
@@ -156,8 +157,8 @@ ALLOWED = {
     },
     "tosc": {
         "tosc._limits", "tosc.calibration", "tosc.class_shares", "tosc.confidence", "tosc.curves",
-        "tosc.identifiability", "tosc.joint", "tosc.log_loss", "tosc.mixture", "tosc.outputs", "tosc.regression",
-        "tosc.tasks",
+        "tosc.identifiability", "tosc.inverse", "tosc.joint", "tosc.log_loss", "tosc.mixture", "tosc.outputs",
+        "tosc.regression", "tosc.tasks",
     },
     "__init__": {
         "_kept", "_sweep", "_version", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends",

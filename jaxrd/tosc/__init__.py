@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jaxrd.tosc.curves.sampled import sample_and_communicate
     from jaxrd.tosc.curves.time_sharing import time_sharing
     from jaxrd.tosc.identifiability.label_entropy import label_uncertainty
+    from jaxrd.tosc.inverse import distortions_at, rates_at
     from jaxrd.tosc.joint import sparse_joint
     from jaxrd.tosc.log_loss import LogLoss, bottleneck
     from jaxrd.tosc.outputs import Outputs, from_decisions, from_scores
@@ -40,12 +41,12 @@ _HOMES = {
     "LogLoss": "log_loss", "Outputs": "outputs", "RegressionLimits": "regression.limits",
     "Statistics": "confidence.statistics", "bottleneck": "log_loss", "by_class": "class_shares",
     "compress_and_estimate": "curves.compressed", "confusion_joint": "curves.confusion",
-    "estimate_and_compress": "curves.estimated", "fit_temperature": "calibration.temperature",
-    "from_decisions": "outputs", "from_scores": "outputs", "indirect_problem": "curves.indirect",
-    "joint_limits": "tasks.joint", "label_distortion": "curves.model_aware",
+    "distortions_at": "inverse", "estimate_and_compress": "curves.estimated",
+    "fit_temperature": "calibration.temperature", "from_decisions": "outputs", "from_scores": "outputs",
+    "indirect_problem": "curves.indirect", "joint_limits": "tasks.joint", "label_distortion": "curves.model_aware",
     "label_uncertainty": "identifiability.label_entropy", "landmarks": "curves.confusion", "limits": "_limits",
     "log_posterior": "calibration.temperature", "merge_baseline": "curves.merged",
-    "model_aware_problem": "curves.model_aware", "regression_limits": "regression.limits",
+    "model_aware_problem": "curves.model_aware", "rates_at": "inverse", "regression_limits": "regression.limits",
     "reliability": "calibration.reliability", "sample_and_communicate": "curves.sampled",
     "smallest_rate": "curves.parametric", "sparse_joint": "joint", "statistics": "confidence.statistics",
     "time_sharing": "curves.time_sharing",
@@ -64,6 +65,7 @@ __all__ = [
     "by_class",
     "compress_and_estimate",
     "confusion_joint",
+    "distortions_at",
     "estimate_and_compress",
     "fit_temperature",
     "from_decisions",
@@ -78,6 +80,7 @@ __all__ = [
     "merge_baseline",
     "mixture",
     "model_aware_problem",
+    "rates_at",
     "regression_limits",
     "reliability",
     "sample_and_communicate",

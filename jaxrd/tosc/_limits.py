@@ -47,6 +47,7 @@ class _Workings:
         solved: the solutions of iE&C and TMRD, one for each point of the curve but the first, which has rate zero.
         places: one dict per distortion asked for: the point of each curve that has its rate.
         joint: of label and decision, or action.
+        bounds: the curves, each with its rate at any distortion and its distortion at any rate.
     """
 
     outputs: Outputs
@@ -54,6 +55,7 @@ class _Workings:
     solved: dict[str, Solution]
     places: list[dict[str, Rate]]
     joint: np.ndarray
+    bounds: dict[str, Bound] = field(default_factory=dict)
 
     @property
     def log_v(self) -> jax.Array | None:
@@ -267,5 +269,5 @@ def limits(
     } | calibration
     curves = {name: bound.curve for name, bound in drawn.items()}
     solved = {name: bound.solved for name, bound in drawn.items() if bound.solved is not None}
-    workings = _Workings(outputs, posterior, solved, places, joint)
+    workings = _Workings(outputs, posterior, solved, places, joint, drawn)
     return Limits(curves, rows, summary, workings, table, warnings, named, absent)

@@ -16,7 +16,7 @@ from jaxrd.curve import Curve
 from jaxrd.distortion import expected
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status, has_failed
-from jaxrd.target import rate_at
+from jaxrd.target import distortion_at, rate_at
 from jaxrd.tosc.losses import Loss
 
 STEEPEST = 300.0  # nats per unit: here a drawn curve has reached its least distortion, except for the last samples
@@ -43,14 +43,26 @@ class Rate(NamedTuple):
     """False where a solver behind it did not reach its tolerance: then the rate is an upper bound."""
 
 
+class Least(NamedTuple):
+    """A distortion at a rate: the least that the raw curve has at that rate or below."""
+
+    distortion: float
+    converged: bool = True
+    """False where a solver behind it did not reach its tolerance: then the distortion is an upper bound."""
+
+
 class Bound(NamedTuple):
-    """A curve, and its rate at any distortion; nats."""
+    """A curve, its rate at any distortion, and its distortion at any rate; nats."""
 
     curve: Curve
     smallest: Callable[[float], Rate]
     """Smallest rate of the raw curve with label-measured distortion <= D."""
+    least: Callable[[float], Least]
+    """Least label-measured distortion of the raw curve with rate <= R."""
     smallest_believed: Callable[[float], Rate] | None = None
-    """The same on model-believed distortion, where that differs."""
+    """The smallest rate on model-believed distortion, where that differs."""
+    least_believed: Callable[[float], Least] | None = None
+    """The least distortion on that axis."""
     solved: Solution | None = None
     """The solutions of the curve, where it was solved for: all its points but the first, which has rate zero."""
 
@@ -59,6 +71,12 @@ def certified_at(problem: Problem, target: float, least: float, tol: float | Non
     """R(D) of a solved problem; a target within rounding (1e-12) below the least distortion counts as the least."""
     point = rate_at(problem, least if least - 1e-12 <= target < least else target, tol=tol, mesh=mesh)
     return Rate(float(point.rate), float(point.slope), point.reproduction, not has_failed(int(point.status)))
+
+
+def certified_least(problem: Problem, rate: float, tol: float | None, mesh: Mesh | None = None) -> Least:
+    """D(R) of a solved problem."""
+    point = distortion_at(problem, rate, tol=tol, mesh=mesh)
+    return Least(float(point.distortion), not has_failed(int(point.status)))
 
 
 def slope_grid(classes: int, count: int, critical: float) -> np.ndarray:

@@ -26,6 +26,7 @@ from jaxrd.tosc.curves.confusion import likeliest
 from jaxrd.tosc.curves.definition import Definition, Samples
 from jaxrd.tosc.curves.drawing import (
     Bound,
+    Least,
     Rate,
     Tick,
     exact,
@@ -33,7 +34,7 @@ from jaxrd.tosc.curves.drawing import (
 )
 from jaxrd.tosc.curves.measured import measured_bound
 from jaxrd.tosc.curves.oracle import erokhin
-from jaxrd.tosc.curves.parametric import smallest_point
+from jaxrd.tosc.curves.parametric import least_point, smallest_point
 from jaxrd.tosc.joint import SparseJoint, as_joint
 from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.resampling import Resampled, along
@@ -125,7 +126,11 @@ def draw(joint: jax.Array | np.ndarray, count: int) -> Bound:
         distortion, rate = _points(joint, np.array([d]))
         return float(distortion[0]), float(rate[0])
 
-    return Bound(curve, lambda target: Rate(*smallest_point(scan, *fine, one, target)))
+    return Bound(
+        curve,
+        lambda target: Rate(*smallest_point(scan, *fine, one, target)),
+        lambda rate: Least(least_point(scan, *fine, one, rate)),
+    )
 
 
 def draw_between(

@@ -23,6 +23,7 @@ from jaxrd.tosc.curves.drawing import (
     Rate,
     Tick,
     certified_at,
+    certified_least,
     positive_and_finite,
     solve_grid,
     unit_of,
@@ -99,7 +100,8 @@ def draw(
         assert rate.reproduction is not None
         return rate._replace(reproduction=everywhere(rate.reproduction))
 
-    return Bound(curve, smallest, solved=replace(solved, reproduction=everywhere(solved.reproduction)))
+    solved = replace(solved, reproduction=everywhere(solved.reproduction))
+    return Bound(curve, smallest, lambda rate: certified_least(problem, rate, tol), solved=solved)
 
 
 @jax.jit

@@ -9,8 +9,8 @@ import numpy as np
 
 from jaxrd.curve import Curve
 from jaxrd.solution import Solution
-from jaxrd.tosc.curves.drawing import Bound, Rate
-from jaxrd.tosc.curves.parametric import smallest_point
+from jaxrd.tosc.curves.drawing import Bound, Least, Rate
+from jaxrd.tosc.curves.parametric import least_point, smallest_point
 
 
 def measured_bound(
@@ -20,7 +20,8 @@ def measured_bound(
     measure: Callable[[Solution], float],
     solve: Callable[[float], Solution],
 ) -> Bound:
-    """The curve over the measured distortion, and its smallest rate there; neither need be convex or monotone.
+    """The curve over the measured distortion, with its rate at one and its distortion at a rate; it need be neither
+    convex nor monotone.
 
     Args:
         solved: points at rising slopes.
@@ -52,6 +53,10 @@ def measured_bound(
         slope, converged = place / (1 - place) if place < 1 else np.inf, not any(doubtful)
         return Rate(rate, slope, at(place)[0].reproduction if place == place else None, converged)
 
+    def least(rate: float) -> Least:
+        doubtful.clear()
+        return Least(least_point(u, curve.distortion, curve.rate, one, rate), not any(doubtful))
+
     def one(x: float) -> tuple[float, float]:
         if x <= u[0]:  # rate zero: a solver may return any mixture of tied reproductions here
             return float(curve.distortion[0]), 0.0
@@ -59,4 +64,4 @@ def measured_bound(
         doubtful.append(not bool(point.converged))
         return distortion, float(point.rate)
 
-    return Bound(curve, smallest, solved=solved)
+    return Bound(curve, smallest, least, solved=solved)

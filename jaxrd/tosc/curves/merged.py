@@ -19,6 +19,7 @@ from jaxrd.tosc.curves.confusion import likeliest
 from jaxrd.tosc.curves.definition import Definition
 from jaxrd.tosc.curves.drawing import (
     Bound,
+    Least,
     Rate,
     achievable,
 )
@@ -115,7 +116,11 @@ def draw(joint: jax.Array | np.ndarray, *, loss: Loss | None = None) -> Bound:
     # Sets of labels are many, and most of them are no sample's action.
     used = np.arange(len(rate)) >= (0 if loss is None else (np.asarray(joint).sum(0) == 0).sum())
     curve = achievable(distortion[used], rate[used], parameters={"merged_classes": np.flatnonzero(used)})
-    return Bound(curve, lambda target: Rate(float(rate[distortion <= target + 1e-12].min(initial=np.inf))))
+    return Bound(
+        curve,
+        lambda target: Rate(float(rate[distortion <= target + 1e-12].min(initial=np.inf))),
+        lambda most: Least(float(distortion[rate <= most + 1e-12].min())),
+    )
 
 
 MERGED = Definition(

@@ -31,6 +31,7 @@ from jaxrd.tosc.curves.drawing import (
     Bound,
     Tick,
     certified_at,
+    certified_least,
     least_margin,
     positive_and_finite,
     saturation,
@@ -188,8 +189,11 @@ def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | No
 
     guess = int(sum(w @ posterior.distortion(log_v) for log_v, w in posterior.weighed()).argmin())  # pyright: ignore
     bound = measured_bound(solved, curve, float(prior @ loss[:, guess]), measured, solve)
-    least = float(np.asarray(bound.curve.model_distortion)[-1])
-    return bound._replace(smallest_believed=lambda target: certified_at(problem, target, least, tol, mesh))
+    end = float(np.asarray(bound.curve.model_distortion)[-1])
+    return bound._replace(
+        smallest_believed=lambda target: certified_at(problem, target, end, tol, mesh),
+        least_believed=lambda rate: certified_least(problem, rate, tol, mesh),
+    )
 
 
 class ModelAware(NamedTuple):

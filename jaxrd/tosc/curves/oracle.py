@@ -16,9 +16,11 @@ from jaxrd.problem import Problem
 from jaxrd.tosc.curves.definition import Definition, Samples
 from jaxrd.tosc.curves.drawing import (
     Bound,
+    Least,
     Rate,
     Tick,
     certified_at,
+    certified_least,
     exact,
     slope_grid,
     solve_grid,
@@ -70,6 +72,26 @@ def erokhin(
     return Erokhin(at_slopes[: len(s)], rate[: len(d)], slope[: len(d)])
 
 
+def _least(prior: np.ndarray, rate: float) -> float:
+    """D(R), where erokhin(D) = R: in each call the interval shrinks to one of 63 parts.
+
+    >>> round(_least(np.array([0.5, 0.5]), 0.1308122), 6)  # ln 2 - h(1/4)
+    0.25
+    """
+    low, high = 0.0, 1 - float(prior.max())
+    if rate >= float(erokhin(prior, distortions=[0.0]).rate[0]):
+        return 0.0
+    while high - low > 4 * np.finfo(prior.dtype).eps:
+        d = np.linspace(low, high, _AT_ONCE)
+        met = erokhin(prior, distortions=d).rate <= rate
+        met[-1] = True  # it was, at the step before; at D_max the rate is zero
+        first = max(int(met.argmax()), 1)
+        if d[first] - d[first - 1] >= high - low:
+            break
+        low, high = d[first - 1], d[first]
+    return float(high)
+
+
 def oracle_at(prior: ArrayLike, slopes: np.ndarray) -> Curve:
     """oRD at given slopes, D_max below the critical one."""
     prior = np.asarray(prior)
@@ -85,7 +107,11 @@ def draw(prior: jax.Array | np.ndarray, count: int) -> Bound:
     grid = slope_grid(len(prior), count, critical)
     d = np.concatenate([[largest], erokhin(prior, grid).at_slopes, [0.0]])
     curve = exact(d, erokhin(prior, distortions=d).rate, np.concatenate([[critical], grid, [np.inf]]))
-    return Bound(curve, lambda target: Rate(float(erokhin(prior, distortions=[target]).rate[0]), target))
+    return Bound(
+        curve,
+        lambda target: Rate(float(erokhin(prior, distortions=[target]).rate[0]), target),
+        lambda rate: Least(_least(prior, rate)),
+    )
 
 
 def draw_solved(prior: np.ndarray, loss: Loss, count: int, *, tol: float | None = None, tick: Tick = None) -> Bound:
@@ -93,7 +119,12 @@ def draw_solved(prior: np.ndarray, loss: Loss, count: int, *, tol: float | None 
     occur = np.flatnonzero(prior)
     problem = Problem(prior[occur], loss.values[occur].astype(prior.dtype))
     solved, curve = solve_grid(problem, count, tol, tick, unit=unit_of(loss))
-    return Bound(curve, lambda target: certified_at(problem, target, curve.distortion[-1], tol), solved=solved)
+    return Bound(
+        curve,
+        lambda target: certified_at(problem, target, curve.distortion[-1], tol),
+        lambda rate: certified_least(problem, rate, tol),
+        solved=solved,
+    )
 
 
 def _draw(samples: Samples, count: int, tol: float | None, tick: Tick) -> Bound:

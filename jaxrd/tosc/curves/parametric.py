@@ -76,9 +76,36 @@ def smallest_point(
             if consider(bottom) <= slack:
                 cross(bottom, float(parameters[i - 1]))
                 cross(bottom, float(parameters[i + 1]))
-        if rate[i] < rate[i - 1] and rate[i] < rate[i + 1] and met[i - 1 : i + 2].any():
+        # As for the distortion, a minimum between the neighbours is plausible only as far below as they lie above.
+        if (
+            rate[i] < rate[i - 1]
+            and rate[i] < rate[i + 1]
+            and met[i - 1 : i + 2].any()
+            and 2 * rate[i] - max(rate[i - 1], rate[i + 1]) < best
+        ):
             consider(least(1, i))
     return best, place
+
+
+def least_point(
+    parameters: np.ndarray,
+    distortion: np.ndarray,
+    rate: np.ndarray,
+    evaluate: Callable[[float], tuple[float, float]],
+    most: float,
+) -> float:
+    """min { D(t) : R(t) <= most }: `smallest_point` with the two axes exchanged, the distortion alone.
+
+    >>> t = np.linspace(0, 1, 5)
+    >>> round(least_point(t, 1 - t, t, lambda t: (1 - t, t), 0.7), 6)  # between the grid points .5 and .75
+    0.3
+    """
+
+    def exchanged(t: float) -> tuple[float, float]:
+        d, r = evaluate(t)
+        return r, d
+
+    return smallest_point(parameters, rate, distortion, exchanged, most)[0]
 
 
 # Not scipy's: to import its optimisers takes longer than the searches of a whole run of `jaxrd limits`.

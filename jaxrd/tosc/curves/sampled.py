@@ -24,6 +24,7 @@ from jaxrd.tosc._checked import (
 from jaxrd.tosc.curves.definition import Definition, Resampling, Samples
 from jaxrd.tosc.curves.drawing import (
     Bound,
+    Least,
     Rate,
     Tick,
     achievable,
@@ -31,7 +32,7 @@ from jaxrd.tosc.curves.drawing import (
     positive_and_finite,
     saturation,
 )
-from jaxrd.tosc.curves.parametric import smallest_point
+from jaxrd.tosc.curves.parametric import least_point, smallest_point
 from jaxrd.tosc.curves.sampled_passes import decided, lossless, sampled_at
 from jaxrd.tosc.posterior import Posterior
 from jaxrd.tosc.resampling import Resampled, along
@@ -122,7 +123,7 @@ def draw(joint: np.ndarray, posterior: Posterior, count: int, tick: Tick = None)
         least, place = smallest_point(u, d, rate, one, target)
         return Rate(least, place / (1 - place) if place < 1 else np.inf)
 
-    return Bound(curve, smallest)
+    return Bound(curve, smallest, lambda most: Least(least_point(u, d, rate, one, most)))
 
 
 @jax.jit

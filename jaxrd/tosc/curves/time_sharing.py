@@ -20,6 +20,7 @@ from jaxrd.tosc.curves.confusion import known_landmarks, landmarks
 from jaxrd.tosc.curves.definition import Definition
 from jaxrd.tosc.curves.drawing import (
     Bound,
+    Least,
     Rate,
     achievable,
 )
@@ -72,7 +73,7 @@ def draw(joint: jax.Array | np.ndarray, count: int, *, loss: Loss | None = None)
         rate = float(_shared(np, ends, target))
         return Rate(rate, rate / entropy)
 
-    return Bound(curve, smallest)
+    return Bound(curve, smallest, lambda rate: Least(d_0 - min(rate / entropy, 1.0) * (d_0 - d_tm)))
 
 
 @jax.jit

@@ -369,8 +369,10 @@ class TestFigure4:
         assert (found.huffman_bits >= found.entropy_bits - 1e-9).all()
 
     def test_curves_codecs_and_claims(self, outputs):
-        codec = CodecPoints("mine", np.array([0.01, 0.02, 0.5]), np.array([0.5, 0.7, 0.99]), ("mine: assumed",))
-        free = CodecPoints("free", np.array([1e-5]), np.array([0.7]), ())
+        codec = CodecPoints(
+            "mine", 784 * np.array([0.01, 0.02, 0.5]), np.array([0.5, 0.3, 0.01]), ("mine: assumed",), 784
+        )
+        free = CodecPoints("free", np.array([784e-5]), np.array([0.3]), (), 784)
         found = tosc_fig4(outputs, "noisy", 784, codecs=[codec, free], slopes=8, notes=["first"])
         assert set(found.curves) == {"oRD", "TMRD", "iE&C", "S&C", "E&C", "merge", "codec mine", "codec free"}
         for values in found.curves.values():
@@ -394,8 +396,8 @@ class TestFigure4:
         assert "none is made up here" in found.claims[0].found
 
     def test_published_points_are_told_apart(self, outputs):
-        near = CodecPoints("near", np.array([0.1, 0.01]), np.array([0.7, 0.5]), ("near: its source",))
-        beyond = CodecPoints("beyond", np.array([0.02]), np.array([0.99]), ("beyond: its source",))
+        near = CodecPoints("near", 784 * np.array([0.1, 0.01]), np.array([0.3, 0.5]), ("near: its source",), 784)
+        beyond = CodecPoints("beyond", 784 * np.array([0.02]), np.array([0.01]), ("beyond: its source",), 784)
         found = tosc_fig4(outputs, "noisy", 784, published=[near, beyond], slopes=8)
         assert found.curves["codec near"]["rate_bits"].tolist() == pytest.approx([78.4, 7.84])
         about = found.claims[0].found
@@ -504,7 +506,7 @@ class TestCommands:
             (["tosc-fig4", "FILE", "--pixels", "9", "--data", "."], "pass FILE or --data, not both"),
             (["tosc-fig4", "--labels", "FILE"], "--labels are for a FILE of outputs; none was named"),
             (["tosc-fig4", "--unsafe-pickle"], "--unsafe-pickle is for a FILE of outputs; none was named"),
-            (["tosc-fig4", "--codec", "FILE"], "a codec's points are read from .json and .csv; got '.npz'"),
+            (["tosc-fig4", "--codec", "FILE"], "a codec's points are read from .json, .csv and .log; got '.npz'"),
             (["tosc-fig4", "gone.npz", "--pixels", "9"], "gone.npz does not exist"),
             (["tosc-fig5"], "no figure 'tosc-fig5'; there are:"),
         ],

@@ -148,39 +148,39 @@ def _figure(
     return figure
 
 
-def _factors(codec: CodecPoints, one: Panel, pixels: int) -> str:
+def _factors(codec: CodecPoints, one: Panel) -> str:
     """The ratio of a codec's rate to each bound, at those of its accuracies where the bound is finite and positive."""
     words = []
     for name in DRAWN:
         if name not in one.bounds:
             continue
-        bound = chords(one.curve(name))(1 - codec.accuracy) / NATS_PER_BIT / pixels
+        bound = chords(one.curve(name))(codec.distortion) / NATS_PER_BIT
         compared = np.isfinite(bound) & (bound > 0)
         if not compared.any():
             continue
-        factor = codec.bpp[compared] / bound[compared]
+        factor = codec.rate_bits[compared] / bound[compared]
         words.append(f"{factor.min():.3g} to {factor.max():.3g} times {name} ({compared.sum()} of {len(bound)} points)")
         if name == "oRD" and factor.min() < 1 - 1e-3:
             words.append("which no scheme can do: check --pixels, and that the file speaks of this task")
     return f"{codec.name}: {', '.join(words) or 'no point that can be compared'}"
 
 
-def _nearest(published: Sequence[CodecPoints], one: Panel, pixels: int) -> str:
+def _nearest(published: Sequence[CodecPoints], one: Panel) -> str:
     """Which published point comes nearest to oRD, and which to iE&C of these outputs."""
     words = []
     for name in ("oRD", "iE&C"):
         bound = chords(one.curve(name))
         found = []
         for codec in published:
-            bits = bound(1 - codec.accuracy) / NATS_PER_BIT
+            bits = bound(codec.distortion) / NATS_PER_BIT
             compared = np.flatnonzero(np.isfinite(bits) & (bits > 0))
-            found += [(codec.bpp[k] * pixels / bits[k], bits[k], codec, k) for k in compared]
+            found += [(codec.rate_bits[k] / bits[k], bits[k], codec, k) for k in compared]
         if not found:
             words.append(f"none has an accuracy that {name} reaches")
             continue
         factor, bits, codec, k = min(found, key=lambda point: point[0])
         words.append(
-            f"the nearest to {name} takes {factor:.3g} times its rate ({codec.name}: {codec.bpp[k] * pixels:.0f} bits "
+            f"the nearest to {name} takes {factor:.3g} times its rate ({codec.name}: {codec.rate_bits[k]:.0f} bits "
             f"an image for {codec.accuracy[k]:.2%}, {name} {bits:.2f}; {len(found)} points compared)"
         )
     points = sum(len(codec.bpp) for codec in published)
@@ -198,9 +198,9 @@ def _claims(
     over = merged.coded_bits[used] - bound[used]
     factor = merged.coded_bits[used] / bound[used]
     excess = merged.coded_bits[merged.entropy_bits > 0] / merged.entropy_bits[merged.entropy_bits > 0] - 1
-    codec = "; ".join(_factors(points, one, pixels) for points in codecs)
+    codec = "; ".join(_factors(points, one) for points in codecs)
     if published:
-        codec = "; ".join(filter(None, [codec, _nearest(published, one, pixels)]))
+        codec = "; ".join(filter(None, [codec, _nearest(published, one)]))
     return [
         Claim(
             "the state of the art is highly suboptimal with respect to oRD, and to the task-model-dependent bounds",
@@ -259,8 +259,8 @@ def tosc_fig4(
     }  # fmt: skip
     for codec in [*codecs, *published]:
         curves[f"codec {codec.name}"] = {
-            "rate_bits": codec.bpp * pixels, "distortion": 1 - codec.accuracy, "accuracy": codec.accuracy,
-            "bpp": codec.bpp, "kilobytes": codec.bpp * pixels / 8000,
+            "rate_bits": codec.rate_bits, "distortion": codec.distortion, "accuracy": codec.accuracy,
+            "bpp": codec.bpp, "kilobytes": codec.rate_bits / 8000,
         }  # fmt: skip
     all_notes = [
         *notes,

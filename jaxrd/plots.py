@@ -143,6 +143,20 @@ def place_legend(ax: Axes) -> None:
             return
 
 
+def bits_per_pixel(ax: Axes, pixels: float) -> Axes:
+    """A second axis, right of one of bits per sample, in bits per pixel."""
+
+    def bpp(bits: Any) -> Any:
+        return bits / pixels
+
+    def bits(bpp: Any) -> Any:
+        return bpp * pixels
+
+    beside = ax.secondary_yaxis("right", functions=(bpp, bits))
+    beside.set_ylabel(f"rate  [bits per pixel], {pixels:g} pixels")
+    return ax
+
+
 def band(ax: Axes, distortion: Any, lower: Any, upper: Any, *, colour: str, label: str) -> Axes:
     """A light band between two rates in bits, in the order of the curve's parameter; gaps where either is NaN."""
     ax.fill_between(distortion, lower, upper, color=colour, alpha=0.2, linewidth=0, label=label, zorder=1)

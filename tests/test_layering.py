@@ -167,7 +167,7 @@ ALLOWED = {
     },
     "documents": {
         "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "solution", "tosc",
-        "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.losses", "tosc.schemes",
+        "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.losses", "tosc.schemes",
     },
     "figures.identifiability": {
         "datasets", "figures.reproduction", "information", "neural", "plots", "tosc", "tosc.identifiability",

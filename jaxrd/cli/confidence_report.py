@@ -49,6 +49,7 @@ def confidence_figure(statistics: Statistics, limits: Limits, draw_curves: Calla
     beside.plot(believed, aware.rate / NATS_PER_BIT, color=colour, marker="o", markersize=4, label="TMRD as believed")
     beside.set_xlabel("distortion that the model believes")
     beside.set_xlim(0, min(1.0, 1.02 * float(np.nanmax(believed))))
+    beside.set_yscale(ax.get_yscale())
     beside.set_ylim(*ax.get_ylim())
     beside.set_title("the same channels, as the model believes", fontsize=11)
     beside.grid(alpha=0.25)

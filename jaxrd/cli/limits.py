@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from jaxrd.cli import limits_codec
 from jaxrd.cli.bottleneck_report import BottleneckOption
 from jaxrd.cli.by_class_report import ByClassOption
 from jaxrd.cli.common import Meta, Tick
 from jaxrd.cli.devices import Coordinator, Devices, Distributed, MeshShape, Process, Processes
+from jaxrd.cli.limits_codec import Bits, Codecs
 from jaxrd.cli.limits_report import figure, report
 from jaxrd.cli.outputs import (
     FirstLabel,
@@ -65,7 +67,7 @@ _Kappa = Annotated[
 Seed = Annotated[
     int | None, typer.Option(help="of the split that fits the temperature, and of the resampling; 0 if not given")
 ]
-Out = Annotated[Path, typer.Option(help="folder for limits.json, limits.csv, limits.png")]
+Out = Annotated[Path, typer.Option(help="folder for limits.json, limits.csv, limits.png, codecs.csv")]
 _NoPlot = Annotated[bool, typer.Option("--no-plot", help="no figure")]
 Float32 = Annotated[
     bool, typer.Option("--float32", help="compute in float32: gaps of 1e-5 nat, relative to max(1, |L|)")
@@ -89,6 +91,8 @@ class _Asked:
     prior: str | None
     by_class: bool
     bottleneck: bool
+    bits: list[float]
+    codecs: list[Path]
 
 
 def limits_command(
@@ -102,6 +106,8 @@ def limits_command(
     unsafe_pickle: UnsafePickle = False,
     at: At = None,
     accuracy: Accuracies = None,
+    bits: Bits = None,
+    codec: Codecs = None,
     temperature: Temperature = None,
     slopes: Slopes = 32,
     pixels: _Pixels = None,
@@ -128,7 +134,7 @@ def limits_command(
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle, weights)
     asked = _Asked(
         example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed, loss, prior, by_class,
-        bottleneck,
+        bottleneck, bits or [], codec or [],
     )  # fmt: skip
     devices = Devices(mesh, distributed, coordinator, processes, process)
     devices.check()
@@ -144,7 +150,7 @@ def limits_command(
             sha256, f"not converged at some slopes, see status: {failed}" if failed else None,
         )  # fmt: skip
 
-    target = Target(out, "limits.json", _names(pixels, no_plot, by_class, bottleneck), (path, labels))
+    target = Target(out, "limits.json", _names(asked, no_plot), (path, labels, *asked.codecs))
     run(compute, target, seed=seed or 0, float32=float32, tolerance=COARSE if float32 else TOLERANCE, leads=leads)
 
 
@@ -155,6 +161,7 @@ def _check(file: Path | None, reading: Reading, asked: _Asked) -> None:
         InputError: quotes the value.
     """
     _check_confidence(asked.confidence, asked.kappa)
+    limits_codec.check(asked.bits, asked.codecs)
     if file is not None and asked.example is not None:
         raise InputError(f"pass FILE or --example, not both; got {file} and {asked.example}.")
     if asked.pixels is not None and asked.pixels < 1:
@@ -217,26 +224,34 @@ def _analysed(
             f"--mesh {devices.mesh} has no effect: hard decisions have no TMRD, the one problem it shares."
         )
     mesh = None if outputs.logits is None else devices.chosen(int(np.prod(outputs.logits.shape)))
+    codecs = limits_codec.read(asked.codecs, asked.pixels)
     limits = tosc.limits(
         outputs, at=targets or None, temperature=asked.temperature, slopes=asked.slopes, seed=seed, mesh=mesh,
         loss=loss, prior=None if asked.prior is None else read_prior(asked.prior), progress=tick,
     )  # fmt: skip
+    wide = limits_codec.widened(limits, codecs)
     stats = None
     if asked.confidence is not None:
-        stats = tosc.statistics(limits, confidence=asked.confidence, kappa=asked.kappa, seed=seed, progress=tick)
-    shares = tosc.by_class(limits, progress=tick) if asked.by_class else None
-    soft = tosc.bottleneck(limits, progress=tick) if asked.bottleneck else None
-    given = asked.kappa is not None
-    return Analysed(name, limits, stats, outputs.notes, asked.pixels, seed, given, shares, soft), sha256
+        stats = tosc.statistics(wide, confidence=asked.confidence, kappa=asked.kappa, seed=seed, progress=tick)
+    stats, compared = limits_codec.split(wide, len(limits.at), codecs, stats, tick)
+    analysed = Analysed(
+        name, limits, stats, outputs.notes, asked.pixels, seed, asked.kappa is not None,
+        by_class=tosc.by_class(limits, progress=tick) if asked.by_class else None,
+        bottleneck=tosc.bottleneck(limits, progress=tick) if asked.bottleneck else None,
+        at_bits=limits_codec.reached(limits, asked.bits, tick), beside=compared,
+    )  # fmt: skip
+    return analysed, sha256
 
 
-def _names(pixels: int | None, no_plot: bool, by_class: bool, bottleneck: bool) -> Iterator[str]:
+def _names(asked: _Asked, no_plot: bool) -> Iterator[str]:
     """Names of the files beside limits.json."""
-    for stem in ("limits", *(["by_class"] if by_class else []), *(["bottleneck"] if bottleneck else [])):
+    for stem in ("limits", *(["by_class"] if asked.by_class else []), *(["bottleneck"] if asked.bottleneck else [])):
         yield f"{stem}.csv"
         if not no_plot:
             yield f"{stem}.png"
-    if pixels is not None:
+    if asked.codecs:
+        yield "codecs.csv"
+    if asked.pixels is not None:
         from jaxrd.documents.limits import RESULTS
 
         yield from RESULTS.values()
@@ -246,6 +261,8 @@ def _files(analysed: Analysed, meta: Meta, no_plot: bool) -> Iterator[tuple[str,
     from jaxrd.io import csv_rows
 
     yield "limits.csv", csv_rows(analysed.tables)
+    if analysed.beside is not None:
+        yield "codecs.csv", analysed.beside.csv()
     if not no_plot:
         yield "limits.png", figure(analysed)
     if analysed.by_class is not None:

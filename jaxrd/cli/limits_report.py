@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
+from jaxrd.cli import codec_report
 from jaxrd.cli.common import Meta, console, headed, print_line
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def figure(analysed: Analysed) -> bytes:
             zero_rate_distortion=limits.summary["zero_rate_distortion"], meanings=CURVES,
             loss=None if limits.is_error or limits.loss is None else plots.literal(limits.loss.name),
         )  # fmt: skip
+        codec_report.draw_codecs(ax, analysed)
         under = "" if limits.loss is None else f", {plots.literal(limits.loss.name)}"
         what = "accuracy" if limits.is_error else "mean loss"
         ax.set_title(f"{plots.literal(analysed.name)}{under}: bits needed for a given {what}", fontsize=11)
@@ -64,6 +66,11 @@ def report(analysed: Analysed, meta: Meta) -> None:
         from jaxrd.cli import bottleneck_report
 
         bottleneck_report.report(analysed.bottleneck)
+    codec_report.report_messages(analysed.one_message["at"])
+    if analysed.at_bits is not None:
+        codec_report.report_bits(analysed.at_bits, analysed.limits.is_error)
+    if analysed.beside is not None:
+        codec_report.report_codecs(analysed.beside)
     for warning in analysed.warnings:
         print_line(f"note: {warning}")
     gaps = [np.nanmax(c.gap) for c in curves.values() if np.isfinite(c.gap).any()]

@@ -46,7 +46,7 @@ def _entry(uncertain: Uncertain | None) -> dict[str, float] | None:
     return entry | (_ends("clt", uncertain.clt) if np.isfinite(uncertain.clt.lower) else {})
 
 
-def _word(statistics: Statistics, name: str, rate: float | None, uncertain: Uncertain | None) -> str:
+def word(statistics: Statistics, name: str, rate: float | None, uncertain: Uncertain | None) -> str:
     """The reason why there is no interval, in a few words; "interval" where there is one."""
     if uncertain is not None:
         return "interval" if np.isfinite(uncertain.bootstrap.lower) else "none found"
@@ -101,7 +101,7 @@ def objects(statistics: Statistics, limits: Limits, *, seed: int, given: bool) -
         d = float(row["distortion"] or 0)
         at = {name: statistics.at[i].get(name) for name in row if name != "distortion"}
         entry: dict[str, Any] = {"distortion": d} | {name: _entry(u) for name, u in at.items()}
-        entry["status"] = {name: _word(statistics, name, row[name], u) for name, u in at.items()}
+        entry["status"] = {name: word(statistics, name, row[name], u) for name, u in at.items()}
         entry["above_TMRD"] = {
             name: {"excess_bits": excess.rate / NATS_PER_BIT} | _ends("bootstrap", excess.bootstrap)
             for name, excess in statistics.excess[i].items()

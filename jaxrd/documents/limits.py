@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxrd.curve import Curve
 from jaxrd.documents import bottleneck, by_class, confidence
+from jaxrd.documents.one_message import one_message
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns, compressai, reach
 from jaxrd.solution import has_failed
@@ -18,6 +19,8 @@ from jaxrd.tosc import CURVES, ByClass, Limits, LogLoss
 from jaxrd.tosc.curves import EVERY
 
 if TYPE_CHECKING:
+    from jaxrd.documents.at_bits import AtBits
+    from jaxrd.documents.codec_points import Beside
     from jaxrd.tosc import Statistics
 
 RESULTS = {curve.name: f"{curve.file}.json" for curve in EVERY}
@@ -38,6 +41,8 @@ class Analysed:
         kappa_given: whether kappa came from the user.
         by_class: the limits divided among the classes, if that was asked for.
         bottleneck: bits against log-loss, if that was asked for.
+        at_bits: the curves at rates, if any were asked for.
+        beside: codecs beside the curves, if any were given.
     """
 
     name: str
@@ -49,6 +54,8 @@ class Analysed:
     kappa_given: bool
     by_class: ByClass | None = None
     bottleneck: LogLoss | None = None
+    at_bits: AtBits | None = None
+    beside: Beside | None = None
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -60,6 +67,11 @@ class Analysed:
         for row in rows:
             row["status"] = {key: reach(v) for key, v in row.items() if key != "distortion"}
         return rows
+
+    @cached_property
+    def one_message(self) -> dict[str, Any]:
+        """What one message a sample costs at the distortions asked for."""
+        return one_message(self.rows, self.limits.summary["samples"])
 
     @cached_property
     def curves(self) -> dict[str, dict[str, Any]]:
@@ -85,16 +97,18 @@ class Analysed:
     @property
     def warnings(self) -> list[str]:
         """Warnings that a reader should know before trusting a curve."""
+        impossible = [] if self.beside is None else self.beside.warnings
         if self.stats is None:
-            return list(self.limits.warnings)
+            return [*self.limits.warnings, *impossible]
         words = confidence.optimism(self.stats, self.limits)
-        return [*self.limits.warnings, *([words] if words else []), *confidence.withheld(self.stats)]
+        return [*self.limits.warnings, *([words] if words else []), *confidence.withheld(self.stats), *impossible]
 
     @property
     def failed(self) -> list[str]:
         """Where a solver failed: curves, and rates at a distortion asked for."""
         curves = [name for name, curve in self.limits.curves.items() if has_failed(curve.status).any()]
-        return curves + [f"{name} at D = {d:.4g}" for name, d in self.limits.unconverged]
+        further = [*(self.at_bits.failed if self.at_bits else []), *(self.beside.failed if self.beside else [])]
+        return curves + [f"{name} at D = {d:.4g}" for name, d in self.limits.unconverged] + further
 
     def document(self, meta: Mapping[str, object]) -> dict[str, object]:
         """What limits.json holds; `meta` says where, when and with what versions it was computed."""
@@ -113,6 +127,9 @@ class Analysed:
             document["by_class"] = by_class.as_object(self.by_class, self.limits)
         if self.bottleneck is not None:
             document["bottleneck"] = bottleneck.as_object(self.bottleneck)
+        document["one_message"] = self.one_message
+        document |= {} if self.at_bits is None else {"at_bits": self.at_bits.rows}
+        document |= {} if self.beside is None else {"codecs": self.beside.document()}
         if self.stats is None:
             return document
         return document | confidence.objects(self.stats, self.limits, seed=self.seed, given=self.kappa_given)

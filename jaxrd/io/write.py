@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,15 +53,26 @@ def columns(curve: Curve, *, pixels: int | None = None, accuracy: bool = True) -
 
 def csv_rows(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
     """All curves in one table, a row a point; a cell is empty where the curve has no such value."""
-    names = ["curve", *dict.fromkeys(key for c in curves.values() for key in c)]
+    rows = [
+        {"curve": name} | dict(zip(curve, row, strict=True))
+        for name, curve in curves.items()
+        for row in zip(*_plain(curve).values(), strict=True)
+    ]
+    return table_rows(rows, ["curve", *(key for c in curves.values() for key in c)])
+
+
+def table_rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> bytes:
+    """A table, a row a mapping; a cell is empty where a row has no such value, or none that is finite.
+
+    Args:
+        rows: by column.
+        names: of the columns that come first; then those of the rows, in their order.
+    """
+    columns = dict.fromkeys([*names, *(key for row in rows for key in row)])
     text = io.StringIO()
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
     writer.writeheader()
-    for name, curve in curves.items():
-        plain = _plain(curve)
-        for row in zip(*plain.values(), strict=True):
-            cells = {key: "" if v is None else v for key, v in zip(plain, row, strict=True)}
-            writer.writerow({"curve": name} | cells)
+    writer.writerows({key: "" if v is None else v for key, v in _plain(row).items()} for row in rows)
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 

@@ -157,7 +157,8 @@ def draw_codecs(ax: Axes, analysed: Analysed) -> None:
         ax.set_ylim(0, 1.05 * max(curves, float(rates.max())))
         if rates.max() > _TALL * curves:
             ax.set_yscale("log")
-            ax.set_ylim(min(0.05 * curves, 0.5 * float(rates[rates > 0].min())), 2 * float(rates.max()))
+            least = (0.05 * curves, 0.5 * float(rates[rates > 0].min()))
+            ax.set_ylim(min(x for x in least if x > 0), 2 * float(rates.max()))
         plots.place_legend(ax)
     if pixels is not None:
         plots.bits_per_pixel(ax, pixels)

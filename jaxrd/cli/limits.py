@@ -224,7 +224,7 @@ def _analysed(
             f"--mesh {devices.mesh} has no effect: hard decisions have no TMRD, the one problem it shares."
         )
     mesh = None if outputs.logits is None else devices.chosen(int(np.prod(outputs.logits.shape)))
-    codecs = limits_codec.read(asked.codecs, asked.pixels)
+    codecs = limits_codec.read(asked.codecs, asked.pixels, loss)
     limits = tosc.limits(
         outputs, at=targets or None, temperature=asked.temperature, slopes=asked.slopes, seed=seed, mesh=mesh,
         loss=loss, prior=None if asked.prior is None else read_prior(asked.prior), progress=tick,

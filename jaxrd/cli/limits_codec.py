@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jaxrd.documents.at_bits import AtBits
     from jaxrd.documents.codec_points import Beside, Codec
     from jaxrd.tosc import Limits, Statistics
+    from jaxrd.tosc.losses import Loss
 
 Bits = Annotated[
     list[float] | None, typer.Option(help="rate in bits per sample: the best accuracy of every curve; repeatable")
@@ -45,13 +46,13 @@ def check(bits: Sequence[float], codecs: Sequence[Path]) -> None:
             raise InputError(f"{path} does not exist.")
 
 
-def read(paths: Sequence[Path], pixels: int | None, error: bool = True) -> list[Codec]:
+def read(paths: Sequence[Path], pixels: int | None, loss: Loss | None = None) -> list[Codec]:
     """The codecs that the files hold.
 
     Args:
         paths: of the files.
         pixels: of a sample, if known.
-        error: whether the loss is an error, to which an accuracy belongs.
+        loss: of the task; None: 0/1.
 
     Raises:
         InputError: as `read_codec`; two codecs have one name.
@@ -65,7 +66,7 @@ def read(paths: Sequence[Path], pixels: int | None, error: bool = True) -> list[
 
     found: list[Codec] = []
     for path in paths:
-        points = read_codec(path, pixels, error=error)
+        points = read_codec(path, pixels, accuracies=_accuracies(loss))
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         found += [Codec(one, path.name, sha256) for one in points]
     names = [codec.points.name for codec in found]
@@ -74,6 +75,18 @@ def read(paths: Sequence[Path], pixels: int | None, error: bool = True) -> list[
             files = ", ".join(codec.file for codec in found if codec.points.name == name)
             raise InputError(f"two codecs are called {name!r} (in {files}): rename one.")
     return found
+
+
+def _accuracies(loss: Loss | None) -> tuple[str, ...]:
+    """The names of columns that hold 1 - D under a loss; none where it has no accuracy."""
+    from jaxrd.io.codec import ACCURACY
+
+    if loss is None or loss.is_zero_one:
+        return ACCURACY
+    if not loss.is_error:
+        return ()
+    kind = loss.name.partition(":")[0]
+    return (f"accuracy_{kind}", *((kind, f"acc{kind[3:]}") if kind.startswith("top") else ()), "accuracy")
 
 
 def widened(limits: Limits, codecs: Sequence[Codec]) -> Limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ _PER_SAMPLE = {
 RATES = _PER_SAMPLE | _BPP
 """The names of a column of rates; the first that a file has is read."""
 ACCURACY = ("accuracy", "top1", "top-1", "acc1", "end_accuracy")
-_DISTORTION = "distortion"
+_DISTORTION = ("distortion", "mean_loss")
 NAMES = ("codec", "curve", "name", "dataset")
 
 
@@ -54,21 +54,23 @@ class CodecPoints(NamedTuple):
         return self.rate_bits / (np.nan if self.pixels is None else self.pixels)
 
 
-def read_codec(path: str | Path, pixels: float | None = None, *, error: bool = True) -> list[CodecPoints]:
+def read_codec(
+    path: str | Path, pixels: float | None = None, *, accuracies: Sequence[str] = ACCURACY
+) -> list[CodecPoints]:
     """Read a codec's points: a results `.json` of CompressAI's or one of `jaxrd encode`, a `.csv`, a log of sc2bench.
 
     A csv, such as CompressAI-Vision's `summary.csv`, has a column of rates and one of accuracies or distortions. Rates
     are bits a sample (`rate_bits`, `bits_per_sample`, `payload_bits_per_sample`), bytes a sample (`bytes_per_sample`;
     in thousands `kilobytes`, in units of 1024 `bottleneck_kb`, `data_size_kb`) or bits a pixel (`bpp`, `avg_bpp`).
     Accuracies are `accuracy`, `top1`, `acc1` or `end_accuracy`, fractions if none exceeds 1, else percent: a note says
-    which. Where none is there, or the loss is no error, a column `distortion` holds what the task loses. A column
+    which. Where none is there, a column `distortion` or `mean_loss` holds what the task loses. A column
     `codec`, `curve`, `name` or `dataset` tells several codecs apart. In a `.json` the same names are parallel arrays in
     `results`. In a `.log` or `.txt` of sc2bench each size of the bottleneck belongs to the accuracy before it.
 
     Args:
         path: the file.
         pixels: of a sample, which turn bits per pixel into bits per sample; None: unknown.
-        error: whether the task's loss is an error, 0 or 1, and 1 - accuracy hence its distortion.
+        accuracies: names of the columns that hold 1 - distortion of the task's loss; none where no accuracy does.
 
     Returns:
         One `CodecPoints` per codec in the file.
@@ -95,7 +97,7 @@ def read_codec(path: str | Path, pixels: float | None = None, *, error: bool = T
         )
     lower = {key.lower(): key for key in columns}
     rate_bits, more = _rates(columns, lower, path, pixels)
-    distortion, measured, words = _distortions(columns, lower, path, error)
+    distortion, measured, words = _distortions(columns, lower, path, tuple(accuracies))
     if len(rate_bits) != len(distortion):
         rate = find(lower, tuple(RATES))
         raise InputError(f"{path.name}: {len(rate_bits)} values of {rate} for {len(distortion)} of {measured}.")
@@ -132,20 +134,18 @@ def _rates(
 
 
 def _distortions(
-    columns: Columns, lower: Mapping[str, str], path: Path, error: bool
+    columns: Columns, lower: Mapping[str, str], path: Path, accuracies: tuple[str, ...]
 ) -> tuple[np.ndarray, str, tuple[str, ...]]:
     """What the task loses, the column it is from, and what was assumed."""
-    wanted = (*ACCURACY, _DISTORTION) if error else (_DISTORTION,)
+    wanted = (*accuracies, *_DISTORTION)
     key = find(lower, wanted)
     if key is None:
-        what = "accuracy" if error else "distortion, and the loss is no error, to which an accuracy would belong"
+        what = "accuracy" if accuracies else "distortion, and no accuracy belongs to this loss"
         raise InputError(f"{path.name} has no {what} ({'|'.join(wanted)}); it has: {listing(columns)}.")
     measured = _checked(columns, lower[key], path)
-    if key == _DISTORTION:
-        if error and measured.max() > 1:
-            raise InputError(
-                f"{path.name}: distortion must lie in [0, 1], the loss being 0 or 1; got {measured.max():g}."
-            )
+    if key in _DISTORTION:
+        if accuracies and measured.max() > 1:
+            raise InputError(f"{path.name}: {key} must lie in [0, 1], the loss being 0 or 1; got {measured.max():g}.")
         return measured, key, ()
     if measured.max() > 100:
         raise InputError(f"{path.name}: {key} must be a fraction or percent; got {measured.max():g}.")

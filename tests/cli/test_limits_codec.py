@@ -128,6 +128,8 @@ class TestCodec:
         assert "best acc." in printed
         assert "  interval" in printed
         assert len(found["confidence"]["at"]) == len(found["cross_fitted"]["at"]) == 1
+        heading = next(line for line in printed.split("90 % intervals")[1].splitlines() if "by" in line)
+        assert heading.count("┃") == 4  # curve, by, and the one distortion asked for
         for name, value in plain["confidence"]["at"][0].items():
             assert found["confidence"]["at"][0][name] == value
         for i, at in ((1, 0), (2, 1)):
@@ -231,6 +233,39 @@ class TestBits:
         (row,) = json.loads((tmp_path / "limits.json").read_text())["at_bits"]
         assert row["status"]["iE&C"] == "not converged"
         assert row["status"]["TMRD"] == "not computed"
+
+
+class TestLosses:
+    def test_a_loss_without_an_accuracy(self, file, codec, tmp_path, capsys):
+        np.save(tmp_path / "costs.npy", np.array([[0, 4.0, 1], [1, 0, 1], [2, 1, 0]]))
+        (tmp_path / "x.csv").write_text("rate_bits,mean_loss\n0.3,1.1\n1.4,0.6\n")
+        args = ("--loss", tmp_path / "costs.npy", "--at", ".7", "--bits", ".5", "--slopes", "6")
+        assert limits(file, tmp_path / "out", *args, "--codec", codec)[0] == 2
+        assert "codec.csv has no distortion, and no accuracy belongs to this loss" in capsys.readouterr().err
+        _, found = limits(file, tmp_path / "out", *args, "--codec", tmp_path / "x.csv")
+        (row,) = found["at_bits"]
+        assert set(row["accuracy"].values()) == {None}
+        assert 0 < row["oRD"] < row["TMRD"]
+        _, back = limits(file, tmp_path / "back", *args, "--at", repr(row["oRD"]), "--no-plot")
+        assert back["at"][1]["oRD"] == pytest.approx(0.5, abs=1e-8)
+        first, second = found["codecs"][0]["points"]
+        assert (first["distortion"], first["accuracy"]) == (1.1, None)
+        bound = second["bounds"]["TMRD"]
+        assert bound["accuracy_at_rate"] is None
+        assert bound["excess_bits"] == pytest.approx(1.4 - bound["rate_bits"])
+        printed = capsys.readouterr().out
+        assert "least distortion at a rate" in printed
+        assert "D = 0.6" in printed
+
+    def test_another_error(self, file, tmp_path, capsys):
+        (tmp_path / "x.csv").write_text("rate_bits,top1,accuracy_top2\n0.3,.4,.8\n")
+        _, found = limits(file, tmp_path / "out", "--loss", "top2", "--codec", tmp_path / "x.csv", "--no-plot")
+        (point,) = found["codecs"][0]["points"]
+        assert point["accuracy"] == pytest.approx(0.8)
+        assert point["bounds"]["oRD"]["accuracy_at_rate"] > 0.8
+        (tmp_path / "x.csv").write_text("rate_bits,top1\n0.3,.4\n")
+        assert limits(file, tmp_path / "out", "--loss", "top2", "--codec", tmp_path / "x.csv")[0] == 2
+        assert "x.csv has no accuracy (accuracy_top2|top2|acc2|accuracy|" in capsys.readouterr().err
 
 
 class TestOneMessage:

@@ -116,12 +116,12 @@ def test_what_the_task_loses(tmp_path):
     path = write(tmp_path / "x.csv", "rate_bits,distortion,top1\n3,1.7,0.5\n")
     (codec,) = read_codec(path)
     assert (codec.measured, codec.distortion[0]) == ("top1", 0.5)
-    (codec,) = read_codec(path, error=False)
+    (codec,) = read_codec(path, accuracies=())
     assert (codec.measured, codec.distortion[0]) == ("distortion", 1.7)
-    with pytest.raises(
-        InputError, match="has no distortion, and the loss is no error, to which an accuracy would belong"
-    ):
-        read_codec(write(tmp_path / "y.csv", "rate_bits,top1\n3,0.5\n"), error=False)
+    with pytest.raises(InputError, match=r"must lie in \[0, 1\], the loss being 0 or 1; got 1.7"):
+        read_codec(path, accuracies=("accuracy_top5",))  # top-1 is not what the task measures
+    with pytest.raises(InputError, match="has no distortion, and no accuracy belongs to this loss"):
+        read_codec(write(tmp_path / "y.csv", "rate_bits,top1\n3,0.5\n"), accuracies=())
     with pytest.raises(InputError, match=r"distortion must lie in \[0, 1\], the loss being 0 or 1; got 1.7"):
         read_codec(write(tmp_path / "y.csv", "rate_bits,distortion\n3,1.7\n"))
 
@@ -154,7 +154,7 @@ BAD = {
     "no results": ("x.json", {"bpp": [1], "top1": [1]}, "no 'results' with parallel arrays, as CompressAI writes them; "
                    "it has: bpp, top1"),
     "no accuracy": ("x.json", compressai(bpp=[1], psnr=[30], **{"ms-ssim": [0.9]}),
-                    "has no accuracy (accuracy|top1|top-1|acc1|end_accuracy|distortion); it has: bpp, ms-ssim, psnr"),
+                    "acc1|end_accuracy|distortion|mean_loss); it has: bpp, ms-ssim, psnr"),
     "no rate": ("x.csv", "Dataset,bitrate (kbps),end_accuracy\na,10,50\n",
                 "kilobytes|bottleneck_kb|data_size_kb|bpp|avg_bpp); it has: Dataset, bitrate (kbps), end_accuracy"),
     "lengths": ("x.json", compressai(bpp=[1, 2], top1=[0.5]), "2 values of bpp for 1 of top1"),

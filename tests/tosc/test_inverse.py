@@ -5,6 +5,7 @@ import pytest
 
 from jaxrd import Problem, distortion_at, sweep, tosc
 from jaxrd.errors import InputError
+from jaxrd.tosc import losses
 from jaxrd.tosc.inverse import with_rows
 
 BIT = np.log(2)
@@ -103,6 +104,22 @@ def test_more_rate_never_hurts(found):
     reached = [tosc.distortions_at(found, r) for r in np.linspace(0, 2, 9)]
     for name in reached[0]:
         assert (np.diff([at[name].distortion for at in reached]) <= 1e-10).all(), name
+
+
+@pytest.mark.parametrize("kind", ["abstain", "matrix"])
+def test_under_another_loss(kind):
+    costs = np.random.default_rng(1).uniform(0, 3, (4, 4))
+    loss = losses.abstain(0.3, 4) if kind == "abstain" else losses.of_matrix(costs * (1 - np.eye(4)))
+    found = tosc.limits(*drawn(), temperature=1.0, slopes=12, loss=loss)
+    d_tm, d_0 = (found.summary[f"{name}_distortion"] for name in ("task_model", "zero_rate"))
+    d = 0.5 * (d_tm + d_0)
+    compared = set()
+    for name, place in tosc.rates_at(found, d).items():
+        if name != "merge" and 0 < place.rate < np.inf:
+            assert tosc.distortions_at(found, place.rate)[name].distortion == pytest.approx(d, abs=1e-9), name
+            compared.add(name)
+    assert {"oRD", "TMRD", "TMRD_model", "iE&C"} <= compared
+    assert tosc.distortions_at(found, 0.0)["oRD"].distortion == pytest.approx(d_0, abs=1e-9)
 
 
 def test_hard_decisions():

@@ -103,7 +103,7 @@ def _print_rates(joint: Joint) -> None:
     """A line for each tuple of limits; a status where one is not CONVERGED."""
     table = Table(title="bits per sample")
     told = any(row["status"] != "CONVERGED" for row in joint.rows)
-    for head in ("limits", "one stream", "each alone", "saved", "on the labels", *(["status"] if told else [])):
+    for head in ("limits", "one\nstream", "each alone", "saved", "on the\nlabels", *(["status"] if told else [])):
         table.add_column(head, justify="right")
     for row in joint.rows:
         saved = "-" if np.isnan(row["saving_bits"]) else _cell(row["saving_bits"])

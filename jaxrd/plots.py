@@ -111,6 +111,19 @@ def limits_axes(
     if envelopes:
         ax.plot([], [], color="0.4", linewidth=0.9, linestyle=(0, (3, 2)), label="thin: with time sharing")
     _mark_task_model(ax, task_model_distortion, right)
+    scales(ax, right, loss)
+    place_legend(ax)
+    return ax
+
+
+def scales(ax: Axes, right: float, loss: str | None = None) -> None:
+    """The scales of a figure of limits: task distortion up to `right`, accuracy along the top, bits upwards.
+
+    Args:
+        ax: where the curves are drawn.
+        right: where the axis ends.
+        loss: its name, where the distortion is no probability of error.
+    """
     ax.set_xlabel("task distortion  D = 1 − accuracy" if loss is None else f"task distortion  D, mean loss ({loss})")
     ax.set_ylabel("rate  [bits per sample]")
     ax.set_xlim(0, right)
@@ -119,8 +132,6 @@ def limits_axes(
     if loss is None:
         top = ax.secondary_xaxis("top", functions=(_accuracy, _distortion))
         top.set_xlabel("accuracy  [%]")
-    place_legend(ax)
-    return ax
 
 
 def place_legend(ax: Axes) -> None:

@@ -155,8 +155,13 @@ ALLOWED = {
         "_eager", "_readable", "_threads", "curve", "errors", "information", "solution", "tosc._limits",
         "tosc.outputs", "tosc.regression",
     },
+    "tosc.leads": {"curve", "tosc._limits", "tosc.curves", "tosc.outputs"},
+    "tosc.comparison": {
+        "_eager", "_readable", "errors", "tosc._limits", "tosc.arguments", "tosc.confidence", "tosc.curves",
+        "tosc.estimate", "tosc.leads", "tosc.outputs", "tosc.rows", "tosc.split",
+    },
     "tosc": {
-        "tosc._limits", "tosc.calibration", "tosc.class_shares", "tosc.confidence", "tosc.curves",
+        "tosc._limits", "tosc.calibration", "tosc.class_shares", "tosc.comparison", "tosc.confidence", "tosc.curves",
         "tosc.identifiability", "tosc.inverse", "tosc.joint", "tosc.log_loss", "tosc.mixture", "tosc.outputs",
         "tosc.regression", "tosc.tasks",
     },
@@ -167,7 +172,8 @@ ALLOWED = {
     },
     "documents": {
         "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "solution", "tosc",
-        "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.losses", "tosc.schemes",
+        "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.leads", "tosc.losses",
+        "tosc.schemes",
     },
     "figures.identifiability": {
         "datasets", "figures.reproduction", "information", "neural", "plots", "tosc", "tosc.identifiability",
@@ -200,7 +206,8 @@ ALLOWED = {
         "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
         "neural", "plots", "problem", "rdc", "rdc.inputs", "rdc.point", "rdc.representation", "solution", "solvers",
-        "target", "tosc", "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.losses", "tosc.posterior",
+        "target", "tosc", "tosc.class_shares", "tosc.comparison", "tosc.confidence", "tosc.curves", "tosc.leads",
+        "tosc.losses", "tosc.posterior",
         "tosc.schemes", "tosc.tasks",
     },
     "__main__": {"cli"},

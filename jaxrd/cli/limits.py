@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from jaxrd.cli import limits_codec
@@ -15,13 +13,15 @@ from jaxrd.cli.bottleneck_report import BottleneckOption
 from jaxrd.cli.by_class_report import ByClassOption
 from jaxrd.cli.common import Meta, Tick
 from jaxrd.cli.devices import Coordinator, Devices, Distributed, MeshShape, Process, Processes
+from jaxrd.cli.limits_asked import Asked, limits_of, loss_of, refuse_mesh_of_decisions
 from jaxrd.cli.limits_codec import Bits, Codecs
+from jaxrd.cli.limits_models import compare_files
 from jaxrd.cli.limits_report import figure, report
 from jaxrd.cli.outputs import (
     FirstLabel,
     LabelColumn,
     Labels,
-    OutputsFile,
+    OutputsFiles,
     Probabilities,
     Reading,
     Scores,
@@ -74,29 +74,8 @@ Float32 = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """The options that say what is computed."""
-
-    example: str | None
-    at: list[float]
-    accuracy: list[float]
-    temperature: float | None
-    slopes: int
-    pixels: int | None
-    confidence: float | None
-    kappa: float | None
-    seed: int | None
-    loss: str | None
-    prior: str | None
-    by_class: bool
-    bottleneck: bool
-    bits: list[float]
-    codecs: list[Path]
-
-
 def limits_command(
-    file: OutputsFile = None,
+    file: OutputsFiles = None,
     labels: Labels = None,
     example: Example = None,
     scores: Scores = None,
@@ -128,18 +107,21 @@ def limits_command(
     processes: Processes = None,
     process: Process = None,
 ) -> None:
-    """The fewest bits per sample that any scheme needs for a given accuracy, with this classifier."""
+    """The fewest bits per sample that any scheme needs for a given accuracy, with this classifier; or with several."""
     if loss == "squared":
         return regression(locals())
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle, weights)
-    asked = _Asked(
+    asked = Asked(
         example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed, loss, prior, by_class,
         bottleneck, bits or [], codec or [],
     )  # fmt: skip
     devices = Devices(mesh, distributed, coordinator, processes, process)
     devices.check()
-    _check(file, reading, asked)
-    name, path = _named(file, example)
+    first = file[0] if file else None
+    _check(first, reading, asked)
+    if file and len(file) > 1:
+        return compare_files(file, reading, asked, devices, (out, no_plot, float32))
+    name, path = _named(first, example)
     leads = devices.join()
 
     def compute(tick: Tick) -> Result:
@@ -154,7 +136,7 @@ def limits_command(
     run(compute, target, seed=seed or 0, float32=float32, tolerance=COARSE if float32 else TOLERANCE, leads=leads)
 
 
-def _check(file: Path | None, reading: Reading, asked: _Asked) -> None:
+def _check(file: Path | None, reading: Reading, asked: Asked) -> None:
     """Refuse impossible options before any work.
 
     Raises:
@@ -203,32 +185,21 @@ def _named(file: Path | None, example: str | None) -> tuple[str, Path]:
 
 
 def _analysed(
-    name: str, path: Path, reading: Reading, asked: _Asked, devices: Devices, tick: Tick
+    name: str, path: Path, reading: Reading, asked: Asked, devices: Devices, tick: Tick
 ) -> tuple[Analysed, str]:
     """The limits of the outputs that a file holds, and the SHA-256 of the file."""
     from jaxrd import tosc
     from jaxrd.documents.limits import Analysed
-    from jaxrd.io.losses import read_loss
-    from jaxrd.io.weights import read_prior
 
     outputs, sha256 = reading.read(path, tick)
     if asked.seed is not None and outputs.logits is None and asked.confidence is None:
         raise InputError(f"--seed {asked.seed} has no effect: hard decisions without --confidence use nothing random.")
     seed = asked.seed or 0
-    loss = None if asked.loss is None else read_loss(asked.loss, outputs.classes)
-    if loss is not None and asked.accuracy and not loss.is_error:
-        raise InputError(f"--accuracy has no meaning for the loss {loss.name}, whose values are not 0 and 1: use --at.")
-    targets = [*asked.at, *(1 - a for a in asked.accuracy)]
-    if outputs.logits is None and devices.mesh is not None:
-        raise InputError(
-            f"--mesh {devices.mesh} has no effect: hard decisions have no TMRD, the one problem it shares."
-        )
-    mesh = None if outputs.logits is None else devices.chosen(int(np.prod(outputs.logits.shape)))
+    if outputs.logits is None:
+        refuse_mesh_of_decisions(devices)
+    loss = loss_of(asked, outputs)
     codecs = limits_codec.read(asked.codecs, asked.pixels, loss)
-    limits = tosc.limits(
-        outputs, at=targets or None, temperature=asked.temperature, slopes=asked.slopes, seed=seed, mesh=mesh,
-        loss=loss, prior=None if asked.prior is None else read_prior(asked.prior), progress=tick,
-    )  # fmt: skip
+    limits = limits_of(outputs, asked, loss, devices, asked.targets or None, tick)
     wide = limits_codec.widened(limits, codecs)
     stats = None
     if asked.confidence is not None:
@@ -243,7 +214,7 @@ def _analysed(
     return analysed, sha256
 
 
-def _names(asked: _Asked, no_plot: bool) -> Iterator[str]:
+def _names(asked: Asked, no_plot: bool) -> Iterator[str]:
     """Names of the files beside limits.json."""
     for stem in ("limits", *(["by_class"] if asked.by_class else []), *(["bottleneck"] if asked.bottleneck else [])):
         yield f"{stem}.csv"

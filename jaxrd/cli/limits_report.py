@@ -52,7 +52,7 @@ def report(analysed: Analysed, meta: Meta) -> None:
             analysed.name,
             f": {s['samples']} samples"
             + (f" (of {s['samples_total']})" if s["samples"] != s["samples_total"] else "")
-            + f", {s['classes']} classes, {_measure(analysed)}"
+            + f", {s['classes']} classes, {measure(analysed)}"
             + (f", temperature {s['temperature']:.4g}" if s["temperature"] is not None else ""),
         )
     )
@@ -84,7 +84,7 @@ def report(analysed: Analysed, meta: Meta) -> None:
         confidence_report.report(analysed.stats, analysed.limits)
 
 
-def _measure(analysed: Analysed) -> str:
+def measure(analysed: Analysed) -> str:
     """How good the decisions are, in words."""
     s, loss = analysed.limits.summary, analysed.limits.loss
     named = "" if loss is None else f" under {s['loss']}"

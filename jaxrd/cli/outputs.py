@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from jaxrd.cli.common import Tick
     from jaxrd.tosc import Outputs
 
-OutputsFile = Annotated[
-    Path | None,
-    typer.Argument(
-        help="outputs: .npz, .npy with --labels, a folder, .csv, .tsv, .parquet, .json, .jsonl, .h5, .mat, "
-        ".safetensors or .pt; none: the example"
-    ),
+_KINDS = ".npz, .npy with --labels, a folder, .csv, .tsv, .parquet, .json, .jsonl, .h5, .mat, .safetensors or .pt"
+OutputsFile = Annotated[Path | None, typer.Argument(help=f"outputs: {_KINDS}; none: the example")]
+OutputsFiles = Annotated[
+    list[Path] | None,
+    typer.Argument(help=f"outputs: {_KINDS}; several models are compared with the first; none: the example"),
 ]
 Labels = Annotated[Path | None, typer.Option(help="file of labels, where FILE has none")]
 # For files whose names and rows are ambiguous:

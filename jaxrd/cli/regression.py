@@ -33,9 +33,12 @@ def regression(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if name not in _TAKES and value not in (None, False, [], ()):
             raise InputError(f"--{name.replace('_', '-')} has no meaning with --loss squared, which has no classes.")
-    path, out, no_plot = given["file"], given["out"], given["no_plot"]
-    if path is None:
+    files, out, no_plot = given["file"] or [], given["out"], given["no_plot"]
+    if not files:
         raise InputError("--loss squared needs FILE, an .npz with target and a predictive law; there is no example.")
+    if len(files) > 1:
+        raise InputError(f"--loss squared is for one model; got {len(files)} files. Run limits on each of them.")
+    path = files[0]
     for value in given["at"] or []:
         if not 0 <= value < float("inf"):
             raise InputError(f"--at must be a mean squared error >= 0; got {value:g}.")

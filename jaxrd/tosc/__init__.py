@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxrd.tosc.calibration.reliability import reliability
     from jaxrd.tosc.calibration.temperature import fit_temperature, log_posterior
     from jaxrd.tosc.class_shares import ByClass, by_class
+    from jaxrd.tosc.comparison import Comparison, compare
     from jaxrd.tosc.confidence.statistics import Statistics, statistics
     from jaxrd.tosc.curves.compressed import compress_and_estimate
     from jaxrd.tosc.curves.confusion import confusion_joint, landmarks
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
     from jaxrd.tosc.tasks.joint import JointLimits, joint_limits
 
 _HOMES = {
-    "ByClass": "class_shares", "CURVES": "_limits", "JointLimits": "tasks.joint", "Limits": "_limits",
-    "LogLoss": "log_loss", "Outputs": "outputs", "RegressionLimits": "regression.limits",
+    "ByClass": "class_shares", "CURVES": "_limits", "Comparison": "comparison", "JointLimits": "tasks.joint",
+    "Limits": "_limits", "LogLoss": "log_loss", "Outputs": "outputs", "RegressionLimits": "regression.limits",
     "Statistics": "confidence.statistics", "bottleneck": "log_loss", "by_class": "class_shares",
-    "compress_and_estimate": "curves.compressed", "confusion_joint": "curves.confusion",
+    "compare": "comparison", "compress_and_estimate": "curves.compressed", "confusion_joint": "curves.confusion",
     "distortions_at": "inverse", "estimate_and_compress": "curves.estimated",
     "fit_temperature": "calibration.temperature", "from_decisions": "outputs", "from_scores": "outputs",
     "indirect_problem": "curves.indirect", "joint_limits": "tasks.joint", "label_distortion": "curves.model_aware",
@@ -55,6 +56,7 @@ _HOMES = {
 __all__ = [
     "CURVES",
     "ByClass",
+    "Comparison",
     "JointLimits",
     "Limits",
     "LogLoss",
@@ -63,6 +65,7 @@ __all__ = [
     "Statistics",
     "bottleneck",
     "by_class",
+    "compare",
     "compress_and_estimate",
     "confusion_joint",
     "distortions_at",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -177,6 +177,14 @@ def _rows(targets: list[float], places: list[dict[str, Rate]], warnings: list[st
     return rows
 
 
+def asked_at(found: Limits, targets: list[float], progress: Progress = None) -> Limits:
+    """Curves with their smallest rates at some distortions, where none was asked for before; and doubts about these."""
+    places = _asked_rates(found.workings.bounds, targets, found.summary["zero_rate_distortion"], progress)
+    warnings = list(found.warnings)
+    rows = _rows(targets, places, warnings)
+    return replace(found, at=rows, workings=replace(found.workings, places=places), warnings=warnings)
+
+
 def limits(
     outputs: Outputs | ArrayLike,
     labels: ArrayLike | None = None,
@@ -254,8 +262,6 @@ def limits(
     drawn, absent = _drawn(Samples(joint, posterior, loss, between), slopes, tol, progress)
     warnings += doubts(drawn, outputs, d_tm, d_0, loss)
     targets = default_targets(d_tm, d_0, loss) if asked is None else asked
-    places = _asked_rates(drawn, targets, d_0, progress)
-    rows = _rows(targets, places, warnings)
     summary = {
         "samples": len(outputs.labels),
         "samples_total": total,
@@ -269,5 +275,5 @@ def limits(
     } | calibration
     curves = {name: bound.curve for name, bound in drawn.items()}
     solved = {name: bound.solved for name, bound in drawn.items() if bound.solved is not None}
-    workings = _Workings(outputs, posterior, solved, places, joint, drawn)
-    return Limits(curves, rows, summary, workings, table, warnings, named, absent)
+    workings = _Workings(outputs, posterior, solved, [], joint, drawn)
+    return asked_at(Limits(curves, [], summary, workings, table, warnings, named, absent), targets, progress)

@@ -14,6 +14,7 @@ from jaxrd.tosc.confidence import intervals, inversion
 from jaxrd.tosc.confidence.intervals import Interval
 from jaxrd.tosc.curves import EVERY, MODEL_AWARE, ORACLE
 from jaxrd.tosc.curves.definition import BELIEVED, Definition, Resampling
+from jaxrd.tosc.curves.drawing import Rate
 from jaxrd.tosc.joint import sparse_joint
 from jaxrd.tosc.outputs import Outputs
 from jaxrd.tosc.resampling import Resampled, resampled_masses, resampled_weights
@@ -141,6 +142,17 @@ def along_curves(
     return bands
 
 
+def resampled_at(curves: list[Definition], weighed: Resampling, places: dict[str, Rate]) -> dict[str, Resampled]:
+    """The rates of a model at one distortion asked for, by axis, of the curves that have a band there."""
+    responds = {axis: curve.respond for curve in curves for axis in _axes(curve)}
+    resampled: dict[str, Resampled] = {}
+    for axis, place in places.items():
+        respond = responds.get(axis)
+        if respond is not None and 0 < place.rate < np.inf and 0 < place.parameter < np.inf:
+            resampled[axis] = respond(weighed, place.parameter, place.reproduction)[axis]
+    return resampled
+
+
 def at_targets(
     limits: Limits, curves: list[Definition], weighed: Resampling, risk: float
 ) -> tuple[list[dict[str, Uncertain | None]], list[dict[str, Excess]]]:
@@ -148,14 +160,10 @@ def at_targets(
     and the `Excess` of each curve that has one."""
     samples, at, excess = len(limits.workings.outputs.labels), [], []
     most = np.log(limits.workings.outputs.classes)
-    responds = {axis: curve.respond for curve in curves for axis in _axes(curve)}
+    names = [axis for curve in curves for axis in _axes(curve)]
     for places in limits.workings.places:
-        resampled: dict[str, Resampled] = {}
-        for axis, place in places.items():
-            respond = responds.get(axis)
-            if respond is not None and 0 < place.rate < np.inf and 0 < place.parameter < np.inf:
-                resampled[axis] = respond(weighed, place.parameter, place.reproduction)[axis]
-        at.append({n: uncertain(resampled[n], samples, risk, most) if n in resampled else None for n in responds})
+        resampled = resampled_at(curves, weighed, places)
+        at.append({n: uncertain(resampled[n], samples, risk, most) if n in resampled else None for n in names})
         ours = resampled.get(MODEL_AWARE.name)
         others = [curve.name for curve in curves if curve.excess and curve.name in resampled]
         excess.append({} if ours is None else {name: _excess(resampled[name], ours, risk) for name in others})

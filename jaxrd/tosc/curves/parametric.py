@@ -52,7 +52,7 @@ def smallest_point(
         low, high = sorted((inside, outside))
         ends = consider(low) - slack / 2, consider(high) - slack / 2
         if ends[0] * ends[1] < 0:
-            _root(lambda t: consider(t) - slack / 2, (low, high), ends)
+            root(lambda t: consider(t) - slack / 2, (low, high), ends)
 
     def least(values: int, i: int) -> float:
         """Where the distortion (0) or the rate (1) is least between the neighbours of grid point i."""
@@ -109,13 +109,13 @@ def least_point(
 
 
 # Not scipy's: to import its optimisers takes longer than the searches of a whole run of `jaxrd limits`.
-def _root(f: Callable[[float], float], ends: tuple[float, float], values: tuple[float, float]) -> float:
+def root(f: Callable[[float], float], ends: tuple[float, float], values: tuple[float, float]) -> float:
     """The root of f between two ends where it has opposite signs, to 1e-14.
 
     Reference: T. Chandrupatla, A new hybrid quadratic/bisection algorithm for finding the zero of a nonlinear function
     without using derivatives, Advances in Engineering Software 1997.
 
-    >>> round(_root(lambda t: t * t - 2, (1.0, 2.0), (-1.0, 2.0)), 12)
+    >>> round(root(lambda t: t * t - 2, (1.0, 2.0), (-1.0, 2.0)), 12)
     1.414213562373
     """
     (b, a), (fb, fa) = ends, values

@@ -407,7 +407,7 @@ class TestFigure:
             ax, found.curves, task_model_distortion=summary["task_model_distortion"],
             zero_rate_distortion=summary["zero_rate_distortion"], meanings=tosc.CURVES,
         )  # fmt: skip
-        analysed = Analysed("x", found, None, (), pixels, 0, False, None, compared)
+        analysed = Analysed("x", found, None, (), pixels, 0, False, beside=compared)
         codec_report.draw_codecs(ax, analysed)
         assert isinstance(ax.figure, Figure)
         return ax

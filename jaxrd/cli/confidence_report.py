@@ -28,7 +28,7 @@ def confidence_figure(statistics: Statistics, limits: Limits, draw_curves: Calla
     percent, aware = f"{100 * statistics.confidence:g} %", limits.curves.get("TMRD")
     if aware is None:
         figure, ax = plots.new_figure(height=6.0)
-        _bound(ax, statistics.oracle_lower.rate, plots.STYLE["oRD"][0], f"any scheme, at least ({percent}, McDiarmid)")
+        _oracle(ax, statistics, percent)
         draw_curves(ax)
         return figure
     figure = Figure(figsize=(12.4, 6.0), layout="constrained")
@@ -36,7 +36,7 @@ def confidence_figure(statistics: Statistics, limits: Limits, draw_curves: Calla
     colour = plots.STYLE["TMRD"][0]
     top = 1.02 * max(float(np.nanmax(c.rate)) for c in limits.curves.values()) / NATS_PER_BIT
     _band(ax, aware.distortion, band_columns(statistics, "TMRD"), top, percent)
-    _bound(ax, statistics.oracle_lower.rate, plots.STYLE["oRD"][0], f"any scheme, at least ({percent}, McDiarmid)")
+    _oracle(ax, statistics, percent)
     if statistics.upper is not None:
         _bound(ax, statistics.upper.at, colour, f"TMRD's channels, at most ({percent}, Hoeffding)", top)
     draw_curves(ax)
@@ -55,6 +55,11 @@ def confidence_figure(statistics: Statistics, limits: Limits, draw_curves: Calla
     beside.grid(alpha=0.25)
     plots.place_legend(beside)
     return figure
+
+
+def _oracle(ax: Axes, statistics: Statistics, percent: str) -> None:
+    if statistics.oracle_lower is not None:
+        _bound(ax, statistics.oracle_lower.rate, plots.STYLE["oRD"][0], f"any scheme, at least ({percent}, McDiarmid)")
 
 
 def _band(ax: Axes, distortion: np.ndarray, columns: dict[str, np.ndarray], top: float, percent: str) -> None:
@@ -92,7 +97,7 @@ def report(statistics: Statistics, limits: Limits) -> None:
     for name in limits.curves:
         if name in statistics.bands or name in statistics.withdrawn:
             rows(name, name)
-            if name == "oRD":
+            if name == "oRD" and statistics.oracle_lower is not None:
                 table.add_row("", "McDiarmid", *(f">= {_bits(statistics.oracle_lower.rate(d))}" for d in distortions))
             if name == "TMRD" and statistics.upper is not None:
                 table.add_row("", "Hoeffding", *(f"<= {_bits(statistics.upper.at(d))}" for d in distortions))

@@ -77,7 +77,9 @@ def band_columns(statistics: Statistics, name: str) -> dict[str, np.ndarray]:
 
 def _proved(statistics: Statistics) -> dict[str, Callable[[float], float]]:
     """The rigorous bounds by the names they are written under, each a function of the distortion, nats."""
-    bounds: dict[str, Callable[[float], float]] = {"oRD_mcdiarmid_lower_bits": statistics.oracle_lower.rate}
+    bounds: dict[str, Callable[[float], float]] = {}
+    if statistics.oracle_lower is not None:
+        bounds["oRD_mcdiarmid_lower_bits"] = statistics.oracle_lower.rate
     if statistics.lower is not None and statistics.upper is not None and statistics.upper_model is not None:
         bounds |= {
             "TMRD_model_mcdiarmid_lower_bits": statistics.lower.rate,
@@ -134,7 +136,7 @@ def objects(statistics: Statistics, limits: Limits, *, seed: int, given: bool) -
 def optimism(statistics: Statistics, limits: Limits) -> str | None:
     """A sentence that compares plug-in and cross-fitted iE&C, where the confusion has too many cells; bits."""
     classes, samples = limits.summary["classes"], limits.summary["samples"]
-    if classes**2 <= samples / 10:
+    if classes**2 <= samples / 10 or "iE&C" not in statistics.cross_fitted:
         return None
     beside = [
         f"{crossed['iE&C'] / NATS_PER_BIT:.3f} for {row['iE&C'] / NATS_PER_BIT:.3f} bits at D = {row['distortion']:.4g}"

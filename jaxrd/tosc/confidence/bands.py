@@ -67,8 +67,17 @@ def _axes(curve: Definition) -> list[str]:
     return [curve.name, *([curve.name + BELIEVED] if curve.believed else [])]
 
 
+def special(limits: Limits) -> str | None:
+    """Why intervals of equal samples under 0/1 loss are wrong for these curves; None where they are right."""
+    if limits.loss is not None:
+        return f"not computed under the loss {limits.loss.name}"
+    return None if limits.workings.outputs.weights is None else "not computed for weighted samples"
+
+
 def withdrawn(limits: Limits) -> dict[str, str]:
     """The reason why a curve has no interval, by its name: coverage was measured to be too low, or not measured."""
+    if (reason := special(limits)) is not None:
+        return {axis: reason for curve in EVERY if curve.name in limits.curves for axis in _axes(curve)}
     outputs = limits.workings.outputs
     _, y, yt = occurring(outputs)
     samples, classes = len(y), len(np.unique(y))

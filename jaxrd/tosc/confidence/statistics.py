@@ -54,7 +54,7 @@ class Statistics:
         excess: the same: iE&C less TMRD, resampled together.
         cross_fitted: TMRD and iE&C, with channels fitted on either half and measured on the other.
         cross_fitted_at: their rates at the distortions asked for; inf where they do not reach them.
-        oracle_lower: McDiarmid's bounds on oRD: no scheme does better, with any model.
+        oracle_lower: McDiarmid's bounds on oRD: no scheme does better, with any model; None where they are not proved.
         withdrawn: why a curve has no interval, by its name: too few samples for its classes, by what was measured.
         sampled_bias: of S&C's plug-in at each of its points, by its formula.
         lower: McDiarmid's bounds on the R(D) of the posteriors, over model-believed distortion.
@@ -79,7 +79,7 @@ class Statistics:
     excess: list[dict[str, Excess]]
     cross_fitted: dict[str, Curve]
     cross_fitted_at: list[dict[str, float]]
-    oracle_lower: Lines
+    oracle_lower: Lines | None
     withdrawn: dict[str, str] = field(default_factory=dict)
     sampled_bias: np.ndarray | None = None
     lower: Lines | None = None
@@ -170,6 +170,9 @@ def statistics(
     if samples < 4:
         raise InputError(f"{samples} samples are too few for an interval; at least 4 are needed.")
     withdrawn = bands.withdrawn(found)
+    if bands.special(found) is not None:
+        nothing: list[dict[str, Any]] = [{} for _ in targets]
+        return Statistics(confidence, REPLICATES, {}, nothing, nothing, {}, nothing, None, withdrawn)
     curves = [curve for curve in bands.responding(found) if curve.name not in withdrawn]
     weighed = bands.resampling(found, REPLICATES, seed)
     drawn = bands.along_curves(found, curves, weighed, risk, progress)

@@ -145,7 +145,7 @@ ALLOWED = {
     "tosc.confidence": {
         "_eager", "_readable", "_sweep", "closed_form", "curve", "errors", "information", "problem", "solution",
         "solvers", "target", "tosc._limits", "tosc.calibration", "tosc.curves", "tosc.estimate", "tosc.joint",
-        "tosc.outputs", "tosc.resampling",
+        "tosc.losses", "tosc.resampling",
     },
     "tosc.regression": {
         "_eager", "_readable", "_room", "_threads", "curve", "errors", "problem", "solution", "solvers",

@@ -53,16 +53,16 @@ def word(statistics: Statistics, name: str, rate: float | None, uncertain: Uncer
     if reach(rate) != "reached":
         return reach(rate)
     if name in statistics.withdrawn:
-        return "withdrawn"
+        return "exact" if statistics.withdrawn[name].startswith("exact") else "withdrawn"
     return "nothing is sent" if rate == 0 else "none at this point"
 
 
 def withheld(statistics: Statistics) -> list[str]:
-    """A sentence for each reason why curves have no interval."""
+    """A sentence for each reason why curves have no interval, and what else to know of the others."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in statistics.withdrawn.items():
         by_reason.setdefault(reason, []).append(name)
-    return [f"no interval of {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+    return [f"no interval of {', '.join(names)}: {reason}" for reason, names in by_reason.items()] + statistics.notes
 
 
 def band_columns(statistics: Statistics, name: str) -> dict[str, np.ndarray]:
@@ -136,7 +136,7 @@ def objects(statistics: Statistics, limits: Limits, *, seed: int, given: bool) -
 def optimism(statistics: Statistics, limits: Limits) -> str | None:
     """A sentence that compares plug-in and cross-fitted iE&C, where the confusion has too many cells; bits."""
     classes, samples = limits.summary["classes"], limits.summary["samples"]
-    if classes**2 <= samples / 10 or "iE&C" not in statistics.cross_fitted:
+    if classes**2 <= samples / 10:
         return None
     beside = [
         f"{crossed['iE&C'] / NATS_PER_BIT:.3f} for {row['iE&C'] / NATS_PER_BIT:.3f} bits at D = {row['distortion']:.4g}"

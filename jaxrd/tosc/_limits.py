@@ -47,6 +47,8 @@ class _Workings:
         solved: the solutions of iE&C and TMRD, one for each point of the curve but the first, which has rate zero.
         places: one dict per distortion asked for: the point of each curve that has its rate.
         joint: of label and decision, or action.
+        actions: decision, or action, of each sample, int, shape (samples,).
+        loss: of these labels and an action; None: 0/1.
         bounds: the curves, each with its rate at any distortion and its distortion at any rate.
     """
 
@@ -55,6 +57,8 @@ class _Workings:
     solved: dict[str, Solution]
     places: list[dict[str, Rate]]
     joint: np.ndarray
+    actions: np.ndarray
+    loss: Loss | None = None
     bounds: dict[str, Bound] = field(default_factory=dict)
 
     @property
@@ -127,15 +131,20 @@ def _drawn(
     return drawn, absent
 
 
-def _joint(outputs: Outputs, posterior: Posterior | None, loss: Loss | None) -> np.ndarray:
+def _acted(outputs: Outputs, posterior: Posterior | None, loss: Loss | None) -> np.ndarray:
+    """The decision of each sample, or its action, shape (samples,)."""
+    if loss is None:
+        return outputs.decisions
+    if posterior is None:
+        return loss.of_label[outputs.decisions]
+    return np.concatenate([posterior.distortion(log_v).argmin(1) for log_v, _ in posterior.chunks()])
+
+
+def _joint(outputs: Outputs, actions: np.ndarray, loss: Loss | None) -> np.ndarray:
     """The joint pmf of label and decision, or action."""
     y, w = outputs.labels, outputs.weights
     if loss is None:
-        return np.asarray(confusion_joint(y, outputs.decisions, outputs.classes, w))
-    if posterior is None:
-        actions = loss.of_label[outputs.decisions]
-    else:
-        actions = np.concatenate([posterior.distortion(log_v).argmin(1) for log_v, _ in posterior.chunks()])
+        return np.asarray(confusion_joint(y, actions, outputs.classes, w))
     return joint_of(y, actions, loss.values.shape, w)
 
 
@@ -256,7 +265,8 @@ def limits(
         posterior.mesh, loss = mesh, posterior.loss
     elif prior is not None:
         outputs = outputs.with_prior(prior)
-    joint = _joint(outputs, posterior, loss)
+    actions = _acted(outputs, posterior, loss)
+    joint = _joint(outputs, actions, loss)
     d_tm, d_0, entropy = known_landmarks(joint, loss)
 
     drawn, absent = _drawn(Samples(joint, posterior, loss, between), slopes, tol, progress)
@@ -275,5 +285,5 @@ def limits(
     } | calibration
     curves = {name: bound.curve for name, bound in drawn.items()}
     solved = {name: bound.solved for name, bound in drawn.items() if bound.solved is not None}
-    workings = _Workings(outputs, posterior, solved, [], joint, drawn)
+    workings = _Workings(outputs, posterior, solved, [], joint, actions, loss, drawn)
     return asked_at(Limits(curves, [], summary, workings, table, warnings, named, absent), targets, progress)

@@ -15,7 +15,7 @@ from jaxrd.errors import InputError
 from jaxrd.tosc.labels import FIRST_LABEL, MOST_CLASSES, check_labels, class_indices, counted_from_zero, doubtful_base
 from jaxrd.tosc.rows import Rows, is_large
 from jaxrd.tosc.scores import Survey, as_array, numbered, to_logits, two_classes
-from jaxrd.tosc.weights import shares, shares_under
+from jaxrd.tosc.weights import as_prior, shares, shares_among, shares_under
 
 Progress = Callable[[str, int, int], None] | None
 
@@ -36,6 +36,8 @@ class Outputs:
         notes: what was assumed about the input, for people.
         weights: of the samples, with sum 1, shape (samples,); None: equal.
         names: of the classes; None: they have none but their numbers.
+        prior: probabilities of the classes that the weights keep to, known beforehand, shape (classes,); None: those
+            of the samples.
 
     Reference: [A] eq. (7), whose logits these are.
 
@@ -50,6 +52,7 @@ class Outputs:
     notes: tuple[str, ...] = field(default_factory=tuple)
     weights: np.ndarray | None = None
     names: tuple[str, ...] | None = None
+    prior: np.ndarray | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -57,11 +60,14 @@ class Outputs:
         return tuple(map(str, range(self.classes))) if self.names is None else self.names
 
     def take(self, rows: np.ndarray) -> Outputs:
-        """The same outputs restricted to some rows."""
+        """The same outputs restricted to some rows; a known prior is then that of the labels that remain."""
         logits = self.logits.take(rows) if isinstance(self.logits, Rows) else self.logits
         logits = logits[rows] if isinstance(logits, np.ndarray) else logits
-        weights = None if self.weights is None else self.weights[rows] / self.weights[rows].sum()
-        return replace(self, labels=self.labels[rows], decisions=self.decisions[rows], logits=logits, weights=weights)
+        labels, weights = self.labels[rows], None if self.weights is None else self.weights[rows]
+        if weights is not None:
+            known = self.prior
+            weights = weights / weights.sum() if known is None else shares_among(known, labels, weights, self.classes)
+        return replace(self, labels=labels, decisions=self.decisions[rows], logits=logits, weights=weights)
 
     def weighed(self, weights: Any) -> Outputs:
         """The same outputs, whose samples count as much as their weights, >= 0, shape (samples,), over their sum.
@@ -69,7 +75,7 @@ class Outputs:
         Raises:
             InputError: another shape, or a weight that is negative or not finite.
         """
-        return replace(self, weights=shares(weights, len(self.labels)))
+        return replace(self, weights=shares(weights, len(self.labels)), prior=None)
 
     def with_prior(self, prior: Any) -> Outputs:
         """The same outputs, weighed so that labels occur with the probabilities of another population.
@@ -83,7 +89,8 @@ class Outputs:
         Raises:
             InputError: no pmf, another shape, or a class of positive probability without a sample.
         """
-        return replace(self, weights=shares_under(prior, self.labels, self.weights, self.classes))
+        weights = shares_under(prior, self.labels, self.weights, self.classes)
+        return replace(self, weights=weights, prior=as_prior(prior, self.classes))
 
 
 def from_scores(

@@ -43,7 +43,10 @@ def _possible(outputs: Outputs, temperature: float) -> tuple[Outputs, np.ndarray
     labels, decisions = number[outputs.labels], number[outputs.decisions]
     logits = logits.keep(np.flatnonzero(kept)) if isinstance(logits, Rows) else logits[:, kept]
     names = tuple(name for name, is_kept in zip(outputs.class_names, kept, strict=True) if is_kept)
-    found = replace(outputs, labels=labels, decisions=decisions, classes=len(names), logits=logits, names=names)
+    prior = None if outputs.prior is None else outputs.prior[kept]
+    found = replace(
+        outputs, labels=labels, decisions=decisions, classes=len(names), logits=logits, names=names, prior=prior
+    )
     return found, kept
 
 
@@ -85,6 +88,7 @@ def prepare(
     dtype = jax.dtypes.canonicalize_dtype(outputs.logits.dtype)
     if largest > np.finfo(dtype).max / 4:
         raise InputError(f"logits reach {largest:g}, too much for {dtype}: divide them by a number, or use float64.")
+    prior = outputs.prior if prior is None else prior  # a half must keep to it too
     if temperature is None:
         if len(outputs.labels) < 2:
             raise InputError("one sample cannot be split to fit a temperature; fix it with temperature 1.")

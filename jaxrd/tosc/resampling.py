@@ -33,6 +33,33 @@ Point = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 """(weights, parameter) -> (rate, distortion) of a curve."""
 
 
+class Weighing(NamedTuple):
+    """How much samples, or groups of them, count, and which of them have a mass that is known beforehand."""
+
+    weights: jax.Array
+    """With sum 1, shape (n,)."""
+    squares: jax.Array
+    """The number of samples times sum w^2 of those of each, shape (n,)."""
+    kinds: jax.Array
+    """The class, numbered among those that occur, where a prior is known; 0 elsewhere; int, shape (n,)."""
+
+    def centred(self, values: jax.Array) -> jax.Array:
+        """Values less their mean in each kind, shape (n, ...): a known mass does not vary."""
+        sums = jax.ops.segment_sum((self.weights * values.T).T, self.kinds, len(self.kinds))
+        mass = jax.ops.segment_sum(self.weights, self.kinds, len(self.kinds))
+        return values - (sums.T / jnp.where(mass > 0, mass, 1)).T[self.kinds]
+
+    def deviation(self, influence: jax.Array) -> jax.Array:
+        """sqrt(N sum_i w_i^2 (psi_i - mean)^2), the standard deviation of psi where weights are equal."""
+        return jnp.sqrt(self.squares @ self.centred(influence) ** 2)
+
+
+def equal(samples: int, dtype: jnp.dtype) -> Weighing:
+    """Of samples that count the same."""
+    w = jnp.full(samples, 1 / samples, dtype)
+    return Weighing(w, w, jnp.zeros(samples, int))
+
+
 class Resampled(NamedTuple):
     """A curve's rate at a fixed distortion, and how it varies from sample to sample; nats."""
 
@@ -55,6 +82,25 @@ def resampled_weights(samples: int, replicates: int, seed: int) -> np.ndarray:
     g = np.random.default_rng(seed)
     counts = [np.bincount(g.integers(samples, size=samples), minlength=samples) for _ in range(replicates)]
     return np.stack(counts) / samples
+
+
+def reweighed(drawn: np.ndarray, weights: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Weights of resampled samples that have weights of their own, w_i c_i, which keep the mass of each kind.
+
+    A kind that was not drawn has none; the others then have its mass in their proportions.
+
+    Args:
+        drawn: c, how often each sample is drawn, any unit, shape (replicates, samples).
+        weights: w, with sum 1, shape (samples,).
+        kinds: as of `Weighing`.
+
+    >>> reweighed(np.array([[2, 0, 1]]), np.array([0.4, 0.4, 0.2]), np.array([0, 0, 1])).round(3).tolist()
+    [[0.8, 0.0, 0.2]]
+    """
+    mass, moved = np.bincount(kinds, weights), drawn * weights
+    now = np.stack([np.bincount(kinds, row, len(mass)) for row in moved])
+    moved = moved * np.divide(mass, now, out=np.zeros_like(now), where=now > 0)[:, kinds]
+    return moved / moved.sum(1, keepdims=True)
 
 
 def resampled_masses(joint: SparseJoint, labels: np.ndarray, decisions: np.ndarray, weights: np.ndarray) -> np.ndarray:

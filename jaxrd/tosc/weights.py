@@ -33,6 +33,25 @@ def shares(weights: Any, samples: int) -> np.ndarray:
     return w / w.sum()
 
 
+def as_prior(prior: Any, classes: int) -> np.ndarray:
+    """A pmf of the classes, shape (classes,); "uniform" is over all of them.
+
+    Raises:
+        InputError: no pmf, or another shape.
+
+    >>> as_prior("uniform", 2).tolist()
+    [0.5, 0.5]
+    """
+    pi = np.full(classes, 1 / classes) if isinstance(prior, str) and prior == "uniform" else as_array(prior, "prior")
+    if pi.shape != (classes,):
+        raise InputError(f"prior must be uniform or a probability a class, shape ({classes},); got {pi.shape}.")
+    if pi.dtype.kind not in "iufb" or not np.isfinite(pi).all() or (pi < 0).any():
+        raise InputError("prior must be finite numbers >= 0, one a class.")
+    if abs(pi.sum() - 1) > 1e-6:
+        raise InputError(f"prior must sum to 1; got {pi.sum():g}. Pass prior / prior.sum() if that was meant.")
+    return pi
+
+
 def shares_under(prior: Any, labels: np.ndarray, weights: np.ndarray | None, classes: int) -> np.ndarray:
     """Weights with which labels occur as often as in another population, shape (samples,).
 
@@ -48,16 +67,20 @@ def shares_under(prior: Any, labels: np.ndarray, weights: np.ndarray | None, cla
     >>> shares_under([0.5, 0.5], np.array([0, 1, 1]), None, 2).tolist()
     [0.5, 0.25, 0.25]
     """
-    pi = np.full(classes, 1 / classes) if isinstance(prior, str) and prior == "uniform" else as_array(prior, "prior")
-    if pi.shape != (classes,):
-        raise InputError(f"prior must be uniform or a probability a class, shape ({classes},); got {pi.shape}.")
-    if pi.dtype.kind not in "iufb" or not np.isfinite(pi).all() or (pi < 0).any():
-        raise InputError("prior must be finite numbers >= 0, one a class.")
-    if abs(pi.sum() - 1) > 1e-6:
-        raise InputError(f"prior must sum to 1; got {pi.sum():g}. Pass prior / prior.sum() if that was meant.")
+    pi = as_prior(prior, classes)
     w = np.full(len(labels), 1 / len(labels)) if weights is None else weights
     now = np.bincount(labels, w, classes)
     missing = np.flatnonzero((pi > 0) & (now <= 0))
     if missing.size:
         raise InputError(f"class {missing[0]} has prior {pi[missing[0]]:g}, but no sample: add some, or set it to 0.")
     return shares(w * np.divide(pi, now, out=np.zeros(classes), where=now > 0)[labels], len(labels))
+
+
+def shares_among(prior: np.ndarray, labels: np.ndarray, weights: np.ndarray, classes: int) -> np.ndarray:
+    """`shares_under` of a prior given that the label is one of those that occur; weights have any sum.
+
+    >>> shares_among(np.array([0.5, 0.25, 0.25]), np.array([1, 2, 2]), np.ones(3), 3).tolist()
+    [0.5, 0.25, 0.25]
+    """
+    among = np.where(np.bincount(labels, weights, classes) > 0, prior, 0)
+    return shares_under(among / among.sum(), labels, weights / weights.sum(), classes)

@@ -17,6 +17,7 @@ from jaxrd.documents import confidence as written
 from jaxrd.errors import InputError
 from jaxrd.tosc.calibration.reliability import estimated_kappa
 from jaxrd.tosc.confidence import bands, held_out
+from jaxrd.tosc.confidence.drawn import drawn_from
 from jaxrd.tosc.confidence.statistics import PRIOR_SLOPES
 from jaxrd.tosc.curves import ESTIMATED, EVERY, MODEL_AWARE, ORACLE
 from jaxrd.tosc.curves.oracle import oracle_at
@@ -130,7 +131,8 @@ class TestStatistics:
         crossed = found.cross_fitted["TMRD"]
         assert crossed.distortion[-1] == pytest.approx(np.mean(distortion), abs=1e-9)
         assert crossed.rate[-1] == pytest.approx(np.mean(rate), abs=1e-7)
-        occur, y, yt = bands.occurring(limits.workings.outputs)
+        drawn = drawn_from(limits)
+        occur, y, yt = drawn.occur, drawn.labels, drawn.decisions
         first, second = held_out.halves(150, 0)
         both = [
             held_out.indirect_held_out(y, yt, len(occur), fit, test, PRIOR_SLOPES)
@@ -204,10 +206,10 @@ class TestStatistics:
 
     def test_classes_that_never_occur_are_left_out(self):
         outputs = tosc.from_decisions(np.array([0, 140, 70, 70]), np.array([0, 70, 70, 0]), classes=500)
-        occur, labels, decisions = bands.occurring(outputs)
-        assert occur.tolist() == [0, 70, 140]
-        assert labels.tolist() == [0, 1, 1, 0]
-        assert decisions.tolist() == [0, 2, 1, 1]
+        drawn = drawn_from(tosc.limits(outputs, slopes=4))
+        assert drawn.occur.tolist() == [0, 70, 140]
+        assert drawn.labels.tolist() == [0, 1, 1, 0]
+        assert drawn.decisions.tolist() == [0, 2, 1, 1]
 
     @pytest.mark.parametrize(
         ("kwargs", "message"),
@@ -233,7 +235,7 @@ class TestStatistics:
     def test_silence_has_no_band_though_its_rate_is_rounding(self, limits):
         curve = limits.curves["E&C"]
         rounded = replace(curve, rate=np.append(2e-16, curve.rate[1:]))
-        drawn_by = bands._parameters(ESTIMATED, rounded)
+        drawn_by = bands._parameters(ESTIMATED, rounded, 1.0)
         np.testing.assert_array_equal(np.isnan(drawn_by), np.append(True, curve.rate[1:] == 0))
 
 

@@ -11,13 +11,14 @@ import numpy as np
 from jaxrd.curve import Curve
 from jaxrd.tosc._limits import Limits
 from jaxrd.tosc.confidence import intervals, inversion
+from jaxrd.tosc.confidence.drawn import Drawn, drawn_from
 from jaxrd.tosc.confidence.intervals import Interval
-from jaxrd.tosc.curves import EVERY, MODEL_AWARE, ORACLE
-from jaxrd.tosc.curves.definition import BELIEVED, Definition, Resampling
-from jaxrd.tosc.curves.drawing import Rate
+from jaxrd.tosc.curves import ESTIMATED, EVERY, MODEL_AWARE, ORACLE
+from jaxrd.tosc.curves.definition import BELIEVED, Costs, Definition, Resampling
+from jaxrd.tosc.curves.drawing import Rate, unit_of
+from jaxrd.tosc.curves.sampled_passes import acted_upon
 from jaxrd.tosc.joint import sparse_joint
-from jaxrd.tosc.outputs import Outputs
-from jaxrd.tosc.resampling import Resampled, resampled_masses, resampled_weights
+from jaxrd.tosc.resampling import Resampled, Weighing, resampled_masses, resampled_weights
 
 Progress = Callable[[str, int, int], None] | None
 
@@ -40,26 +41,42 @@ class Excess(NamedTuple):
     bootstrap: Interval
 
 
-def occurring(outputs: Outputs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The classes that occur, and labels and decisions numbered among them; other classes have no effect."""
-    occur = np.unique(np.concatenate([outputs.labels, outputs.decisions]))
-    return occur, np.searchsorted(occur, outputs.labels), np.searchsorted(occur, outputs.decisions)
-
-
 def resampling(limits: Limits, replicates: int, seed: int) -> Resampling:
     """The samples of `limits` under other weights."""
-    outputs, log_v = limits.workings.outputs, limits.workings.log_v
-    weights = resampled_weights(len(outputs.labels), replicates, seed)
-    occur, y, yt = occurring(outputs)
-    joint = sparse_joint(y, yt, len(occur))
-    masses = jnp.asarray(resampled_masses(joint, y, yt, weights), joint.dtype)
-    own = None if log_v is None else jnp.asarray(weights, log_v.dtype)
-    return Resampling(occur, joint, masses, jnp.asarray(outputs.labels), log_v, own)
+    drawn, log_v = drawn_from(limits), limits.workings.log_v
+    y, a, own = drawn.labels, drawn.decisions, drawn.own
+    weights = drawn.shares(resampled_weights(len(y), replicates, seed))
+    joint = sparse_joint(y, a, drawn.size, drawn.weights)
+    dtype = joint.dtype
+
+    def of_pairs(rows: np.ndarray) -> np.ndarray:
+        return resampled_masses(joint, y, a, rows)
+
+    known = np.asarray(joint.labels) if drawn.known else np.zeros(len(joint.labels), int)
+    squares = len(y) * own**2
+    cells = Weighing(joint.mass, jnp.asarray(of_pairs(squares[None])[0], dtype), jnp.asarray(known))
+    costs = None
+    if drawn.loss is not None and drawn.losses is not None:
+        acted = acted_upon(drawn.loss, dtype)
+        assert acted is not None
+        pairs = drawn.losses[np.asarray(joint.labels), drawn.actions[np.asarray(joint.decisions)]]
+        costs = Costs(*(jnp.asarray(x, dtype) for x in (drawn.loss.values, drawn.losses, pairs)), acted)
+    masses = jnp.asarray(of_pairs(weights), dtype)
+    if log_v is None:
+        return Resampling(drawn.occur, joint, masses, jnp.asarray(y), None, None, None, cells, costs)
+    each = Weighing(*(jnp.asarray(x, log_v.dtype) for x in (own, squares)), jnp.asarray(drawn.kinds))
+    labels = jnp.asarray(limits.workings.outputs.labels)
+    return Resampling(drawn.occur, joint, masses, labels, log_v, jnp.asarray(weights, log_v.dtype), each, cells, costs)
 
 
 def responding(limits: Limits) -> list[Definition]:
-    """The curves of `limits` that have bands by resampling."""
-    return [curve for curve in EVERY if curve.respond is not None and curve.name in limits.curves]
+    """The curves of `limits` that have bands by resampling: under 0/1 loss those of oRD are `oracle`."""
+    inverted = {ORACLE.name} if limits.workings.loss is None else set()
+    return [
+        curve
+        for curve in EVERY
+        if curve.respond is not None and curve.name in limits.curves and curve.name not in inverted
+    ]
 
 
 def _axes(curve: Definition) -> list[str]:
@@ -67,29 +84,32 @@ def _axes(curve: Definition) -> list[str]:
     return [curve.name, *([curve.name + BELIEVED] if curve.believed else [])]
 
 
-def special(limits: Limits) -> str | None:
-    """Why intervals of equal samples under 0/1 loss are wrong for these curves; None where they are right."""
-    if limits.loss is not None:
-        return f"not computed under the loss {limits.loss.name}"
-    return None if limits.workings.outputs.weights is None else "not computed for weighted samples"
+def _undefined(limits: Limits, drawn: Drawn) -> dict[str, str]:
+    """The reason why a curve has no interval whatever the samples are, by its name."""
+    reasons = {}
+    if drawn.loss is not None and ESTIMATED.name in limits.curves:
+        reasons[ESTIMATED.name] = "not computed under a loss"
+    if drawn.known:
+        reasons[ORACLE.name] = "exact: the prior is known"
+    elif drawn.weights is not None and drawn.loss is None:
+        reasons[ORACLE.name] = "not computed for weighted samples"
+    return reasons
 
 
 def withdrawn(limits: Limits) -> dict[str, str]:
     """The reason why a curve has no interval, by its name: coverage was measured to be too low, or not measured."""
-    if (reason := special(limits)) is not None:
-        return {axis: reason for curve in EVERY if curve.name in limits.curves for axis in _axes(curve)}
-    outputs = limits.workings.outputs
-    _, y, yt = occurring(outputs)
-    samples, classes = len(y), len(np.unique(y))
-    cells = len(np.unique(yt * (y.max() + 1) + y))
-    reasons = {}
+    drawn = drawn_from(limits)
+    classes = len(np.unique(drawn.labels))
+    cells = len(np.unique(drawn.decisions * (drawn.labels.max() + 1) + drawn.labels))
+    samples, counted = drawn.effective, "samples" if drawn.weights is None else "samples by their weights"
+    reasons = _undefined(limits, drawn)
     for curve in EVERY:
-        if curve.respond is None and curve.name != ORACLE.name:
+        if curve.respond is None or curve.name in reasons:
             continue
         many, what = (cells, "cells of the confusion") if curve.by_cell else (classes, "classes")
         least, most = curve.least_samples, curve.most_classes
         if samples < least * many:
-            words = f"{many} {what} for {samples} samples: fewer than {least} samples each"
+            words = f"{many} {what} for {samples:.0f} {counted}: fewer than {least} samples each"
         elif classes > most:
             words = f"{classes} classes: how often it holds is measured up to {most} only"
         else:
@@ -113,11 +133,11 @@ def oracle(limits: Limits, replicates: int, risk: float, seed: int) -> tuple[lis
     return every[: len(curve.rate)], every[len(curve.rate) :]
 
 
-def _parameters(curve: Definition, drawn: Curve) -> np.ndarray:
+def _parameters(curve: Definition, drawn: Curve, unit: float) -> np.ndarray:
     """The parameter of each point of a curve; NaN where it has no band: at rate zero, and at nearly hard decisions."""
     assert curve.parameter is not None
     kept = (drawn.rate > 0) & (np.arange(len(drawn.rate)) > 0)
-    return np.where(kept, curve.parameter(drawn), np.nan)
+    return np.where(kept, curve.parameter(drawn, unit), np.nan)
 
 
 def uncertain(resampled: Resampled, samples: int, risk: float, most: float = np.inf) -> Uncertain:
@@ -132,8 +152,12 @@ def along_curves(
     limits: Limits, curves: list[Definition], weighed: Resampling, risk: float, progress: Progress = None
 ) -> dict[str, list[Uncertain | None]]:
     """An `Uncertain` for each point of each curve, None where there is none; over either distortion."""
-    samples, most = len(limits.workings.outputs.labels), np.log(limits.workings.outputs.classes)
-    parameters = {curve.name: _parameters(curve, limits.curves[curve.name]) for curve in curves}
+    samples, most, unit = (
+        len(limits.workings.outputs.labels),
+        np.log(limits.summary["actions"]),
+        unit_of(limits.workings.loss),
+    )
+    parameters = {curve.name: _parameters(curve, limits.curves[curve.name], unit) for curve in curves}
     bands: dict[str, list[Uncertain | None]] = {
         axis: [None] * len(limits.curves[curve.name].rate) for curve in curves for axis in _axes(curve)
     }
@@ -168,7 +192,7 @@ def at_targets(
     """At each distortion asked for: an `Uncertain` by curve, None where the curve does not reach it or has rate zero;
     and the `Excess` of each curve that has one."""
     samples, at, excess = len(limits.workings.outputs.labels), [], []
-    most = np.log(limits.workings.outputs.classes)
+    most = np.log(limits.summary["actions"])
     names = [axis for curve in curves for axis in _axes(curve)]
     for places in limits.workings.places:
         resampled = resampled_at(curves, weighed, places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -30,11 +31,11 @@ class HeldOut(NamedTuple):
     rate: np.ndarray
     """Mean KL(W(.|x) || q), nats: the rate of channel simulation with q, at least I."""
     distortion: np.ndarray
-    """Mean P(reproduction != label)."""
+    """Mean P(reproduction != label), or mean loss."""
     model_distortion: np.ndarray
     """The same as the model believes it; for iE&C that of the samples it was fitted on."""
-    samples: int
-    """The number of measuring samples."""
+    samples: float
+    """1 / sum w^2 of the measuring samples: their number where they count the same."""
 
 
 def halves(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -49,11 +50,11 @@ def halves(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @jax.jit
 def _measure(
-    problem: Problem, weights: jax.Array, right: jax.Array, slopes: jax.Array, reproductions: jax.Array
+    problem: Problem, weights: jax.Array, cost: jax.Array, slopes: jax.Array, reproductions: jax.Array
 ) -> jax.Array:
     """(rate, distortion, model distortion) of q's channels for other weights of the rows, shape (k, 3).
 
-    right: the weight of each row together with each label, shape (rows, classes).
+    cost: mean loss of each letter for the labels of a row, times its weight, shape (rows, letters).
     """
 
     def one(point):
@@ -64,36 +65,50 @@ def _measure(
         model = (channel * jnp.asarray(problem.distortion)).sum(1)
         # ln W/q = -s d - ln Z: nothing to divide by.
         divergence = slope * (kernel.minima[0] - model) - jnp.log(z)
-        return jnp.stack([without_rounding(weights @ divergence), 1 - (channel * right).sum(), weights @ model])
+        return jnp.stack([without_rounding(weights @ divergence), (channel * cost).sum(), weights @ model])
 
     return jax.lax.map(one, (slopes, reproductions))
 
 
-def _with_silence(fitted: Solution, measured: jax.Array, silence: tuple[float, float], samples: int) -> HeldOut:
+def _with_silence(fitted: Solution, measured: jax.Array, silence: tuple[float, float], weights: np.ndarray) -> HeldOut:
+    w = weights[weights > 0]
+    samples = len(w) if np.ptp(w) == 0 else 1 / float((w**2).sum())
     columns = np.column_stack([fitted.slope, measured])
     return HeldOut(*np.vstack([(0, 0, *silence), columns]).T, samples=samples)
 
 
 def model_aware_held_out(
-    v: jax.Array, labels: np.ndarray, fit: np.ndarray, test: np.ndarray, slopes: ArrayLike, *, tol: float | None = None
+    v: jax.Array,
+    labels: np.ndarray,
+    fit: np.ndarray,
+    test: np.ndarray,
+    slopes: ArrayLike,
+    *,
+    loss: np.ndarray | None = None,
+    tol: float | None = None,
 ) -> HeldOut:
-    """TMRD's channels W ~ q_y exp(s v_y), q fitted to some samples, measured on others.
+    """TMRD's channels W ~ q_a exp(-s d(v, a)), q fitted to some samples, measured on others.
 
     Args:
         v: posteriors, shape (samples, classes).
         labels: y, int, shape (samples,).
         fit: weights of the samples that choose q, shape (samples,), as from `halves`.
-        test: weights of those that measure; equal where not zero.
+        test: weights of those that measure.
         slopes: s > 0, finite, shape (k,).
+        loss: l(y, a), shape (classes, actions); None: 0/1.
         tol: certified gap asked, nats; None: by dtype.
     """
-    fitted = sweep(model_aware_problem(v, fit), slopes, tol=tol)
-    problem, w = model_aware_problem(v), jnp.asarray(test, v.dtype)
-    right = w[:, None] * jax.nn.one_hot(labels, v.shape[1], dtype=v.dtype)
-    measured = _measure(problem, w, right, fitted.slope, fitted.reproduction)
-    guess = int(np.asarray(fit @ v).argmax())
-    silence = 1 - float(test @ (labels == guess)), 1 - float(test @ np.asarray(v[:, guess]))
-    return _with_silence(fitted, measured, silence, int((test > 0).sum()))
+    costs = 1 - np.eye(v.shape[1]) if loss is None else loss
+    w = jnp.asarray(test, v.dtype)
+    problem = model_aware_problem(v, fit)
+    if loss is not None:
+        problem = Problem(problem.source, v @ jnp.asarray(loss, v.dtype))
+    fitted = sweep(problem, slopes, tol=tol)
+    cost = w[:, None] * jnp.asarray(costs, v.dtype)[jnp.asarray(labels)]
+    measured = _measure(problem, w, cost, fitted.slope, fitted.reproduction)
+    believed = np.asarray(problem.distortion)
+    guess = int((fit @ believed).argmin())
+    return _with_silence(fitted, measured, (float(test @ costs[labels, guess]), float(test @ believed[:, guess])), test)
 
 
 def indirect_held_out(
@@ -104,9 +119,10 @@ def indirect_held_out(
     test: np.ndarray,
     slopes: ArrayLike,
     *,
+    loss: np.ndarray | None = None,
     tol: float | None = None,
 ) -> HeldOut:
-    """iE&C's channels W ~ q_y exp(s p(y|yt)), q and p(y|yt) fitted to some samples, measured on others.
+    """iE&C's channels W ~ q_a exp(-s E[l(Y, a)|yt]), q and p(y|yt) fitted to some samples, measured on others.
 
     For an estimate that the fitting samples lack, p(y|yt) is their prior p(y). So the channel, q, and the rate of a
     sample, KL(W(.|yt) || q), are fixed before any measuring sample is seen. To send such an estimate as it is would
@@ -114,22 +130,24 @@ def indirect_held_out(
 
     Args:
         labels: y, int, shape (samples,).
-        decisions: yt, the same.
-        classes: their number.
+        decisions: yt, the same; under a loss any numbers of what is done.
+        classes: their number, or what the larger of labels and decisions needs.
         fit: weights of the samples that fit, shape (samples,).
         test: weights of those that measure.
         slopes: s > 0, finite, shape (k,).
+        loss: l(y, a), shape (labels, actions); None: 0/1.
         tol: certified gap asked, nats; None: by dtype.
     """
+    costs = 1 - np.eye(classes) if loss is None else np.vstack([loss, np.zeros((classes - len(loss), loss.shape[1]))])
     seen, held = (confusion_joint(labels, decisions, classes, w) for w in (fit, test))
     estimate, prior = seen.sum(0), seen.sum(1)
     posterior = jnp.where(estimate > 0, seen / jnp.where(estimate > 0, estimate, 1), prior[:, None])
-    problem = Problem(estimate, 1 - posterior.T)
+    problem = Problem(estimate, 1 - posterior.T if loss is None else posterior.T @ costs)
     fitted = sweep(problem, slopes, tol=tol)
-    measured = _measure(problem, held.sum(0), held.T, fitted.slope, fitted.reproduction)
-    guess = int(prior.argmax())
-    silence = 1 - float(held.sum(1)[guess]), 1 - float(prior[guess])
-    return _with_silence(fitted, measured, silence, int((test > 0).sum()))
+    measured = _measure(problem, held.sum(0), held.T @ costs, fitted.slope, fitted.reproduction)
+    silent = np.asarray(prior @ costs)
+    guess = int(silent.argmin())
+    return _with_silence(fitted, measured, (float(held.sum(1) @ costs[:, guess]), float(silent[guess])), test)
 
 
 def averaged(first: HeldOut, second: HeldOut) -> Curve:
@@ -151,14 +169,19 @@ def indirect_cross_fitted(
     *,
     splits: int = 1,
     seed: int = 0,
+    shares: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    loss: np.ndarray | None = None,
     tol: float | None = None,
 ) -> Curve:
-    """iE&C `averaged` over the two halves of each split, and over the splits; arguments as for `indirect_held_out`."""
+    """iE&C `averaged` over the two halves of each split, and over the splits; arguments as for `indirect_held_out`.
+
+    `shares` gives the weights of the samples of each half, shape (2, samples), from equal ones.
+    """
     curves = []
     for split in range(splits):
-        first, second = halves(len(labels), seed + split)
+        first, second = shares(np.stack(halves(len(labels), seed + split)))
         both = (
-            indirect_held_out(labels, decisions, classes, fit, test, slopes, tol=tol)
+            indirect_held_out(labels, decisions, classes, fit, test, slopes, loss=loss, tol=tol)
             for fit, test in ((first, second), (second, first))
         )
         curves.append(averaged(*both))

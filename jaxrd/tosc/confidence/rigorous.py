@@ -38,7 +38,9 @@ class Points(NamedTuple):
         return min(rate, self.most) if np.isfinite(rate) else rate
 
 
-def mcdiarmid(points: Solution | Curve, samples: int, risk: float, *, span: float = 1.0, most: float = np.inf) -> Lines:
+def mcdiarmid(
+    points: Solution | Curve, samples: float, risk: float, *, span: float = 1.0, most: float = np.inf
+) -> Lines:
     """Lower bounds on the population's R(D) from plug-in solutions at G slopes chosen beforehand.
 
     L(s) >= L_N(s) - s span sqrt(ln(G/risk) / 2N): another sample moves L_N by s span / N at most (McDiarmid), and
@@ -46,7 +48,7 @@ def mcdiarmid(points: Solution | Curve, samples: int, risk: float, *, span: floa
 
     Args:
         points: G solutions, a leading axis, or a curve of G points; their slopes must not depend on the samples.
-        samples: N, independent.
+        samples: N, independent; 1 / sum w^2 of weights fixed beforehand, or by the labels under a known prior.
         risk: probability that any of the bounds fails.
         span: largest less smallest distortion possible, known beforehand (1 for 1 - v), not the sample's.
         most: ln of the number of reproductions, which no finite R(D) exceeds.
@@ -87,5 +89,5 @@ def hoeffding(held: HeldOut, risk: float, *, believed: bool = False, span: float
     return Points(distortion + reach, held.rate + held.slope * reach, most)
 
 
-def _radius(samples: int, events: int, risk: float) -> float:
+def _radius(samples: float, events: int, risk: float) -> float:
     return float(np.sqrt(np.log(events / risk) / (2 * samples)))

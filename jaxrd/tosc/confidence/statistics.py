@@ -13,11 +13,13 @@ from jaxrd._readable import readable
 from jaxrd._sweep import sweep
 from jaxrd.curve import Curve
 from jaxrd.errors import InputError
+from jaxrd.problem import Problem
 from jaxrd.target import rate_at
 from jaxrd.tosc._limits import Limits
 from jaxrd.tosc.calibration.reliability import estimated_kappa
 from jaxrd.tosc.confidence import bands, held_out
 from jaxrd.tosc.confidence.bands import Excess, Progress, Uncertain
+from jaxrd.tosc.confidence.drawn import Drawn, drawn_from
 from jaxrd.tosc.confidence.held_out import HeldOut
 from jaxrd.tosc.confidence.rigorous import Lines, Points, hoeffding, mcdiarmid
 from jaxrd.tosc.curves import INDIRECT, MODEL_AWARE, ORACLE, SAMPLED
@@ -55,12 +57,15 @@ class Statistics:
         cross_fitted: TMRD and iE&C, with channels fitted on either half and measured on the other.
         cross_fitted_at: their rates at the distortions asked for; inf where they do not reach them.
         oracle_lower: McDiarmid's bounds on oRD: no scheme does better, with any model; None where they are not proved.
-        withdrawn: why a curve has no interval, by its name: too few samples for its classes, by what was measured.
+        withdrawn: why a curve has no interval, by its name: too few samples for its classes, by what was measured;
+            or what is not computed; or that it is exact.
+        notes: what a reader should know of intervals under a loss, weights or a known prior.
         sampled_bias: of S&C's plug-in at each of its points, by its formula.
         lower: McDiarmid's bounds on the R(D) of the posteriors, over model-believed distortion.
         upper_model: Hoeffding's on the same, from held-out samples.
         upper: Hoeffding's over label-measured distortion: achieved whatever the calibration.
-        kappa: E max_y |P(y|v) - v_y|, a probability, as given or as estimated.
+        kappa: E max_y |P(y|v) - v_y|, a probability, as given or as estimated; None under a loss or weights, unless
+            given: E max_a |sum_y (P(y|v) - v_y) l(y, a)|, by which any channel's mean loss differs from the believed.
         sandwich: at the distortions asked for, valid if kappa is right.
 
     Reference: [A] sections II and III, for the curves; for the intervals that of `statistics`.
@@ -81,6 +86,7 @@ class Statistics:
     cross_fitted_at: list[dict[str, float]]
     oracle_lower: Lines | None
     withdrawn: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     sampled_bias: np.ndarray | None = None
     lower: Lines | None = None
     upper_model: Points | None = None
@@ -89,32 +95,89 @@ class Statistics:
     sandwich: list[Sandwich] | None = None
 
 
-def _of_posteriors(
-    limits: Limits, targets: list[float], folds: list[HeldOut], risk: float, kappa: float | None, tol: float | None
-) -> dict[str, Any]:
-    """The results that need a posterior: rigorous bounds on TMRD, S&C's bias, the sandwich."""
-    outputs, log_v = limits.workings.outputs, limits.workings.log_v
-    assert log_v is not None
-    problem = model_aware_problem(jnp.exp(log_v))
-    most = float(np.log(outputs.classes))
-    lower = mcdiarmid(sweep(problem, PRIOR_SLOPES, tol=tol), len(outputs.labels), risk / 2, most=most)
-    if kappa is None:
-        kappa = estimated_kappa(log_v, outputs.labels)
+def _notes(limits: Limits, drawn: Drawn, kappa: float | None) -> list[str]:
+    """What a reader should know of intervals under a loss, weights or a known prior."""
+    if drawn.loss is None and drawn.weights is None:
+        return []
+    where = [] if drawn.loss is None else [f"under the loss {drawn.loss.name}"]
+    if drawn.weights is not None:
+        where.append("under a known prior" if drawn.known else "of weighted samples")
+    notes = [f"intervals {' and '.join(where)}: how often they hold was measured for equal samples under 0/1 loss only"]
+    if not drawn.even:
+        whose = "samples of one class" if drawn.known else "samples"
+        notes.append(
+            f"weights of {whose} differ and may depend on them: McDiarmid's and Hoeffding's bounds, not proved then, "
+            "are left out"
+        )
+    if kappa is None and limits.workings.log_v is not None:
+        notes.append("no sandwich: kappa is estimated for equal samples under 0/1 loss only; pass it")
+    return notes
 
-    def sandwich(d: float) -> Sandwich:
+
+def _oracle_lower(drawn: Drawn, limits: Limits, risk: float, tol: float | None) -> Lines | None:
+    """McDiarmid's bounds on oRD; None where the prior is known, so that it is exact, or where nothing is proved."""
+    if drawn.known or not drawn.even:
+        return None
+    samples, prior = len(drawn.labels), np.bincount(drawn.labels) / len(drawn.labels)
+    if drawn.losses is None:
+        most = float(np.log(limits.workings.outputs.classes))
+        return mcdiarmid(oracle_at(jnp.asarray(prior), PRIOR_SLOPES), samples, risk / 2, most=most)
+    solved = sweep(Problem(jnp.asarray(prior), jnp.asarray(drawn.losses)), PRIOR_SLOPES / drawn.span, tol=tol)
+    return mcdiarmid(solved, samples, risk / 2, span=drawn.span, most=float(np.log(drawn.losses.shape[1])))
+
+
+def _folds(limits: Limits, drawn: Drawn, seed: int, tol: float | None) -> tuple[list[HeldOut], bool]:
+    """TMRD fitted on either half and measured on the other; and whether the first measures what is proved."""
+    first, second = drawn.shares(np.stack(held_out.halves(len(drawn.labels), seed)))
+    v, labels = jnp.exp(jnp.asarray(limits.workings.log_v)), limits.workings.outputs.labels
+    loss = None if drawn.loss is None else drawn.loss.values
+    slopes = PRIOR_SLOPES / drawn.span
+    folds = [
+        held_out.model_aware_held_out(v, labels, fit, test, slopes, loss=loss, tol=tol)
+        for fit, test in ((first, second), (second, first))
+    ]
+    # A known prior is kept by a half only if it has samples of every class.
+    seen = np.bincount(drawn.kinds, second) > 0
+    return folds, drawn.even and bool(seen[drawn.kinds[drawn.own > 0]].all())
+
+
+def _of_posteriors(
+    limits: Limits, drawn: Drawn, targets: list[float], seed: int, risk: float, kappa: float | None, tol: float | None
+) -> tuple[dict[str, Any], Curve]:
+    """The results that need a posterior: rigorous bounds on TMRD, S&C's bias, the sandwich; and TMRD cross-fitted."""
+    log_v = limits.workings.log_v
+    assert log_v is not None
+    folds, proved = _folds(limits, drawn, seed, tol)
+    problem = model_aware_problem(jnp.exp(log_v), drawn.own)
+    if drawn.loss is not None:
+        problem = Problem(problem.source, jnp.exp(log_v) @ jnp.asarray(drawn.loss.values, log_v.dtype))
+    most, span = float(np.log(limits.summary["actions"])), drawn.span
+    lower = upper = upper_model = None
+    if drawn.even:
+        solved = sweep(problem, PRIOR_SLOPES / span, tol=tol)
+        lower = mcdiarmid(solved, drawn.effective, risk / 2, span=span, most=most)
+    if proved:
+        upper_model = hoeffding(folds[0], risk / 2, believed=True, span=span, most=most)
+        upper = hoeffding(folds[0], risk / 2, span=span, most=most)
+    if kappa is None and drawn.loss is None and drawn.weights is None:
+        kappa = estimated_kappa(log_v, limits.workings.outputs.labels)
+
+    def sandwich(d: float, kappa: float) -> Sandwich:
         above, below = (float(rate_at(problem, x, tol=tol).rate) for x in (d + kappa, d - kappa))
-        return Sandwich(above, below, lower.rate(d + kappa))
+        return Sandwich(above, below, np.nan if lower is None else lower.rate(d + kappa))
 
     warm = limits.curves[SAMPLED.name].parameters["inverse_temperature"]
-    biases = [float(plugin_bias(log_v, t)) if np.isfinite(t) else np.nan for t in warm]
+    weighed = bands.resampling(limits, 1, seed)
+    acted = None if weighed.costs is None else weighed.costs.acted
+    biases = [float(plugin_bias(log_v, t, weighed.own, acted)) if np.isfinite(t) else np.nan for t in warm]
     return {
         "sampled_bias": np.array(biases),
         "lower": lower,
-        "upper_model": hoeffding(folds[0], risk / 2, believed=True, most=most),
-        "upper": hoeffding(folds[0], risk / 2, most=most),
+        "upper_model": upper_model,
+        "upper": upper,
         "kappa": kappa,
-        "sandwich": [sandwich(d) for d in targets],
-    }
+        "sandwich": None if kappa is None else [sandwich(d, kappa) for d in targets],
+    }, held_out.averaged(*folds)
 
 
 def statistics(
@@ -131,14 +194,17 @@ def statistics(
     All refer to the population at the temperature used: the samples are independent, and none was used in training or
     to fit the temperature. Bootstrap: 400 multinomial resamplings; closed forms are evaluated again, solved curves are
     expanded about their optimum (`resampling`), nothing is solved again; oRD, whose maximum is flat, inverts a test
-    (`inversion`). CLT: for curves with an influence function. Both are right for many samples, and withheld where the
-    classes are too many for the samples; McDiarmid's and Hoeffding's bounds are proved for any sample size.
+    (`inversion`), but is expanded under a loss, and is exact where the prior is known. Resamplings keep the weights of
+    samples, and under a known prior the masses of the classes. CLT: for curves with an influence function. Both are
+    right for many samples, and withheld where the classes are too many for the samples; McDiarmid's and Hoeffding's
+    bounds are proved for any sample size, and under a known prior given the labels.
 
     Args:
         found: from `limits`.
         confidence: in (0, 1).
-        kappa: E max_y |P(Y=y|V=v) - v_y|, how far the posterior is from the truth, in [0, 1]; None: estimated, which
-            needs assumptions (`estimated_kappa`).
+        kappa: E max_y |P(Y=y|V=v) - v_y|, how far the posterior is from the truth, in [0, 1]; under a loss
+            E max_a |sum_y (P(Y=y|V=v) - v_y) l(y, a)|. None: estimated for equal samples under 0/1 loss, which needs
+            assumptions (`estimated_kappa`), and else left out.
         seed: of the resamplings and of the halves.
         tol: certified gap asked of the solver, nats; None: by dtype. As in `limits`, to avoid another compilation.
         progress: called as progress(what, done, total).
@@ -162,37 +228,28 @@ def statistics(
     risk = risk_of(confidence)
     if kappa is not None and found.workings.log_v is None:
         raise InputError(f"kappa {kappa:g} has no effect: hard decisions have no posterior. Pass scores.")
-    if kappa is not None and not 0 <= kappa <= 1:
-        raise InputError(f"kappa must lie in [0, 1]; got {kappa:g}.")
     refuse_unless_whole("seed", seed, 0)
-    outputs, log_v = found.workings.outputs, found.workings.log_v
-    samples, targets = len(outputs.labels), [float(row["distortion"] or 0) for row in found.at]
+    drawn, samples = drawn_from(found), len(found.workings.outputs.labels)
+    if kappa is not None and not 0 <= kappa <= drawn.span:
+        raise InputError(f"kappa must lie in [0, {drawn.span:g}]; got {kappa:g}.")
     if samples < 4:
         raise InputError(f"{samples} samples are too few for an interval; at least 4 are needed.")
-    withdrawn = bands.withdrawn(found)
-    if bands.special(found) is not None:
-        nothing: list[dict[str, Any]] = [{} for _ in targets]
-        return Statistics(confidence, REPLICATES, {}, nothing, nothing, {}, nothing, None, withdrawn)
+    targets, withdrawn = [float(row["distortion"] or 0) for row in found.at], bands.withdrawn(found)
     curves = [curve for curve in bands.responding(found) if curve.name not in withdrawn]
     weighed = bands.resampling(found, REPLICATES, seed)
-    drawn = bands.along_curves(found, curves, weighed, risk, progress)
+    lines = bands.along_curves(found, curves, weighed, risk, progress)
     at, excess = bands.at_targets(found, curves, weighed, risk)
-    if ORACLE.name not in withdrawn:
-        drawn[ORACLE.name], asked = bands.oracle(found, REPLICATES, risk, seed)
+    if ORACLE.name not in withdrawn and drawn.loss is None:
+        lines[ORACLE.name], asked = bands.oracle(found, REPLICATES, risk, seed)
         at = [{ORACLE.name: first} | row for first, row in zip(asked, at, strict=True)]
 
-    occur, y, yt = bands.occurring(outputs)
-    crossed = {INDIRECT.name: held_out.indirect_cross_fitted(y, yt, len(occur), PRIOR_SLOPES, seed=seed, tol=tol)}
-    more = {}
-    if log_v is not None:
-        first, second = held_out.halves(samples, seed)
-        folds = [
-            held_out.model_aware_held_out(jnp.exp(log_v), outputs.labels, fit, test, PRIOR_SLOPES, tol=tol)
-            for fit, test in ((first, second), (second, first))
-        ]
-        crossed[MODEL_AWARE.name] = held_out.averaged(*folds)
-        more = _of_posteriors(found, targets, folds, risk, kappa, tol)
+    split = {"seed": seed, "shares": drawn.shares, "loss": drawn.losses, "tol": tol}
+    slopes, more = PRIOR_SLOPES / drawn.span, {}
+    crossed = {
+        INDIRECT.name: held_out.indirect_cross_fitted(drawn.labels, drawn.decisions, drawn.size, slopes, **split)
+    }
+    if found.workings.log_v is not None:
+        more, crossed[MODEL_AWARE.name] = _of_posteriors(found, drawn, targets, seed, risk, kappa, tol)
     rates = [{name: held_out.rate_between(curve, d) for name, curve in crossed.items()} for d in targets]
-    prior = jnp.asarray(np.bincount(y) / samples)
-    oracle_lower = mcdiarmid(oracle_at(prior, PRIOR_SLOPES), samples, risk / 2, most=float(np.log(outputs.classes)))
-    return Statistics(confidence, REPLICATES, drawn, at, excess, crossed, rates, oracle_lower, withdrawn, **more)
+    lower, notes = _oracle_lower(drawn, found, risk, tol), _notes(found, drawn, kappa)
+    return Statistics(confidence, REPLICATES, lines, at, excess, crossed, rates, lower, withdrawn, notes, **more)

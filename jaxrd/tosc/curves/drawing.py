@@ -154,6 +154,9 @@ def unit_of(loss: Loss | None) -> float:
     return 1.0 if loss is None else loss.span or 1.0
 
 
-def positive_and_finite(parameter: np.ndarray) -> np.ndarray:
-    """The parameters of a curve that have a band; NaN for the others: rate zero, and nearly hard decisions."""
-    return np.where((parameter > 0) & (parameter <= STEEPEST), parameter, np.nan)
+def positive_and_finite(parameter: np.ndarray, unit: float = 1.0) -> np.ndarray:
+    """The parameters of a curve that have a band; NaN for the others: rate zero, and nearly hard decisions.
+
+    Slopes are in nats per unit of the distortion.
+    """
+    return np.where((parameter > 0) & (parameter * unit <= STEEPEST), parameter, np.nan)

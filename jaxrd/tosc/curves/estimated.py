@@ -192,5 +192,5 @@ ESTIMATED = Definition(
     undefined="the loss is no distortion between decisions, for actions are not labels",
     achievable=True,
     respond=lambda resampling, d, _: {ESTIMATED.name: respond(resampling.joint, resampling.masses, d)},
-    parameter=lambda curve: curve.parameters["estimate_distortion"],
+    parameter=lambda curve, _: curve.parameters["estimate_distortion"],
 )

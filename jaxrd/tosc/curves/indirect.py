@@ -30,7 +30,7 @@ from jaxrd.tosc.curves.drawing import (
 )
 from jaxrd.tosc.joint import SparseJoint, as_joint
 from jaxrd.tosc.losses import Loss
-from jaxrd.tosc.resampling import BATCH, Resampled, inverse_newton
+from jaxrd.tosc.resampling import BATCH, Resampled, Weighing, inverse_newton
 
 NEWTON_STEPS = 4  # of a resampled iE&C: with few samples per cell a resampling is no small perturbation
 
@@ -104,34 +104,56 @@ def draw(
     return Bound(curve, smallest, lambda rate: certified_least(problem, rate, tol), solved=solved)
 
 
+def _problem_of_actions(joint: SparseJoint, loss: jax.Array) -> Problem:
+    """iE&C's of a joint of label and action: d(a, a') = sum_y P(y|a) l(y, a')."""
+    mass = jnp.zeros(joint.shape, joint.dtype).at[joint.decisions, joint.labels].add(joint.mass)[:, : len(loss)]
+    estimate = mass.sum(1)
+    return Problem(estimate, (mass / jnp.where(estimate > 0, estimate, 1)[:, None]) @ loss)
+
+
 @jax.jit
-def respond(joint: SparseJoint, masses: jax.Array, slope: ArrayLike, reproduction: jax.Array) -> Resampled:
+def respond(
+    joint: SparseJoint,
+    masses: jax.Array,
+    slope: ArrayLike,
+    reproduction: jax.Array,
+    cells: Weighing | None = None,
+    loss: jax.Array | None = None,
+) -> Resampled:
     """iE&C at the distortion that a slope leads to.
 
     Source and distortion 1 - p(y|yt) both change, the latter much where a cell holds few samples. So each resampling
     has its own kernel, and L* is the least objective of a few steps with the old Newton matrix (an upper bound on it).
-    The influence of a sample (y, yt) is -ln Z_yt + s (E_W[p(.|yt)] - W(y|yt)).
+    The influence of a sample (y, yt) is -ln Z_yt + s (E_W l(y, .) - E_W d(yt, .)).
 
     Args:
         joint: of label and estimate.
         masses: `resampled_masses`, shape (replicates, pairs).
         slope: s > 0, finite, a scalar.
-        reproduction: the optimal q there, shape (classes,).
+        reproduction: the optimal q there, shape (classes,), or (actions,).
+        cells: how much the pairs count; None: as many as their samples, equally.
+        loss: l(y, a) of the joint's labels, shape (labels, actions); None: 0/1.
     """
-    sparse = indirect_problem(joint)
-    problem = Problem(sparse.source, sparse.distortion.dense())
+    cells = Weighing(joint.mass, joint.mass, jnp.zeros(len(joint.mass), int)) if cells is None else cells
+
+    def of(joint):
+        return indirect_problem(joint) if loss is None else _problem_of_actions(joint, loss)
+
+    problem = of(joint)
+    if loss is None:
+        problem = Problem(problem.source, problem.distortion.dense())
     slope, q = jnp.asarray(slope, joint.dtype), jnp.asarray(reproduction, joint.dtype)
     prepared = prepare(problem, slope)
     kernel, source = prepared.kernel.held(), prepared.source
     z = kernel.matvec(q)
     channel = kernel.weighted(q) / z[:, None]
-    loss = (channel * jnp.asarray(problem.distortion)).sum(1)
+    mean = (channel * jnp.asarray(problem.distortion)).sum(1)
     log_partition = slope * kernel.minima[0] - jnp.log(z)
-    distortion = source @ loss
+    distortion = source @ mean
     inverse = inverse_newton(kernel, source, jnp.maximum(q, _ENTRANTS / q.size))
 
     def replicate(mass):
-        own = prepare(indirect_problem(replace(joint, mass=mass)), slope)
+        own = prepare(of(replace(joint, mass=mass)), slope)
 
         def step(state, _):
             q, least = state
@@ -144,15 +166,18 @@ def respond(joint: SparseJoint, masses: jax.Array, slope: ArrayLike, reproductio
         return least + slope * (own.source @ own.kernel.minima[0] - distortion)
 
     replicates = jax.lax.map(replicate, masses, batch_size=BATCH)
-    influence = log_partition[joint.decisions] + slope * (1 - loss[joint.decisions])
-    influence = influence - slope * channel[joint.decisions, joint.labels]
-    mean = joint.mass @ influence
-    return Resampled(mean - slope * distortion, replicates, jnp.sqrt(joint.mass @ (influence - mean) ** 2))
+    lost = 1 - channel if loss is None else channel @ loss.T  # E_W l(y, .), shape (estimates, labels)
+    influence = log_partition[joint.decisions] - slope * mean[joint.decisions]
+    influence = influence + slope * lost[joint.decisions, joint.labels]
+    return Resampled(joint.mass @ influence - slope * distortion, replicates, cells.deviation(influence))
 
 
 def _respond(resampling: Resampling, slope: float, reproduction: Any) -> dict[str, Resampled]:
-    q = jnp.asarray(reproduction)[resampling.occur]
-    return {INDIRECT.name: respond(resampling.joint, resampling.masses, slope, q)}
+    joint, masses, cells, costs = resampling.joint, resampling.masses, resampling.cells, resampling.costs
+    q = jnp.asarray(reproduction)
+    if costs is None:
+        return {INDIRECT.name: respond(joint, masses, slope, q[resampling.occur], cells)}
+    return {INDIRECT.name: respond(joint, masses, slope, q, cells, costs.occurring)}
 
 
 INDIRECT = Definition(
@@ -163,7 +188,7 @@ INDIRECT = Definition(
     achievable=True,
     excess=True,
     respond=_respond,
-    parameter=lambda curve: positive_and_finite(curve.slope),
+    parameter=lambda curve, unit: positive_and_finite(curve.slope, unit),
     least_samples=15,
     by_cell=True,
 )

@@ -40,7 +40,7 @@ from jaxrd.tosc.curves.drawing import (
 )
 from jaxrd.tosc.curves.measured import measured_bound
 from jaxrd.tosc.posterior import Posterior, as_it_is
-from jaxrd.tosc.resampling import Resampled, inverse_newton, steepness
+from jaxrd.tosc.resampling import Resampled, Weighing, equal, inverse_newton, steepness
 
 
 @checked(
@@ -207,7 +207,13 @@ class ModelAware(NamedTuple):
 
 @jax.jit
 def respond(
-    v: jax.Array, labels: jax.Array, weights: jax.Array, slope: ArrayLike, reproduction: jax.Array
+    v: jax.Array,
+    labels: jax.Array,
+    weights: jax.Array,
+    slope: ArrayLike,
+    reproduction: jax.Array,
+    own: Weighing | None = None,
+    loss: jax.Array | None = None,
 ) -> ModelAware:
     """TMRD at the two distortions that a slope leads to.
 
@@ -219,11 +225,15 @@ def respond(
     Args:
         v: posteriors, shape (samples, classes).
         labels: y, int, shape (samples,).
-        weights: `resampled_weights`, shape (replicates, samples).
+        weights: `resampled_weights`, or `reweighed` ones, shape (replicates, samples).
         slope: s > 0, finite, a scalar.
-        reproduction: the optimal q there, shape (classes,).
+        reproduction: the optimal q there, shape (classes,), or (actions,).
+        own: how much the samples count; None: equally.
+        loss: l(y, a), shape (classes, actions); None: 0/1.
     """
-    problem = model_aware_problem(v)
+    own = equal(len(v), v.dtype) if own is None else own
+    believed = 1 - v if loss is None else v @ loss
+    problem = Problem(own.weights, believed)
     slope, q = jnp.asarray(slope, v.dtype), jnp.asarray(reproduction, v.dtype)
     prepared = prepare(problem, slope)
     kernel, source = prepared.kernel.held(), prepared.source
@@ -232,20 +242,18 @@ def respond(
     channel = share * q
     log_partition = slope * kernel.minima[0] - jnp.log(z)
     inverse = inverse_newton(kernel, source, q)
-    believed = 1 - v
     push = source @ (share * (believed - (channel * believed).sum(1, keepdims=True)))  # dD/dq, and -dc/ds
 
-    def loss(d):
+    def of(d):
         """Of a distortion of the channel: mean, derivative in s, influences, mean of each row, derivative in c."""
         mean = (channel * d).sum(1)
         pull = inverse @ (source @ (share * (d - mean[:, None])))
         run = -(source @ ((channel * d * believed).sum(1) - mean * (channel * believed).sum(1))) - pull @ push
         return source @ mean, run, mean + share @ pull, mean, pull
 
-    model, model_run, model_influence, model_mean, model_pull = loss(believed)
-    label, label_run, label_influence, label_mean, label_pull = loss(
-        1 - jax.nn.one_hot(labels, v.shape[1], dtype=v.dtype)
-    )
+    model, model_run, model_influence, model_mean, model_pull = of(believed)
+    on_labels = 1 - jax.nn.one_hot(labels, v.shape[1], dtype=v.dtype) if loss is None else loss[labels]
+    label, label_run, label_influence, label_mean, label_pull = of(on_labels)
     kappa = steepness(-slope * model_run, -label_run)
     lagrangian = source @ log_partition
     rate = lagrangian - slope * model
@@ -265,15 +273,17 @@ def respond(
     at_believed, at_measured = jax.vmap(replicate)(weights)
     at_measured_influence = log_partition - slope * model_influence + kappa * label_influence
     return ModelAware(
-        Resampled(rate, at_believed, log_partition.std()),
-        Resampled(rate, at_measured, at_measured_influence.std()),
+        Resampled(rate, at_believed, own.deviation(log_partition)),
+        Resampled(rate, at_measured, own.deviation(at_measured_influence)),
     )
 
 
 def _respond(resampling: Resampling, slope: float, reproduction: Any) -> dict[str, Resampled]:
     assert resampling.log_v is not None
     assert resampling.weights is not None
-    both = respond(jnp.exp(resampling.log_v), resampling.labels, resampling.weights, slope, reproduction)
+    v, labels, weights, own = jnp.exp(resampling.log_v), resampling.labels, resampling.weights, resampling.own
+    loss = None if resampling.costs is None else resampling.costs.every
+    both = respond(v, labels, weights, slope, reproduction, own, loss)
     return {MODEL_AWARE.name: both.measured, MODEL_AWARE.name + BELIEVED: both.believed}
 
 
@@ -289,6 +299,6 @@ MODEL_AWARE = Definition(
     draw=_draw,
     needs_posterior=True,
     respond=_respond,
-    parameter=lambda curve: positive_and_finite(curve.slope),
+    parameter=lambda curve, unit: positive_and_finite(curve.slope, unit),
     believed=True,
 )

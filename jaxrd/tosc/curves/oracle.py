@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -13,7 +14,8 @@ from jaxrd._exported import exported
 from jaxrd.closed_form import categorical
 from jaxrd.curve import Curve
 from jaxrd.problem import Problem
-from jaxrd.tosc.curves.definition import Definition, Samples
+from jaxrd.solvers.certificate import prepare
+from jaxrd.tosc.curves.definition import Definition, Resampling, Samples
 from jaxrd.tosc.curves.drawing import (
     Bound,
     Least,
@@ -22,11 +24,13 @@ from jaxrd.tosc.curves.drawing import (
     certified_at,
     certified_least,
     exact,
+    positive_and_finite,
     slope_grid,
     solve_grid,
     unit_of,
 )
 from jaxrd.tosc.losses import Loss
+from jaxrd.tosc.resampling import Resampled, Weighing, inverse_newton
 
 _AT_ONCE = 64
 """Points of one call: another number of points then costs no compile."""
@@ -127,6 +131,50 @@ def draw_solved(prior: np.ndarray, loss: Loss, count: int, *, tol: float | None 
     )
 
 
+@jax.jit
+def respond(
+    prior: jax.Array,
+    priors: jax.Array,
+    labels: Weighing,
+    loss: jax.Array,
+    slope: ArrayLike,
+    reproduction: ArrayLike,
+) -> Resampled:
+    """oRD under a loss at the distortion that a slope leads to, to second order in the prior.
+
+    The letters are labels, and their distortion does not change: TMRD's expansion over the believed distortion.
+
+    Args:
+        prior: of the labels, shape (labels,).
+        priors: of the resamplings, shape (replicates, labels).
+        labels: how much the labels count.
+        loss: l(y, a), shape (labels, actions).
+        slope: s > 0, finite, a scalar.
+        reproduction: the optimal q there, shape (actions,).
+    """
+    slope, q = jnp.asarray(slope, loss.dtype), jnp.asarray(reproduction, loss.dtype)
+    prepared = prepare(Problem(prior, loss), slope)
+    kernel, source = prepared.kernel.held(), prepared.source
+    z, c = kernel.sums(source, q)
+    share = kernel.weighted(jnp.ones_like(q)) / z[:, None]
+    channel = share * q
+    log_partition = slope * kernel.minima[0] - jnp.log(z)
+    inverse = inverse_newton(kernel, source, q)
+    mean = (channel * loss).sum(1)
+    pull = inverse @ (source @ (share * (loss - mean[:, None])))
+    run = (source @ (share * (loss - mean[:, None]))) @ pull + source @ ((channel * loss**2).sum(1) - mean**2)
+    distortion, lagrangian = source @ mean, source @ log_partition
+    bend = jnp.where(run > 0, 1 / jnp.where(run > 0, run, 1), 0)
+
+    def replicate(p):
+        moved = p @ share - c
+        off = p @ mean + moved @ pull - distortion
+        return p @ log_partition - 0.5 * moved @ inverse @ moved - slope * distortion + 0.5 * bend * off**2
+
+    replicates = jax.vmap(replicate)(priors)
+    return Resampled(lagrangian - slope * distortion, replicates, labels.deviation(log_partition))
+
+
 def _draw(samples: Samples, count: int, tol: float | None, tick: Tick) -> Bound:
     prior = samples.joint.sum(1)
     if samples.loss is None:
@@ -134,10 +182,26 @@ def _draw(samples: Samples, count: int, tol: float | None, tick: Tick) -> Bound:
     return draw_solved(prior, samples.loss, count, tol=tol, tick=tick)
 
 
+def _respond(resampling: Resampling, slope: float, reproduction: Any) -> dict[str, Resampled]:
+    joint, cells, costs = resampling.joint, resampling.cells, resampling.costs
+    assert cells is not None
+    assert costs is not None
+    loss = costs.occurring
+
+    def by_label(values: jax.Array) -> jax.Array:
+        return jax.ops.segment_sum(values.T, joint.labels, len(loss)).T
+
+    prior = by_label(joint.mass)
+    labels = Weighing(prior, by_label(cells.squares), jnp.zeros(len(loss), int))
+    return {ORACLE.name: respond(prior, by_label(resampling.masses), labels, loss, slope, reproduction)}
+
+
 ORACLE = Definition(
     name="oRD",
     meaning="oracle lower bound",
     file="ord",
     draw=_draw,
+    respond=_respond,
+    parameter=lambda curve, unit: positive_and_finite(curve.slope, unit),
     most_classes=100,
 )

@@ -21,7 +21,7 @@ from jaxrd.tosc._checked import (
     some_labels,
     some_weights,
 )
-from jaxrd.tosc.curves.definition import Definition, Resampling, Samples
+from jaxrd.tosc.curves.definition import Acted, Definition, Resampling, Samples
 from jaxrd.tosc.curves.drawing import (
     Bound,
     Least,
@@ -35,7 +35,7 @@ from jaxrd.tosc.curves.drawing import (
 from jaxrd.tosc.curves.parametric import least_point, smallest_point
 from jaxrd.tosc.curves.sampled_passes import decided, lossless, sampled_at
 from jaxrd.tosc.posterior import Posterior
-from jaxrd.tosc.resampling import Resampled, along
+from jaxrd.tosc.resampling import Resampled, Weighing, along, equal
 
 
 @readable
@@ -127,42 +127,63 @@ def draw(joint: np.ndarray, posterior: Posterior, count: int, tick: Tick = None)
 
 
 @jax.jit
-def respond(log_v: jax.Array, labels: jax.Array, weights: jax.Array, inverse_temperature: ArrayLike) -> Resampled:
+def respond(
+    log_v: jax.Array,
+    labels: jax.Array,
+    weights: jax.Array,
+    inverse_temperature: ArrayLike,
+    own: Weighing | None = None,
+    acted: Acted | None = None,
+) -> Resampled:
     """S&C at the label distortion that an inverse temperature leads to.
 
     Args:
         log_v: ln v, shape (samples, classes).
         labels: y, int, shape (samples,).
-        weights: `resampled_weights`, shape (replicates, samples).
+        weights: `resampled_weights`, or `reweighed` ones, shape (replicates, samples).
         inverse_temperature: t >= 0, finite, a scalar.
+        own: how much the samples count; None: equally.
+        acted: the action for each class, under a loss.
     """
-    n = log_v.shape[0]
+    own = equal(len(log_v), log_v.dtype) if own is None else own
 
     def point(weights, t):
         # I = H(q) - E H(W): linear in the weights but for H(q), so that replicates share one product of matrices.
         log_w = log_softmax(t * log_v, axis=1)
         channel = jnp.exp(log_w)
-        right = jnp.take_along_axis(channel, labels[:, None], 1)[:, 0]
+        if acted is None:
+            lost = 1 - jnp.take_along_axis(channel, labels[:, None], 1)[:, 0]
+        else:
+            channel = channel @ acted.action
+            lost = (channel * acted.loss[labels]).sum(1)
         rate = without_rounding(entropy(weights @ channel) - weights @ entropy(channel, axis=1))
-        return rate, 1 - weights @ right
+        return rate, weights @ lost
 
-    return along(point, jnp.full(n, 1 / n, log_v.dtype), weights, jnp.asarray(inverse_temperature, log_v.dtype))
+    return along(point, own.weights, weights, jnp.asarray(inverse_temperature, log_v.dtype))
 
 
 @jax.jit
-def plugin_bias(log_v: jax.Array, inverse_temperature: ArrayLike) -> jax.Array:
+def plugin_bias(
+    log_v: jax.Array, inverse_temperature: ArrayLike, own: Weighing | None = None, acted: Acted | None = None
+) -> jax.Array:
     """The bias of S&C's plug-in rate to first order, - chi2 / 2N, chi2 = mean_i sum_y (W(y|x_i) - q_y)^2 / q_y; nats.
+
+    With weights, the mean is N sum_i w_i^2, and q_y is that of the sample's class where its mass is known.
 
     Args:
         log_v: ln v, shape (samples, classes).
         inverse_temperature: t >= 0, finite, a scalar.
+        own: how much the samples count; None: equally.
+        acted: the action for each class, under a loss: W and q are then those of actions.
 
     >>> round(float(plugin_bias(jnp.log(jnp.array([[0.9, 0.1], [0.1, 0.9]])), 1.0)), 4)  # - 0.64 / 4
     -0.16
     """
     channel = jax.nn.softmax(jnp.asarray(inverse_temperature) * log_v, axis=1)
-    q = channel.mean(0)
-    chi2 = ((channel**2).mean(0) / jnp.where(q > 0, q, 1)).sum() - 1
+    channel = channel if acted is None else channel @ acted.action
+    own = equal(len(log_v), log_v.dtype) if own is None else own
+    q = own.weights @ channel
+    chi2 = ((own.squares @ own.centred(channel) ** 2) / jnp.where(q > 0, q, 1)).sum()
     return -jnp.maximum(chi2, 0) / (2 * log_v.shape[0])
 
 
@@ -174,7 +195,9 @@ def _draw(samples: Samples, count: int, tol: float | None, tick: Tick) -> Bound:
 def _respond(resampling: Resampling, inverse_temperature: float, _: Any) -> dict[str, Resampled]:
     assert resampling.log_v is not None
     assert resampling.weights is not None
-    return {SAMPLED.name: respond(resampling.log_v, resampling.labels, resampling.weights, inverse_temperature)}
+    log_v, labels, weights, own = resampling.log_v, resampling.labels, resampling.weights, resampling.own
+    acted = None if resampling.costs is None else resampling.costs.acted
+    return {SAMPLED.name: respond(log_v, labels, weights, inverse_temperature, own, acted)}
 
 
 SAMPLED = Definition(
@@ -185,5 +208,5 @@ SAMPLED = Definition(
     needs_posterior=True,
     achievable=True,
     respond=_respond,
-    parameter=lambda curve: positive_and_finite(curve.parameters["inverse_temperature"]),
+    parameter=lambda curve, _: positive_and_finite(curve.parameters["inverse_temperature"]),
 )

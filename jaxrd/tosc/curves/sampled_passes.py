@@ -13,6 +13,7 @@ from jax.nn import log_softmax
 from jaxrd._exported import exported
 from jaxrd._threads import side_by_side
 from jaxrd.tosc.curves.confusion import joint_of, known_landmarks
+from jaxrd.tosc.curves.definition import Acted
 from jaxrd.tosc.curves.drawing import Tick
 from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.posterior import Block, Posterior
@@ -40,24 +41,16 @@ class _Points(NamedTuple):
     believed: np.ndarray
 
 
-class _Acted(NamedTuple):
-    """What is done with the label that is drawn, and what that costs."""
-
-    action: np.ndarray
-    """Of a label, among the actions of any label, one-hot, shape (labels, some actions)."""
-    loss: np.ndarray
-    """l(y, a) of these actions, shape (labels, some actions)."""
-
-
-def _acted(loss: Loss | None, dtype: np.dtype) -> _Acted | None:
+def acted_upon(loss: Loss | None, dtype: np.dtype) -> Acted | None:
+    """The action for each label; None under 0/1 loss."""
     if loss is None:
         return None
     some, number = np.unique(loss.of_label, return_inverse=True)
-    return _Acted(np.eye(len(some), dtype=dtype)[number], loss.values[:, some].astype(dtype))
+    return Acted(np.eye(len(some), dtype=dtype)[number], loss.values[:, some].astype(dtype))
 
 
 @jax.jit
-def _sums(block: Block, u: jax.Array, count: int, acted: _Acted | None = None) -> _Sums:
+def _sums(block: Block, u: jax.Array, count: int, acted: Acted | None = None) -> _Sums:
     """At the first `count` of u = t / (1 + t)."""
     log_v = block.log_v
     v = jnp.exp(log_v)
@@ -97,7 +90,7 @@ def sampled_at(posterior: Posterior, u: np.ndarray, tick: Tick) -> _Points:
         return total
 
     found, dtype = [], jax.dtypes.canonicalize_dtype(np.float64)
-    acted = _acted(posterior.loss, dtype)
+    acted = acted_upon(posterior.loss, dtype)
     for first in range(0, len(u), _AT_ONCE):
         part = u[first : first + _AT_ONCE]
         filled = np.append(part, np.zeros(_AT_ONCE - len(part))).astype(dtype)

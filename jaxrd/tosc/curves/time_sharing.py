@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd.information import entropy
 from jaxrd.tosc._checked import (
     a_joint,
     checked,
     numbers,
 )
 from jaxrd.tosc.curves.confusion import known_landmarks, landmarks
-from jaxrd.tosc.curves.definition import Definition
+from jaxrd.tosc.curves.definition import Costs, Definition
 from jaxrd.tosc.curves.drawing import (
     Bound,
     Least,
@@ -77,14 +78,21 @@ def draw(joint: jax.Array | np.ndarray, count: int, *, loss: Loss | None = None)
 
 
 @jax.jit
-def respond(joint: SparseJoint, masses: jax.Array, share: ArrayLike) -> Resampled:
+def respond(joint: SparseJoint, masses: jax.Array, share: ArrayLike, costs: Costs | None = None) -> Resampled:
     """TS at the distortion where the estimate is sent a fraction `share` of the time."""
 
+    def ends(mass):
+        moved = replace(joint, mass=mass)
+        if costs is None:
+            return landmarks(moved)
+        prior = moved.sum(1)[: len(costs.occurring)]
+        return mass @ costs.decided, (prior @ costs.occurring).min(), entropy(moved.sum(0))
+
     def point(mass):
-        d_tm, d_0, h = landmarks(replace(joint, mass=mass))
+        d_tm, d_0, h = ends(mass)
         return share * h, share * d_tm + (1 - share) * d_0
 
-    d_tm, d_0, h = landmarks(joint)
+    d_tm, d_0, h = ends(joint.mass)
     rate, d = point(joint.mass)
     rates, distortions = jax.lax.map(point, masses, batch_size=BATCH)
     return Resampled(rate, rates + steepness(h, d_0 - d_tm) * (distortions - d), jnp.full_like(rate, jnp.nan))
@@ -97,6 +105,8 @@ TIME_SHARING = Definition(
     draw=lambda samples, count, tol, tick: draw(samples.joint, count, loss=samples.loss),
     undefined="to guess one action always does as well as to decide",
     achievable=True,
-    respond=lambda resampling, share, _: {TIME_SHARING.name: respond(resampling.joint, resampling.masses, share)},
-    parameter=lambda curve: curve.rate / curve.rate.max(),  # it ends at H(decision), where the share is one
+    respond=lambda resampling, share, _: {
+        TIME_SHARING.name: respond(resampling.joint, resampling.masses, share, resampling.costs)
+    },
+    parameter=lambda curve, _: curve.rate / curve.rate.max(),  # it ends at H(decision), where the share is one
 )

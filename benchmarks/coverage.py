@@ -140,6 +140,7 @@ def verdicts(
     assert found.lower is not None
     assert found.upper is not None
     assert found.upper_model is not None
+    assert found.oracle_lower is not None
     d = population.distortion
     judge("TMRD_model", "mcdiarmid and hoeffding", found.lower.rate(d), found.upper_model.at(d))
     judge("TMRD", "hoeffding", 0.0, found.upper.at(d))

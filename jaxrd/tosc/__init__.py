@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from jaxrd.tosc.curves.estimated import estimate_and_compress
     from jaxrd.tosc.curves.indirect import indirect_problem
     from jaxrd.tosc.curves.merged import merge_baseline
-    from jaxrd.tosc.curves.model_aware import label_distortion, model_aware_problem
+    from jaxrd.tosc.curves.model_aware import model_aware_problem
+    from jaxrd.tosc.curves.on_labels import label_distortion
     from jaxrd.tosc.curves.parametric import smallest_rate
     from jaxrd.tosc.curves.sampled import sample_and_communicate
     from jaxrd.tosc.curves.time_sharing import time_sharing
@@ -44,7 +45,7 @@ _HOMES = {
     "compare": "comparison", "compress_and_estimate": "curves.compressed", "confusion_joint": "curves.confusion",
     "distortions_at": "inverse", "estimate_and_compress": "curves.estimated",
     "fit_temperature": "calibration.temperature", "from_decisions": "outputs", "from_scores": "outputs",
-    "indirect_problem": "curves.indirect", "joint_limits": "tasks.joint", "label_distortion": "curves.model_aware",
+    "indirect_problem": "curves.indirect", "joint_limits": "tasks.joint", "label_distortion": "curves.on_labels",
     "label_uncertainty": "identifiability.label_entropy", "landmarks": "curves.confusion", "limits": "_limits",
     "log_posterior": "calibration.temperature", "merge_baseline": "curves.merged",
     "model_aware_problem": "curves.model_aware", "rates_at": "inverse", "regression_limits": "regression.limits",

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrd import Problem, rate_at, sweep, tosc
+from jaxrd import Problem, rate_at, solve, sweep, tosc
 from jaxrd.errors import InputError
 from jaxrd.tosc import losses, resampling
 from jaxrd.tosc.confidence import bands, held_out
@@ -282,3 +282,27 @@ def test_too_few_samples_by_their_weights(scores):
     few = np.where(np.arange(N) < 60, 1.0, 1e-9)
     found = bands.withdrawn(tosc.limits(*scores, temperature=1, slopes=4, weights=few))
     assert found["TMRD"] == "3 classes for 60 samples by their weights: fewer than 50 samples each"
+
+
+class TestLabelDistortion:
+    def test_under_a_loss(self, scores, every):
+        limits, y = every["abstain"][0], scores[1]
+        v = np.exp(limits.workings.log_v)
+        problem = Problem(np.full(N, 1 / N), v @ SET.values)
+        point = solve(problem, 4.0)
+        channel = np.asarray(point.reproduction) * np.exp(-4 * v @ SET.values)
+        channel /= channel.sum(1, keepdims=True)
+        found = tosc.label_distortion(problem, point, y, SET.values)
+        np.testing.assert_allclose(found, (channel * SET.values[y]).sum() / N, atol=1e-8)
+
+    def test_without_it_nothing_stays_0_1(self, scores, every):
+        v, y = np.exp(every["loss"][0].workings.log_v), scores[1]
+        problem = Problem(np.full(N, 1 / N), v @ LOSS.values)
+        with pytest.raises(InputError, match=r"no 1 - v: row \d+ of 1 - d sums to .*, not 1. Pass loss="):
+            tosc.label_distortion(problem, solve(problem, 4.0), y)
+
+    def test_a_loss_of_other_actions(self, scores, every):
+        v, y = np.exp(every["loss"][0].workings.log_v), scores[1]
+        problem = tosc.model_aware_problem(v)
+        with pytest.raises(InputError, match=r"loss must have shape \(classes, 3\).*got \(3, 4\)"):
+            tosc.label_distortion(problem, solve(problem, 4.0), y, SET.values)

@@ -60,17 +60,17 @@ def resampling(limits: Limits, replicates: int, seed: int) -> Resampling:
         acted = acted_upon(drawn.loss, dtype)
         assert acted is not None
         pairs = drawn.losses[np.asarray(joint.labels), drawn.actions[np.asarray(joint.decisions)]]
-        costs = Costs(*(jnp.asarray(x, dtype) for x in (drawn.loss.values, drawn.losses, pairs)), acted)
+        costs = Costs(*[jnp.asarray(x, dtype) for x in (drawn.loss.values, drawn.losses, pairs)], acted=acted)
     masses = jnp.asarray(of_pairs(weights), dtype)
     if log_v is None:
         return Resampling(drawn.occur, joint, masses, jnp.asarray(y), None, None, None, cells, costs)
-    each = Weighing(*(jnp.asarray(x, log_v.dtype) for x in (own, squares)), jnp.asarray(drawn.kinds))
+    each = Weighing(jnp.asarray(own, log_v.dtype), jnp.asarray(squares, log_v.dtype), jnp.asarray(drawn.kinds))
     labels = jnp.asarray(limits.workings.outputs.labels)
     return Resampling(drawn.occur, joint, masses, labels, log_v, jnp.asarray(weights, log_v.dtype), each, cells, costs)
 
 
 def responding(limits: Limits) -> list[Definition]:
-    """The curves of `limits` that have bands by resampling: under 0/1 loss those of oRD are `oracle`."""
+    """The curves of `limits` that have bands by resampling; under 0/1 loss oRD has those of `oracle`."""
     inverted = {ORACLE.name} if limits.workings.loss is None else set()
     return [
         curve

@@ -140,7 +140,7 @@ def respond(
         return indirect_problem(joint) if loss is None else _problem_of_actions(joint, loss)
 
     problem = of(joint)
-    if loss is None:
+    if isinstance(problem.distortion, SparseDiscount):
         problem = Problem(problem.source, problem.distortion.dense())
     slope, q = jnp.asarray(slope, joint.dtype), jnp.asarray(reproduction, joint.dtype)
     prepared = prepare(problem, slope)

@@ -12,7 +12,6 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd._sweep import sweep
-from jaxrd.channel import optimal_channel
 from jaxrd.distortion.streamed import Streamed
 from jaxrd.kernels import kernel_of
 from jaxrd.problem import Problem
@@ -22,7 +21,6 @@ from jaxrd.tosc._checked import (
     ROUNDING,
     a_matrix,
     checked,
-    some_labels,
     some_weights,
 )
 from jaxrd.tosc.curves.definition import BELIEVED, Definition, Resampling, Samples
@@ -66,43 +64,6 @@ def model_aware_problem(posterior: ArrayLike, weights: ArrayLike | None = None) 
     n = v.shape[0]
     w = jnp.full(n, 1 / n, v.dtype) if weights is None else jnp.asarray(weights, v.dtype)
     return Problem(w, 1 - v)
-
-
-def _classes(given: dict) -> int:
-    return given["problem"].distortion.shape[1]
-
-
-def _samples(given: dict) -> int:
-    return given["problem"].distortion.shape[0]
-
-
-@checked(some_labels(_classes, rows=_samples))
-@jax.jit
-def label_distortion(problem: Problem, solution: Solution, labels: ArrayLike) -> jax.Array:
-    """P(reproduction != label) of the optimal channel, 1 - sum_i w_i W(y_i | v_i): whatever the calibration.
-
-    Args:
-        problem: a `model_aware_problem`; source (samples,), distortion (samples, classes).
-        solution: one point of it; its reproduction has shape (classes,).
-        labels: y, int, shape (samples,).
-
-    Returns:
-        A probability, shape ().
-
-    Raises:
-        InputError: known labels that are no classes of the problem, or not as many as its samples; a solution that is a
-            curve, or of another problem.
-
-    Reference: [A] eq. (12).
-
-    >>> from jaxrd import solve
-    >>> problem = model_aware_problem(jnp.eye(2))
-    >>> round(float(label_distortion(problem, solve(problem, 2.0), jnp.array([0, 1]))), 4)  # 1 / (1 + e^2)
-    0.1192
-    """
-    channel = optimal_channel(problem, solution)
-    right = jnp.take_along_axis(channel, jnp.asarray(labels)[:, None], 1)[:, 0]
-    return 1 - jnp.asarray(problem.source) @ right
 
 
 @partial(jax.jit, static_argnames="build")

@@ -93,7 +93,7 @@ def respond(joint: SparseJoint, masses: jax.Array, share: ArrayLike, costs: Cost
         return share * h, share * d_tm + (1 - share) * d_0
 
     d_tm, d_0, h = ends(joint.mass)
-    rate, d = point(joint.mass)
+    rate, d = map(jnp.asarray, point(joint.mass))
     rates, distortions = jax.lax.map(point, masses, batch_size=BATCH)
     return Resampled(rate, rates + steepness(h, d_0 - d_tm) * (distortions - d), jnp.full_like(rate, jnp.nan))
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from jaxrd import plots
 from jaxrd.cli.common import console, print_line
-from jaxrd.documents.confidence import band_columns
+from jaxrd.documents.confidence import EXACT, band_columns
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.tosc import Limits, Statistics
 from jaxrd.tosc.confidence.intervals import Interval
@@ -89,7 +89,10 @@ def report(statistics: Statistics, limits: Limits) -> None:
 
     def rows(name: str, shown: str) -> None:
         at = [row.get(name) for row in statistics.at]
-        by = "inversion" if name == "oRD" else "bootstrap"
+        if statistics.withdrawn.get(name, "").startswith(EXACT):
+            table.add_row(shown, "exact", *(_bits(float(row[name] or 0)) for row in limits.at))
+            return
+        by = "inversion" if name == "oRD" and limits.loss is None else "bootstrap"
         table.add_row(shown, by, *("-" if u is None else _pair(u.bootstrap) for u in at))
         if any(u is not None and np.isfinite(u.clt.lower) for u in at):
             table.add_row("", "CLT", *("-" if u is None else _pair(u.clt) for u in at))

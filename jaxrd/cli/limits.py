@@ -142,7 +142,7 @@ def _check(file: Path | None, reading: Reading, asked: Asked) -> None:
     Raises:
         InputError: quotes the value.
     """
-    _check_confidence(asked.confidence, asked.kappa)
+    _check_confidence(asked.confidence, asked.kappa, asked.loss)
     limits_codec.check(asked.bits, asked.codecs)
     if file is not None and asked.example is not None:
         raise InputError(f"pass FILE or --example, not both; got {file} and {asked.example}.")
@@ -162,13 +162,13 @@ def _check(file: Path | None, reading: Reading, asked: Asked) -> None:
                 raise InputError(f"{option} must lie in [0, 1]; got {value:g}.{percent}")
 
 
-def _check_confidence(confidence: float | None, kappa: float | None) -> None:
+def _check_confidence(confidence: float | None, kappa: float | None, loss: str | None) -> None:
     if confidence is not None and not 0 < confidence < 1:
         percent = f" Write {confidence / 100:g} for {confidence:g} %." if 1 < confidence < 100 else ""
         raise InputError(f"--confidence must lie in (0, 1); got {confidence:g}.{percent}")
     if kappa is not None and confidence is None:
         raise InputError("--kappa needs --confidence.")
-    if kappa is not None and not 0 <= kappa <= 1:
+    if kappa is not None and loss in (None, "zero-one") and not 0 <= kappa <= 1:
         raise InputError(f"--kappa must lie in [0, 1]; got {kappa:g}.")
 
 

@@ -15,11 +15,14 @@ if TYPE_CHECKING:  # they take a third of a second to import
     from jaxrd.tosc.confidence.bands import Uncertain
     from jaxrd.tosc.confidence.intervals import Interval
 
+EXACT = "exact"
+"""Begins the reason why a curve needs no interval."""
 GRID = 64  # distortions at which the rigorous bounds are written
 _METHODS = {
     "of": "the population at the temperature used. TMRD: rate of the optimal channels at the distortion that labels "
     "measure; TMRD_model: R(D) of the posteriors at the distortion the model believes",
-    "bootstrap": "basic interval of multinomial resamplings, corrects the plug-in's bias; pointwise. oRD: rates of the "
+    "bootstrap": "basic interval of multinomial resamplings, corrects the plug-in's bias; pointwise. They keep weights "
+    "of samples and the class masses of a known prior, under which oRD is exact. oRD under 0/1 loss: rates of the "
     "priors, on the line from uniform through that of the samples, under which the plug-in is no surprise in "
     "simulations; conservative near the flat maximum, where it can miss on one side alone",
     "clt": "plug-in less its bias, +- z sd(influence) / sqrt(samples); pointwise; TMRD_model's width is also L(s)'s",
@@ -53,7 +56,7 @@ def word(statistics: Statistics, name: str, rate: float | None, uncertain: Uncer
     if reach(rate) != "reached":
         return reach(rate)
     if name in statistics.withdrawn:
-        return "exact" if statistics.withdrawn[name].startswith("exact") else "withdrawn"
+        return EXACT if statistics.withdrawn[name].startswith(EXACT) else "withdrawn"
     return "nothing is sent" if rate == 0 else "none at this point"
 
 
@@ -62,7 +65,11 @@ def withheld(statistics: Statistics) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for name, reason in statistics.withdrawn.items():
         by_reason.setdefault(reason, []).append(name)
-    return [f"no interval of {', '.join(names)}: {reason}" for reason, names in by_reason.items()] + statistics.notes
+    words = [
+        f"{', '.join(names)}: {reason}" if reason.startswith(EXACT) else f"no interval of {', '.join(names)}: {reason}"
+        for reason, names in by_reason.items()
+    ]
+    return words + statistics.notes
 
 
 def band_columns(statistics: Statistics, name: str) -> dict[str, np.ndarray]:

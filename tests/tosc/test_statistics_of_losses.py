@@ -1,10 +1,15 @@
 """`statistics` under a loss, under weights and under a known prior: against curves of the resampled samples."""
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxrd import Problem, rate_at, solve, sweep, tosc
+from jaxrd.cli import confidence_report
+from jaxrd.cli.app import run
+from jaxrd.documents import confidence as written
 from jaxrd.errors import InputError
 from jaxrd.tosc import losses, resampling
 from jaxrd.tosc.confidence import bands, held_out
@@ -268,6 +273,41 @@ def test_bias_of_the_sampled_rate(every, case):
     assert (
         float(sampled.plugin_bias(limits.workings.log_v, t, None, acted)) != pytest.approx(expected) or case == "loss"
     )
+
+
+def test_equal_weights_are_none(scores, every):
+    limits = tosc.limits(*scores, at=[0.25], temperature=1, slopes=4, weights=np.full(N, 2.0))
+    assert drawn_from(limits).weights is None
+    assert "oRD" not in bands.withdrawn(limits)
+
+
+def test_what_is_written(every, capsys):
+    limits, found = every["prior"]
+    row = written.objects(found, limits, seed=0, given=False)["confidence"]["at"][0]
+    assert row["oRD"] is None
+    assert row["status"]["oRD"] == "exact"
+    assert row["status"]["TMRD"] == "interval"
+    assert "oRD_mcdiarmid_lower_bits" not in row["rigorous"]
+    assert written.withheld(found)[0] == "oRD: exact: the prior is known"
+    confidence_report.report(found, limits)
+    shown = capsys.readouterr().out
+    assert "exact" in shown
+    assert "inversion" not in shown
+
+
+def test_the_command(scores, tmp_path, capsys):
+    z, y = scores
+    np.savez(tmp_path / "o.npz", logits=z, labels=y)
+    np.savetxt(tmp_path / "c.csv", LOSS.values, delimiter=",")
+    options = ["--loss", str(tmp_path / "c.csv"), "--at", "0.35", "--temperature", "1", "--slopes", "4"]
+    args = ["limits", str(tmp_path / "o.npz"), *options, "--confidence", "0.9", "--out", str(tmp_path)]
+    assert run([*args, "--kappa", "1.5"]) == 0
+    found = json.loads((tmp_path / "limits.json").read_text())["confidence"]
+    assert found["kappa"]["value"] == 1.5
+    assert found["withdrawn"] == {"E&C": "not computed under a loss"}
+    assert found["at"][0]["oRD"]["bootstrap_lower_bits"] < found["at"][0]["oRD"]["rate_bits"]
+    assert run([*args, "--kappa", "3.5"]) == 2
+    assert "kappa must lie in [0, 3]; got 3.5" in capsys.readouterr().err
 
 
 def test_decisions_alone(scores):

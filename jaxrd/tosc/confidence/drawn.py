@@ -92,4 +92,7 @@ def drawn_from(limits: Limits) -> Drawn:
     else:
         occur, seen = np.unique(outputs.labels), np.unique(actions)
     y, a = np.searchsorted(occur, outputs.labels), np.searchsorted(seen, actions)
-    return Drawn(occur, seen, y, a, loss, outputs.weights, outputs.prior is not None, unit_of(limits.loss))
+    weights, known = outputs.weights, outputs.prior is not None
+    if weights is not None and not known and np.ptp(weights) == 0:
+        weights = None
+    return Drawn(occur, seen, y, a, loss, weights, known, unit_of(limits.loss))

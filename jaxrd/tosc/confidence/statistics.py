@@ -110,7 +110,7 @@ def _notes(limits: Limits, drawn: Drawn, kappa: float | None) -> list[str]:
             "are left out"
         )
     if kappa is None and limits.workings.log_v is not None:
-        notes.append("no sandwich: kappa is estimated for equal samples under 0/1 loss only; pass it")
+        notes.append("no sandwich: kappa is estimated for equal samples under 0/1 loss only; pass kappa (--kappa)")
     return notes
 
 

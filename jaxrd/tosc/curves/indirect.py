@@ -139,9 +139,11 @@ def respond(
     def of(joint):
         return indirect_problem(joint) if loss is None else _problem_of_actions(joint, loss)
 
-    problem = of(joint)
-    if isinstance(problem.distortion, SparseDiscount):
-        problem = Problem(problem.source, problem.distortion.dense())
+    if loss is None:
+        sparse = indirect_problem(joint)
+        problem = Problem(sparse.source, sparse.distortion.dense())
+    else:
+        problem = _problem_of_actions(joint, loss)
     slope, q = jnp.asarray(slope, joint.dtype), jnp.asarray(reproduction, joint.dtype)
     prepared = prepare(problem, slope)
     kernel, source = prepared.kernel.held(), prepared.source

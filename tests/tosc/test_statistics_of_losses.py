@@ -14,6 +14,7 @@ from jaxrd.errors import InputError
 from jaxrd.tosc import losses, resampling
 from jaxrd.tosc.confidence import bands, held_out
 from jaxrd.tosc.confidence.drawn import drawn_from
+from jaxrd.tosc.confidence.paired import paired
 from jaxrd.tosc.confidence.statistics import PRIOR_SLOPES, REPLICATES
 from jaxrd.tosc.curves import EVERY, oracle, sampled
 from jaxrd.tosc.curves.sampled_passes import acted_upon
@@ -308,6 +309,17 @@ def test_the_command(scores, tmp_path, capsys):
     assert found["at"][0]["oRD"]["bootstrap_lower_bits"] < found["at"][0]["oRD"]["rate_bits"]
     assert run([*args, "--kappa", "3.5"]) == 2
     assert "kappa must lie in [0, 3]; got 3.5" in capsys.readouterr().err
+
+
+def test_rates_above_the_logarithm_of_the_classes():
+    """Two classes and three actions: up to ln 3, of one model and of several."""
+    v = np.tile([[0.98, 0.02], [0.5, 0.5], [0.02, 0.98]], (200, 1))
+    y = (np.arange(600) // 3 % 50 / 50 < v[:, 1]).astype(int)
+    limits = tosc.limits(v, y, at=[0.12], temperature=1, slopes=4, loss=losses.abstain(0.3, 2))
+    assert np.log(2) < limits.at[0]["TS"] < np.log(3)
+    lower, upper = tosc.statistics(limits).at[0]["TS"].bootstrap
+    assert np.log(2) < lower < limits.at[0]["TS"] < upper <= np.log(3)
+    assert paired({"one": limits}, (), 0.05, 0).rates[0]["TS"]["one"] == (lower, upper)
 
 
 def test_decisions_alone(scores):

@@ -72,7 +72,7 @@ def paired(
         for i, at in enumerate(resampled):
             for curve in (curve.name for curve in curves if curve.name in at):
                 rate, replicates = float(at[curve].rate), np.asarray(at[curve].replicates, np.float64)
-                inside = intervals.bootstrap(rate, replicates, risk, most=float(np.log(outputs.classes)))
+                inside = intervals.bootstrap(rate, replicates, risk, most=float(np.log(found.summary["actions"])))
                 rates[i].setdefault(curve, {})[name] = inside
                 if name in together and curve in PAIRED and curve in ours[i]:
                     first = ours[i][curve]

@@ -26,9 +26,10 @@ def confidence_figure(statistics: Statistics, limits: Limits, draw_curves: Calla
         draw_curves: draws the curves on an axes; called after the bands, so that its legend names them too.
     """
     percent, aware = f"{100 * statistics.confidence:g} %", limits.curves.get("TMRD")
+    most = 1.0 if limits.loss is None else float(limits.loss.values.max()) or 1.0
     if aware is None:
         figure, ax = plots.new_figure(height=6.0)
-        _oracle(ax, statistics, percent)
+        _oracle(ax, statistics, percent, most)
         draw_curves(ax)
         return figure
     figure = Figure(figsize=(12.4, 6.0), layout="constrained")
@@ -36,19 +37,19 @@ def confidence_figure(statistics: Statistics, limits: Limits, draw_curves: Calla
     colour = plots.STYLE["TMRD"][0]
     top = 1.02 * max(float(np.nanmax(c.rate)) for c in limits.curves.values()) / NATS_PER_BIT
     _band(ax, aware.distortion, band_columns(statistics, "TMRD"), top, percent)
-    _oracle(ax, statistics, percent)
+    _oracle(ax, statistics, percent, most)
     if statistics.upper is not None:
-        _bound(ax, statistics.upper.at, colour, f"TMRD's channels, at most ({percent}, Hoeffding)", top)
+        _bound(ax, statistics.upper.at, colour, f"TMRD's channels, at most ({percent}, Hoeffding)", top, most=most)
     draw_curves(ax)
 
     believed = np.asarray(aware.model_distortion)
     _band(beside, believed, band_columns(statistics, "TMRD_model"), top, percent)
     if statistics.lower is not None and statistics.upper_model is not None:
-        _bound(beside, statistics.lower.rate, colour, f"at least ({percent}, McDiarmid)", dashed=True)
-        _bound(beside, statistics.upper_model.at, colour, f"at most ({percent}, Hoeffding)", top)
+        _bound(beside, statistics.lower.rate, colour, f"at least ({percent}, McDiarmid)", dashed=True, most=most)
+        _bound(beside, statistics.upper_model.at, colour, f"at most ({percent}, Hoeffding)", top, most=most)
     beside.plot(believed, aware.rate / NATS_PER_BIT, color=colour, marker="o", markersize=4, label="TMRD as believed")
     beside.set_xlabel("distortion that the model believes")
-    beside.set_xlim(0, min(1.0, 1.02 * float(np.nanmax(believed))))
+    beside.set_xlim(0, min(most, 1.02 * float(np.nanmax(believed))))
     beside.set_yscale(ax.get_yscale())
     beside.set_ylim(*ax.get_ylim())
     beside.set_title("the same channels, as the model believes", fontsize=11)
@@ -57,9 +58,10 @@ def confidence_figure(statistics: Statistics, limits: Limits, draw_curves: Calla
     return figure
 
 
-def _oracle(ax: Axes, statistics: Statistics, percent: str) -> None:
+def _oracle(ax: Axes, statistics: Statistics, percent: str, most: float) -> None:
     if statistics.oracle_lower is not None:
-        _bound(ax, statistics.oracle_lower.rate, plots.STYLE["oRD"][0], f"any scheme, at least ({percent}, McDiarmid)")
+        label = f"any scheme, at least ({percent}, McDiarmid)"
+        _bound(ax, statistics.oracle_lower.rate, plots.STYLE["oRD"][0], label, most=most)
 
 
 def _band(ax: Axes, distortion: np.ndarray, columns: dict[str, np.ndarray], top: float, percent: str) -> None:
@@ -69,10 +71,17 @@ def _band(ax: Axes, distortion: np.ndarray, columns: dict[str, np.ndarray], top:
 
 
 def _bound(
-    ax: Axes, rate: Callable[[float], float], colour: str, label: str, top: float = np.inf, *, dashed: bool = False
+    ax: Axes,
+    rate: Callable[[float], float],
+    colour: str,
+    label: str,
+    top: float = np.inf,
+    *,
+    dashed: bool = False,
+    most: float = 1.0,
 ) -> None:
-    """Draw one bound on [0, 1]; values above `top` are left out."""
-    grid = np.linspace(0, 1, 201)
+    """Draw one bound on [0, most], the distortions there are; values above `top` are left out."""
+    grid = np.linspace(0, most, 201)
     bits = np.array([rate(float(d)) for d in grid]) / NATS_PER_BIT
     line = (0, (4, 2)) if dashed else "-"
     ax.plot(grid, np.where(bits <= top, bits, np.nan), color=colour, linewidth=0.8, linestyle=line, label=label)

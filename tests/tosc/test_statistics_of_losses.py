@@ -296,6 +296,13 @@ def test_what_is_written(every, capsys):
     assert "inversion" not in shown
 
 
+def test_bounds_are_drawn_as_far_as_losses_go(every):
+    limits, found = every["loss"]
+    ax, beside = confidence_report.confidence_figure(found, limits, lambda ax: None).axes
+    assert [line.get_xdata().max() for line in ax.lines] == [3, 3]
+    assert beside.lines[0].get_xdata().max() == 3
+
+
 def test_the_command(scores, tmp_path, capsys):
     z, y = scores
     np.savez(tmp_path / "o.npz", logits=z, labels=y)

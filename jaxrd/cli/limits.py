@@ -109,7 +109,7 @@ def limits_command(
 ) -> None:
     """The fewest bits per sample that any scheme needs for a given accuracy, with this classifier; or with several."""
     if loss == "squared":
-        return regression(locals())
+        return regression(file or [], at or [], slopes, (out, no_plot), locals())
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle, weights)
     asked = Asked(
         example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed, loss, prior, by_class,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -21,11 +21,17 @@ _POINTS = 16
 _USUAL = 32
 
 
-def regression(given: Mapping[str, Any]) -> None:
+def regression(
+    files: Sequence[Path], at: list[float], slopes: int, written: tuple[Path, bool], given: Mapping[str, object]
+) -> None:
     """Run `jaxrd limits` with squared error.
 
     Args:
-        given: all options of `jaxrd limits` by name.
+        files: one, with the predictive laws.
+        at: mean squared errors to solve for.
+        slopes: points of each curve.
+        written: the folder of the results, and whether there is no figure.
+        given: all options of `jaxrd limits` by name; others than these have no meaning here.
 
     Raises:
         InputError: an option that has no meaning here, or none of the files that it reads.
@@ -33,19 +39,19 @@ def regression(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if name not in _TAKES and value not in (None, False, [], ()):
             raise InputError(f"--{name.replace('_', '-')} has no meaning with --loss squared, which has no classes.")
-    files, out, no_plot = given["file"] or [], given["out"], given["no_plot"]
+    out, no_plot = written
     if not files:
         raise InputError("--loss squared needs FILE, an .npz with target and a predictive law; there is no example.")
     if len(files) > 1:
         raise InputError(f"--loss squared is for one model; got {len(files)} files. Run limits on each of them.")
     path = files[0]
-    for value in given["at"] or []:
+    for value in at:
         if not 0 <= value < float("inf"):
             raise InputError(f"--at must be a mean squared error >= 0; got {value:g}.")
-    slopes = _POINTS if given["slopes"] == _USUAL else given["slopes"]
+    points = _POINTS if slopes == _USUAL else slopes
 
     def compute(tick: Tick) -> Result:
-        found, sha256 = _regressed(path, given["at"], slopes, tick)
+        found, sha256 = _regressed(path, at or None, points, tick)
         failed = ", ".join(found.failed)
         return Result(
             found.document, lambda meta: _files(found, no_plot), lambda meta: _report(found, meta), sha256,

@@ -13,7 +13,7 @@ from jaxrd.tosc._limits import Limits
 from jaxrd.tosc.confidence import intervals, inversion
 from jaxrd.tosc.confidence.drawn import Drawn, drawn_from
 from jaxrd.tosc.confidence.intervals import Interval
-from jaxrd.tosc.curves import ESTIMATED, EVERY, MODEL_AWARE, ORACLE
+from jaxrd.tosc.curves import ESTIMATED, EVERY, MODEL_AWARE, ORACLE, SAMPLED
 from jaxrd.tosc.curves.definition import BELIEVED, Costs, Definition, Resampling
 from jaxrd.tosc.curves.drawing import Rate, unit_of
 from jaxrd.tosc.curves.sampled_passes import acted_upon
@@ -89,6 +89,8 @@ def _undefined(limits: Limits, drawn: Drawn) -> dict[str, str]:
     reasons = {}
     if drawn.loss is not None and ESTIMATED.name in limits.curves:
         reasons[ESTIMATED.name] = "not computed under a loss"
+    if drawn.loss is not None and SAMPLED.name in limits.curves:
+        reasons[SAMPLED.name] = "under a loss it held too rarely near its least distortion, where it was tried"
     if drawn.known:
         reasons[ORACLE.name] = "exact: the prior is known"
     elif drawn.weights is not None and drawn.loss is None:

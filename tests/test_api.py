@@ -79,6 +79,18 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
     assert done.returncode == 0, done.stderr
 
 
+def test_limits_loads_what_it_uses():
+    script = """
+import sys
+import jaxrd.documents.limits, jaxrd.cli.limits
+from jaxrd.tosc import limits
+slow = {"scipy.special", "scipy.optimize", "pandas", "jaxrd.tosc.class_shares", "jaxrd.tosc.log_loss", "jaxrd.rdc"}
+assert not slow & set(sys.modules), slow & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def public(kind):
     found = []
     for module in (jaxrd, rdc, tosc, coding):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,11 @@ from jax.typing import ArrayLike
 from jaxrd.closed_form._checked import CORRELATION, NUMBER, closed_form
 from jaxrd.closed_form._root import floats, monotone_root, vertical
 
-_NODES, _WEIGHTS = (a for a in np.polynomial.legendre.leggauss(128))
+
+@cache
+def _gauss() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights on (-1, 1); not when imported, for they are the eigenvalues of a matrix."""
+    return np.polynomial.legendre.leggauss(128)
 
 
 def _edge(c: jax.Array, level: jax.Array) -> jax.Array:
@@ -32,9 +38,10 @@ def _rate_at(c: jax.Array, level: jax.Array) -> jax.Array:
     """R = (1/2pi) int_0^w* ln(S/level) dw = (1/2pi) int_0^w* w 2c sin w / (1 - 2c cos w + c^2) dw, by parts."""
     w = _edge(c, level)
     # w = (1-c) sinh t resolves the peak of width 1-c at w = 0; then Gauss-Legendre converges fast.
+    nodes, weights = _gauss()
     reach = jnp.arcsinh(w / (1 - c))
-    t = 0.5 * reach[..., None] * (1 + jnp.asarray(_NODES, c.dtype))
-    c_, half = c[..., None], 0.5 * reach[..., None] * jnp.asarray(_WEIGHTS, c.dtype)
+    t = 0.5 * reach[..., None] * (1 + jnp.asarray(nodes, c.dtype))
+    c_, half = c[..., None], 0.5 * reach[..., None] * jnp.asarray(weights, c.dtype)
     x = (1 - c_) * jnp.sinh(t)
     denominator = (1 - c_) ** 2 + 4 * c_ * jnp.sin(x / 2) ** 2
     integrand = x * 2 * c_ * jnp.sin(x) / denominator * (1 - c_) * jnp.cosh(t)

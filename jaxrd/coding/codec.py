@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import rel_entr
 
 from jaxrd._eager import refuse_unless_whole
 from jaxrd._readable import readable
@@ -80,6 +79,8 @@ def encode(
         raise InputError(f"block must lie in 1..{LONGEST_BLOCK}; got {block}.")
     if not 0 <= seed < 1 << 64:
         raise InputError(f"seed must lie in [0, 2^64); got {seed}.")
+    from scipy.special import rel_entr  # its import takes longer than that of all our modules
+
     w = as_channel(channel)
     if len(w) > MOST_SAMPLES:
         raise InputError(f"a stream holds at most {MOST_SAMPLES} samples; got {len(w)}. Encode them in parts.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import entr
 
 from jaxrd._eager import refuse_weights
 from jaxrd.coding.index_code import BUCKETS, bucket_ends
@@ -88,6 +87,8 @@ def index_entropy(channel: ArrayLike, law: ArrayLike, reproduction: ArrayLike, *
     >>> round(index_entropy([[0.9, 0.1]] * 10, [0.5, 0.5], [0] * 9 + [1]) / NATS_PER_BIT, 4)
     1.6845
     """
+    from scipy.special import entr  # its import takes longer than that of all our modules
+
     q = _law(law)
     ratio = np.where(q > 0, as_channel(channel) / np.where(q > 0, q, 1), 0)
     if block == 1:

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxrd.curve import Curve
-from jaxrd.documents import bottleneck, by_class, confidence
+from jaxrd.documents import confidence
 from jaxrd.documents.one_message import one_message
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns, compressai, reach
 from jaxrd.solution import has_failed
-from jaxrd.tosc import CURVES, ByClass, Limits, LogLoss
+from jaxrd.tosc import CURVES, Limits
 from jaxrd.tosc.curves import EVERY
 
 if TYPE_CHECKING:
     from jaxrd.documents.at_bits import AtBits
     from jaxrd.documents.codec_points import Beside
-    from jaxrd.tosc import Statistics
+    from jaxrd.tosc import ByClass, LogLoss, Statistics
 
 RESULTS = {curve.name: f"{curve.file}.json" for curve in EVERY}
 """The file of each curve in CompressAI's format."""
@@ -124,8 +124,12 @@ class Analysed:
             "warnings": self.warnings,
         }  # fmt: skip
         if self.by_class is not None:
+            from jaxrd.documents import by_class
+
             document["by_class"] = by_class.as_object(self.by_class, self.limits)
         if self.bottleneck is not None:
+            from jaxrd.documents import bottleneck
+
             document["bottleneck"] = bottleneck.as_object(self.bottleneck)
         document["one_message"] = self.one_message
         document |= {} if self.at_bits is None else {"at_bits": self.at_bits.rows}

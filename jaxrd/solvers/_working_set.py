@@ -18,9 +18,12 @@ from jaxrd.solvers._interior_point import NEWTON_BYTES, follow, newton_solvers, 
 from jaxrd.solvers.certificate import Prepared, as_inputs, certify, prepare
 from jaxrd.solvers.newton import iterative
 
-_SIZES = (128, 256, 512)  # reproductions in a working set; each is compiled
+_SIZES = (128, 256, 512, 1024)  # reproductions in a working set; each is compiled
 _ROUNDS = 5  # of one size, before the next is tried
 _PROGRESS = 0.2  # a round that leaves more of the gap than this moves on to the next size
+_LAST_ROUNDS = 16  # of the largest size: after it comes the whole problem, which costs several rounds or far more
+_ROOM = 0.75  # a set with more of its letters in use than this is too small
+_IN_USE = 1e-6  # the least share of a source letter at which a reproduction is in use
 _NEWCOMERS = 4  # at most one in this many of a set is added because it violates c <= 1
 _CROWDING = 8  # in tests a set of this many times the effective number of reproductions in use was enough
 _FALLBACK_STEPS = 10_000  # Blahut-Arimoto steps where every set failed and no m x m matrix fits
@@ -52,7 +55,7 @@ def working_set(problem: Problem, slope: ArrayLike, *, tol: ArrayLike | None = N
     c_y <= 1.
     Most optima use few letters, and smooth kernels need few: two or three rounds. Where they do not, the sets grow,
     and in the end it is the interior point on everything (Blahut-Arimoto where no m x m matrix fits).
-    Time n k^2 + k^3/3 an iteration for sets of k = 128, 256, 512, and n m a round. Not for vmap, which runs every
+    Time n k^2 + k^3/3 an iteration for sets of k = 128, 256, 512, 1024, and n m a round. Not for vmap, which runs every
     size for every lane.
 
     Args:
@@ -105,6 +108,8 @@ def _start(prepared: Prepared, sizes: list[int], aim: jax.Array, max_steps: int)
     q = jax.lax.fori_loop(0, 3, lambda _, q: q * _sums(kernel, source, q)[1], jnp.full(m, 1 / m, dtype))
     effective = _share(kernel, source, q, _sums(kernel, source, q)[0]).sum()
     crowded = (_CROWDING * effective > jnp.asarray([*sizes, m])[:-1]).sum()
+    if m * m * dtype.itemsize > NEWTON_BYTES:  # all letters at once: thousands of plain steps
+        crowded = jnp.minimum(crowded, len(sizes) - 1)
     gap, steps = jnp.asarray(jnp.inf, dtype), jnp.int32(0)
     if iterative in newton_solvers(kernel.shape[0], m, dtype):
         q, steps, gap = jax.lax.cond(crowded > 0, attempt, lambda q: (q, steps, gap), q)
@@ -122,10 +127,14 @@ def _round(prepared: Prepared, sizes: list[int], state: _State, aim: jax.Array, 
     z, c = _sums(kernel, source, q)
     gap = jnp.log(c.max())
     worst = jnp.argsort(jnp.argsort(-c)) < capacity[state.size] // _NEWCOMERS
+    share = _share(kernel, source, q, z)
     slow = ~(gap <= _PROGRESS * state.gap) | (state.round + 1 >= _ROUNDS)
+    # Where violators are many and alike, the gap falls only when the last of them is in: no reason for all letters.
+    full = ((share > _IN_USE).sum() > _ROOM * capacity[state.size]) | (state.round + 1 >= _LAST_ROUNDS)
+    slow &= (state.size != len(sizes) - 1) | full
     return _State(
         q,
-        jnp.where(worst & (c > 1), 2 + c / c.max(), _share(kernel, source, q, z)),
+        jnp.where(worst & (c > 1), 2 + c / c.max(), share),
         gap,
         jnp.where(slow, state.size + 1, state.size),
         jnp.where(slow, 0, state.round + 1),

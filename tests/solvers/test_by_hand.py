@@ -197,10 +197,22 @@ class TestWorkingSet:
                 assert np.diff(chosen).max() <= 2 * m / k
 
     @pytest.mark.parametrize(
-        ("gap", "round_", "size_after"), [(np.inf, 0, 0), (0.0, 0, 1), (np.inf, 4, 1), (np.inf, 3, 0)]
+        ("sizes", "gap", "round_", "size_after"),
+        [
+            ([128, 256], np.inf, 0, 0),
+            ([128, 256], 0.0, 0, 1),
+            ([128, 256], np.inf, 4, 1),
+            ([128, 256], np.inf, 3, 0),
+            ([128], 0.0, 0, 0),
+            ([128], 0.0, 14, 0),
+            ([128], 0.0, 15, 1),
+        ],
     )
-    def test_a_round(self, gap, round_, size_after):
-        """Shares for those of the set, the worst violators first; the next size where a round brought too little."""
+    def test_a_round(self, sizes, gap, round_, size_after):
+        """Shares for those of the set, the worst violators first; the next size where a round brought too little.
+
+        The largest size stays for 16 rounds, unless most of its letters are in use.
+        """
         x = np.linspace(-4, 4, 300)
         p = np.exp(-(x**2) / 2)
         prepared = prepare(Problem(p / p.sum(), (x[:, None] - x) ** 2), jnp.asarray(20.0))
@@ -209,7 +221,7 @@ class TestWorkingSet:
             jnp.full(300, 1 / 300), jnp.asarray(ws._evenly(300)), jnp.asarray(gap), jnp.int32(0), jnp.int32(round_),
             jnp.int32(7), jnp.asarray(False),
         )  # fmt: skip
-        found = jax.jit(lambda state: ws._round(prepared, [128], state, jnp.asarray(1e-12), 80))(start)
+        found = jax.jit(lambda state: ws._round(prepared, sizes, state, jnp.asarray(1e-12), 80))(start)
         q = np.asarray(found.q)
         inside = np.argsort(-ws._evenly(300))[:128]
         assert np.abs(np.delete(q, inside)).max() == 0

@@ -50,8 +50,8 @@ points, curve = jax.device_get(found.workings.solved["TMRD"]), found.curves["TMR
 posterior, worst, gaps = found.workings.posterior, 0.0, []
 for s, q, gap in zip(points.slope, points.reproduction, points.gap):
     c, n = np.zeros(len(q)), posterior.samples
-    for log_v, _ in posterior.chunks():
-        v = np.exp(log_v)
+    for first in range(0, n, 10_000):
+        v = np.exp(log_softmax(posterior.logits[first : first + 10_000], posterior.temperature))
         e = v.max(1, keepdims=True) - v
         k = np.exp(-s * e) if np.isfinite(s) else (e == 0).astype(float)
         c += (1 / n / (k @ q)) @ k

@@ -191,7 +191,7 @@ def _analysed(
     from jaxrd import tosc
     from jaxrd.documents.limits import Analysed
 
-    outputs, sha256 = reading.read(path, tick)
+    outputs, sha256 = reading.read(path, tick, shared=devices.several_processes)
     if asked.seed is not None and outputs.logits is None and asked.confidence is None:
         raise InputError(f"--seed {asked.seed} has no effect: hard decisions without --confidence use nothing random.")
     seed = asked.seed or 0

@@ -108,7 +108,7 @@ def _compared(files: dict[str, Path], reading: Reading, asked: Asked, devices: D
     from jaxrd.documents.models import Compared
     from jaxrd.tosc.comparison import asked_together, on_the_same_rows
 
-    read = {name: _read(name, path, reading, tick) for name, path in files.items()}
+    read = {name: _read(name, path, reading, devices, tick) for name, path in files.items()}
     whole = {name: outputs for name, (outputs, _) in read.items()}
     decisions_alone = all(outputs.logits is None for outputs in whole.values())
     if decisions_alone:
@@ -132,14 +132,14 @@ def _compared(files: dict[str, Path], reading: Reading, asked: Asked, devices: D
     return Compared(models, comparison, [sha256 for _, sha256 in read.values()], seed)
 
 
-def _read(name: str, path: Path, reading: Reading, tick: Tick) -> tuple[Outputs, str]:
+def _read(name: str, path: Path, reading: Reading, devices: Devices, tick: Tick) -> tuple[Outputs, str]:
     """The outputs that one of several files holds.
 
     Raises:
         InputError: names the file.
     """
     try:
-        return reading.read(path, _named(name, tick))
+        return reading.read(path, _named(name, tick), shared=devices.several_processes)
     except InputError as error:
         raise (error if str(path) in str(error) else InputError(f"{path}: {error}")) from error
 

@@ -73,7 +73,7 @@ class Reading(NamedTuple):
             verb = "are" if name in ("labels", "scores", "logits", "probabilities", "weights") else "is"
             raise InputError(f"--{name.replace('_', '-')} {verb} for a FILE of outputs; none was named.")
 
-    def read(self, path: Path, tick: Tick | None = None) -> tuple[Outputs, str]:
+    def read(self, path: Path, tick: Tick | None = None, *, shared: bool = False) -> tuple[Outputs, str]:
         """The outputs, and the SHA-256 of their files; `tick` is called while they are read.
 
         Raises:
@@ -84,4 +84,5 @@ class Reading(NamedTuple):
         return read_outputs(
             path, self.labels, scores=self.scores, label_column=self.label_column, probabilities=self.probabilities,
             first_label=self.first_label, unsafe_pickle=self.unsafe_pickle, weights=self.weights, progress=tick,
+            shared=shared,
         )  # fmt: skip

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd._threads import side_by_side
+from jaxrd._processes import folded
 from jaxrd.distortion.structured import Structured
 from jaxrd.errors import InputError
 
@@ -63,6 +63,8 @@ class Streamed(Structured):
         build: data -> d, shape (rows, m); compiled, so a function of the module, not of a call.
         shape: (n, m).
         rows: of a block; None: some 500 000 entries.
+        shared: whether all processes of a `jax.distributed` run use this distortion alike, on a mesh of all of them:
+            each then adds up its own part of the rows.
 
     Not for jit, vmap or grad, and for no other solver than `solve`, which says so.
 
@@ -81,8 +83,10 @@ class Streamed(Structured):
         build: Callable[[Any], jax.Array],
         shape: tuple[int, int],
         rows: int | None = None,
+        *,
+        shared: bool = False,
     ):
-        self.data, self.build, self.shape = data, build, shape
+        self.data, self.build, self.shape, self.shared = data, build, shape, shared
         self.rows = rows or block_rows(*shape)
 
     @property
@@ -124,11 +128,7 @@ class Streamed(Structured):
         def one(ends: tuple[int, int]) -> Any:
             return jax.device_get(function(self.block(*ends), *(self.part(a, *ends) for a in of_rows)))
 
-        parts = side_by_side(one, self.blocks())
-        total = next(parts)
-        for part in parts:
-            total = jax.tree.map(np.add, total, part)
-        return total
+        return folded(one, self.blocks(), lambda a, b: jax.tree.map(np.add, a, b), shared=self.shared)
 
     def part(self, of_rows: np.ndarray, first: int, last: int) -> np.ndarray:
         """A number for each row of a block; zero where it is filled."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from jaxrd.errors import InputError
@@ -66,6 +67,7 @@ def read_outputs(
     unsafe_pickle: bool = False,
     weights: str | None = None,
     progress: Progress = None,
+    shared: bool = False,
 ) -> tuple[Outputs, str]:
     """Read a classifier's outputs and labels from a file or folder.
 
@@ -89,9 +91,12 @@ def read_outputs(
         weights: which array or column of `path` holds weights of the samples, or a file of them; None: one named
             weights or sample_weight(s), if there is one.
         progress: called as progress(what, done, total) while a large file is read.
+        shared: whether all processes of a `jax.distributed` run read the file together: of many scores each then reads
+            its own part in every pass, and only the first process reads all bytes, for their SHA-256.
 
     Returns:
-        The checked outputs, with notes on what was used and what was not, and the SHA-256 of the files read.
+        The checked outputs, with notes on what was used and what was not, and the SHA-256 of the files read; with
+        `shared` it is empty in all processes but the first.
 
     Raises:
         InputError: one line that quotes what cannot be used, or says which package reads it. Pickles are refused by
@@ -160,14 +165,15 @@ def read_outputs(
         y, more, names = class_numbers(y, predicted, label_path, name, counted=first_label is not None)
         outputs = from_scores(
             predicted.values, y, probabilities=probabilities, first_label=first_label, named=predicted.key,
-            progress=progress,
+            progress=progress, shared=shared,
         )  # fmt: skip
     if (w := read_weights(held.columns, heavy, weights, path)) is not None:
         outputs, more = outputs.weighed(w), (*more, f"weights of the samples from {heavy or weights}")
     files = held.files if labels is None else (*held.files, *truth.files)
     files += () if heavy is not None or weights is None else (Path(weights),)
     names = names if names is not None and len(names) == outputs.classes else outputs.names
-    return replace(outputs, notes=outputs.notes + notes + more, names=names), digest(*files, progress=progress)
+    outputs = replace(outputs, notes=outputs.notes + notes + more, names=names)
+    return outputs, "" if shared and jax.process_index() else digest(*files, progress=progress)
 
 
 def _notes(predicted: roles.Scores, label: str, ignored: list[str], table: bool) -> tuple[str, ...]:

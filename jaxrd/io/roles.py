@@ -13,7 +13,7 @@ from jaxrd.errors import InputError
 from jaxrd.io.common import DECISION_KEYS, LABEL_KEYS, LABELS, SCORE_KEYS, SCORES, Columns, is_numeric, listing, numbers
 from jaxrd.io.join import ROW_NAMES
 from jaxrd.io.parts import together
-from jaxrd.tosc.rows import Rows, blocks, is_large
+from jaxrd.tosc.rows import Rows, is_large, pass_over
 
 _BOOKKEEPING = {
     *(name for kin in ROW_NAMES for name in kin), "fold", "split", "epoch", "seed", "run", "batch", "step", "rank",
@@ -281,12 +281,13 @@ def _columns(held: Columns, names: list[str], path: Path, family: dict[int, str]
 def _is_pmf(values: Any) -> bool:
     """Whether rows are probabilities, or logarithms of such."""
     values = values if isinstance(values, Rows) else Rows([values]) if is_large(values) else np.asarray(values)
-    low, high = (each([each(part) for _, part in blocks(values)]) for each in (np.min, np.max))
+    low = pass_over(values, lambda _, part: part.min(), min)
+    high = pass_over(values, lambda _, part: part.max(), max)
     if low < 0 < high:
         return False
     with np.errstate(over="ignore"):
-        sums = ((part if low >= 0 else np.exp(part)).sum(1) for _, part in blocks(values))
-        return all(np.abs(total - 1).max() <= 0.05 for total in sums)
+        off = pass_over(values, lambda _, part: np.abs((part if low >= 0 else np.exp(part)).sum(1) - 1).max(), max)
+    return bool(off <= 0.05)
 
 
 def span(names: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.outputs import Outputs, Progress
 from jaxrd.tosc.posterior import Posterior
 from jaxrd.tosc.preparation import prepare
+from jaxrd.tosc.rows import Rows
 
 CURVES = {curve.name: curve.meaning for curve in EVERY}
 """The curves by name, best to worst in the usual case, and what each means in three words.
@@ -137,7 +138,7 @@ def _acted(outputs: Outputs, posterior: Posterior | None, loss: Loss | None) -> 
         return outputs.decisions
     if posterior is None:
         return loss.of_label[outputs.decisions]
-    return np.concatenate([posterior.distortion(log_v).argmin(1) for log_v, _ in posterior.chunks()])
+    return np.concatenate(posterior.folded(lambda log_v, *_: [posterior.distortion(log_v).argmin(1)]))
 
 
 def _joint(outputs: Outputs, actions: np.ndarray, loss: Loss | None) -> np.ndarray:
@@ -225,7 +226,8 @@ def limits(
         slopes: points per curve.
         seed: of the permutation.
         tol: certified gap asked of iE&C and TMRD, nats; None: by dtype.
-        mesh: devices that share TMRD, the one large problem, as for `jaxrd.sweep`. None: one device.
+        mesh: devices that share TMRD, the one large problem, as for `jaxrd.sweep`. None: one device. Where they belong
+            to several processes, each reads its own rows of outputs that are read a block at a time.
         loss: of a label and an action, from `jaxrd.tosc.losses`; None: 0/1.
         weights: of the samples, shape (samples,), taken as w / sum w; None: those of `outputs`, or equal.
         prior: probabilities of the classes where the classifier will be used, shape (classes,), or "uniform": samples
@@ -252,6 +254,8 @@ def limits(
     asked = as_targets(at, loss)
     if weights is not None:
         outputs = outputs.weighed(weights)
+    if mesh is not None and mesh.is_multi_process and isinstance(outputs.logits, Rows):
+        outputs = replace(outputs, logits=outputs.logits.shared_out())
     check_temperature(temperature, outputs)
     refuse_unless_whole("slopes", slopes, 2)
 

@@ -105,16 +105,18 @@ def _point(slope: float, negentropy: np.ndarray, joint: np.ndarray, losses: np.n
 
 def _of_samples(posterior: Posterior, slope: float, q: np.ndarray, losses: np.ndarray) -> ClassPoint:
     """TMRD's channel at a slope, a chunk of samples at a time."""
-    joint, negentropy, first = np.zeros(losses.shape), np.zeros(len(losses)), 0
-    for log_v, labels in posterior.chunks():
-        weights = posterior.weights[first : first + len(labels)]
-        first += len(labels)
+
+    def one(log_v: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        joint = np.zeros((len(losses), losses.shape[1] + 1))  # the last column: sum of w W ln W
         channel = _channel(posterior.distortion(log_v), slope, q)
         order = np.argsort(labels, kind="stable")
         occur, starts = np.unique(labels[order], return_index=True)
-        joint[occur] += np.add.reduceat((weights[:, None] * channel)[order], starts, 0)
-        negentropy += np.bincount(labels, weights * _negentropies(channel), len(losses))
-    return _point(slope, negentropy, joint, losses)
+        joint[occur, :-1] = np.add.reduceat((weights[:, None] * channel)[order], starts, 0)
+        joint[:, -1] = np.bincount(labels, weights * _negentropies(channel), len(losses))
+        return joint
+
+    found = posterior.folded(one)
+    return _point(slope, found[:, -1], found[:, :-1], losses)
 
 
 def _of_decisions(confusion: np.ndarray, slope: float, q: np.ndarray, losses: np.ndarray) -> ClassPoint:
@@ -186,7 +188,7 @@ def by_class(limits: Limits, *, progress: Progress = None) -> ByClass:
     at = [{name: tick(one(name, place[name])) for name in CURVES if name in place} for place in limits.workings.places]
     along: list[ClassPoint] = []
     if solved is not None and posterior is not None:
-        believed = sum(weights @ posterior.distortion(log_v) for log_v, weights in posterior.weighed())
+        believed = posterior.folded(lambda log_v, _, weights: weights @ posterior.distortion(log_v))
         along.append(_guess(share, int(np.argmin(believed)), losses))
         for slope, q in zip(slopes, np.asarray(solved.reproduction, float), strict=True):
             along.append(_of_samples(posterior, slope, q, losses))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from operator import add
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxrd._eager import refuse_unless_whole
 from jaxrd._readable import readable
-from jaxrd._threads import side_by_side
 from jaxrd.errors import InputError
 from jaxrd.tosc.labels import FIRST_LABEL, MOST_CLASSES, check_labels, class_indices, counted_from_zero, doubtful_base
-from jaxrd.tosc.rows import Rows, is_large
+from jaxrd.tosc.rows import Rows, is_large, pass_over
 from jaxrd.tosc.scores import Survey, as_array, numbered, to_logits, two_classes
 from jaxrd.tosc.weights import as_prior, shares, shares_among, shares_under
 
@@ -101,6 +101,7 @@ def from_scores(
     first_label: int | None = None,
     named: str = "scores",
     progress: Progress = None,
+    shared: bool = False,
 ) -> Outputs:
     """Outputs from logits or probabilities, distinguished by their rows: >= 0 and summing to 1 are probabilities.
 
@@ -118,6 +119,8 @@ def from_scores(
         first_label: the number that labels give the first class; None: 0, unless that is in doubt.
         named: what the scores are called where they come from: "logits" or "prob.." settles what the rows leave open.
         progress: called as progress("reading", done, total) between blocks of rows, where there are several.
+        shared: whether all processes of a `jax.distributed` run make this call together: each then reads its own part
+            of more than 32 million scores.
 
     Raises:
         InputError: one line that quotes the offending value.
@@ -128,6 +131,8 @@ def from_scores(
     ('scores read as probabilities (rows are >= 0 and sum to 1)',)
     """
     scores = _held_or_not(scores)
+    if shared and isinstance(scores, Rows):
+        scores = scores.shared_out()
     survey, decisions = _surveyed(scores, progress)
     classes = 2 if scores.ndim == 1 else scores.shape[1]
     labels = class_indices(labels, "labels", len(scores))
@@ -174,34 +179,37 @@ def _held_or_not(scores: Any) -> np.ndarray | Rows:
     return scores
 
 
+class _Block(NamedTuple):
+    """Of some rows; no sums and no decisions of one score a sample."""
+
+    low: float
+    high: float
+    sums: np.ndarray = np.zeros(0)
+    decisions: np.ndarray = np.zeros(0, np.int64)
+
+
 def _surveyed(scores: np.ndarray | Rows, progress: Progress) -> tuple[Survey, np.ndarray]:
     """What decides how the scores are read, and the decisions: all that is finite, in one pass.
 
     Raises:
         InputError: the first score that is not finite.
     """
-    ends = scores.ends() if isinstance(scores, Rows) else [(0, len(scores))]
-    sums, decisions = np.zeros(len(scores)), np.zeros(len(scores), np.int64)
 
-    def one(end: tuple[int, int]) -> tuple[float, float]:
-        part = scores[slice(*end)]
-        _refuse_unless_finite(part, end[0])
+    def one(first: int, part: np.ndarray) -> list[_Block]:
+        _refuse_unless_finite(part, first)
         values = part.astype(np.float64, copy=False)
-        if values.ndim > 1:
-            sums[slice(*end)], decisions[slice(*end)] = values.sum(1), part.argmax(1)
-        return float(values.min()), float(values.max())
+        low, high = float(values.min()), float(values.max())
+        return [_Block(low, high, values.sum(1), part.argmax(1)) if values.ndim > 1 else _Block(low, high)]
 
-    ranges = []
-    for found in side_by_side(one, ends):
-        ranges.append(found)
-        if progress is not None and len(ends) > 1:
-            progress("reading", len(ranges), len(ends))
-    lows, highs = zip(*ranges, strict=True)
+    count = len(scores.ends()) if isinstance(scores, Rows) else 1
+    tick = None if progress is None else lambda done: progress("reading", done, count)
+    lows, highs, sums, decisions = zip(*pass_over(scores, one, add, tick), strict=True)
 
-    def blocks():
-        return ((first, scores[first:last].astype(np.float64, copy=False)) for first, last in ends)
+    def each(function: Callable[[int, np.ndarray], Any], fold: Callable[[Any, Any], Any]) -> Any:
+        return pass_over(scores, lambda first, part: function(first, part.astype(np.float64, copy=False)), fold)
 
-    return Survey(min(lows), max(highs), sums, blocks), decisions
+    head = scores[:9].astype(np.float64, copy=False)
+    return Survey(min(lows), max(highs), np.concatenate(sums), head, each), np.concatenate(decisions)
 
 
 def _refuse_unless_finite(scores: np.ndarray, first: int) -> None:

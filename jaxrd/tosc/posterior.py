@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
+from operator import add
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxrd._threads import side_by_side
+from jaxrd._processes import folded
 from jaxrd.distortion.streamed import Streamed, Whole, block_rows
 from jaxrd.problem import Problem
 from jaxrd.tosc.losses import Loss
@@ -83,8 +84,8 @@ class Posterior:
         loss: of a label and an action, for TMRD's distortion; None: 0/1, the actions being the labels.
 
     >>> few = Posterior(np.zeros((5, 2)), np.zeros(5, int), 1.0)
-    >>> [(block.logits.shape, round(float(block.weights.sum()), 6)) for block in few.blocks()]
-    [((6, 2), 1.0)]
+    >>> few.blocks_folded(lambda block: (block.logits.shape, round(float(block.weights.sum()), 6)))
+    ((6, 2), 1.0)
     """
 
     def __init__(
@@ -114,10 +115,8 @@ class Posterior:
     def problem(self) -> Problem:
         """TMRD's: p the weights and d = 1 - v, or the expected loss."""
         if self.held and self.mesh is None:
-            d, first = np.full((rung(self.samples), self.actions), 1 - 1 / self.actions, _dtype()), 0
-            for log_v, labels in self.chunks():
-                d[first : first + len(labels)] = self.distortion(log_v)
-                first += len(labels)
+            d = np.full((rung(self.samples), self.actions), 1 - 1 / self.actions, _dtype())
+            d[: self.samples] = np.concatenate(self.folded(lambda log_v, *_: [self.distortion(log_v)]))
             return jax.device_put(Problem(self._weights(0, self.samples, len(d)), d))
         shape, source = (self.samples, self.actions), self.weights.astype(_dtype())
         whole = () if self.loss is None else (Whole(self.loss.values.astype(_dtype())),)
@@ -127,7 +126,8 @@ class Posterior:
             made = [_made((*part, *whole)) for part in parts]
             return Problem(source, Streamed(lambda i, j: made[i // rows], as_it_is, shape, rows))
         temperature, build = np.asarray(self.temperature, _dtype()), _expected if whole else _believed
-        return Problem(source, Streamed(lambda i, j: (self.logits[i:j], temperature, *whole), build, shape))
+        data = lambda i, j: (self.logits[i:j], temperature, *whole)  # noqa: E731
+        return Problem(source, Streamed(data, build, shape, shared=self.shared))
 
     def distortion(self, log_v: np.ndarray) -> np.ndarray:
         """TMRD's of some samples, by numpy: 1 - v, or the expected loss, shape (samples, actions)."""
@@ -144,30 +144,46 @@ class Posterior:
         """Of the blocks."""
         return 1 if self.one_block else -(-self.samples // self._rows)
 
-    def blocks(self) -> Iterator[Block]:
-        """All samples, for a compiled function."""
+    @property
+    def shared(self) -> bool:
+        """Whether the processes of one run each work on their own samples in a pass."""
+        return isinstance(self.logits, Rows) and self.logits.shared
+
+    def blocks_folded(
+        self,
+        function: Callable[[Block], Any],
+        fold: Callable[[Any, Any], Any] = add,
+        tick: Callable[[int], object] | None = None,
+    ) -> Any:
+        """function of all samples in blocks of one size, for a compiled function, folded in order."""
         if self.one_block:
-            yield self._only
-            return
+            return folded(function, [self._only], fold, tick, shared=False)
         rows = self._rows
-        for first in range(0, self.samples, rows):
-            yield self._filled(first, min(first + rows, self.samples), rows)
 
-    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """ln v and labels of all samples, for numpy."""
+        def one(first: int) -> Any:
+            return function(self._filled(first, min(first + rows, self.samples), rows))
 
-        def one(first: int) -> tuple[np.ndarray, np.ndarray]:
+        return folded(one, range(0, self.samples, rows), fold, tick, shared=self.shared)
+
+    @property
+    def chunk_count(self) -> int:
+        """How many chunks `folded` takes."""
+        return -(-self.samples // self._rows)
+
+    def folded(
+        self,
+        function: Callable[[np.ndarray, np.ndarray, np.ndarray], Any],
+        fold: Callable[[Any, Any], Any] = add,
+        tick: Callable[[int], object] | None = None,
+    ) -> Any:
+        """function(ln v, labels, weights) of all samples in chunks, for numpy, folded in order."""
+
+        def one(first: int) -> Any:
             part = slice(first, first + self._rows)
-            return log_softmax(self.logits[part], self.temperature), self.labels[part]
+            log_v = log_softmax(self.logits[part], self.temperature)
+            return function(log_v, self.labels[part], self.weights[part])
 
-        yield from side_by_side(one, range(0, self.samples, self._rows))
-
-    def weighed(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """ln v and weights of all samples, for numpy."""
-        first = 0
-        for log_v, labels in self.chunks():
-            yield log_v, self.weights[first : first + len(labels)]
-            first += len(labels)
+        return folded(one, range(0, self.samples, self._rows), fold, tick, shared=self.shared)
 
     @cached_property
     def _only(self) -> Block:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from operator import and_
+from typing import Any
 
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd.errors import InputError
-from jaxrd.tosc.calibration.reliability import Bin, tallied
+from jaxrd.tosc.calibration.reliability import Bin, Tally, reliable, tallied
 from jaxrd.tosc.calibration.temperature import doubts, fitted
 from jaxrd.tosc.losses import Loss
 from jaxrd.tosc.outputs import Outputs, Progress
 from jaxrd.tosc.posterior import Posterior
-from jaxrd.tosc.rows import Rows, blocks
+from jaxrd.tosc.rows import Rows, pass_over
 from jaxrd.tosc.split import halves
 
 _BY_CLASS = (
@@ -32,9 +34,11 @@ def _possible(outputs: Outputs, temperature: float) -> tuple[Outputs, np.ndarray
     """
     logits = outputs.logits
     assert logits is not None
-    lead = np.full(outputs.classes, -np.inf)
-    for _, part in blocks(logits):
-        lead = np.maximum(lead, np.subtract(part, part.max(1, keepdims=True), dtype=np.float64).max(0))
+
+    def one(_: int, part: np.ndarray) -> np.ndarray:
+        return np.subtract(part, part.max(1, keepdims=True), dtype=np.float64).max(0)
+
+    lead = pass_over(logits, one, np.maximum)
     kept = np.exp(lead / temperature) > 0
     kept[outputs.labels] = kept[outputs.decisions] = True
     if kept.all() or kept.sum() < 2:
@@ -56,14 +60,11 @@ def _listed(classes: np.ndarray) -> str:
     return f"class{'es' if classes.size > 1 else ''} {shown}" + (f" and {classes.size - 5} more" * (classes.size > 5))
 
 
-def _counted(posterior: Posterior, progress: Progress, before: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The chunks of a posterior in the pass after `before` of three, counted in samples."""
-    done, total = before * posterior.samples, 3 * posterior.samples
-    for log_v, labels in posterior.chunks():
-        yield log_v, labels
-        done += len(labels)
-        if progress is not None:
-            progress("calibration", done, total)
+def _counted(posterior: Posterior, progress: Progress, before: int, function: Callable, fold: Callable) -> Any:
+    """function(ln v, labels) of the chunks of a posterior, in the pass after `before` of three."""
+    count = posterior.chunk_count
+    tick = None if progress is None else lambda done: progress("calibration", before * count + done, 3 * count)
+    return posterior.folded(lambda log_v, labels, _: function(log_v, labels), fold, tick)
 
 
 def prepare(
@@ -84,7 +85,7 @@ def prepare(
     assert outputs.logits is not None
     if not isinstance(outputs.logits, Rows):  # it takes no time
         progress = None
-    largest = max(np.abs(part).max() for _, part in blocks(outputs.logits))
+    largest = pass_over(outputs.logits, lambda _, part: np.abs(part).max(), max)
     dtype = jax.dtypes.canonicalize_dtype(outputs.logits.dtype)
     if largest > np.finfo(dtype).max / 4:
         raise InputError(f"logits reach {largest:g}, too much for {dtype}: divide them by a number, or use float64.")
@@ -106,10 +107,11 @@ def prepare(
         loss = None if loss is None else loss.among(kept)
     assert outputs.logits is not None
     posterior = Posterior(outputs.logits, outputs.labels, temperature, weights=outputs.weights, loss=loss)
-    if not all(np.isfinite(log_v).all() for log_v, _ in _counted(posterior, progress, 0)):
+    if not _counted(posterior, progress, 0, lambda log_v, _: bool(np.isfinite(log_v).all()), and_):
         raise InputError(f"temperature {temperature:g} is too small for {dtype}; choose another.")
-    before = tallied(_counted(Posterior(outputs.logits, outputs.labels, 1.0), progress, 1))
-    after = tallied(_counted(posterior, progress, 2))
+    untouched = Posterior(outputs.logits, outputs.labels, 1.0)
+    before = reliable(_counted(untouched, progress, 1, tallied, Tally.plus))
+    after = reliable(_counted(posterior, progress, 2, tallied, Tally.plus))
     if after.ece > before.ece + 0.01:
         warnings.append(
             f"temperature {temperature:.3g} made the calibration worse: ECE {before.ece:.3f} before, "

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import add
+from typing import Any
 
 import numpy as np
 
+from jaxrd._processes import folded
 from jaxrd.tosc.scores import as_array
 
 LARGE = 2**25
@@ -25,6 +28,7 @@ class Rows:
         rows: numbers of those that are used, in their order, shape (samples,); None: all.
         columns: numbers of those that are used; None: all.
         made: stored rows -> logits; None: they are logits.
+        shared: whether the processes of one run each read their own part of the rows in a pass (`folded`).
 
     >>> some = Rows([np.eye(3), np.eye(3)]).take(np.array([1, 2, 3]))
     >>> some[1:].tolist()
@@ -39,8 +43,9 @@ class Rows:
         rows: np.ndarray | None = None,
         columns: np.ndarray | None = None,
         made: Callable[[np.ndarray], np.ndarray] | None = None,
+        shared: bool = False,
     ):
-        self.parts, self.rows, self.columns, self.made = tuple(parts), rows, columns, made
+        self.parts, self.rows, self.columns, self.made, self.shared = tuple(parts), rows, columns, made, shared
         self._ends = np.cumsum([len(part) for part in self.parts])
         samples = int(self._ends[-1]) if rows is None else len(rows)
         self.shape = samples, self.parts[0].shape[1] if columns is None else len(columns)
@@ -74,6 +79,15 @@ class Rows:
         """All rows, a block at a time, each with the number of its first."""
         yield from ((first, self[first:last]) for first, last in self.ends())
 
+    def folded(
+        self,
+        function: Callable[[int, np.ndarray], Any],
+        fold: Callable[[Any, Any], Any] = add,
+        tick: Callable[[int], object] | None = None,
+    ) -> Any:
+        """function(number of the first row, block) of all blocks, folded in order."""
+        return folded(lambda ends: function(ends[0], self[slice(*ends)]), self.ends(), fold, tick, shared=self.shared)
+
     def ends(self) -> list[tuple[int, int]]:
         """The first and the last row of each block."""
         n, count = len(self), max(_NUMBERS // self.parts[0].shape[1], 1)
@@ -81,15 +95,21 @@ class Rows:
 
     def take(self, rows: np.ndarray) -> Rows:
         """Some of the rows, shape (samples,): read one after another where they rise."""
-        return Rows(self.parts, rows if self.rows is None else self.rows[rows], self.columns, self.made)
+        rows = rows if self.rows is None else self.rows[rows]
+        return Rows(self.parts, rows, self.columns, self.made, self.shared)
 
     def keep(self, columns: np.ndarray) -> Rows:
         """Some of the columns."""
-        return Rows(self.parts, self.rows, columns if self.columns is None else self.columns[columns], self.made)
+        columns = columns if self.columns is None else self.columns[columns]
+        return Rows(self.parts, self.rows, columns, self.made, self.shared)
 
     def read_as(self, made: Callable[[np.ndarray], np.ndarray] | None) -> Rows:
         """The same rows, made logits by a function of a block of stored scores."""
-        return Rows(self.parts, self.rows, self.columns, made)
+        return Rows(self.parts, self.rows, self.columns, made, self.shared)
+
+    def shared_out(self) -> Rows:
+        """The same rows; the processes of this run each read their own part."""
+        return Rows(self.parts, self.rows, self.columns, self.made, True)
 
     def _stored(self, first: int, last: int) -> np.ndarray:
         """Stored scores of some rows; of one part they are a view where all of it is used."""
@@ -123,10 +143,15 @@ def is_large(scores: object) -> bool:
     return type(scores) in (np.ndarray, np.memmap) and scores.ndim == 2 and scores.size > LARGE  # pyright: ignore
 
 
-def blocks(scores: np.ndarray | Rows) -> Iterator[tuple[int, np.ndarray]]:
-    """An array as one block, `Rows` in blocks; each with the number of its first row.
+def pass_over(
+    scores: np.ndarray | Rows,
+    function: Callable[[int, np.ndarray], Any],
+    fold: Callable[[Any, Any], Any] = add,
+    tick: Callable[[int], object] | None = None,
+) -> Any:
+    """function(number of the first row, block): of an array as one block, of all blocks of `Rows`, folded in order.
 
-    >>> [first for first, _ in blocks(np.zeros((4, 2)))]
-    [0]
+    >>> pass_over(np.ones((4, 2)), lambda first, block: block.sum())
+    np.float64(8.0)
     """
-    return scores.blocks() if isinstance(scores, Rows) else iter([(0, scores)])
+    return scores.folded(function, fold, tick) if isinstance(scores, Rows) else function(0, scores)

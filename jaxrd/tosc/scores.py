@@ -1,7 +1,8 @@
 """Scores in their usual forms, turned into logits: tensors, percent, rounded probabilities, one column for two."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from operator import and_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,8 +68,10 @@ class Survey(NamedTuple):
     """The largest."""
     sums: np.ndarray
     """Of each row, shape (samples,)."""
-    blocks: Callable[[], Iterable[tuple[int, np.ndarray]]]
-    """The scores again, in blocks of rows, float64, each with the number of its first row."""
+    head: np.ndarray
+    """The scores of the first few rows, float64."""
+    each: Callable[[Callable[[int, np.ndarray], Any], Callable[[Any, Any], Any]], Any]
+    """each(function, fold): the scores again, function(number of the first row, rows in float64), folded in order."""
 
 
 def to_logits(
@@ -142,24 +145,28 @@ def _decimals(survey: Survey, unit: float) -> int | None:
         return bool(np.abs(part * power - np.rint(part * power)).max() <= 1e-7 * power)
 
     # Most fail on the first rows: all rows are checked only if these pass.
-    head = next(iter(survey.blocks()))[1][:9] / unit
-    near = (d for d in range(1, 5) if whole(head, 10.0**d))
-    return next((d for d in near if all(whole(part / unit, 10.0**d) for _, part in survey.blocks())), None)
+    near = (d for d in range(1, 5) if whole(survey.head / unit, 10.0**d))
+    return next((d for d in near if survey.each(lambda _, part, d=d: whole(part / unit, 10.0**d), and_)), None)
 
 
 def _slack(survey: Survey, unit: float) -> float:
     """How far from 1 the rows may sum by rounding alone."""
-    digits, classes = _decimals(survey, unit), next(iter(survey.blocks()))[1].shape[1]
+    digits, classes = _decimals(survey, unit), survey.head.shape[1]
     rounding = 0 if digits is None else min(_FEW_DECIMALS, classes / 2 * 10.0**-digits)
     return max(_FEW_BITS, rounding) + 1e-6
+
+
+def _negative(first: int, part: np.ndarray) -> tuple[float, int, int] | None:
+    """The first score below zero, its sample and its class."""
+    bad = np.argwhere(part < 0)
+    return (float(part[tuple(bad[0])]), first + int(bad[0][0]), int(bad[0][1])) if len(bad) else None
 
 
 def _logs(survey: Survey, unit: float, advice: str) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
     """ln of the rows divided by their sums; the unit is 100 for percent."""
     if survey.low < 0:
-        first, part = next((first, part) for first, part in survey.blocks() if (part < 0).any())
-        i, j = np.argwhere(part < 0)[0]
-        raise InputError(f"probabilities must be >= 0; got {part[i, j]:g} at sample {first + i}, class {j}. {advice}")
+        value, i, j = survey.each(_negative, lambda one, other: one or other)
+        raise InputError(f"probabilities must be >= 0; got {value:g} at sample {i}, class {j}. {advice}")
     sums = survey.sums / unit
     if (sums <= 0).any():
         raise InputError(f"probabilities must not be all zero; row {int((sums <= 0).argmax())} is. {advice}")
@@ -172,7 +179,7 @@ def _logs(survey: Survey, unit: float, advice: str) -> tuple[Callable[[np.ndarra
         note = "scores read as percent (rows are >= 0 and sum to 100)"
     else:
         note = "scores read as probabilities (rows are >= 0 and sum to 1)"
-    zero = TINY if digits is None or off <= _ROUNDED else 0.5 * 10.0**-digits / next(iter(survey.blocks()))[1].shape[1]
+    zero = TINY if digits is None or off <= _ROUNDED else 0.5 * 10.0**-digits / survey.head.shape[1]
 
     def made(rows: np.ndarray) -> np.ndarray:
         values = rows.astype(np.float64)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxrd.cli.app import run
-from jaxrd.cli.devices import Devices
+from jaxrd.cli.devices import _CHILD, Devices
 
 
 @pytest.fixture
@@ -69,6 +69,37 @@ def two_processes(file, out):
         port = free.getsockname()[1]
     by_hand = "--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process"
     return [command(file, out, *by_hand, str(i)) for i in range(2)]
+
+
+COUNTING = """
+import os, sys
+import jaxrd.distortion.streamed, jaxrd.tosc.calibration.temperature, jaxrd.tosc.posterior, jaxrd.tosc.rows
+rows, count = jaxrd.tosc.rows, [0]
+rows.LARGE, rows._NUMBERS = 100, 400
+jaxrd.tosc.posterior.HELD = jaxrd.tosc.posterior._KEPT = 10
+jaxrd.tosc.posterior._NUMBERS = 800
+jaxrd.distortion.streamed._MOST_ROWS = 256
+jaxrd.tosc.calibration.temperature._ROWS = 400
+stored = rows.Rows._stored
+def counted(self, first, last):
+    count[0] += last - first
+    return stored(self, first, last)
+rows.Rows._stored = counted
+from jaxrd.cli.app import run
+code = run(["limits", *sys.argv[2:], "--no-plot", "--at", ".5"])
+open(sys.argv[1], "w").write(str(count[0]))
+sys.exit(code)
+"""
+
+
+def counting(folder, name, *options, devices=1):
+    """A command that keeps in the file `name` how many rows of scores it read."""
+    flags = f"--xla_force_host_platform_device_count={devices} {os.environ.get('XLA_FLAGS', '')}"
+    return subprocess.Popen(
+        [sys.executable, "-c", COUNTING, str(folder / name), *map(str, options)],
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, _CHILD: "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
 
 
 def numbers(out):
@@ -142,6 +173,27 @@ class TestProcesses:
             assert alone.wait(timeout=300) == 0, alone.stderr and alone.stderr.read()
         assert furthest(numbers(tmp_path / "two"), numbers(tmp_path / "one")) <= 1e-12
         assert 0 < furthest(numbers(tmp_path / "two"), numbers(tmp_path / "all")) <= 1e-9  # other sums
+
+    def test_each_reads_its_own_rows(self, tmp_path):
+        """Of outputs that are read a block at a time, in every pass; all numbers are those of one process."""
+        g = np.random.default_rng(3)
+        np.save(tmp_path / "z.npy", g.normal(size=(3000, 4)))
+        np.save(tmp_path / "y.npy", g.integers(4, size=3000))
+        options = str(tmp_path / "z.npy"), "--labels", str(tmp_path / "y.npy")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        by_hand = "--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process"
+        pair = [counting(tmp_path, f"rows{i}", *options, "--out", tmp_path / "two", *by_hand, i) for i in range(2)]
+        words = [process.communicate(timeout=300) for process in pair]
+        assert [process.returncode for process in pair] == [0, 0], words
+        alone = counting(tmp_path, "rows", *options, "--out", tmp_path / "one", "--mesh", "1x2", devices=2)
+        _, err = alone.communicate(timeout=300)
+        assert alone.returncode == 0, err
+        assert furthest(numbers(tmp_path / "two"), numbers(tmp_path / "one")) <= 1e-12
+        one, *two = (int((tmp_path / name).read_text()) for name in ("rows", "rows0", "rows1"))
+        assert one > 20 * 3000
+        assert max(two) <= 0.55 * one
 
     @pytest.mark.parametrize("lost", [0, 1])
     def test_one_is_killed(self, file, tmp_path, lost):

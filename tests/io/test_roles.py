@@ -376,6 +376,6 @@ def test_the_commands_pass_the_options_on(monkeypatch, command, capsys):
     first = {"labels": "y.csv", "scores": "p_*", "label_column": "truth", "first_label": 1, "probabilities": False}
     tick = asked[0].pop("progress")
     assert callable(tick) == (command[0] == "limits")
-    assert asked[0] == first | {"unsafe_pickle": False, "weights": None}
+    assert asked[0] == first | {"unsafe_pickle": False, "weights": None, "shared": False}
     assert asked[1]["probabilities"] is True
     assert asked[1]["first_label"] is None

@@ -49,7 +49,7 @@ def test_against_a_dense_scan(found, bits):
     logits, labels = drawn()
     reached = {name: point.distortion for name, point in tosc.distortions_at(found, bits * BIT).items()}
     v = found.workings.posterior
-    problem = tosc.model_aware_problem(np.exp(np.concatenate([log_v for log_v, _ in v.chunks()])))
+    problem = tosc.model_aware_problem(np.exp(v.log_v))
     slopes = np.concatenate([np.linspace(0.9, 8, 60), np.geomspace(8, 300, 20)])
     solved = sweep(problem, slopes)
     scan = [

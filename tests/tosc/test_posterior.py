@@ -72,11 +72,15 @@ def test_every_number_is_that_of_one_block(kept, dtype, request, monkeypatch):
 def test_blocks_hold_every_sample_once(in_blocks):
     scores, labels = file(1111, 4)
     some = Posterior(scores, labels, 1.3)
-    blocks, chunks = list(some.blocks()), list(some.chunks())
+    blocks = some.blocks_folded(lambda block: [block])
+    chunks = some.folded(lambda log_v, y, w: [(log_v, y, w)])
     assert len({block.logits.shape for block in blocks}) == 1
     np.testing.assert_allclose(sum(block.weights.sum() for block in blocks), 1)
     seen = np.concatenate([block.logits[block.weights > 0] for block in blocks])
     np.testing.assert_array_equal(seen, scores)
-    np.testing.assert_array_equal(np.concatenate([y for _, y in chunks]), labels)
-    np.testing.assert_allclose(np.concatenate([log_v for log_v, _ in chunks]), some.log_v)
+    log_v, y, weights = (np.concatenate(each) for each in zip(*chunks, strict=True))
+    np.testing.assert_array_equal(y, labels)
+    np.testing.assert_array_equal(weights, some.weights)
+    np.testing.assert_allclose(log_v, some.log_v)
+    assert some.chunk_count == len(chunks)
     np.testing.assert_allclose(np.exp(some.log_v), jax.nn.softmax(scores / 1.3, axis=1), rtol=1e-12)

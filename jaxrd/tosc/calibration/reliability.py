@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -67,25 +66,45 @@ def reliability(log_posterior: ArrayLike, labels: ArrayLike, *, bins: int = _BIN
     """
     if bins < 1:
         raise InputError(f"bins must be at least 1; got {bins}.")
-    return tallied([(np.asarray(log_posterior), np.asarray(labels))], bins)
+    return reliable(tallied(np.asarray(log_posterior), np.asarray(labels), bins))
 
 
-def tallied(chunks: Iterable[tuple[np.ndarray, np.ndarray]], bins: int = _BINS) -> Reliability:
-    """`reliability` of samples that come in chunks, (ln v, labels) each.
+class Tally(NamedTuple):
+    """Sums over some samples, from which `reliable` tells how calibrated they are."""
 
-    >>> tallied([(np.log([[0.8, 0.2]]), np.array([0])), (np.log([[0.8, 0.2]]), np.array([1]))]).ece.__round__(4)
+    bins: np.ndarray
+    """Samples, confidence and right decisions in each bin, shape (3, bins)."""
+    losses: np.ndarray
+    """-ln v of the labels, nats, and Brier's score, shape (2,)."""
+    samples: int
+
+    def plus(self, other: Tally) -> Tally:
+        """Of the samples of both."""
+        return Tally(self.bins + other.bins, self.losses + other.losses, self.samples + other.samples)
+
+
+def tallied(log_v: np.ndarray, y: np.ndarray, bins: int = _BINS) -> Tally:
+    """The tally of some samples.
+
+    >>> tallied(np.log([[0.8, 0.2]]), np.array([0])).bins.max(1).tolist()
+    [1.0, 0.8, 1.0]
+    """
+    v, at = np.exp(log_v), (np.arange(len(y)), y)
+    confidence, right = v.max(1), log_v.argmax(1) == y
+    index = _bins(confidence, bins)
+    counts = np.array([np.bincount(index, w, bins) for w in (None, confidence, right)])
+    return Tally(counts, np.array([-log_v[at].sum(), ((v**2).sum(1) - 2 * v[at] + 1).sum()]), len(y))
+
+
+def reliable(tally: Tally) -> Reliability:
+    """`reliability` of the samples that a tally counts.
+
+    >>> one, other = (tallied(np.log([[0.8, 0.2]]), np.array([y])) for y in (0, 1))
+    >>> round(reliable(one.plus(other)).ece, 4)
     0.3
     """
-    tallies, losses, samples = np.zeros((3, bins)), np.zeros(2), 0
-    for log_v, y in chunks:
-        v, at = np.exp(log_v), (np.arange(len(y)), y)
-        confidence, right = v.max(1), log_v.argmax(1) == y
-        index = _bins(confidence, bins)
-        tallies += [np.bincount(index, w, bins) for w in (None, confidence, right)]
-        losses += -log_v[at].sum(), ((v**2).sum(1) - 2 * v[at] + 1).sum()
-        samples += len(y)
-    count, believed, seen = tallies
-    nll, brier = losses / samples
+    (count, believed, seen), (nll, brier), samples = tally.bins, tally.losses / tally.samples, tally.samples
+    bins = len(count)
     table = tuple(
         Bin(b / bins, int(count[b]), float(believed[b] / count[b]), float(seen[b] / count[b]))
         for b in np.flatnonzero(count)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +13,7 @@ from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
 from jaxrd._host import loop
-from jaxrd._threads import side_by_side
+from jaxrd._processes import folded
 from jaxrd.tosc._checked import TEMPERATURE, a_matrix, checked, classes_of, rows_of, some_labels
 from jaxrd.tosc.rows import Rows
 
@@ -103,10 +102,8 @@ _PASSES = 12
 """Passes that it mostly needs."""
 
 
-def _parts(
-    logits: np.ndarray | Rows, labels: np.ndarray, function: Callable, without: np.ndarray | None = None
-) -> Iterator[Any]:
-    """function(logits, labels) of each block of rows, in float64; the rows `without` have all classes alike."""
+def _over(logits: np.ndarray | Rows, labels: np.ndarray, function: Callable, without: np.ndarray | None = None) -> Any:
+    """The sum of function(logits, labels) over blocks of rows, in float64; those `without` have all classes alike."""
     rows = max(_ROWS // logits.shape[1], 1)
 
     def one(first: int) -> Any:
@@ -116,12 +113,12 @@ def _parts(
         with np.errstate(invalid="ignore", divide="ignore", under="ignore"):
             return function(z, y)
 
-    return side_by_side(one, range(0, len(labels), rows))
+    return folded(one, range(0, len(labels), rows), shared=isinstance(logits, Rows) and logits.shared)
 
 
 def _misses(logits: np.ndarray | Rows, labels: np.ndarray, without: np.ndarray | None = None) -> np.ndarray:
     """By how much the label of each row misses its largest logit, shape (samples,)."""
-    return np.concatenate([*_parts(logits, labels, partial(_margins, np), without)])
+    return np.concatenate(_over(logits, labels, lambda z, y: [_margins(np, z, y)], without))
 
 
 def fitted(
@@ -149,7 +146,7 @@ def fitted(
 
     def derivatives(x):
         nonlocal done
-        total = sum(_parts(logits, labels, lambda z, y: _derivatives(np, z, y, unit, x), without)) / len(labels)
+        total = _over(logits, labels, lambda z, y: _derivatives(np, z, y, unit, x), without) / len(labels)
         done += 1
         if progress is not None:
             progress(done, max(_PASSES, done + 1))

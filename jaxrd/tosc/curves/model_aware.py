@@ -120,7 +120,7 @@ def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | No
     """TMRD: certified in model-believed distortion, drawn over the label-measured one."""
     problem, mesh, unit = posterior.problem, posterior.mesh, unit_of(posterior.loss)
     loss = 1 - np.eye(posterior.classes) if posterior.loss is None else posterior.loss.values
-    margin = min(least_margin(-posterior.distortion(log_v)) for log_v, _ in posterior.chunks())
+    margin = posterior.folded(lambda log_v, *_: least_margin(-posterior.distortion(log_v)), min)
     seen = _Seen(tick)
     beyond = saturation(margin, STEEPEST / unit, unit)
     solved, curve = solve_grid(problem, count, tol, seen.swept, beyond, mesh, unit)
@@ -148,7 +148,7 @@ def draw(posterior: Posterior, prior: np.ndarray, count: int, *, tol: float | No
         seen.more(_PASSES)
         return jax.tree.map(lambda a: a[0], found)
 
-    guess = int(sum(w @ posterior.distortion(log_v) for log_v, w in posterior.weighed()).argmin())  # pyright: ignore
+    guess = int(posterior.folded(lambda log_v, _, w: w @ posterior.distortion(log_v)).argmin())
     bound = measured_bound(solved, curve, float(prior @ loss[:, guess]), measured, solve)
     end = float(np.asarray(bound.curve.model_distortion)[-1])
     return bound._replace(

@@ -102,7 +102,7 @@ def draw(joint: np.ndarray, posterior: Posterior, count: int, tick: Tick = None)
     Under a loss the action for the label that is drawn is sent: at u = 1 that for the likeliest label, which need not
     be the action of least expected loss.
     """
-    margin = min(least_margin(log_v) for log_v, _ in posterior.chunks())
+    margin = posterior.folded(lambda log_v, *_: least_margin(log_v), min)
     even = np.linspace(0, 1, max(count, 16) + 2)[:-1]
     steep = saturation(margin, even[-1] / (1 - even[-1]))
     u = np.concatenate([even, steep / (1 + steep), [1.0]])

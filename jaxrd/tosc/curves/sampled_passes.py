@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +10,6 @@ import numpy as np
 from jax.nn import log_softmax
 
 from jaxrd._exported import exported
-from jaxrd._threads import side_by_side
 from jaxrd.tosc.curves.confusion import joint_of, known_landmarks
 from jaxrd.tosc.curves.definition import Acted
 from jaxrd.tosc.curves.drawing import Tick
@@ -77,20 +75,16 @@ def _sums(block: Block, u: jax.Array, count: int, acted: Acted | None = None) ->
     return jax.lax.fori_loop(0, count, add, _Sums(jnp.zeros((k, letters), u.dtype), none, none, none))
 
 
+def _added(a: Any, b: Any) -> Any:
+    return jax.tree.map(np.add, a, b)
+
+
 def sampled_at(posterior: Posterior, u: np.ndarray, tick: Tick) -> _Points:
     """Points at u = t / (1 + t), shape (k,): rate, distortion and believed distortion in one pass for every 64."""
 
-    def added(blocks: Iterator[_Sums]) -> _Sums:
-        total = None
-        for i, block in enumerate(blocks):
-            total = block if total is None else jax.tree.map(np.add, total, block)
-            if tick is not None:
-                tick(i + 1, posterior.count)
-        assert total is not None
-        return total
-
     found, dtype = [], jax.dtypes.canonicalize_dtype(np.float64)
     acted = acted_upon(posterior.loss, dtype)
+    counted = None if tick is None else lambda done: tick(done, posterior.count)
     for first in range(0, len(u), _AT_ONCE):
         part = u[first : first + _AT_ONCE]
         filled = np.append(part, np.zeros(_AT_ONCE - len(part))).astype(dtype)
@@ -98,8 +92,8 @@ def sampled_at(posterior: Posterior, u: np.ndarray, tick: Tick) -> _Points:
         def sums(block: Block, filled: np.ndarray = filled, count: int = len(part)) -> _Sums:
             return jax.device_get(exported(_sums, _Sums, block, filled, count, acted))
 
-        blocks = side_by_side(sums, posterior.blocks())
-        output, spread, lost, believed = (np.asarray(a)[: len(part)] for a in added(blocks))
+        total = posterior.blocks_folded(sums, _added, counted)
+        output, spread, lost, believed = (np.asarray(a)[: len(part)] for a in total)
         rate = spread - (output * np.log(np.where(output > 0, output, 1))).sum(1)
         found.append((np.maximum(rate, 0), lost, believed))
     rate, distortion, believed = (np.concatenate(each) for each in zip(*found, strict=True))
@@ -110,12 +104,13 @@ def decided(posterior: Posterior) -> tuple[float, float, float]:
     """Rate, distortion and believed distortion of the likeliest label's action."""
     loss = posterior.loss
     assert loss is not None
-    joint, believed, first = np.zeros((loss.labels, loss.actions)), 0.0, 0
-    for log_v, w in posterior.weighed():
-        y, action = posterior.labels[first : first + len(w)], loss.of_label[log_v.argmax(1)]
-        first += len(w)
-        joint += joint_of(y, action, joint.shape, w)
-        believed += float(w @ loss.expected(np.exp(log_v))[np.arange(len(w)), action])
+
+    def one(log_v: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, float]:
+        action = loss.of_label[log_v.argmax(1)]
+        expected = loss.expected(np.exp(log_v))[np.arange(len(w)), action]
+        return joint_of(y, action, (loss.labels, loss.actions), w), float(w @ expected)
+
+    joint, believed = posterior.folded(one, _added)
     d, _, entropy = known_landmarks(joint, loss)
     return entropy, d, believed
 
@@ -123,4 +118,4 @@ def decided(posterior: Posterior) -> tuple[float, float, float]:
 def lossless(joint: np.ndarray, posterior: Posterior) -> tuple[float, float, float]:
     """`decided` under 0/1 loss: the decisions themselves."""
     d_tm, _, entropy = known_landmarks(joint)
-    return entropy, d_tm, 1 - sum(float(w @ np.exp(log_v.max(1))) for log_v, w in posterior.weighed())
+    return entropy, d_tm, 1 - posterior.folded(lambda log_v, _, w: float(w @ np.exp(log_v.max(1))))

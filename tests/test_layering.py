@@ -125,6 +125,10 @@ ALLOWED = {
         "curve", "datasets", "figures.reproduction", "information", "problem", "rdc.fixed", "rdc.inputs",
         "rdc.inverse", "rdc.lifted", "rdc.literal", "rdc.point", "rdc.representation", "solution",
     },
+    "figures.rdc_thm5": {
+        "figures.reproduction", "information", "problem", "rdc.gaussian", "rdc.inverse", "rdc.point",
+        "rdc.representation", "solution",
+    },
     "rdc": {
         "rdc._surface", "rdc.fixed", "rdc.gaussian", "rdc.inverse", "rdc.lifted", "rdc.literal",
         "rdc.perception", "rdc.point", "rdc.representation",
@@ -203,7 +207,7 @@ ALLOWED = {
         "_files", "_kept", "_resume", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets",
         "documents", "errors",
         "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
-        "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
+        "figures.rdc_fig6", "figures.rdc_thm5", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
         "neural", "plots", "problem", "rdc", "rdc.gaussian", "rdc.inputs", "rdc.point", "rdc.representation",
         "solution", "solvers", "target", "tosc", "tosc.class_shares", "tosc.comparison", "tosc.confidence",

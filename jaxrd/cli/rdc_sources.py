@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +32,7 @@ class Source(NamedTuple):
     labels: int
     negative: bool
     """Whether a classification loss may be negative."""
-    summary: dict[str, object]
+    summary: Mapping[str, object]
     notes: tuple[str, ...]
     sha256: str
     rate: Callable[[float, np.ndarray], Point | VectorPoint]
@@ -118,7 +118,7 @@ def _size(given: Labelled) -> str:
     return f"{n} x {m}, {classes} classes"
 
 
-def _summary(given: Labelled, solver: _Solver) -> dict[str, object]:
+def _summary(given: Labelled, solver: _Solver) -> Mapping[str, object]:
     from jaxrd.documents.rdc import loss_names
     from jaxrd.information import NATS_PER_BIT
 
@@ -203,7 +203,7 @@ def _measure(given: Labelled, perception: Perception) -> tuple[Any, float]:
 
     if perception.measure == "w2":
         cost = given.problem.distortion if given.transport_cost is None else given.transport_cost
-        return measures.Wasserstein(cost), perception.bound
+        return measures.Wasserstein(np.asarray(cost)), perception.bound
     if perception.measure == "tv":
         return measures.TotalVariation(), perception.bound
     divergence = measures.RelativeEntropy if perception.measure == "kl" else measures.ReverseRelativeEntropy
@@ -259,7 +259,7 @@ def _decoded(given: Labelled, semantics: str, solver: _Solver) -> Decoded:
 
     if given.representation is None:
         raise InputError("--region needs representation, P(z|x) of shape (n, representations), in the file.")
-    if len(given.labels) > 1:
+    if len(given.labels) != 1:
         raise InputError(f"--region takes one label; the file has {len(given.labels)}.")
     region = _region(given, semantics, solver)
     source = as_inputs(given.problem, list(given.labels)).source

@@ -27,6 +27,10 @@ def test_the_bounds_hold_where_the_law_is_kept_and_fail_elsewhere(found):
         assert (curve["ratio"] >= curve["bound_13"]).all()
         assert curve["premise"].all()
         assert (curve["bound_12"] <= 0).all()
+        variance = curve["D1"] / curve["share"]
+        for distortion in (curve["D3"], curve["Db"]):  # what (14) says near the variance follows from these two
+            assert (distortion >= 2 * variance - 2 * np.sqrt(variance * (variance - curve["D1"])) - 1e-9).all()
+            assert (distortion <= 2 * variance + 1e-9).all()
         assert set(curve["status"]) == {"CONVERGED"}
         assert (np.diff(curve["share"]) < 0).all()
         # The least loss at a rate is no larger than that of another code of the rate.

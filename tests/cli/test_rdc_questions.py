@@ -8,6 +8,7 @@ import pytest
 
 from jaxrd import Problem, rdc
 from jaxrd.cli.app import run
+from jaxrd.errors import InputError
 from jaxrd.rdc.gaussian import vector
 from jaxrd.rdc.representation.literal import literal_boundary
 from jaxrd.rdc.representation.region import fixed_classifier_region, time_shared_region
@@ -229,6 +230,17 @@ class TestPerception:
         assert silent["measure"] == "tv"
         assert silent["rate_bits"] > 0.01
 
+    def test_the_seed_reaches_the_solver(self, tmp_path, capsys, monkeypatch):
+        def solver(*_, seed, **__):
+            raise InputError(f"begun with seed {seed}")
+
+        monkeypatch.setattr("jaxrd.rdc.perceptual_lifted_rate", solver)
+        np.savez(tmp_path / "one.npz", **ONE)
+        args = ["rdc", str(tmp_path / "one.npz"), "--perception", "tv:0", "--at", "0.4,1", "--out", str(tmp_path)]
+        for options, seed in ((["--seed", "7"], 7), ([], 0)):
+            assert run([*args, *options]) == 2
+            assert f"begun with seed {seed}" in capsys.readouterr().err
+
     def test_a_given_classifier(self, asked):
         document, _ = asked(ONE, "--perception", "tv:0.02", "--at", "0.4,0.85", "--semantics", "fixed", surface="2")
         loss = rdc.cross_entropies(LABELS, CLASSIFIER)
@@ -267,6 +279,13 @@ class TestRegion:
         vertices, region = self.vertices(asked, semantics), REGIONS[semantics]()
         assert [vertex["decoder"] for vertex in vertices] == region.decoders.tolist()
         np.testing.assert_allclose([v["classification_bits"] for v in vertices], region.classification / BIT)
+
+    def test_without_a_figure(self, asked):
+        document, out = asked(ONE | {"representation": REPRESENTATION}, "--region", "--no-plot", surface="2")
+        assert sorted(path.name for path in out.iterdir()) == ["rdc.csv", "rdc.json"]
+        assert len(document["region"]["vertices"]) == 1
+        without, _ = asked(ONE, "--at", "0.4,1")
+        assert without["region"] is None
 
     def test_literal(self, asked):
         vertices = self.vertices(asked, "literal")

@@ -157,7 +157,7 @@ class TestLeast:
 
 
 class TestPerception:
-    @pytest.mark.parametrize("name", MEASURES)
+    @pytest.mark.parametrize("name", ["tv", "w2", "kl", pytest.param("rkl", marks=pytest.mark.slow)])
     def test_every_measure(self, asked, name, capsys):
         measure, bound, nats = MEASURES[name]
         document, _ = asked(ONE | {"transport_cost": COST}, "--perception", f"{name}:{bound}", "--at", "0.4,inf")

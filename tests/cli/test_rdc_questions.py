@@ -172,6 +172,13 @@ class TestPerception:
         assert words in document["meaning"]
         assert words in capsys.readouterr().out
 
+    def test_no_surface_unless_it_is_asked_for(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("jaxrd.rdc.surface", lambda *_, **__: pytest.fail("a surface that nobody asked for"))
+        np.savez(tmp_path / "one.npz", **ONE)
+        args = ["rdc", str(tmp_path / "one.npz"), "--perception", "tv:0.02", "--at", "0.4,inf"]
+        assert run([*args, "--out", str(tmp_path / "out")]) == 0
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["rdc.csv", "rdc.json"]
+
     def test_the_cost_of_w2_may_be_the_distortion(self, asked):
         document, _ = asked(ONE, "--perception", "w2:0.02", "--at", "0.4,inf")
         # Hamming's transport cost is the total variation.
@@ -369,7 +376,7 @@ class TestGaussian:
     )
     def test_options_of_discrete_sources(self, tmp_path, capsys, args, name):
         np.savez(tmp_path / "g.npz", **GAUSSIAN)
-        assert run(["rdc", str(tmp_path / "g.npz"), *args, "--out", str(tmp_path / "out")]) == 2
+        assert run(["rdc", str(tmp_path / "g.npz"), *args, "--at", "1,1", "--out", str(tmp_path / "out")]) == 2
         assert f"--{name} is for a discrete source; the file holds a Gaussian one" in capsys.readouterr().err
         assert not (tmp_path / "out").exists()
 

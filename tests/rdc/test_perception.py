@@ -456,4 +456,6 @@ class TestDerivatives:
         def value(d):
             return classification_distortion_perception(self.PROBLEM, error, d, 0.1).classification
 
-        assert jnp.isnan(jax.grad(value)(0.1))
+        point = classification_distortion_perception(self.PROBLEM, error, 0.1, 0.1)
+        assert jax.grad(value)(0.1) == pytest.approx(-float(point.distortion_slope), abs=1e-7)
+        assert jnp.isnan(jax.grad(jax.grad(value))(0.1))

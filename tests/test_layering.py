@@ -134,6 +134,10 @@ ALLOWED = {
         "curve", "datasets", "figures.reproduction", "information", "problem", "rdc.fixed", "rdc.inputs",
         "rdc.inverse", "rdc.lifted", "rdc.literal", "rdc.point", "rdc.representation", "solution",
     },
+    "figures.rdc_thm5": {
+        "figures.reproduction", "information", "problem", "rdc.gaussian", "rdc.inverse", "rdc.point",
+        "rdc.representation", "solution",
+    },
     "rdc": {
         "rdc._surface", "rdc.fixed", "rdc.gaussian", "rdc.inverse", "rdc.lifted", "rdc.literal",
         "rdc.perception", "rdc.point", "rdc.representation",
@@ -180,7 +184,7 @@ ALLOWED = {
         "tosc",
     },
     "documents": {
-        "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "solution", "tosc",
+        "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian", "solution", "tosc",
         "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.leads", "tosc.losses",
         "tosc.schemes",
     },
@@ -212,12 +216,11 @@ ALLOWED = {
         "_files", "_kept", "_resume", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets",
         "documents", "errors",
         "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
-        "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
+        "figures.rdc_fig6", "figures.rdc_thm5", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
-        "neural", "plots", "problem", "rdc", "rdc.inputs", "rdc.point", "rdc.representation", "solution", "solvers",
-        "target", "tosc", "tosc.class_shares", "tosc.comparison", "tosc.confidence", "tosc.curves", "tosc.leads",
-        "tosc.losses", "tosc.posterior",
-        "tosc.schemes", "tosc.tasks",
+        "neural", "plots", "problem", "rdc", "rdc.gaussian", "rdc.inputs", "rdc.point", "rdc.representation",
+        "solution", "solvers", "target", "tosc", "tosc.class_shares", "tosc.comparison", "tosc.confidence",
+        "tosc.curves", "tosc.leads", "tosc.losses", "tosc.posterior", "tosc.schemes", "tosc.tasks",
     },
     "__main__": {"cli"},
 }  # fmt: skip

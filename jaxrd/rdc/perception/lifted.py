@@ -9,6 +9,7 @@ all soft labels are those of the lifted R(D, C) (`jaxrd.rdc.lifted.columns`, `ja
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxrd.problem import Problem
+from jaxrd.pytree import register
 from jaxrd.rdc.inputs import Labels, as_inputs, as_targets, cell_budget
 from jaxrd.rdc.lifted.atoms import EDGE, Atoms, Core, charges, core, least_targets, lossless, soft_clusters
 from jaxrd.rdc.lifted.certificate import CELLS
@@ -35,42 +37,29 @@ _DROPPED = 1e-13  # weight
 _LEAST = -600.0  # least exponent of a term of g, so that every column has a positive term
 
 
-class PerceptualLiftedPoint(NamedTuple):
-    """A point of the lifted R(D, P, C)."""
+@register
+@dataclass(frozen=True, kw_only=True)
+class PerceptualLiftedPoint(Point):
+    """A `Point` of the lifted R(D, P, C): lower <= R <= rate, and what the perception constraint adds.
 
-    point: Point
-    """Rate, lower bound, status, distortion, classification, atoms and channel."""
+    Args:
+        perception: the measure at the law of Xh; for a transport cost the cost of a coupling, which bounds it. NaN
+            where no code meets the targets.
+        perception_slope: the multiplier of P, -dR/dP where R is smooth, nats per unit of the measure.
+        decoder: P(xh|u), shape (atoms, m): each atom's `reproduction`, but for a random share that makes the bound on
+            the law hold exactly.
+
+    Reference: Y. Wang et al., ITW 2024 ([B]'s [1]).
+
+    >>> coin = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
+    >>> point = perceptual_lifted_rate(coin, np.eye(2), 0.2, 0.0, np.inf)
+    >>> isinstance(point, Point), round(point.rate, 4), point.gap < 1e-9, abs(point.perception) < 1e-9
+    (True, 0.1328, True, True)
+    """
+
     perception: float
-    """The measure at the law of Xh; for a transport cost the cost of a coupling, which bounds it."""
     perception_slope: float
-    """-dR/dP."""
     decoder: np.ndarray
-    """P(xh|u), shape (atoms, m): each atom's reproduction, but for a random share that makes the bound hold exactly."""
-
-    @property
-    def rate(self) -> float:
-        """Achieved, nats; +inf where no code meets the targets."""
-        return self.point.rate
-
-    @property
-    def lower(self) -> float:
-        """Valid lower bound on R at the targets, nats."""
-        return self.point.lower
-
-    @property
-    def status(self) -> Status:
-        """Of the point."""
-        return self.point.status
-
-    @property
-    def gap(self) -> float:
-        """rate - lower, nats; 0 where infeasible."""
-        return self.point.gap
-
-    @property
-    def converged(self) -> bool:
-        """Whether the gap is within the tolerance and the channel meets the targets."""
-        return self.point.converged
 
 
 def perceptual_lifted_rate(
@@ -114,7 +103,7 @@ def perceptual_lifted_rate(
 
     >>> problem, labels = Problem(np.array([0.7, 0.3]), 1 - np.eye(2)), np.array([[1.0, 0.0], [0.5, 0.5]])
     >>> found = perceptual_lifted_rate(problem, labels, 0.2, 0.0, 0.3)
-    >>> round(found.point.rate, 6), found.point.gap < 1e-9
+    >>> round(found.rate, 6), found.gap < 1e-9
     (0.289597, True)
     """
     inputs = as_inputs(problem, labels)
@@ -201,8 +190,10 @@ def _solve(task: _Task, atoms: Atoms) -> Round:
 
 
 def _nowhere(letters: int, labels: int, reproductions: int) -> PerceptualLiftedPoint:
+    nan = float("nan")
+    point = infeasible(LIFTED, letters, labels)
     return PerceptualLiftedPoint(
-        infeasible(LIFTED, letters, labels), float("nan"), float("nan"), np.zeros((0, reproductions))
+        **vars(point), perception=nan, perception_slope=nan, decoder=np.zeros((0, reproductions))
     )
 
 
@@ -226,9 +217,11 @@ def _point(source, distortion, labels, targets: np.ndarray, task: _Task, generat
     full[kept] = channel
     met = float(solved.primal.exceeded) <= 1e-10 and (losses <= targets[1:] + 1e-10).all()
     good = met and rate - generated.lower <= task.tol * max(1, rate)
-    point = Point(
-        LIFTED, rate, max(float(generated.lower), 0.0), Status.CONVERGED if good else Status.MAX_STEPS, spent, losses,
-        float(generated.last.slopes[0]), generated.last.slopes[1:], reproduction, soft, weights, full,
+    return PerceptualLiftedPoint(
+        semantics=LIFTED, rate=rate, lower=max(float(generated.lower), 0.0),
+        status=Status.CONVERGED if good else Status.MAX_STEPS, distortion=spent, classification=losses,
+        distortion_slope=float(generated.last.slopes[0]), classification_slope=generated.last.slopes[1:],
+        reproduction=reproduction, soft_labels=soft, weights=weights, channel=full,
+        perception=float(solved.primal.perceptions[0]), perception_slope=float(solved.slopes.perceptions[0]),
+        decoder=decoder,
     )  # fmt: skip
-    slope = float(solved.slopes.perceptions[0])
-    return PerceptualLiftedPoint(point, float(solved.primal.perceptions[0]), slope, decoder)

@@ -63,7 +63,12 @@ def _pairs(first: str, one: ArrayLike, second: str, other: ArrayLike, *, most: i
 
 
 def universal_lifted_rate(
-    problem: Problem, labels: Labels, distortion: ArrayLike, classification: ArrayLike
+    problem: Problem,
+    labels: Labels,
+    distortion: ArrayLike,
+    classification: ArrayLike,
+    *,
+    solver: Solver = lifted_rate,
 ) -> Universal:
     """R(Theta) and A(Theta) where decoders may emit soft labels: R(Theta) = R(least D, least C), certified.
 
@@ -75,6 +80,8 @@ def universal_lifted_rate(
         labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
         distortion: D of each pair, in the problem's unit, shape (pairs,); inf for no constraint.
         classification: C of each pair, nats, shape (pairs,); for several labels (pairs, labels).
+        solver: `lifted_rate`, or `perceptual_lifted_rate` with a perception bound that every decoder keeps: who decodes
+            the least D within the bound, and H(S|Z), serves all pairs there too.
 
     Raises:
         InputError: as `lifted_rate`; targets that do not pair up.
@@ -86,7 +93,7 @@ def universal_lifted_rate(
     >>> round(found.penalty, 6)
     0.02755
     """
-    corner, each = _corner_and_each(lifted_rate, problem, labels, distortion, classification)
+    corner, each = _corner_and_each(solver, problem, labels, distortion, classification)
     rates, lowers = [point.rate for point in each], [point.lower for point in each]
     status = _status(corner.status, *(point.status for point in each))
     return served(LIFTED, corner.rate, corner.lower, rates, lowers, status)

@@ -101,8 +101,8 @@ ALLOWED = {
         "solution",
     },
     "rdc.perception": {
-        "_eager", "_envelope", "_room", "closed_form", "errors", "information", "problem", "pytree", "rdc.inputs",
-        "rdc.lifted", "rdc.point", "solution",
+        "_callback", "_eager", "_envelope", "_room", "_threads", "closed_form", "errors", "information", "problem",
+        "pytree", "rdc._traced", "rdc.inputs", "rdc.lifted", "rdc.point", "solution",
     },
     "rdc.inverse": {
         "_eager", "_sweep", "errors", "problem", "rdc._traced", "rdc.fixed", "rdc.inputs", "rdc.lifted", "rdc.point",

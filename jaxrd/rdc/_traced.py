@@ -81,14 +81,14 @@ def rate(
     """
     refuse_traced("start", start)
     given = as_given(semantics, problem, labels, distortion, classification)
-    blank = _blank(semantics, given)
+    blank = blank_point(semantics, given)
 
     def solve(given: Given) -> Answer:
         problem = Problem(given.source, given.distortion)
         point = solver(problem, list(given.labels), given.targets[0], given.targets[1:], start=start)
         known = point.rate < np.inf
-        slopes = derivative(given, point, 1.0, _multipliers(point)) if known else _constant(given, point.status)
-        return Answer(point.rate, point.lower, _as_shaped(point, blank), slopes)
+        slopes = derivative(given, point, 1.0, multipliers(point)) if known else constant(given, point.status)
+        return Answer(point.rate, point.lower, as_shaped(point, blank), slopes)
 
     found, lower, point = on_host(solve, given, blank)
     return _with_letters(replace(point, rate=found, lower=lower), given)
@@ -112,13 +112,13 @@ def least(
     """
     if np.ndim(rate) != 0:
         raise InputError(f"rate must be one number; got shape {np.shape(rate)}. For many use jax.vmap.")
-    blank = _blank(semantics, given)
+    blank = blank_point(semantics, given)
 
     def solve(both: tuple[Given, np.ndarray]) -> Answer:
         given, limit = both
         found = solver(Problem(given.source, given.distortion), list(given.labels), given.targets, float(limit))
-        slopes = _of_least(given, found.point, which) if found.value < np.inf else _constant(both, found.status)
-        return Answer(found.value, found.lower, (found.status, _as_shaped(found.point, blank)), slopes)
+        slopes = _of_least(given, found.point, which) if found.value < np.inf else constant(both, found.status)
+        return Answer(found.value, found.lower, (found.status, as_shaped(found.point, blank)), slopes)
 
     both = given, jnp.asarray(rate, given.source.dtype)
     value, lower, rest = on_host(solve, both, (Status.NONFINITE, blank))
@@ -127,7 +127,7 @@ def least(
 
 def _of_least(given: Given, point: Point, which: int) -> tuple[Given, float]:
     """The derivatives of one target at a fixed rate: those of the rate over the target's multiplier; and that in R."""
-    mu = _multipliers(point)
+    mu = multipliers(point)
     with np.errstate(divide="ignore", invalid="ignore"):
         price, prices = float(1 / mu[which]), np.where(mu == 0, 0, mu / mu[which])
     prices[which] = 1
@@ -195,17 +195,17 @@ def _times(price: float, a: np.ndarray) -> np.ndarray:
         return np.where((a == 0) | (price == 0), 0, price * a)
 
 
-def _constant(given: Any, status: Status) -> Any:
+def constant(given: Any, status: Status) -> Any:
     """Derivatives of a value that is +inf: zero, as everywhere in the package, if no code exists; else not known."""
     value = 0.0 if status == Status.INFEASIBLE else np.nan
     return jax.tree.map(lambda a: np.full_like(a, value), given)
 
 
-def _multipliers(point: Point) -> np.ndarray:
+def multipliers(point: Point) -> np.ndarray:
     return np.append(point.distortion_slope, point.classification_slope)
 
 
-def _blank(semantics: str, given: Given) -> Point:
+def blank_point(semantics: str, given: Given) -> Point:
     """A point of values that are no problem; atoms only where their number is fixed, as for a given classifier."""
     nan, each, none = np.nan, np.full(len(given.labels), np.nan), None
     weights, channel = np.full(given.distortion.shape[1:], nan), np.full(given.distortion.shape, nan)
@@ -213,7 +213,7 @@ def _blank(semantics: str, given: Given) -> Point:
     return Point(semantics, nan, -np.inf, Status.NONFINITE, nan, each, nan, each, *atoms)
 
 
-def _as_shaped(point: Point, blank: Point) -> Point:
+def as_shaped(point: Point, blank: Point) -> Point:
     """A point with the fields of `blank`; where its channel has no atoms that of `blank`."""
     kept = point if point.channel.size else blank
     fixed = blank.channel is not None

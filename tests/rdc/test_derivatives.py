@@ -20,6 +20,7 @@ from jaxrd.rdc import (
     literal_rate,
     measures,
     perceptual_fixed_classifier_rate,
+    perceptual_lifted_rate,
     perceptual_rate,
     surface,
     universal_fixed_classifier_rate,
@@ -539,6 +540,67 @@ class TestPerception:
             return perceptual_rate(Problem(p, d), distortion, perception, measure=MEASURES[kind][0](cost)).rate
 
         assert worst(rate, (p, d, distortion, 0.5 * perception)) < 1e-5
+
+
+@pytest.mark.slow
+class TestPerceptionAndSoftLabels:
+    """`perceptual_lifted_rate`: JAX inside a callback."""
+
+    BOUNDS = {  # noqa: RUF012
+        "total variation": 0.05,
+        "transport": 0.02,
+        "KL": 0.02,
+        "reverse KL": 0.02,
+    }
+
+    def arguments(self, kind):
+        g, hollow = np.random.default_rng(3), 1 - np.eye(3)
+        p = g.dirichlet(np.full(3, 3.0))
+        d, cost, labels = hollow * g.random((3, 3)), hollow * g.random((3, 3)), g.dirichlet(np.ones(2), 3)
+        alone = lifted_solve(Problem(p, d), labels, 4.0, 0.0)
+        least = p @ [entropy(row) for row in labels]
+        loss = least + 0.85 * (alone.classification[0] - least)
+        return p, d, labels, *map(np.asarray, (1.2 * alone.distortion, self.BOUNDS[kind], loss)), cost
+
+    @pytest.mark.parametrize("kind", MEASURES)
+    def test_in_all_arguments(self, kind):
+        *args, cost = self.arguments(kind)
+        apart = ~np.eye(3, dtype=bool)  # the letters' own cost stays zero
+
+        def rate(p, d, labels, distortion, perception, classification, costs):
+            measure = MEASURES[kind][0](jnp.zeros((3, 3)).at[apart].set(costs))
+            return perceptual_lifted_rate(
+                Problem(p, d), labels, distortion, perception, classification, measure=measure
+            ).rate
+
+        assert together(jax.jit(rate), (*args, cost[apart]), pmfs=(2,), step=2e-4) < 1e-5
+
+    def test_transforms_and_ends(self):
+        p, d, labels, distortion, perception, classification, cost = self.arguments("total variation")
+
+        def point(bound, loss=classification):
+            return perceptual_lifted_rate(Problem(p, d), labels, distortion, bound, loss)
+
+        def with_point(bound):
+            found = point(bound)
+            return found.rate, found
+
+        plain, bounds = point(perception), jnp.stack([perception, 0.03])
+        slopes, traced = jax.jit(jax.vmap(jax.grad(with_point, has_aux=True)))(bounds)
+        for name in ("rate", "lower", "status", "distortion", "perception", "perception_slope", "gap"):
+            np.testing.assert_array_equal(getattr(traced, name)[0], getattr(plain, name))
+        np.testing.assert_array_equal(slopes, -traced.perception_slope)
+        assert traced.decoder is traced.channel is None
+        assert jax.value_and_grad(lambda c: point(perception, c).rate)(0.01) == (np.inf, 0)
+
+        def equal(bound):
+            return perceptual_lifted_rate(
+                Problem(p, d), labels, distortion, bound, classification, measure=measures.Wasserstein(cost)
+            ).rate
+
+        assert np.isnan(jax.grad(equal)(0.0))  # solved as total variation, in whose unit the multiplier is
+        with pytest.raises(InputError, match=r"perception must be one number; got shape \(2,\)"):
+            jax.jit(point)(bounds)
 
 
 class TestSeveralDecoders:

@@ -279,6 +279,8 @@ class TestTransforms:
         assert forward[0] == value
         backward = sum(float((a * b).sum()) for a, b in zip(pull(jnp.ones_like(value)), along, strict=True))
         assert float(forward[1]) == pytest.approx(backward, rel=1e-12)
+        columns, rows = (jacobian(lifted_value, 1)(*self.ARGS) for jacobian in (jax.jacfwd, jax.jacrev))
+        np.testing.assert_allclose(columns, rows, rtol=1e-12, atol=1e-15)
 
     def test_of_inverses_and_universal_rates(self):
         p, d, distortion, classification, labels = self.ARGS
@@ -342,6 +344,8 @@ class TestTransforms:
             )(point.distortion)  # fmt: skip
 
         assert gap(max_cells=1).status == Status.MAX_STEPS
+        uncertified = jax.grad(lambda x: lifted_rate(problem, labels, x, point.classification, max_cells=1).rate)
+        assert uncertified(point.distortion) == pytest.approx(-3.0, rel=1e-5)  # of what is achieved
         assert gap(max_cells=1, tol=10.0).status == Status.CONVERGED
         p, d, distortion, classification, loss = fixed(0)
         strict = jax.jit(

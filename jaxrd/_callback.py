@@ -72,7 +72,8 @@ def on_host(solve: Callable[[Any], Answer], given: Any, blank: Any) -> tuple[Any
 def _outward(value: float, dtype: np.dtype, side: float) -> np.ndarray:
     """The nearest number of a dtype that is not less (side inf) or not more (side -inf) than the value."""
     near = np.asarray(value, dtype)
-    inside = near < value if side > 0 else near > value
+    excess = float(near) - float(value)  # in float64: numpy compares a Python number in the array's dtype
+    inside = excess < 0 if side > 0 else excess > 0
     return np.where(inside, np.nextafter(near, np.asarray(side, dtype)), near)
 
 

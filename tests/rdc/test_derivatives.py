@@ -315,12 +315,24 @@ class TestTransforms:
             assert point.rate.dtype == point.lower.dtype == slopes[0].dtype == jnp.float32
         p, d, distortion, classification, labels = (np.asarray(a, np.float64) for a in args)
         plain = lifted_rate(Problem(p, d), labels, float(distortion), classification)
-        assert point.lower <= plain.lower <= plain.rate <= point.rate
+        assert float(point.lower) <= plain.lower <= plain.rate <= float(point.rate)
         assert point.rate - point.lower < 2e-7
         assert point.status == Status.CONVERGED
         exact = jax.grad(lifted_value, range(5))(*map(jnp.asarray, (p, d, distortion, classification, labels)))
         for a, b in zip(slopes, exact, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+    def test_float32_is_rounded_outward(self):
+        p, d, distortion, classification, loss = fixed(0)
+        targets = np.linspace(1, 1.5, 12, dtype=np.float32) * np.float32(distortion)
+        with jax.enable_x64(False):
+            problem = Problem(*(jnp.asarray(a, jnp.float32) for a in (p, d)))
+            losses, bound = jnp.asarray(loss, jnp.float32), jnp.float32(classification)
+            points = jax.vmap(lambda x: fixed_classifier_rate(problem, losses, x, bound))(jnp.asarray(targets))
+        exact = Problem(*(np.asarray(a, np.float64) for a in (problem.source, problem.distortion)))
+        for i, x in enumerate(targets):
+            plain = fixed_classifier_rate(exact, np.asarray(losses, np.float64), float(x), float(bound))
+            assert float(points.lower[i]) <= plain.lower <= plain.rate <= float(points.rate[i])
 
     def test_a_start_is_used_and_must_be_known(self, monkeypatch):
         p, d, distortion, classification, labels = self.ARGS

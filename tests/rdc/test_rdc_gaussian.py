@@ -348,6 +348,12 @@ class TestVector:
         np.testing.assert_allclose(slopes[4], -1 / least_mu, rtol=1e-6)
         np.testing.assert_allclose(slopes[3], -other / least_mu, rtol=1e-6)
 
+    def test_a_constraint_that_is_not_there_has_slope_zero(self):
+        def rate(d, c):
+            return rate_at(VECTOR, d, c).rate
+
+        assert jax.grad(rate, 1)(1.0, jnp.inf) == jax.grad(rate, 0)(jnp.inf, 1.1) == 0
+
     def test_derivatives_of_what_no_code_reaches_are_zero(self):
         assert jax.value_and_grad(lambda r: distortion_at(VECTOR, -3.0, r).distortion)(0.5) == (np.inf, 0)
         assert jax.value_and_grad(lambda r: classification_at(VECTOR, 0.1, r).classification)(0.2) == (np.inf, 0)

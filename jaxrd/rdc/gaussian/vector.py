@@ -59,7 +59,9 @@ def _inputs(source: VectorSource, *targets: ArrayLike) -> tuple[VectorSource, li
 
 def _bounds(source: VectorSource, distortion: jax.Array, classification: jax.Array) -> jax.Array:
     """The bounds on tr Q and a'Qa that D and C give, shape (2,)."""
-    return jnp.stack([distortion, jnp.exp(2 * classification - 1) / (2 * jnp.pi) - source.noise_variance])
+    none = jnp.isposinf(classification)  # its derivative is zero, not that of exp
+    label_variance = jnp.exp(2 * jnp.where(none, 0, classification) - 1) / (2 * jnp.pi)
+    return jnp.stack([distortion, jnp.where(none, jnp.inf, label_variance - source.noise_variance)])
 
 
 def rate_at(

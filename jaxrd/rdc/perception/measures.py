@@ -33,6 +33,11 @@ _UNBOUNDED = 50.0
 """A divergence, nats, taken for no bound at all."""
 
 
+def relaxed(bound: jax.Array) -> jax.Array:
+    """A finite bound, at least RELAXED, whose derivative is one there too: a slope at zero is not lost."""
+    return bound + jax.lax.stop_gradient(jnp.maximum(bound, RELAXED) - bound)
+
+
 def _total_variation(source: ArrayLike, pmf: ArrayLike) -> jax.Array:
     """Total variation, 1/2 sum_y |p_y - r_y|.
 
@@ -100,7 +105,7 @@ class TotalVariation:
     def term(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, inside the constraints: - psi.p - nu P."""
         low, high = dual["ends"]
-        return -dual["potential"] @ source - (high - low) * jnp.maximum(bound, RELAXED)
+        return -dual["potential"] @ source - (high - low) * relaxed(bound)
 
     def potential(self, dual: Any, source: jax.Array) -> jax.Array:
         """psi."""
@@ -174,7 +179,7 @@ class Wasserstein:
 
     def term(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, inside the constraints: p.gamma - nu P."""
-        bound = jnp.maximum(bound / self._scaled[1], RELAXED)
+        bound = relaxed(bound / self._scaled[1])
         return dual["source_potential"] @ source - dual["multiplier"] * bound
 
     def certified(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
@@ -231,7 +236,7 @@ class RelativeEntropy:
 
     def term(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, of KL(p||r) + sum r - 1: nu sum_y p_y ln(1 - psi_y / nu) - nu P."""
-        return self.certified(dual, source, jnp.maximum(bound, RELAXED))
+        return self.certified(dual, source, relaxed(bound))
 
     def certified(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, valid at any psi < nu."""
@@ -283,7 +288,7 @@ class ReverseRelativeEntropy:
         """The dual term, of KL(r||p) - sum r + 1: -nu sum_y p_y (e^{psi_y / nu} - 1) - nu P."""
         nu = dual["multiplier"]
         source = jnp.maximum(source, RELAXED)  # the potentials of letters never sent stay as they are
-        return -nu * (source @ jnp.expm1(dual["potential"] / nu) + jnp.maximum(bound, RELAXED))
+        return -nu * (source @ jnp.expm1(dual["potential"] / nu) + relaxed(bound))
 
     def certified(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, at the best shift of psi: -nu ln sum_y p_y e^{psi_y / nu} - nu P."""

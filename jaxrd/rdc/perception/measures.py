@@ -21,21 +21,15 @@ from jax.typing import ArrayLike
 
 from jaxrd.information import relative_entropy
 from jaxrd.pytree import register
+from jaxrd.rdc.perception.convex import RELAXED, relaxed
 from jaxrd.rdc.perception.transport import exact_marginals
 
-RELAXED = 1e-11
-"""Least bound, relative to the measure's scale, that the iteration uses: at zero no optimum of the dual is bounded."""
 _LEAST = 1e-13
 """Least multiplier of a divergence: its dual divides by it."""
 PROHIBITIVE = 1e3
 """A potential, nats, that no atom can afford."""
 _UNBOUNDED = 50.0
 """A divergence, nats, taken for no bound at all."""
-
-
-def relaxed(bound: jax.Array) -> jax.Array:
-    """A finite bound, at least RELAXED, whose derivative is one there too: a slope at zero is not lost."""
-    return bound + jax.lax.stop_gradient(jnp.maximum(bound, RELAXED) - bound)
 
 
 def _total_variation(source: ArrayLike, pmf: ArrayLike) -> jax.Array:

@@ -23,7 +23,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxrd.pytree import register
-from jaxrd.rdc.perception.measures import PROHIBITIVE, relaxed
+from jaxrd.rdc.perception.convex import relaxed
+from jaxrd.rdc.perception.measures import PROHIBITIVE
 
 EXCEEDED = 1e-10
 """The excess of a cost over its bound, relative to its range, that counts as rounding."""

@@ -578,7 +578,7 @@ class TestPerceptionAndSoftLabels:
         loss = least + 0.85 * (alone.classification[0] - least)
         return p, d, labels, *map(np.asarray, (1.2 * alone.distortion, self.BOUNDS[kind], loss)), cost
 
-    @pytest.mark.parametrize("kind", MEASURES)
+    @pytest.mark.parametrize("kind", ["transport", "KL"])
     def test_in_all_arguments(self, kind):
         *args, cost = self.arguments(kind)
         apart = ~np.eye(3, dtype=bool)  # the letters' own cost stays zero

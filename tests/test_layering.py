@@ -55,7 +55,7 @@ ALLOWED = {
     "kernels": {"_threads", "distortion", "pytree"},
     "plots": {"curve", "information", "solution"},
     "problem": {"_eager", "distortion", "errors", "pytree"},
-    "rdc.point": {"_readable", "pytree", "solution"},
+    "rdc.point": {"pytree", "solution"},
     "tosc._checked": {"_eager", "errors", "tosc.joint"},
     "tosc.posterior": {"_processes", "distortion", "problem", "tosc.losses", "tosc.rows"},
     "_bracket": {"distortion", "problem", "solution"},
@@ -69,7 +69,9 @@ ALLOWED = {
         "tosc.regression.laws", "tosc.rows", "tosc.scores",
     },
     "rdc.gaussian": {"_eager", "_envelope", "closed_form", "errors", "pytree", "rdc.point", "solution"},
-    "rdc.inputs": {"_room", "errors", "problem"},
+    "_callback": {"_envelope", "errors"},
+    "rdc.inputs": {"_eager", "_room", "errors", "problem"},
+    "rdc._traced": {"_callback", "errors", "problem", "rdc.inputs", "rdc.point", "solution"},
     "tosc.calibration": {"_host", "_processes", "_readable", "errors", "tosc._checked", "tosc.rows"},
     "tosc.resampling": {"kernels", "tosc.joint"},
     "figures.reproduction": {"io", "plots", "solution"},
@@ -86,7 +88,8 @@ ALLOWED = {
     "figures.rdc_fig4": {"figures.reproduction", "information", "plots", "rdc.gaussian", "solution"},
     "figures.rdc_fig6": {"_files", "_version", "datasets", "figures.reproduction", "neural", "rdc.quantiser"},
     "rdc.lifted": {
-        "_threads", "errors", "problem", "rdc.alternating", "rdc.inputs", "rdc.master", "rdc.point", "solution",
+        "_eager", "_threads", "errors", "problem", "rdc._traced", "rdc.alternating", "rdc.inputs", "rdc.master",
+        "rdc.point", "solution",
     },
     "solvers": {
         "_eager", "_points", "_room", "distortion", "errors", "implicit", "information", "kernels", "problem",
@@ -94,12 +97,18 @@ ALLOWED = {
     },
     "_sweep": {"_eager", "_points", "_room", "_threads", "distortion", "errors", "problem", "solution", "solvers"},
     "_resume": {"_files", "_points", "_sweep", "_version", "errors", "io", "problem", "solution"},
-    "rdc.fixed": {"_threads", "errors", "problem", "rdc.inputs", "rdc.lifted", "rdc.master", "rdc.point", "solution"},
-    "rdc.perception": {
-        "_eager", "_envelope", "_room", "closed_form", "errors", "information", "problem", "pytree", "rdc.inputs",
-        "rdc.lifted", "rdc.point", "solution",
+    "rdc.fixed": {
+        "_eager", "_threads", "errors", "problem", "rdc._traced", "rdc.inputs", "rdc.lifted", "rdc.master", "rdc.point",
+        "solution",
     },
-    "rdc.inverse": {"_sweep", "problem", "rdc.inputs", "rdc.lifted", "rdc.point", "solution"},
+    "rdc.perception": {
+        "_callback", "_eager", "_envelope", "_room", "_threads", "closed_form", "errors", "information", "problem",
+        "pytree", "rdc._traced", "rdc.inputs", "rdc.lifted", "rdc.point", "solution",
+    },
+    "rdc.inverse": {
+        "_eager", "_sweep", "errors", "problem", "rdc._traced", "rdc.fixed", "rdc.inputs", "rdc.lifted", "rdc.point",
+        "solution",
+    },
     "rdc.literal": {
         "_threads", "problem", "rdc.alternating", "rdc.fixed", "rdc.inputs", "rdc.lifted", "rdc.point",
         "solution",
@@ -111,8 +120,8 @@ ALLOWED = {
         "_readable", "_sweep", "errors", "problem", "rdc.inputs", "rdc.inverse", "rdc.lifted", "rdc.point", "solution",
     },
     "rdc.representation": {
-        "_readable", "_sweep", "errors", "problem", "rdc.gaussian", "rdc.inputs", "rdc.inverse", "rdc.lifted",
-        "rdc.perception", "rdc.point", "solution",
+        "_eager", "_readable", "_sweep", "errors", "problem", "pytree", "rdc.gaussian", "rdc.inputs", "rdc.inverse",
+        "rdc.lifted", "rdc.perception", "rdc.point", "solution",
     },
     "tosc.curves": {
         "_eager", "_exported", "_readable", "_sweep", "_threads", "channel", "closed_form", "critical", "curve",

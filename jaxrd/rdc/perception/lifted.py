@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd._eager import is_traced
+from jaxrd._threads import one_blas_thread
 from jaxrd.problem import Problem
 from jaxrd.pytree import register
 from jaxrd.rdc.inputs import Labels, as_inputs, as_targets, cell_budget
@@ -25,7 +27,9 @@ from jaxrd.rdc.lifted.atoms import EDGE, Atoms, Core, charges, core, least_targe
 from jaxrd.rdc.lifted.certificate import CELLS
 from jaxrd.rdc.lifted.columns import UNUSED, Generated, Round, generate
 from jaxrd.rdc.lifted.pricing import Price, price, starts
+from jaxrd.rdc.perception import lifted_traced
 from jaxrd.rdc.perception.least_rate import LeastRate, least_rate
+from jaxrd.rdc.perception.lifted_traced import Potentials
 from jaxrd.rdc.perception.program import Decoder, Program, nonnegative, prepare
 from jaxrd.rdc.perception.rate import checked
 from jaxrd.rdc.point import LIFTED, Point, entropies, infeasible, mutual_information, posteriors
@@ -79,7 +83,8 @@ def perceptual_lifted_rate(
     It is R(D, C) of `lifted_rate` under one more constraint, measure(p_X, p_Xh) <= P on the law of the reproductions.
 
     Runs on the host in float64, whatever the x64 switch says. Up to three classes in all the certificate closes; with
-    more, `lower` is the best bound reached.
+    more, `lower` is the best bound reached. Inside jit, vmap and grad see `Point`; the rate has derivatives in P and a
+    transport cost too, but in P at zero that of total variation alone.
 
     Args:
         problem: source (n,), distortion (n, m), finite.
@@ -106,18 +111,38 @@ def perceptual_lifted_rate(
     >>> round(found.rate, 6), found.gap < 1e-9
     (0.289597, True)
     """
+    solver = partial(_certified, tol=tol, max_cells=max_cells, seed=seed)
+    arguments = problem, labels, distortion, perception, classification, measure
+    if is_traced(arguments):
+        return lifted_traced.rate(PerceptualLiftedPoint, solver, *arguments[:-1], checked(problem, measure)[1])
+    return solver(*arguments)[0]
+
+
+def _certified(
+    problem: Problem,
+    labels: Labels,
+    distortion: ArrayLike,
+    perception: ArrayLike,
+    classification: ArrayLike,
+    measure: Any,
+    *,
+    tol: float,
+    max_cells: int,
+    seed: int,
+) -> tuple[PerceptualLiftedPoint, Potentials | None]:
+    """The point, and what its derivatives need where a code exists."""
     inputs = as_inputs(problem, labels)
     targets = as_targets(len(inputs.labels), distortion, classification)
     reduced = core(inputs, np.full(len(targets), np.inf))
     assert reduced is not None
     budgets = targets - least_targets(inputs)
     # JAX computes in float64 during this call, because the code around it is numpy in float64.
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), one_blas_thread():
         whole = Problem(inputs.source, inputs.distortion)
         _, measure, bounds = checked(whole, measure, perception=perception)
         least = reduced.source @ np.abs(inputs.distortion[reduced.kept].min(1))
         if (budgets < -EDGE * np.array([least, *np.ones(len(inputs.labels))])).any():
-            return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
+            return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1]), None
         task = _Task(reduced, np.maximum(budgets, 0), measure, bounds["perception"], jnp.asarray(inputs.source), tol)
         ceiling = float(entropies(reduced.source)) + 1e-3 * tol
         grid = starts(reduced, seed)
@@ -125,9 +150,10 @@ def perceptual_lifted_rate(
             reduced, partial(_solve, task), _begin(reduced, grid), grid, tol=tol, max_cells=cell_budget(max_cells),
             rounds=_ROUNDS, ceiling=ceiling,
         )  # fmt: skip
+        potentials = _potentials(task, generated.last.solution)
     if generated.lower > ceiling:
-        return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
-    return _point(inputs.source, inputs.distortion, inputs.labels, targets, task, generated)
+        return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1]), None
+    return _point(inputs.source, inputs.distortion, inputs.labels, targets, task, generated), potentials
 
 
 class _Task(NamedTuple):
@@ -187,6 +213,17 @@ def _solve(task: _Task, atoms: Atoms) -> Round:
     levels = g.terms(atoms.letter, atoms.side_by_side).sum(1)
     used = weights[: len(atoms.letter)] > UNUSED
     return Round(atoms, used, levels, float(value), float(solved.rate), g, slopes, solved)
+
+
+def _potentials(task: _Task, solved: LeastRate) -> Potentials:
+    inner = solved.dual.decoders[0][1]
+    in_source = _in_source(task.measure, inner, task.reference, task.perception)
+    return Potentials(np.asarray(task.measure.potential(inner, task.reference)), np.asarray(in_source))
+
+
+@jax.jit
+def _in_source(measure: Any, inner: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
+    return jax.grad(lambda p: measure.term(inner, p, jnp.minimum(bound, measure.largest(source))))(source)
 
 
 def _nowhere(letters: int, labels: int, reproductions: int) -> PerceptualLiftedPoint:

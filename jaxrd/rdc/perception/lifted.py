@@ -89,8 +89,8 @@ def perceptual_lifted_rate(
 
     It is R(D, C) of `lifted_rate` under one more constraint, measure(p_X, p_Xh) <= P on the law of the reproductions.
 
-    Runs on the host in float64, whatever the x64 switch says. Up to three classes in all the certificate closes; with
-    more, `lower` is the best bound reached.
+    Runs on the host in float64, whatever the x64 switch says. Where the search for the certificate runs out of cells,
+    `lower` is the best bound reached.
 
     Args:
         problem: source (n,), distortion (n, m), finite.
@@ -229,6 +229,7 @@ def _point(source, distortion, labels, targets: np.ndarray, task: _Task, generat
     point = Point(
         LIFTED, rate, max(float(generated.lower), 0.0), Status.CONVERGED if good else Status.MAX_STEPS, spent, losses,
         float(generated.last.slopes[0]), generated.last.slopes[1:], reproduction, soft, weights, full,
+        generated.ascents, max(generated.conjectured, 0.0),
     )  # fmt: skip
     slope = float(solved.slopes.perceptions[0])
     return PerceptualLiftedPoint(point, float(solved.primal.perceptions[0]), slope, decoder)

@@ -1,0 +1,166 @@
+"""An upper bound on g over boxes of soft labels: each box is first cut down, then a concave program bounds g in it.
+
+With a_x the terms' exponents at t = 1, m_s the label's mu of class s and t = wL, L the label channels side by side,
+
+    ln max_t g = max over pmfs w of  H(w) + w . a + sum_s m_s t_s ln t_s                    (Gibbs; t = wL is the best)
+
+H(w) + k sum_s m_s t_s ln t_s is concave where k M eta <= 1, M = sum of the labels' mu and eta the contraction
+coefficient of L, each label in proportion to its mu. So only (1 - k) m_s t_s ln t_s, convex in each t_s, has to be
+bounded: by its chord over the box. What is left is concave: its tangent at the w that any positive tau gives,
+w ~ exp(b + k sum_s m_s L_s ln tau_s), bounds it by ln G + k max_x sum_s m_s L_xs ln(t_s / tau_s), tight where t = tau.
+With k = 1 there is no chord, and the first box is the last.
+
+The maximum of g is one of its stationary points, t = wL with w_x = term_x / g. In a box low <= t <= high those with
+g >= exp(level) have w_x <= term_x(high) / exp(level), and w_x >= term_x(low) / (a bound on g). Linear programming
+duality bounds t_s = sum_x w_x L_xs over such w: t_s <= n + sum_x most_x (L_xs - n)+ - sum_x least_x (n - L_xs)+ for
+every n. Boxes of the whole simplex shrink to their few interesting corners, those without a stationary point vanish.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxrd.rdc.lifted.atoms import log
+from jaxrd.rdc.lifted.contraction import largest_total
+from jaxrd.rdc.lifted.pricing import Price, split
+
+_SWEEPS = 2  # of the cut over all classes
+_SHARES = np.linspace(0, 1, 12) ** 3  # places of the duals n between a class's least and its largest L
+_SLACK = 1e-12  # rounding of a soft label
+_FLOOR = 1e-200  # of tau
+_STILL = 1e-14  # nats between the program's bounds at which to stop
+_PERIOD = 3  # steps from one extrapolation to the next
+_FURTHEST = 50.0  # extrapolation
+_EPSILON = np.finfo(float).eps
+
+
+class Relaxation(NamedTuple):
+    """What the bounds of all boxes share."""
+
+    exponents: np.ndarray  # ln a, largest exponents of the terms, (columns, n)
+    alpha: np.ndarray  # those at t = 1, (columns, n)
+    powers: np.ndarray  # m L, (n, classes)
+    labels: np.ndarray  # L, (n, classes)
+    kept: float  # k: the share of m t ln t that is concave with the entropy of w
+    rest: np.ndarray  # (1 - k) m, (classes,)
+    duals: np.ndarray  # n, (duals, classes)
+    above: np.ndarray  # (L - n)+, (n, duals * classes)
+    below: np.ndarray  # (n - L)+
+    of: np.ndarray  # the label of each class, one-hot, (classes, labels)
+    rounding: float  # of a bound, nats
+
+
+class Boxes(NamedTuple):
+    """Boxes low <= t <= high of soft labels side by side, for one column each."""
+
+    column: np.ndarray  # (boxes,)
+    low: np.ndarray  # (boxes, classes)
+    high: np.ndarray
+    soft: np.ndarray  # where the relaxed program is largest
+    over: np.ndarray  # by how much each class's chord exceeds the function there
+    bound: np.ndarray  # on ln g, (boxes,)
+
+    def take(self, index: np.ndarray) -> Boxes:
+        """Some of them."""
+        return Boxes(*(part[index] for part in self))
+
+    def join(self, other: Boxes) -> Boxes:
+        """Both lists."""
+        return Boxes(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+
+
+def relaxation(price: Price) -> Relaxation:
+    """Of g; every column needs a term."""
+    exponents = np.ascontiguousarray(price.exponents.T)
+    slopes = np.array([part.sum(1).max() for part in split(price, price.powers)])
+    kept = min(1.0, largest_total(split(price, price.labels), slopes) / slopes.sum())
+    low, high = price.labels.min(0), price.labels.max(0)
+    duals = low + _SHARES[:, None] * (high - low)
+    apart = (price.labels[:, None] - duals).reshape(len(price.labels), -1)
+    return Relaxation(
+        exponents, exponents + price.offset, price.powers, price.labels, kept,
+        (1 - kept) * np.repeat(slopes, price.sizes), duals, np.maximum(apart, 0), np.maximum(-apart, 0),
+        np.repeat(np.eye(len(price.sizes)), price.sizes, 0), 2 * price.rounding + 4 * _EPSILON * price.total,
+    )  # fmt: skip
+
+
+def first_boxes(at: Relaxation, soft: np.ndarray) -> Boxes:
+    """The smallest box around all letters' labels, for each column; `soft` is where their programs begin."""
+    columns = len(at.alpha)
+    low, high = (np.tile(end, (columns, 1)) for end in (at.labels.min(0), at.labels.max(0)))
+    return Boxes(np.arange(columns), low, high, soft, np.zeros_like(low), np.full(columns, np.inf))
+
+
+def shrunk(at: Relaxation, boxes: Boxes, level: float) -> Boxes:
+    """The boxes cut down to where stationary points of g >= exp(level) may lie, those that have none left out."""
+    low, high, whole = boxes.low, boxes.high, (len(boxes.low), *at.duals.shape)
+    alpha, ceiling = at.alpha[boxes.column], at.exponents[boxes.column]
+    some = np.ones(len(low), bool)
+    for _ in range(_SWEEPS):
+        most = np.exp(np.minimum(np.minimum(alpha + log(high) @ at.powers.T, ceiling) - level + at.rounding, 0))
+        least = np.exp(np.minimum(alpha + log(low) @ at.powers.T - boxes.bound[:, None] - at.rounding, 0))
+        up = (at.duals + (most @ at.above - least @ at.below).reshape(whole)).min(1)
+        down = (at.duals - (most @ at.below - least @ at.above).reshape(whole)).max(1)
+        high, low = np.minimum(high, up + _SLACK), np.maximum(low, down - _SLACK)
+        high = np.minimum(high, 1 - (low @ at.of @ at.of.T - low) + _SLACK)
+        low = np.maximum(low, 1 - (high @ at.of @ at.of.T - high) - _SLACK)
+        some &= (low <= high).all(1) & (most.sum(1) >= 1 - _SLACK)
+    return boxes._replace(low=low, high=high).take(some)
+
+
+def _chords(at: Relaxation, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Slopes of the chords of t ln t from low to high."""
+    wide = (high - low) / np.where(low > 0, low, np.inf)
+    ratio = np.where(wide > 1e-8, np.log1p(wide) / np.where(wide > 1e-8, wide, 1), 1 - wide / 2)
+    return np.log(np.maximum(high, _FLOOR)) + np.where(low > 0, ratio, 0)
+
+
+def _entropic(t: np.ndarray) -> np.ndarray:
+    return t * np.log(np.where(t > 0, t, 1))
+
+
+def bounded(at: Relaxation, boxes: Boxes, level: float, steps: int) -> Boxes:
+    """The boxes with their bounds, each program solved until it is clear whether the bound is below the level.
+
+    tau <- t raises ln G, which is a lower bound on the program's maximum; every third step extrapolates the last two.
+    """
+    low, high = boxes.low, boxes.high
+    slope = _chords(at, low, high)
+    start = (_entropic(low) - slope * low) @ at.rest + at.rounding
+    linear, powers = at.alpha[boxes.column] + (at.rest * slope) @ at.labels.T, at.kept * at.powers.T
+    bound, soft, left = boxes.bound.copy(), boxes.soft.copy(), np.arange(len(low))
+    tau, before = np.log(np.maximum(soft, _FLOOR)), None
+    for step in range(steps):
+        exponent = linear + tau @ powers
+        top = exponent.max(1)
+        terms = np.exp(exponent - top[:, None])
+        total = terms.sum(1)
+        t = (terms @ at.labels) / total[:, None]
+        change = np.log(np.maximum(t, _FLOOR)) - tau
+        value = top + np.log(total) + start
+        error = (change @ powers).max(1)
+        bound[left], soft[left] = np.minimum(bound[left], value + error), t
+        open_ = (value + error > level) & (value <= level) & (error > _STILL)
+        if not open_.any():
+            break
+        if before is None or step % _PERIOD != _PERIOD - 1:
+            before, tau = (tau, change), tau + change
+        else:
+            tau, before = _extrapolated(*before, change), None
+        if open_.mean() < 0.7:
+            left, linear, start, tau = left[open_], linear[open_], start[open_], tau[open_]
+            before = before and (before[0][open_], before[1][open_])
+    over = at.rest * (_entropic(low) + slope * (soft - low) - _entropic(soft))
+    over = np.where((soft >= low) & (soft <= high), over, 0)
+    return Boxes(boxes.column, low, high, soft, over, bound)
+
+
+def _extrapolated(tau: np.ndarray, change: np.ndarray, next_change: np.ndarray) -> np.ndarray:
+    """From two steps in a row (R. Varadhan and C. Roland, Simple and globally convergent methods for accelerating the
+    convergence of any EM algorithm, Scand. J. Statist. 2008): any tau gives a valid bound."""
+    turn = next_change - change
+    length = np.sqrt((change**2).sum(1) / np.maximum((turn**2).sum(1), 1e-300))
+    length = np.clip(length, 1, _FURTHEST)[:, None]
+    return np.maximum(tau + 2 * length * change + length**2 * turn, np.log(_FLOOR))

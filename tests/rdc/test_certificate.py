@@ -23,8 +23,8 @@ SHAPES = ((2,), (3,), (4,), (2, 2), (3, 2), (2, 2, 2))
 
 
 def channel(g, letters, classes):
-    """Rows of several kinds: with zero entries, repeated, nearly without noise, nearly equal."""
-    kind = g.integers(5)
+    """Rows of several kinds: with zero entries, repeated, without noise, nearly equal, with a class of no weight."""
+    kind = g.integers(6)
     rows = g.dirichlet(np.full(classes, g.choice([0.2, 1.0, 5.0])), letters)
     if kind == 0:
         rows = np.where(g.random(rows.shape) < 0.4, 0, rows) + 1e-300
@@ -35,6 +35,8 @@ def channel(g, letters, classes):
         rows = np.eye(classes)[g.integers(0, classes, letters)]
     elif kind == 3:
         rows = 0.9 * rows.mean(0) + 0.1 * rows
+    elif kind == 4:
+        rows[:, 0] = 1e-310
     return rows / rows.sum(1, keepdims=True)
 
 

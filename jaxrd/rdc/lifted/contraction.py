@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _AT_ONCE = 512  # pairs of rows
-_HALVINGS = 40
+_HALVINGS = 24
 _ROUNDING = 1e-13  # of the coefficient, which is at most 1
 
 

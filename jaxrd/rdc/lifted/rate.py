@@ -74,8 +74,8 @@ def lifted_rate(
     cells = cell_budget(max_cells)
     optimum = optimise(reduced, reduced.budgets, free, begin=begin, near=near, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, optimum, targets)
-    prices = _without_search(reduced, 0, optimum.slopes)  # the distortion's slope is optimised again
-    if point.gap > tol * max(1, point.rate) and prices is not None:
+    if _open(point, tol) and (prices := _without_search(reduced, optimum.slopes)) is not None:
+        prices[0] = 0  # the distortion's slope is optimised again
         budgets = np.where(prices > 0, np.inf, reduced.budgets)
         lower = optimise(reduced, budgets, prices, tol=_ROUGH, max_cells=cells, seed=seed).lower
         lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
@@ -159,16 +159,19 @@ def solve_priced(
     cells = cell_budget(max_cells)
     optimum = optimise(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, optimum, None)
-    prices = _without_search(reduced, slopes[0], slopes)
-    if point.gap > tol * max(1, point.rate) and prices is not None:
+    if _open(point, tol) and (prices := _without_search(reduced, slopes)) is not None:
         lower = optimise(reduced, reduced.budgets, prices, tol=_ROUGH, max_cells=cells, seed=seed).lower
         point = assemble(inputs, reduced, optimum._replace(lower=max(lower, optimum.lower)), None)
     return judged(point, tol)
 
 
-def _without_search(reduced: Core, distortion_slope: float, slopes: np.ndarray) -> np.ndarray | None:
+def _open(point: Point, tol: float) -> bool:
+    return point.gap > tol * max(1, point.rate)
+
+
+def _without_search(reduced: Core, slopes: np.ndarray) -> np.ndarray | None:
     """The labels' slopes scaled to where no cell has to be cut, for a bound of last resort; None if they are there."""
     if not slopes[1:].any():
         return None
     share = largest_total(reduced.labels, slopes[1:]) / slopes[1:].sum()
-    return np.append(distortion_slope, slopes[1:] * share) if share < 1 else None
+    return np.append(slopes[0], slopes[1:] * share) if share < 1 else None

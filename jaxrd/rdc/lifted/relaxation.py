@@ -112,9 +112,9 @@ def shrunk(at: Relaxation, boxes: Boxes, level: float) -> Boxes:
 
 def _chords(at: Relaxation, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Slopes of the chords of t ln t from low to high."""
-    wide = (high - low) / np.where(low > 0, low, np.inf)
+    wide = (high - low) / np.where(low > _FLOOR, low, np.inf)
     ratio = np.where(wide > 1e-8, np.log1p(wide) / np.where(wide > 1e-8, wide, 1), 1 - wide / 2)
-    return np.log(np.maximum(high, _FLOOR)) + np.where(low > 0, ratio, 0)
+    return np.log(np.maximum(high, _FLOOR)) + np.where(low > _FLOOR, ratio, 0)
 
 
 def _entropic(t: np.ndarray) -> np.ndarray:

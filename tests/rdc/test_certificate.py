@@ -136,14 +136,14 @@ class TestRelaxation:
         middle, size = t[g.integers(len(t))], g.choice([0.02, 0.2, 1.0])
         low, high = np.maximum(middle - size * g.random(len(middle)), 0), middle + size * g.random(len(middle))
         inside = ((t >= low) & (t <= high)).all(1)
-        box = (np.tile(part, (2, 1)) for part in (low, high, middle, 0 * low))
+        box = (np.tile(part, (2, 1)) for part in (low, high, g.normal(-2, 2, low.shape), middle, 0 * low))
         boxes = Boxes(np.arange(2), *box, np.full(2, np.inf))
         linear = np.where(np.isfinite(price.exponents), price.exponents + price.offset[:, None], -1e6)
         weights = price.powers.sum(0) / np.maximum(price.labels.sum(0), 1e-300)
         entropic = weights * t * np.log(np.where(t > 0, t, 1))
         value = entropies(w)[:, None] + w @ linear + entropic.sum(1)[:, None]
-        for steps in (1, 3, 30):
-            result = bounded(at, boxes, -np.inf, steps).bound
+        for steps, level in ((1, -np.inf), (3, -np.inf), (30, -np.inf), (30, float(value.max()) + 1e-3)):
+            result = bounded(at, boxes, level, steps).bound
             assert (value[inside] <= result + 1e-9 * (1 + power)).all()
 
     @given(g=generators(), power=st.sampled_from((0.3, 1.0, 1.5, 6.0, 200.0)), sizes=st.sampled_from(SHAPES))
@@ -162,9 +162,8 @@ class TestRelaxation:
         still = np.abs((terms / terms.sum(1, keepdims=True)) @ price.labels - soft).max(1) < 1e-13
         size = g.choice([0.01, 0.1, 1.0])
         low, high = np.maximum(soft - size * g.random(soft.shape), 0), soft + size * g.random(soft.shape)
-        boxes = Boxes(
-            letter, low, high, soft, np.arange(len(soft))[:, None] + np.zeros_like(soft), np.log(values) + 1e-12
-        )
+        number = np.arange(len(soft))[:, None] + np.zeros_like(soft)
+        boxes = Boxes(letter, low, high, soft, soft, number, np.log(values) + 1e-12)
         left = shrunk(at, boxes, float(np.log(values[still].min(initial=np.inf))) - 1e-12)
         kept = left.over[:, 0].astype(int)
         assert set(np.flatnonzero(still)) <= set(kept)

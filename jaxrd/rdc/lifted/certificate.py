@@ -15,7 +15,7 @@ from jaxrd.rdc.lifted.relaxation import Boxes, Relaxation, bounded, first_boxes,
 
 CELLS = 300_000
 _BATCH, _ENTRIES = 1024, 2**19  # cells cut at once, and numbers (cells, letters) at once
-_FIRST, _LATER = 500, 20  # steps of the program of a first cell, of a later one
+_FIRST, _LATER = 500, 60  # steps of the program of a first cell, of a later one
 _BELOW = 0.01  # of the tolerance: where above the best g the cells without a maximum are closed
 _ROUNDINGS = 2  # of a bound: no search tells less apart
 _NEAR_END = 0.1  # share of a cell's width that every cut leaves on both sides

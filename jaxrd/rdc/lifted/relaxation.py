@@ -7,7 +7,9 @@ With a_x the terms' exponents at t = 1, m_s the label's mu of class s and t = wL
 H(w) + k sum_s m_s t_s ln t_s is concave where k M eta <= 1, M = sum of the labels' mu and eta the contraction
 coefficient of L, each label in proportion to its mu. So only (1 - k) m_s t_s ln t_s, convex in each t_s, has to be
 bounded: by its chord over the box. What is left is concave: its tangent at the w that any positive tau gives,
-w ~ exp(b + k sum_s m_s L_s ln tau_s), bounds it by ln G + k max_x sum_s m_s L_xs ln(t_s / tau_s), tight where t = tau.
+w ~ exp(b + k sum_s m_s L_s ln tau_s), bounds it by ln G + sum_s k m_s ln(t_s / tau_s) (w'L)_s at any w'. A multiplier
+push_s of either sign takes part of a slope to the edge of the box: ln G + sum_s (high_s or low_s) push_s
++ max_x sum_s (k m_s ln(t_s / tau_s) - push_s) L_xs, tight where tau = t inside and push takes all at an edge.
 With k = 1 there is no chord, and the first box is the last.
 
 The maximum of g is one of its stationary points, t = wL with w_x = term_x / g. In a box low <= t <= high those with
@@ -32,6 +34,9 @@ _SLACK = 1e-12  # rounding of a soft label
 _FLOOR = 1e-200  # of tau
 _STILL = 1e-14  # nats between the program's bounds at which to stop
 _PERIOD = 3  # steps from one extrapolation to the next
+_SETTLED = 8  # steps of every program, even where its bound stays too large
+_FALLS = 5.0  # steps like the last one that may be expected of a bound
+_PACE = 4.0  # longest step of a multiplier, in units of ln t
 _FURTHEST = 50.0  # extrapolation
 _EPSILON = np.finfo(float).eps
 
@@ -43,8 +48,8 @@ class Relaxation(NamedTuple):
     alpha: np.ndarray  # those at t = 1, (columns, n)
     powers: np.ndarray  # m L, (n, classes)
     labels: np.ndarray  # L, (n, classes)
-    kept: float  # k: the share of m t ln t that is concave with the entropy of w
-    rest: np.ndarray  # (1 - k) m, (classes,)
+    exact: np.ndarray  # k m: what is concave with the entropy of w, (classes,)
+    rest: np.ndarray  # (1 - k) m
     duals: np.ndarray  # n, (duals, classes)
     above: np.ndarray  # (L - n)+, (n, duals * classes)
     below: np.ndarray  # (n - L)+
@@ -58,7 +63,8 @@ class Boxes(NamedTuple):
     column: np.ndarray  # (boxes,)
     low: np.ndarray  # (boxes, classes)
     high: np.ndarray
-    soft: np.ndarray  # where the relaxed program is largest
+    dual: np.ndarray  # ln tau of the relaxed program
+    soft: np.ndarray  # where it is largest
     over: np.ndarray  # by how much each class's chord exceeds the function there
     bound: np.ndarray  # on ln g, (boxes,)
 
@@ -80,7 +86,7 @@ def relaxation(price: Price) -> Relaxation:
     duals = low + _SHARES[:, None] * (high - low)
     apart = (price.labels[:, None] - duals).reshape(len(price.labels), -1)
     return Relaxation(
-        exponents, exponents + price.offset, price.powers, price.labels, kept,
+        exponents, exponents + price.offset, price.powers, price.labels, kept * np.repeat(slopes, price.sizes),
         (1 - kept) * np.repeat(slopes, price.sizes), duals, np.maximum(apart, 0), np.maximum(-apart, 0),
         np.repeat(np.eye(len(price.sizes)), price.sizes, 0), 2 * price.rounding + 4 * _EPSILON * price.total,
     )  # fmt: skip
@@ -90,7 +96,8 @@ def first_boxes(at: Relaxation, soft: np.ndarray) -> Boxes:
     """The smallest box around all letters' labels, for each column; `soft` is where their programs begin."""
     columns = len(at.alpha)
     low, high = (np.tile(end, (columns, 1)) for end in (at.labels.min(0), at.labels.max(0)))
-    return Boxes(np.arange(columns), low, high, soft, np.zeros_like(low), np.full(columns, np.inf))
+    dual = np.log(np.maximum(soft, _FLOOR))
+    return Boxes(np.arange(columns), low, high, dual, soft, np.zeros_like(low), np.full(columns, np.inf))
 
 
 def shrunk(at: Relaxation, boxes: Boxes, level: float) -> Boxes:
@@ -122,39 +129,82 @@ def _entropic(t: np.ndarray) -> np.ndarray:
 
 
 def bounded(at: Relaxation, boxes: Boxes, level: float, steps: int) -> Boxes:
-    """The boxes with their bounds, each program solved until it is clear whether the bound is below the level.
+    """The boxes with their bounds: by the program without their edges, and where that is not enough, with them."""
+    slope = _chords(at, boxes.low, boxes.high)
+    start = (_entropic(boxes.low) - slope * boxes.low) @ at.rest + at.rounding
+    linear = at.alpha[boxes.column] + (at.rest * slope) @ at.labels.T
+    anywhere = np.broadcast_to(np.array([0.0, np.inf])[:, None, None], (2, *boxes.low.shape))
+    tau = np.log(np.maximum(boxes.soft, _FLOOR))
+    bound, soft, _ = _solved(at, linear, start, tau, anywhere, level, steps, 0)
+    bound, dual = np.minimum(bound, boxes.bound), boxes.dual.copy()
+    again = np.flatnonzero(bound > level)
+    if len(again):
+        box = np.stack([boxes.low[again], boxes.high[again]])
+        within, _, dual[again] = _solved(at, linear[again], start[again], dual[again], box, level, steps, _SETTLED)
+        bound[again] = np.minimum(bound[again], within)
+    inner = np.clip(soft, boxes.low, boxes.high)
+    over = at.rest * (_entropic(boxes.low) + slope * (inner - boxes.low) - _entropic(inner))
+    return boxes._replace(dual=dual, soft=soft, over=over, bound=bound)
 
-    tau <- t raises ln G, which is a lower bound on the program's maximum; every third step extrapolates the last two.
+
+def _solved(
+    at: Relaxation,
+    linear: np.ndarray,
+    start: np.ndarray,
+    tau: np.ndarray,
+    edges: np.ndarray,
+    level: float,
+    steps: int,
+    settled: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bounds of concave programs, where they are largest, and ln tau.
+
+    tau <- t solves one without edges. A class whose t would leave them keeps as much of ln(t / tau) as holds it there;
+    its step is Newton's where that is longer. Every third step extrapolates the last two.
+
+    Args:
+        at: what all programs share.
+        linear: b, (boxes, n).
+        start: constants, (boxes,).
+        tau: ln tau to begin with, (boxes, classes).
+        edges: low and high of each class, (2, boxes, classes).
+        level: a program is left when its bound is below, or its value is not.
+        steps: at most.
+        settled: steps at least of a program whose bound is not below.
     """
-    low, high = boxes.low, boxes.high
-    slope = _chords(at, low, high)
-    start = (_entropic(low) - slope * low) @ at.rest + at.rounding
-    linear, powers = at.alpha[boxes.column] + (at.rest * slope) @ at.labels.T, at.kept * at.powers.T
-    bound, soft, left = boxes.bound.copy(), boxes.soft.copy(), np.arange(len(low))
-    tau, before = np.log(np.maximum(soft, _FLOOR)), None
+    powers, squares = (at.exact * at.labels).T, at.labels**2
+    bound, soft, dual, left = np.full(len(tau), np.inf), np.zeros_like(tau), tau.copy(), np.arange(len(tau))
+    with np.errstate(divide="ignore"):
+        ends = np.log(edges)
+    last, before = np.full(len(tau), np.inf), None
     for step in range(steps):
         exponent = linear + tau @ powers
         top = exponent.max(1)
         terms = np.exp(exponent - top[:, None])
         total = terms.sum(1)
-        t = (terms @ at.labels) / total[:, None]
-        change = np.log(np.maximum(t, _FLOOR)) - tau
-        value = top + np.log(total) + start
-        error = (change @ powers).max(1)
-        bound[left], soft[left] = np.minimum(bound[left], value + error), t
-        open_ = (value + error > level) & (value <= level) & (error > _STILL)
+        t, spread = (terms @ at.labels) / total[:, None], (terms @ squares) / total[:, None]
+        log_t = np.log(np.maximum(t, _FLOOR))
+        pace = np.clip(t / np.maximum(at.exact * (spread - t**2), 1e-300), 1, _PACE)
+        least, most = tau + pace * (ends[0] - log_t), tau + pace * (ends[1] - log_t)
+        new = np.clip(log_t, least, np.maximum(least, most))
+        push, inside = at.exact * (log_t - new), at.exact * (new - tau)
+        edge = np.where(push > 0, edges[1], edges[0])
+        value = top + np.log(total) + start + (push * np.where(push == 0, 0, edge)).sum(1)
+        above, height = value + (inside @ at.labels.T).max(1), value + (inside * t).sum(1)
+        bound[left], soft[left], dual[left] = np.minimum(bound[left], above), t, new
+        may = (height <= level) | (step < settled) | ((last - height) * _FALLS > height - level) & (settled > 0)
+        open_ = (above > level) & (above - height > _STILL) & may
         if not open_.any():
             break
+        last = height
         if before is None or step % _PERIOD != _PERIOD - 1:
-            before, tau = (tau, change), tau + change
+            before, tau = (tau, new - tau), new
         else:
-            tau, before = _extrapolated(*before, change), None
+            tau, before = _extrapolated(*before, new - tau), None
         if open_.mean() < 0.7:
-            left, linear, start, tau = left[open_], linear[open_], start[open_], tau[open_]
-            before = before and (before[0][open_], before[1][open_])
-    over = at.rest * (_entropic(low) + slope * (soft - low) - _entropic(soft))
-    over = np.where((soft >= low) & (soft <= high), over, 0)
-    return Boxes(boxes.column, low, high, soft, over, bound)
+            left, linear, start, tau, last = (part[open_] for part in (left, linear, start, tau, last))
+            edges, ends, before = edges[:, open_], ends[:, open_], before and (before[0][open_], before[1][open_])
+    return bound, soft, dual
 
 
 def _extrapolated(tau: np.ndarray, change: np.ndarray, next_change: np.ndarray) -> np.ndarray:

@@ -136,12 +136,13 @@ class TestRelaxation:
         middle, size = t[g.integers(len(t))], g.choice([0.02, 0.2, 1.0])
         low, high = np.maximum(middle - size * g.random(len(middle)), 0), middle + size * g.random(len(middle))
         inside = ((t >= low) & (t <= high)).all(1)
-        box = (np.tile(part, (2, 1)) for part in (low, high, g.normal(-2, 2, low.shape), middle, 0 * low))
-        boxes = Boxes(np.arange(2), *box, np.full(2, np.inf))
+        box = (np.tile(part, (3, 1)) for part in (low, high, g.normal(-2, 2, low.shape), middle, 0 * low))
+        boxes = Boxes(np.arange(3), *box, np.zeros(3), np.full(3, np.inf))  # two columns and their family
         linear = np.where(np.isfinite(price.exponents), price.exponents + price.offset[:, None], -1e6)
         weights = price.powers.sum(0) / np.maximum(price.labels.sum(0), 1e-300)
         entropic = weights * t * np.log(np.where(t > 0, t, 1))
         value = entropies(w)[:, None] + w @ linear + entropic.sum(1)[:, None]
+        value = np.concatenate([value, value.max(1, keepdims=True)], 1)
         for steps, level in ((1, -np.inf), (3, -np.inf), (30, -np.inf), (30, float(value.max()) + 1e-3)):
             result = bounded(at, boxes, level, steps).bound
             assert (value[inside] <= result + 1e-9 * (1 + power)).all()
@@ -163,7 +164,8 @@ class TestRelaxation:
         size = g.choice([0.01, 0.1, 1.0])
         low, high = np.maximum(soft - size * g.random(soft.shape), 0), soft + size * g.random(soft.shape)
         number = np.arange(len(soft))[:, None] + np.zeros_like(soft)
-        boxes = Boxes(letter, low, high, soft, soft, number, np.log(values) + 1e-12)
+        family = np.where(g.random(len(soft)) < 0.5, letter, 2)
+        boxes = Boxes(family, low, high, soft, soft, number, 0 * values, np.log(values) + 1e-12)
         left = shrunk(at, boxes, float(np.log(values[still].min(initial=np.inf))) - 1e-12)
         kept = left.over[:, 0].astype(int)
         assert set(np.flatnonzero(still)) <= set(kept)
@@ -180,6 +182,7 @@ class TestRelaxation:
         values, soft = ascend(price, np.zeros(1, int), labels[:1])
         whole = first_boxes(at, soft)
         level = float(np.log(values.max()))
+        assert whole.family.tolist() == [0]
         near = whole._replace(low=np.array([[0.8, 0.1]]), high=np.array([[0.9, 0.2]]))
         (shrank,) = (part.high - part.low for part in (shrunk(at, near, level),))
         assert shrank.max() < 0.05
@@ -192,7 +195,7 @@ class TestBound:
            cells=st.sampled_from((1, 30, 20_000)))  # fmt: skip
     @settings(max_examples=60)
     def test_never_below_g(self, g, power, sizes, cells):
-        price = prices(g, power, sizes)
+        price = prices(g, power, sizes, columns=int(g.integers(1, 7)))
         top, letter, soft = everywhere(g, price)
         result = bound(price, letter, soft, tol=1e-7 * top, max_cells=cells)
         assert result.value >= top * (1 - 1e-13)

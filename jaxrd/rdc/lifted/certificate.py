@@ -80,14 +80,13 @@ def _search(price: Price, begin: np.ndarray, known: Bound, tol: float, max_cells
     while True:
         open_ = fresh.bound > goal
         closed = max(closed, level, fresh.bound[~open_].max(initial=-np.inf))
-        fresh = fresh.take(open_)
-        heights = price.terms(fresh.column, fresh.soft).sum(1)
+        fresh, heights, letters = _measured(at, price, fresh.take(open_))
         if heights.max(initial=0) > best.best:
             i = int(heights.argmax())
-            best = best._replace(best=float(heights[i]), letter=int(fresh.column[i]), soft=fresh.soft[i])
+            best = best._replace(best=float(heights[i]), letter=int(letters[i]), soft=fresh.soft[i])
             level, goal = _levels(best, tol)
         pool = pool.join(fresh)
-        room = (max_cells - count) // 2  # a cut adds two cells
+        room = (max_cells - count) // 2  # a division adds two cells
         if not len(pool.bound) or room < 1 or best.best > known.best + tol:
             return best._replace(value=float(np.exp(max(closed, level, pool.bound.max(initial=-np.inf)))), cells=count)
         taken = min(batch, room, len(pool.bound))
@@ -97,6 +96,16 @@ def _search(price: Price, begin: np.ndarray, known: Bound, tol: float, max_cells
         fresh = bounded(at, shrunk(at, halves, level), goal, _LATER)
 
 
+def _measured(at: Relaxation, price: Price, cells: Boxes) -> tuple[Boxes, np.ndarray, np.ndarray]:
+    """The cells with how far their families are from their best columns at `soft`; g of these, and which they are."""
+    match = np.exp(price.match(cells.soft))
+    members = np.where(at.families.members[cells.family], match @ price.coefficients, -np.inf)
+    heights, letters = members.max(1, initial=-np.inf), members.argmax(1)
+    whole = (match * np.exp(at.families.largest[cells.family])).sum(1)
+    apart = np.where(at.families.parts[cells.family, 0] < 0, 0, np.log(whole / np.maximum(heights, 1e-300)))
+    return cells._replace(apart=apart), heights, letters
+
+
 def _levels(best: Bound, tol: float) -> tuple[float, float]:
     """ln g up to which a cell without a maximum is closed, and up to which a cell's bound need not be improved."""
     height = max(best.best, np.finfo(float).tiny)
@@ -104,15 +113,17 @@ def _levels(best: Bound, tol: float) -> tuple[float, float]:
 
 
 def _halves(at: Relaxation, cells: Boxes) -> Boxes:
-    """Each cell cut in two, between its middle and the largest point of its program."""
+    """Each cell divided in two: its family, or its box between the middle and the largest point of its program."""
     low, high, each = cells.low, cells.high, np.arange(len(cells.bound))
     wide = at.rest * (np.sqrt(high) - np.sqrt(low)) ** 2
     across = np.where(cells.over.max(1) > 0, cells.over.argmax(1), wide.argmax(1))
     a, b, t = low[each, across], high[each, across], cells.soft[each, across]
     middle = ((np.sqrt(a) + np.sqrt(b)) / 2) ** 2  # near a face g has high curvature
-    cut = np.clip(
-        np.where((t >= a) & (t <= b), (t + middle) / 2, middle), a + _NEAR_END * (b - a), b - _NEAR_END * (b - a)
-    )
+    cut = np.where((t >= a) & (t <= b), (t + middle) / 2, middle)
+    cut = np.clip(cut, a + _NEAR_END * (b - a), b - _NEAR_END * (b - a))
+    by_family = (cells.apart > cells.over.sum(1)) & (at.families.parts[cells.family, 0] >= 0)
+    parts = np.where(by_family[:, None], at.families.parts[cells.family], cells.family[:, None])
     upper, lower = high.copy(), low.copy()
-    upper[each, across] = lower[each, across] = cut
-    return cells._replace(high=upper).join(cells._replace(low=lower))
+    upper[each, across] = np.where(by_family, b, cut)
+    lower[each, across] = np.where(by_family, a, cut)
+    return cells._replace(family=parts[:, 0], high=upper).join(cells._replace(family=parts[:, 1], low=lower))

@@ -26,6 +26,7 @@ import numpy as np
 
 from jaxrd.rdc.lifted.atoms import log
 from jaxrd.rdc.lifted.contraction import largest_total
+from jaxrd.rdc.lifted.families import Families, families
 from jaxrd.rdc.lifted.pricing import Price, split
 
 _SWEEPS = 2  # of the cut over all classes
@@ -44,8 +45,8 @@ _EPSILON = np.finfo(float).eps
 class Relaxation(NamedTuple):
     """What the bounds of all boxes share."""
 
-    exponents: np.ndarray  # ln a, largest exponents of the terms, (columns, n)
-    alpha: np.ndarray  # those at t = 1, (columns, n)
+    families: Families  # of the columns of g
+    offset: np.ndarray  # of the exponents at t = 1, (n,)
     powers: np.ndarray  # m L, (n, classes)
     labels: np.ndarray  # L, (n, classes)
     exact: np.ndarray  # k m: what is concave with the entropy of w, (classes,)
@@ -58,14 +59,15 @@ class Relaxation(NamedTuple):
 
 
 class Boxes(NamedTuple):
-    """Boxes low <= t <= high of soft labels side by side, for one column each."""
+    """Boxes low <= t <= high of soft labels side by side, for one family of columns each."""
 
-    column: np.ndarray  # (boxes,)
+    family: np.ndarray  # (boxes,)
     low: np.ndarray  # (boxes, classes)
     high: np.ndarray
     dual: np.ndarray  # ln tau of the relaxed program
     soft: np.ndarray  # where it is largest
     over: np.ndarray  # by how much each class's chord exceeds the function there
+    apart: np.ndarray  # by how much the family exceeds its best column at `soft`, nats, (boxes,)
     bound: np.ndarray  # on ln g, (boxes,)
 
     def take(self, index: np.ndarray) -> Boxes:
@@ -79,35 +81,40 @@ class Boxes(NamedTuple):
 
 def relaxation(price: Price) -> Relaxation:
     """Of g; every column needs a term."""
-    exponents = np.ascontiguousarray(price.exponents.T)
     slopes = np.array([part.sum(1).max() for part in split(price, price.powers)])
     kept = min(1.0, largest_total(split(price, price.labels), slopes) / slopes.sum())
     low, high = price.labels.min(0), price.labels.max(0)
     duals = low + _SHARES[:, None] * (high - low)
     apart = (price.labels[:, None] - duals).reshape(len(price.labels), -1)
     return Relaxation(
-        exponents, exponents + price.offset, price.powers, price.labels, kept * np.repeat(slopes, price.sizes),
+        families(price.exponents.T), price.offset, price.powers, price.labels, kept * np.repeat(slopes, price.sizes),
         (1 - kept) * np.repeat(slopes, price.sizes), duals, np.maximum(apart, 0), np.maximum(-apart, 0),
         np.repeat(np.eye(len(price.sizes)), price.sizes, 0), 2 * price.rounding + 4 * _EPSILON * price.total,
     )  # fmt: skip
 
 
 def first_boxes(at: Relaxation, soft: np.ndarray) -> Boxes:
-    """The smallest box around all letters' labels, for each column; `soft` is where their programs begin."""
-    columns = len(at.alpha)
-    low, high = (np.tile(end, (columns, 1)) for end in (at.labels.min(0), at.labels.max(0)))
-    dual = np.log(np.maximum(soft, _FLOOR))
-    return Boxes(np.arange(columns), low, high, dual, soft, np.zeros_like(low), np.full(columns, np.inf))
+    """The smallest box around all letters' labels, for all columns together.
+
+    Where no box has to be cut it is one for each column; `soft` is where their programs begin, (columns, classes).
+    """
+    if at.rest.any():
+        family, soft = np.array([len(at.families.parts) - 1]), soft.mean(0, keepdims=True)
+    else:
+        family = np.arange(len(soft))
+    low, high = (np.tile(end, (len(family), 1)) for end in (at.labels.min(0), at.labels.max(0)))
+    dual, none = np.log(np.maximum(soft, _FLOOR)), np.zeros(len(family))
+    return Boxes(family, low, high, dual, soft, np.zeros_like(low), none, none + np.inf)
 
 
 def shrunk(at: Relaxation, boxes: Boxes, level: float) -> Boxes:
     """The boxes cut down to where stationary points of g >= exp(level) may lie, those that have none left out."""
     low, high, whole = boxes.low, boxes.high, (len(boxes.low), *at.duals.shape)
-    alpha, ceiling = at.alpha[boxes.column], at.exponents[boxes.column]
+    ceiling, floor = at.families.largest[boxes.family], at.families.least[boxes.family] + at.offset
     some = np.ones(len(low), bool)
     for _ in range(_SWEEPS):
-        most = np.exp(np.minimum(np.minimum(alpha + log(high) @ at.powers.T, ceiling) - level + at.rounding, 0))
-        least = np.exp(np.minimum(alpha + log(low) @ at.powers.T - boxes.bound[:, None] - at.rounding, 0))
+        most = np.exp(np.minimum(ceiling + np.minimum(log(high) @ at.powers.T + at.offset, 0) - level + at.rounding, 0))
+        least = np.exp(np.minimum(floor + log(low) @ at.powers.T - boxes.bound[:, None] - at.rounding, 0))
         up = (at.duals + (most @ at.above - least @ at.below).reshape(whole)).min(1)
         down = (at.duals - (most @ at.below - least @ at.above).reshape(whole)).max(1)
         high, low = np.minimum(high, up + _SLACK), np.maximum(low, down - _SLACK)
@@ -132,7 +139,7 @@ def bounded(at: Relaxation, boxes: Boxes, level: float, steps: int) -> Boxes:
     """The boxes with their bounds: by the program without their edges, and where that is not enough, with them."""
     slope = _chords(at, boxes.low, boxes.high)
     start = (_entropic(boxes.low) - slope * boxes.low) @ at.rest + at.rounding
-    linear = at.alpha[boxes.column] + (at.rest * slope) @ at.labels.T
+    linear = at.families.largest[boxes.family] + at.offset + (at.rest * slope) @ at.labels.T
     anywhere = np.broadcast_to(np.array([0.0, np.inf])[:, None, None], (2, *boxes.low.shape))
     tau = np.log(np.maximum(boxes.soft, _FLOOR))
     bound, soft, _ = _solved(at, linear, start, tau, anywhere, level, steps, 0)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxrd.rdc.lifted.pricing import LARGEST, Price, split
 from jaxrd.rdc.lifted.relaxation import Boxes, Relaxation, bounded, first_boxes, relaxation, shrunk
 
-CELLS = 300_000
+CELLS = 500_000
 _BATCH, _ENTRIES = 1024, 2**19  # cells cut at once, and numbers (cells, letters) at once
 _FIRST, _LATER = 500, 60  # steps of the program of a first cell, of a later one
 _BELOW = 0.01  # of the tolerance: where above the best g the cells without a maximum are closed

@@ -16,7 +16,8 @@ from jaxrd.rdc.lifted.optimum import optimise
 from jaxrd.rdc.point import LIFTED, Point, infeasible
 
 TOLERANCE = 1e-9
-_ROUGH = 1e-6  # accuracy in nats of the bound that needs no search
+_ROUGH = 1e-6  # accuracy in nats of the bound that needs no search,
+_INSIDE = 1e-12  # and how far below the largest its slopes lie
 
 
 def lifted_rate(
@@ -173,5 +174,5 @@ def _without_search(reduced: Core, slopes: np.ndarray) -> np.ndarray | None:
     """The labels' slopes scaled to where no cell has to be cut, for a bound of last resort; None if they are there."""
     if not slopes[1:].any():
         return None
-    share = largest_total(reduced.labels, slopes[1:]) / slopes[1:].sum()
+    share = (1 - _INSIDE) * largest_total(reduced.labels, slopes[1:]) / slopes[1:].sum()
     return np.append(slopes[0], slopes[1:] * share) if share < 1 else None

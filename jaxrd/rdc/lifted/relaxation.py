@@ -143,12 +143,12 @@ def bounded(at: Relaxation, boxes: Boxes, level: float, steps: int) -> Boxes:
     anywhere = np.broadcast_to(np.array([0.0, np.inf])[:, None, None], (2, *boxes.low.shape))
     tau = np.log(np.maximum(boxes.soft, _FLOOR))
     bound, soft, _ = _solved(at, linear, start, tau, anywhere, level, steps, 0)
-    bound, dual = np.minimum(bound, boxes.bound), boxes.dual.copy()
+    bound, dual = np.fmin(bound, boxes.bound), boxes.dual.copy()  # a failed program bounds nothing
     again = np.flatnonzero(bound > level)
     if len(again):
         box = np.stack([boxes.low[again], boxes.high[again]])
         within, _, dual[again] = _solved(at, linear[again], start[again], dual[again], box, level, steps, _SETTLED)
-        bound[again] = np.minimum(bound[again], within)
+        bound[again] = np.fmin(bound[again], within)
     inner = np.clip(soft, boxes.low, boxes.high)
     over = at.rest * (_entropic(boxes.low) + slope * (inner - boxes.low) - _entropic(inner))
     return boxes._replace(dual=dual, soft=soft, over=over, bound=bound)
@@ -193,12 +193,12 @@ def _solved(
         log_t = np.log(np.maximum(t, _FLOOR))
         pace = np.clip(t / np.maximum(at.exact * (spread - t**2), 1e-300), 1, _PACE)
         least, most = tau + pace * (ends[0] - log_t), tau + pace * (ends[1] - log_t)
-        new = np.clip(log_t, least, np.maximum(least, most))
+        new = _within(np.clip(log_t, least, np.maximum(least, most)))
         push, inside = at.exact * (log_t - new), at.exact * (new - tau)
         edge = np.where(push > 0, edges[1], edges[0])
         value = top + np.log(total) + start + (push * np.where(push == 0, 0, edge)).sum(1)
         above, height = value + (inside @ at.labels.T).max(1), value + (inside * t).sum(1)
-        bound[left], soft[left], dual[left] = np.minimum(bound[left], above), t, new
+        bound[left], soft[left], dual[left] = np.fmin(bound[left], above), t, new
         may = (height <= level) | (step < settled) | ((last - height) * _FALLS > height - level) & (settled > 0)
         open_ = (above > level) & (above - height > _STILL) & may
         if not open_.any():
@@ -220,4 +220,9 @@ def _extrapolated(tau: np.ndarray, change: np.ndarray, next_change: np.ndarray) 
     turn = next_change - change
     length = np.sqrt((change**2).sum(1) / np.maximum((turn**2).sum(1), 1e-300))
     length = np.clip(length, 1, _FURTHEST)[:, None]
-    return np.maximum(tau + 2 * length * change + length**2 * turn, np.log(_FLOOR))
+    return _within(tau + 2 * length * change + length**2 * turn)
+
+
+def _within(tau: np.ndarray) -> np.ndarray:
+    """ln tau where neither tau nor 1 / tau is beyond floating point."""
+    return np.clip(tau, np.log(_FLOOR), -np.log(_FLOOR))

@@ -41,12 +41,15 @@ RANDOM, DIVISIONS = 300, {2: 3000, 3: 120, 4: 36, 5: 18, 6: 12}  # of the grid o
 SOFT = {2: 4000, 3: 250, 4: 60, 5: 30}  # of the grid of soft labels, by classes
 
 
-def drawn(letters: int, sizes: Sequence[int], seed: int) -> tuple[Problem, list[np.ndarray]]:
-    """Random points of the plane, squared error; Dirichlet rows of every label."""
+def drawn(letters: int, sizes: Sequence[int], seed: int, *, smooth: bool = False) -> tuple[Problem, list[np.ndarray]]:
+    """Random points of the plane, squared error; every label's rows Dirichlet, or a softmax of linear functions."""
     g = np.random.default_rng(seed)
     x = g.standard_normal((letters, 2))
     problem = Problem(g.dirichlet(np.full(letters, 3.0)), ((x[:, None] - x) ** 2).sum(2))
-    return problem, [g.dirichlet(np.full(size, 0.5), letters) for size in sizes]
+    if not smooth:
+        return problem, [g.dirichlet(np.full(size, 0.5), letters) for size in sizes]
+    weights = [np.exp(2 * x @ g.standard_normal((2, size))) for size in sizes]
+    return problem, [w / w.sum(1, keepdims=True) for w in weights]
 
 
 def ends(problem: Problem, labels: Sequence[np.ndarray]) -> np.ndarray:
@@ -136,8 +139,8 @@ def large_here(name: str) -> dict[str, Any]:
     import resource
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    problem, labels = drawn(500, LARGE[name], 0)
-    point, seconds = timed(problem, labels, *targets_at(problem, labels, (0.3, 0.5)))
+    problem, labels = drawn(500, LARGE[name], 0, smooth=True)
+    point, seconds = timed(problem, labels, *targets_at(problem, labels, (0.6, 0.1)))
     return {
         "rate_nats": point.rate, "gap_nats": point.gap, "seconds": seconds, "evidence": point.evidence,
         "multipliers": point.classification_slope.tolist(), "atoms": len(point.weights),

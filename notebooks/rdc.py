@@ -35,6 +35,7 @@ import os
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -156,6 +157,64 @@ chord = np.interp(d, polygon.distortion, polygon.classification)
 print(f"one decoder loses up to {np.max(single - chord):.5f} nat more than two that take turns")
 
 # %% [markdown]
+# ## Improving an encoder by gradient
+#
+# That encoder sends $I(X;Z)$ nats and offers its corner $(D, C)$, for which $R(D, C)$ would do. All have derivatives in
+# its entries: $R$ too, for `lifted_rate` may stand inside `jax.grad` (the solver runs on the host, as a callback, and
+# the multipliers of $D$ and $C$ are the derivatives). So the excess $I(X;Z) - R(D, C)$ falls by gradient descent on the
+# logits of $P(z|x)$; where it is zero no code does better, which the lower bound on $R$ certifies.
+
+
+# %%
+def offered(logits):
+    """I(X;Z), D and C of an encoder, the decoder being the best one."""
+    channel = jax.nn.softmax(logits)
+    joint = three.source[:, None] * channel
+    weights = joint.sum(0)
+    soft = (joint / weights).T @ graded
+    information = (joint * jnp.log(channel / weights)).sum()
+    return information, (joint.T @ three.distortion).min(1).sum(), -(weights @ (soft * jnp.log(soft)).sum(1))
+
+
+def excess(logits):
+    information, d, c = offered(logits)
+    return information - lifted_rate(three, graded, d, c).rate
+
+
+step = jax.jit(jax.value_and_grad(excess))
+logits, momentum, steps = jnp.log(encoder), 0.0, 3 if SMALL else 200
+path, gaps = [], []
+for _ in range(steps):
+    gap, slope = step(logits)
+    path.append([float(x) for x in offered(logits)])
+    gaps.append(float(gap))
+    momentum = 0.9 * momentum - slope
+    logits = logits + momentum
+information, d_end, c_end = (float(x) for x in offered(logits))
+certified = lifted_rate(three, graded, d_end, c_end)
+print(f"at first {path[0][0]:.6f} nat at D = {path[0][1]:.4f}, C = {path[0][2]:.4f}: {gaps[0]:.6f} nat too many")
+print(f"after {steps} steps {information:.6f} nat at D = {d_end:.4f}, C = {c_end:.4f}: "
+      f"at most {information - certified.lower:.1e} nat above any code")  # fmt: skip
+
+figure, axes = plt.subplots(1, 2, figsize=(9.6, 4.0), layout="constrained")
+axes[0].semilogy(np.maximum(gaps, 1e-13), color=BLUE)
+axes[0].set_xlabel("gradient steps")
+axes[0].set_ylabel("I(X;Z) above R(D, C)  [nats per symbol]")
+axes[1].plot(*np.array(path)[:, 1:].T, color=BLUE)
+axes[1].plot(*path[0][1:], color=ORANGE, marker="o", label="the encoder given")
+axes[1].plot(d_end, c_end, color=GREEN, marker="s", label="improved")
+axes[1].set_xlabel("distortion  D")
+axes[1].set_ylabel("classification loss  C  [nats]")
+axes[1].legend(frameon=False)
+for ax in axes:
+    ax.grid(alpha=0.25)
+plt.show()
+
+# %% [markdown]
+# Nothing holds $D$ and $C$ in place: the descent ends at some point of the surface, near where it began. Gradient
+# descent is no way to solve for $R$; it is for encoders that are more than a table, with a network in the place of the
+# logits.
+#
 # ## What universality costs
 #
 # One encoder is to serve $(D, \infty)$ and $(\infty, C)$, each with its own decoder. It must spend what the corner

@@ -54,7 +54,7 @@ ALLOWED = {
     "kernels": {"_threads", "distortion", "pytree"},
     "plots": {"curve", "information", "solution"},
     "problem": {"_eager", "distortion", "errors", "pytree"},
-    "rdc.point": {"_readable", "pytree", "solution"},
+    "rdc.point": {"pytree", "solution"},
     "tosc._checked": {"_eager", "errors", "tosc.joint"},
     "tosc.posterior": {"_threads", "distortion", "problem", "tosc.losses", "tosc.rows"},
     "_bracket": {"distortion", "problem", "solution"},
@@ -68,7 +68,9 @@ ALLOWED = {
         "tosc.regression.laws", "tosc.rows", "tosc.scores",
     },
     "rdc.gaussian": {"_eager", "_envelope", "closed_form", "errors", "pytree", "rdc.point", "solution"},
-    "rdc.inputs": {"_room", "errors", "problem"},
+    "_callback": {"_envelope", "errors"},
+    "rdc.inputs": {"_eager", "_room", "errors", "problem"},
+    "rdc._traced": {"_callback", "errors", "problem", "rdc.inputs", "rdc.point", "solution"},
     "tosc.calibration": {"_host", "_readable", "_threads", "errors", "tosc._checked", "tosc.rows"},
     "tosc.resampling": {"kernels", "tosc.joint"},
     "figures.reproduction": {"io", "plots", "solution"},
@@ -85,7 +87,8 @@ ALLOWED = {
     "figures.rdc_fig4": {"figures.reproduction", "information", "plots", "rdc.gaussian", "solution"},
     "figures.rdc_fig6": {"_files", "_version", "datasets", "figures.reproduction", "neural", "rdc.quantiser"},
     "rdc.lifted": {
-        "_threads", "errors", "problem", "rdc.alternating", "rdc.inputs", "rdc.master", "rdc.point", "solution",
+        "_eager", "_threads", "errors", "problem", "rdc._traced", "rdc.alternating", "rdc.inputs", "rdc.master",
+        "rdc.point", "solution",
     },
     "solvers": {
         "_eager", "_points", "_room", "distortion", "errors", "implicit", "information", "kernels", "problem",
@@ -93,12 +96,18 @@ ALLOWED = {
     },
     "_sweep": {"_eager", "_points", "_room", "_threads", "distortion", "errors", "problem", "solution", "solvers"},
     "_resume": {"_files", "_points", "_sweep", "_version", "errors", "io", "problem", "solution"},
-    "rdc.fixed": {"_threads", "errors", "problem", "rdc.inputs", "rdc.lifted", "rdc.master", "rdc.point", "solution"},
-    "rdc.perception": {
-        "_eager", "_envelope", "_room", "closed_form", "errors", "information", "problem", "pytree", "rdc.inputs",
-        "rdc.lifted", "rdc.point", "solution",
+    "rdc.fixed": {
+        "_eager", "_threads", "errors", "problem", "rdc._traced", "rdc.inputs", "rdc.lifted", "rdc.master", "rdc.point",
+        "solution",
     },
-    "rdc.inverse": {"_sweep", "problem", "rdc.inputs", "rdc.lifted", "rdc.point", "solution"},
+    "rdc.perception": {
+        "_callback", "_eager", "_envelope", "_room", "_threads", "closed_form", "errors", "information", "problem",
+        "pytree", "rdc._traced", "rdc.inputs", "rdc.lifted", "rdc.point", "solution",
+    },
+    "rdc.inverse": {
+        "_eager", "_sweep", "errors", "problem", "rdc._traced", "rdc.fixed", "rdc.inputs", "rdc.lifted", "rdc.point",
+        "solution",
+    },
     "rdc.literal": {
         "_threads", "problem", "rdc.alternating", "rdc.fixed", "rdc.inputs", "rdc.lifted", "rdc.point",
         "solution",
@@ -110,8 +119,8 @@ ALLOWED = {
         "_readable", "_sweep", "errors", "problem", "rdc.inputs", "rdc.inverse", "rdc.lifted", "rdc.point", "solution",
     },
     "rdc.representation": {
-        "_readable", "_sweep", "errors", "problem", "rdc.gaussian", "rdc.inputs", "rdc.inverse", "rdc.lifted",
-        "rdc.perception", "rdc.point", "solution",
+        "_eager", "_readable", "_sweep", "errors", "problem", "pytree", "rdc.gaussian", "rdc.inputs", "rdc.inverse",
+        "rdc.lifted", "rdc.perception", "rdc.point", "solution",
     },
     "tosc.curves": {
         "_eager", "_exported", "_readable", "_sweep", "_threads", "channel", "closed_form", "critical", "curve",
@@ -124,6 +133,10 @@ ALLOWED = {
     "figures.rdc_fig3": {
         "curve", "datasets", "figures.reproduction", "information", "problem", "rdc.fixed", "rdc.inputs",
         "rdc.inverse", "rdc.lifted", "rdc.literal", "rdc.point", "rdc.representation", "solution",
+    },
+    "figures.rdc_thm5": {
+        "figures.reproduction", "information", "problem", "rdc.gaussian", "rdc.inverse", "rdc.point",
+        "rdc.representation", "solution",
     },
     "rdc": {
         "rdc._surface", "rdc.fixed", "rdc.gaussian", "rdc.inverse", "rdc.lifted", "rdc.literal",
@@ -171,7 +184,7 @@ ALLOWED = {
         "tosc",
     },
     "documents": {
-        "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "solution", "tosc",
+        "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian", "solution", "tosc",
         "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.leads", "tosc.losses",
         "tosc.schemes",
     },
@@ -203,12 +216,11 @@ ALLOWED = {
         "_files", "_kept", "_resume", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets",
         "documents", "errors",
         "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
-        "figures.rdc_fig6", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
+        "figures.rdc_fig6", "figures.rdc_thm5", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
-        "neural", "plots", "problem", "rdc", "rdc.inputs", "rdc.point", "rdc.representation", "solution", "solvers",
-        "target", "tosc", "tosc.class_shares", "tosc.comparison", "tosc.confidence", "tosc.curves", "tosc.leads",
-        "tosc.losses", "tosc.posterior",
-        "tosc.schemes", "tosc.tasks",
+        "neural", "plots", "problem", "rdc", "rdc.gaussian", "rdc.inputs", "rdc.point", "rdc.representation",
+        "solution", "solvers", "target", "tosc", "tosc.class_shares", "tosc.comparison", "tosc.confidence",
+        "tosc.curves", "tosc.leads", "tosc.losses", "tosc.posterior", "tosc.schemes", "tosc.tasks",
     },
     "__main__": {"cli"},
 }  # fmt: skip

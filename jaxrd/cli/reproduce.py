@@ -262,6 +262,14 @@ def rdc_fig4_command(out: Out = Path("reproduced")) -> None:
     _reproduce("rdc-fig4", compute, out)
 
 
+@app.command("rdc-thm5")
+def rdc_thm5_command(out: Out = Path("reproduced")) -> None:
+    """Theorem 5 of [B]: bounds on distortion gap and ratio against the true ones, and where the premise fails."""
+    from jaxrd.figures.rdc_thm5.compute import rdc_thm5
+
+    _reproduce("rdc-thm5", lambda tick: rdc_thm5(tick=tick), out)
+
+
 @app.command("rdc-fig6")
 def rdc_fig6_command(
     out: Out = Path("reproduced"),

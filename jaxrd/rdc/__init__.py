@@ -1,8 +1,8 @@
 """Rate, distortion, classification and perception (paper [B]): computed, with certificates, the semantics named.
 
 What is asked for less often stays in its module: `gaussian.vector` (vector sources), `measures` (of perception),
-`perception.cdp`, `perception.closed_form`, `representation.region`, `representation.literal`,
-`representation.real_valued`, the other functions of `representation.universal`, and `quantiser`.
+`perception.cdp`, `perception.closed_form`, `representation.region`, `representation.literal`, the other functions of
+`representation.universal`, and `quantiser`.
 
 Names are imported when they are first asked for, as in `jaxrd.tosc`.
 """
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jaxrd.rdc.perception.lifted import perceptual_lifted_rate
     from jaxrd.rdc.perception.rate import perceptual_fixed_classifier_rate, perceptual_rate
     from jaxrd.rdc.point import Least, Point
+    from jaxrd.rdc.representation import real_valued
     from jaxrd.rdc.representation.region import Region
     from jaxrd.rdc.representation.universal import Universal, universal_fixed_classifier_rate, universal_lifted_rate
 
@@ -42,7 +43,9 @@ _HOMES = {
     "universal_fixed_classifier_rate": "representation.universal",
     "universal_lifted_rate": "representation.universal",
 }  # fmt: skip
-_MODULES = {"gaussian": "gaussian", "measures": "perception.measures"}
+_MODULES = {
+    "gaussian": "gaussian", "measures": "perception.measures", "real_valued": "representation.real_valued",
+}  # fmt: skip
 
 __all__ = [
     "Least",
@@ -65,6 +68,7 @@ __all__ = [
     "perceptual_fixed_classifier_rate",
     "perceptual_lifted_rate",
     "perceptual_rate",
+    "real_valued",
     "surface",
     "time_shared_rate",
     "universal_fixed_classifier_rate",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd._eager import is_traced
 from jaxrd._threads import one_blas_thread
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
-from jaxrd.rdc.inputs import Labels, as_inputs, as_problem, as_targets, floats
+from jaxrd.rdc import _traced
+from jaxrd.rdc.inputs import Labels, as_inputs, as_problem, as_targets, floats, listed
 from jaxrd.rdc.lifted.atoms import EDGE, forbidding_loss, log, unaffordable
 from jaxrd.rdc.master import channel_of, exponent_of, master
 from jaxrd.rdc.point import FIXED, Point, entropies, infeasible, mutual_information
@@ -32,7 +36,7 @@ class Linear(NamedTuple):
 
 
 def cross_entropies(labels: Labels, classifier: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
-    """E[-ln c(S|xh) | x] of a classifier c, the matrix `fixed_classifier_rate` takes.
+    """E[-ln c(S|xh) | x] of a classifier c, the matrix `fixed_classifier_rate` takes; traced where an argument is.
 
     Args:
         labels: P(S|X), shape (n, classes).
@@ -50,6 +54,8 @@ def cross_entropies(labels: Labels, classifier: ArrayLike | Sequence[ArrayLike])
     >>> cross_entropies(np.eye(2), np.array([[0.5, 0.5]])).round(3).tolist()
     [[0.693], [0.693]]
     """
+    if is_traced(labels, classifier):
+        return _traced_cross_entropies(labels, classifier)
     given = floats("labels", labels)
     known = np.asarray(~np.isnan(given).all(1) if given.ndim == 2 else np.ones(given.shape[:1] or 1, bool))
     p = as_inputs(Problem(known / max(known.sum(), 1), np.zeros((len(known), 1))), labels).labels[0]
@@ -58,6 +64,15 @@ def cross_entropies(labels: Labels, classifier: ArrayLike | Sequence[ArrayLike])
     if p.shape[1] != c.shape[1]:
         raise InputError(f"classifier must have the labels' {p.shape[1]} classes; got {c.shape[1]}.")
     return np.where(known[:, None], np.maximum(-_product(p, log(c)), 0), np.nan)
+
+
+def _traced_cross_entropies(labels: Any, classifier: Any) -> Any:
+    p, c = (jnp.asarray(a) for a in (labels, classifier))
+    if p.ndim != 2 or c.ndim != 2 or p.shape[1] != c.shape[1]:
+        raise InputError(f"labels must have shape (n, classes), classifier (m, classes); got {p.shape} and {c.shape}.")
+    p, c = (a / a.sum(1, keepdims=True) for a in (p, c))
+    never = (p > 0).astype(p.dtype) @ (c <= 0).astype(p.dtype).T > 0
+    return jnp.where(never, jnp.inf, -p @ jnp.log(jnp.where(c > 0, c, 1)).T)
 
 
 def _product(p: np.ndarray, logarithms: np.ndarray) -> np.ndarray:
@@ -145,7 +160,7 @@ def fixed_classifier_rate(
         R(D, C) = min I(X;Xh)  subject to  E Delta(X, Xh) <= D,  E[-ln c_k(S_k|Xh)] <= C_k
 
     Both constraints are linear in the channel: convex, nonincreasing, above the literal function. It is what a trained
-    codec with a pretrained classifier minimises. Runs on the host in float64.
+    codec with a pretrained classifier minimises. Runs on the host in float64; inside jit, vmap and grad see `Point`.
 
     Args:
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.
@@ -171,9 +186,11 @@ def fixed_classifier_rate(
     0.1927
     """
     del start
+    if is_traced(problem, cross_entropy, distortion, classification):
+        solver = partial(fixed_classifier_rate, tol=tol)
+        return _traced.rate(FIXED, solver, problem, cross_entropy, distortion, classification)
     source, d = as_problem(problem)
-    several = isinstance(cross_entropy, list | tuple) and all(np.ndim(a) == 2 for a in cross_entropy)
-    losses = [floats("cross_entropy", a) for a in (cross_entropy if several else [cross_entropy])]  # pyright: ignore
+    losses = [floats("cross_entropy", a) for a in listed(cross_entropy)]
     for k, loss in enumerate(losses):
         if loss.shape != d.shape:
             raise InputError(f"cross_entropy must have the distortion's shape {d.shape}; got {loss.shape}.")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd._eager import is_traced
 from jaxrd._room import make_room
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem, validate
@@ -33,6 +34,7 @@ def as_problem(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
         InputError: quotes the offending value.
     """
     make_room()
+    refuse_traced("the problem", problem)
     validate(problem, tolerance=np.inf)
     source = np.asarray(problem.source, np.float64)
     return source / source.sum(), np.where(source[:, None] > 0, np.asarray(problem.distortion, np.float64), 0.0)
@@ -47,9 +49,13 @@ def as_inputs(problem: Problem, labels: Labels) -> Inputs:
             such as NaN where a joint pmf was divided by zero.
     """
     source, distortion = as_problem(problem)
+    return Inputs(source, distortion, tuple(_channel(a, source) for a in listed(labels)))
+
+
+def listed(labels: Labels) -> Sequence[ArrayLike]:
+    """The channel of each label."""
     several = isinstance(labels, list | tuple) and len(labels) > 0 and all(np.ndim(a) == 2 for a in labels)
-    channels = labels if several or np.ndim(labels) == 3 else [labels]  # pyright: ignore
-    return Inputs(source, distortion, tuple(_channel(a, source) for a in channels))  # pyright: ignore
+    return labels if several or np.ndim(labels) == 3 else [labels]  # pyright: ignore
 
 
 def _channel(values: ArrayLike, source: np.ndarray) -> np.ndarray:
@@ -70,12 +76,26 @@ def _channel(values: ArrayLike, source: np.ndarray) -> np.ndarray:
     return channel / sums
 
 
+def refuse_traced(name: str, value: object) -> None:
+    """Raise if a value is abstract where a solver on the host needs to know it.
+
+    Raises:
+        InputError: names what may be traced.
+    """
+    if is_traced(value):
+        raise InputError(
+            f"{name} must be known here, not traced by jit, vmap or grad. Made for these are lifted_rate, "
+            "fixed_classifier_rate, least_distortion, least_classification, the perceptual and the universal rates."
+        )
+
+
 def floats(name: str, value: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
     """Numbers in float64, of any shape.
 
     Raises:
-        InputError: they are none.
+        InputError: they are none, or traced.
     """
+    refuse_traced(name, value)
     try:
         return np.asarray(value, np.float64)
     except (TypeError, ValueError):
@@ -101,8 +121,9 @@ def _number(name: str, value: ArrayLike) -> float:
     """A number, inf allowed.
 
     Raises:
-        InputError: quotes what is none.
+        InputError: quotes what is none, or says that it is traced.
     """
+    refuse_traced(name, value)
     try:
         number = float(value) if np.ndim(value) == 0 else np.nan  # pyright: ignore
     except (TypeError, ValueError):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd._eager import is_traced
 from jaxrd._sweep import refuse_names
+from jaxrd.errors import InputError
 from jaxrd.problem import Problem
+from jaxrd.rdc import _traced
+from jaxrd.rdc.fixed import fixed_classifier_rate
 from jaxrd.rdc.inputs import as_problem, floats, non_negative
 from jaxrd.rdc.lifted.rate import lifted_rate
-from jaxrd.rdc.point import Least, Point
+from jaxrd.rdc.point import FIXED, LIFTED, Least, Point
 from jaxrd.solution import Status
 
 Solver = Callable[..., Point]
@@ -26,11 +32,13 @@ def least_distortion(
     problem: Problem,
     labels: ArrayLike | Sequence[ArrayLike],
     classification: ArrayLike,
-    rate: float,
+    rate: ArrayLike,
     *,
     solver: Solver = lifted_rate,
 ) -> Least:
     """D(C, R) = the least E Delta(X, Xh) at a rate and a classification loss (definition 2).
+
+    Inside jit, vmap and grad with `lifted_rate` and `fixed_classifier_rate` (or a `functools.partial` of them).
 
     Args:
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.
@@ -55,6 +63,14 @@ def least_distortion(
     0.1
     """
     refuse_names(solver, "jaxrd.rdc.lifted_rate")
+    if is_traced(problem, labels, classification, rate):
+
+        def known(problem: Problem, labels: Any, targets: np.ndarray, rate: float) -> Least:
+            return least_distortion(problem, labels, targets[1:], rate, solver=solver)
+
+        semantics = _differentiable(solver)
+        given = _traced.as_given(semantics, problem, labels, np.inf, classification)
+        return _traced.least(semantics, known, given, 0, rate)
     source, d = as_problem(problem)
     least = float(source[source > 0] @ d[source > 0].min(1))
     classes = np.atleast_1d(floats("classification", classification))
@@ -71,7 +87,7 @@ def least_classification(
     problem: Problem,
     labels: ArrayLike | Sequence[ArrayLike],
     distortion: ArrayLike,
-    rate: float,
+    rate: ArrayLike,
     *,
     classification: ArrayLike = np.inf,
     label: int = 0,
@@ -103,6 +119,17 @@ def least_classification(
     0.55
     """
     refuse_names(solver, "jaxrd.rdc.lifted_rate")
+    if is_traced(problem, labels, distortion, rate, classification):
+
+        def known(problem: Problem, labels: Any, targets: np.ndarray, rate: float) -> Least:
+            others = targets[1:]
+            return least_classification(
+                problem, labels, targets[0], rate, classification=others, label=label, solver=solver
+            )
+
+        semantics = _differentiable(solver)
+        given = _traced.as_given(semantics, problem, labels, distortion, classification)
+        return _traced.least(semantics, known, given, 1 + label, rate)
     classes = np.atleast_1d(floats("classification", classification)).copy()
 
     def at(target: float, start: Point | None) -> Point:
@@ -113,6 +140,22 @@ def least_classification(
         at, lambda point: float(point.classification[label]), lambda point: float(point.classification_slope[label]),
         non_negative("rate", rate), None,
     )  # fmt: skip
+
+
+def _differentiable(solver: Callable[..., Point]) -> str:
+    """The semantics of a solver whose points have derivatives.
+
+    Raises:
+        InputError: it is none.
+    """
+    plain = solver
+    while isinstance(plain, partial):
+        plain = plain.func
+    for known, semantics in ((lifted_rate, LIFTED), (fixed_classifier_rate, FIXED)):
+        if plain is known:
+            return semantics
+    name = getattr(plain, "__name__", type(plain).__name__)
+    raise InputError(f"inside jit, vmap and grad solver must be lifted_rate or fixed_classifier_rate; got {name}.")
 
 
 def _least(at, reached, slope, rate: float, floor: float | None) -> Least:

@@ -8,15 +8,14 @@ and lower are +inf, the gap is 0, and the status is INFEASIBLE: an answer, neith
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd._readable import readable
 from jaxrd.pytree import register
-from jaxrd.solution import Status
+from jaxrd.solution import Status, has_converged
 
 LIFTED, LITERAL, TIME_SHARED, FIXED = "lifted", "literal", "time-shared", "fixed"
 
@@ -45,6 +44,15 @@ class Point:
     """A point of a rate-distortion-classification function: lower <= R <= rate, in the semantics it names.
 
     The arrays are numpy's in float64, whatever the x64 switch says: bounds rounded to float32 would bound nothing.
+
+    Where an argument is traced by jit, vmap or grad the host is called back, a point at a time, and the fields are
+    JAX's, in the dtype of the arguments: float64 with x64, else float32, to which the float64 solution is rounded,
+    `rate` upwards and `lower` downwards. Atoms, whose number varies, are then None but for "fixed". `rate` has first
+    derivatives in the source, the distortion, the labels and the targets: those of what is achieved, certified or not.
+    All others, second ones too, are NaN. At a kink they are those of one side, with the slopes returned: zero for a
+    constraint that does not bind, infinite at the least possible target, where those in the source and the labels may
+    be NaN; zero for an INFEASIBLE point. Source and label channels are taken as p / sum p and row by row, so that
+    derivatives along themselves are zero; letters of mass zero are not read. Values that are no problem: NONFINITE.
 
     Args:
         semantics: "lifted", "literal", "time-shared" or "fixed" (static).
@@ -113,12 +121,17 @@ class Point:
     @property
     def converged(self) -> bool:
         """Whether the gap is within the tolerance."""
-        return self.status.converged
+        return has_converged(self.status)
 
 
-@readable
-class Least(NamedTuple):
+@register
+@dataclass(frozen=True)
+class Least:
     """The least distortion or classification loss at a rate: lower <= least <= value, in the semantics it names.
+
+    Of traced arguments `value` has first derivatives in all of them, as the rate of a `Point`: those of the rate over
+    the multiplier of what is least, -1 over it in R. Where the multiplier is zero, as at zero rate, they are infinite
+    or NaN.
 
     Args:
         value: achieved by `point`, in the unit of the distortion, or nats for a loss; +inf where infeasible.
@@ -140,7 +153,7 @@ class Least(NamedTuple):
     value: float
     lower: float
     status: Status
-    semantics: str
+    semantics: str = field(metadata={"static": True})
     point: Point
 
     @property
@@ -151,7 +164,7 @@ class Least(NamedTuple):
     @property
     def converged(self) -> bool:
         """Whether `value` is known to the accuracy asked."""
-        return self.status.converged
+        return has_converged(self.status)
 
 
 def infeasible(semantics: str, letters: int, labels: int) -> Point:

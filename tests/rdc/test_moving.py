@@ -118,7 +118,7 @@ def test_most_points_of_a_surface_need_no_interior_point(monkeypatch):
     calls, solve = [], module.master
     monkeypatch.setattr(module, "master", lambda *args, **options: calls.append(1) or solve(*args, **options))
     given = read_labelled(embedded_path("rdc_mnist.npz"))
-    p, labels = np.asarray(given.problem.source), np.asarray(given.labels)
+    p, (labels,) = np.asarray(given.problem.source), given.labels
     distortions = np.linspace(0.002, (p @ np.asarray(given.problem.distortion)).min(), 6)
     losses = np.linspace(p @ entropies(labels) + 0.01, entropies(p @ labels), 6)
     found = surface(given.problem, labels, distortions, losses)

@@ -441,6 +441,18 @@ class TestDerivatives:
         assert jnp.isnan(jax.jvp(value, (0.1,), (1.0,))[1])
         assert jax.jvp(value, (0.1,), (0.0,))[1] == 0
 
+    def test_at_the_least_targets(self):
+        """Regression: a bound raised to where a dual optimum exists had the derivative 0."""
+
+        def rate(d, p):
+            return perceptual_rate(self.PROBLEM, d, p).rate
+
+        for d, p in ((0.0, 0.02), (0.05, 0.0)):
+            point = jax.jit(lambda d, p: perceptual_rate(self.PROBLEM, d, p))(d, p)
+            slopes = jax.jit(jax.grad(rate, (0, 1)))(d, p)
+            assert max(point.distortion_slope, point.perception_slope) > 0.5
+            np.testing.assert_allclose(slopes, [-point.distortion_slope, -point.perception_slope], rtol=1e-3, atol=1e-9)
+
     def test_first_derivatives_stay_where_other_fields_are_carried_along(self):
         def total(ds):
             return jax.lax.scan(lambda c, d: (c + self.rate(d), perceptual_rate(self.PROBLEM, d, 0.02)), 0.0, ds)[0]
@@ -456,4 +468,6 @@ class TestDerivatives:
         def value(d):
             return classification_distortion_perception(self.PROBLEM, error, d, 0.1).classification
 
-        assert jnp.isnan(jax.grad(value)(0.1))
+        point = classification_distortion_perception(self.PROBLEM, error, 0.1, 0.1)
+        assert jax.grad(value)(0.1) == pytest.approx(-float(point.distortion_slope), abs=1e-7)
+        assert jnp.isnan(jax.grad(jax.grad(value))(0.1))

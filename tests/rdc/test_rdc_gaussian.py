@@ -169,9 +169,35 @@ class TestScalar:
     def test_one_encoder_for_all_pairs(self):
         d, c = np.array([[0.9, 0.5, 0.8], [0.2, 1.0, 1.0]]), np.array([[1.35, 1.42, 1.3], [1.4, 1.4, 1.4]])
         each = gaussian.rate(d, c, **SOURCE)
-        np.testing.assert_array_equal(gaussian.universal_rate(d, c, **SOURCE), each.max(-1))
-        np.testing.assert_array_equal(gaussian.rate_penalty(d, c, **SOURCE), 0)
+        np.testing.assert_allclose(gaussian.universal_rate(d, c, **SOURCE), each.max(-1), rtol=1e-14)
+        np.testing.assert_allclose(gaussian.rate_penalty(d, c, **SOURCE), 0, atol=1e-15)
         assert np.isnan(gaussian.rate_penalty([0.5, 0.0], [H, H], **SOURCE))
+        several = gaussian.rate_penalty(d[:1], c[:1], **(SOURCE | {"variance": np.array([[1.0], [2.0]])}))
+        np.testing.assert_allclose(several, [0, 0], atol=1e-15)
+
+    def test_the_penalty_is_a_difference_of_rates(self, monkeypatch):
+        """Regression: it was zero times a rate, so that zero said nothing."""
+
+        def rate(distortion, classification, **_):  # a source whose distortion and label need bits of their own
+            return -0.5 * jnp.log(distortion) + (H - classification)
+
+        monkeypatch.setattr("jaxrd.rdc.gaussian.universality.rate", rate)
+        d, c = jnp.array([0.25, 1.0]), jnp.array([H, H - 0.5])
+        np.testing.assert_allclose(gaussian.universal_rate(d, c, **SOURCE), np.log(2) + 0.5)
+        np.testing.assert_allclose(gaussian.rate_penalty(d, c, **SOURCE), 0.5)  # beside ln 2, the dearer of the two
+
+    def test_one_dimension_of_the_vector_program(self):
+        label_variance = 0.5
+        source = VectorSource(np.array([[1.0]]), np.array([0.7]), label_variance)
+        variance = 0.49 + label_variance
+        given = {"variance": 1.0, "correlation": 0.7 / np.sqrt(variance)}
+        entropy = float(gaussian.differential_entropy(variance))
+        d, c = np.array([0.5, np.inf]), np.array([np.inf, entropy - 0.1])
+        program = universal_vector_gaussian_rate(source, d, c)
+        found = gaussian.universal_rate(d, c, **given, label_entropy=entropy)
+        assert program.lower - 1e-12 <= found <= program.rate + 1e-12
+        penalty = float(gaussian.rate_penalty(d, c, **given, label_entropy=entropy))
+        assert program.penalty_lower - 1e-12 <= penalty <= program.penalty + 1e-12
 
     def test_the_bottleneck_is_the_label_alone(self):
         rates = np.array([0.1, 1.0, 3.0])
@@ -297,7 +323,40 @@ class TestVector:
     def test_derivatives_that_are_not_known_are_nan(self):
         assert jnp.isnan(jax.grad(jax.grad(lambda d: rate_at(VECTOR, d, 1.1).rate))(2.0))
         assert jnp.isnan(jax.grad(lambda d: rate_at(VECTOR, d, 1.1).distortion_slope)(2.0))
-        assert jnp.isnan(jax.grad(lambda d: classification_at(VECTOR, d, 1.0).classification)(2.0))
+        assert jnp.isnan(jax.grad(lambda d: classification_at(VECTOR, d, 1.0).distortion)(2.0))
+        assert jnp.isnan(jax.grad(jax.grad(lambda d: classification_at(VECTOR, d, 1.0).classification))(2.0))
+
+    @pytest.mark.parametrize(("inverse", "target"), [(distortion_at, 1.1), (classification_at, 2.0)])
+    def test_derivatives_of_the_inverses(self, inverse, target):
+        def least(sigma, a, w, target, rate):
+            point = inverse(VectorSource(sigma, a, w), target, rate, tol=1e-12)
+            return point.distortion if inverse is distortion_at else point.classification
+
+        g = np.random.default_rng(0)
+        at = SIGMA, np.asarray(VECTOR.direction), np.asarray(0.3), np.asarray(target), np.asarray(0.6)
+        slopes = jax.jit(jax.grad(least, range(5)))(*at)
+        for i, slope in enumerate(slopes):
+            along = g.standard_normal(at[i].shape)
+            along = along + along.T
+            up, down = ((*at[:i], at[i] + h * along, *at[i + 1 :]) for h in (1e-5, -1e-5))
+            expected = (least(*up) - least(*down)) / 2e-5
+            assert abs(expected) > 1e-3
+            np.testing.assert_allclose((slope * along).sum(), expected, rtol=1e-5, atol=1e-5)
+        point = inverse(VECTOR, target, 0.6, tol=1e-12)
+        mu = (point.distortion_slope, point.classification_slope)
+        least_mu, other = mu if inverse is distortion_at else mu[::-1]
+        np.testing.assert_allclose(slopes[4], -1 / least_mu, rtol=1e-6)
+        np.testing.assert_allclose(slopes[3], -other / least_mu, rtol=1e-6)
+
+    def test_a_constraint_that_is_not_there_has_slope_zero(self):
+        def rate(d, c):
+            return rate_at(VECTOR, d, c).rate
+
+        assert jax.grad(rate, 1)(1.0, jnp.inf) == jax.grad(rate, 0)(jnp.inf, 1.1) == 0
+
+    def test_derivatives_of_what_no_code_reaches_are_zero(self):
+        assert jax.value_and_grad(lambda r: distortion_at(VECTOR, -3.0, r).distortion)(0.5) == (np.inf, 0)
+        assert jax.value_and_grad(lambda r: classification_at(VECTOR, 0.1, r).classification)(0.2) == (np.inf, 0)
 
     @pytest.mark.parametrize(
         ("source", "target", "message"),

@@ -1,5 +1,6 @@
 """R(D, P, C) with soft labels: reference values, the functions it lies between, and its constraints measured anew."""
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from strategies import generators
 
 from jaxrd import Problem
 from jaxrd.errors import InputError
-from jaxrd.rdc import lifted_rate, perceptual_lifted_rate, perceptual_rate
+from jaxrd.rdc import Point, least_distortion, lifted_rate, perceptual_lifted_rate, perceptual_rate, surface
 from jaxrd.rdc.perception.measures import RelativeEntropy, TotalVariation
 from jaxrd.solution import Status
 
@@ -31,9 +32,9 @@ def entropy(pmf):
 )
 def test_reference(d, bound, c, expected):
     found = perceptual_lifted_rate(BINARY, Z_LABELS, d, bound, c)
-    assert found.point.status == Status.CONVERGED
-    assert found.point.gap <= 1e-9
-    assert found.point.lower - 1e-9 <= expected <= found.point.rate + 1e-8
+    assert found.status == Status.CONVERGED
+    assert found.gap <= 1e-9
+    assert found.lower - 1e-9 <= expected <= found.rate + 1e-8
 
 
 @settings(max_examples=6)
@@ -44,8 +45,7 @@ def test_between_its_neighbours(g, bound):
     d = float(g.uniform(0.1, 1.1) * (p @ problem.distortion).min())
     floor, most = float(p @ entropy(labels)), float(entropy(p @ labels))
     c = floor + float(g.uniform(0.1, 1.1)) * (most - floor)
-    found = perceptual_lifted_rate(problem, labels, d, bound, c)
-    point = found.point
+    point = perceptual_lifted_rate(problem, labels, d, bound, c)
     assert point.status == Status.CONVERGED
     # Never less than with one constraint gone; equal to the plain lifted function without a bound.
     plain, unlabelled = lifted_rate(problem, labels, d, c), perceptual_rate(problem, d, bound)
@@ -55,25 +55,47 @@ def test_between_its_neighbours(g, bound):
         np.testing.assert_allclose(point.rate, plain.rate, atol=3e-9)
     # The channel and its decoder, measured anew.
     joint = p[:, None] * point.channel
-    law = joint.sum(0) @ found.decoder
+    law = joint.sum(0) @ point.decoder
     np.testing.assert_allclose(point.channel.sum(1), 1, atol=1e-12)
-    np.testing.assert_allclose(found.decoder.sum(1), 1, atol=1e-12)
-    assert (joint @ found.decoder * problem.distortion).sum() <= d + 1e-9
+    np.testing.assert_allclose(point.decoder.sum(1), 1, atol=1e-12)
+    assert (joint @ point.decoder * problem.distortion).sum() <= d + 1e-9
     assert 0.5 * np.abs(law - p).sum() <= bound + 1e-9
     mass = joint.sum(0)
     assert mass @ entropy((joint / mass).T @ labels) <= c + 1e-9
 
 
+def test_it_is_a_point_like_every_other():
+    found = perceptual_lifted_rate(BINARY, Z_LABELS, 0.2, 0.0, 0.3)
+    plain = lifted_rate(BINARY, Z_LABELS, 0.2, 0.3)
+    assert isinstance(found, Point)
+    for name, value in vars(plain).items():
+        assert type(getattr(found, name)) is type(value), name
+    assert found.gap == found.rate - found.lower
+    assert found.converged
+    again = jax.tree.map(lambda x: x, found)
+    assert (again.semantics, again.perception, again.rate) == ("lifted", found.perception, found.rate)
+
+    def solver(problem, labels, distortion, classification, *, start=None):
+        return perceptual_lifted_rate(problem, labels, distortion, 0.0, classification)
+
+    # What takes a solver takes this one.
+    grid = surface(BINARY, Z_LABELS, [0.2], [0.3, np.inf], solver=solver)
+    np.testing.assert_allclose(grid.rate[0, 0], found.rate, atol=1e-9)
+    assert grid.rate[0, 1] < found.rate
+    least = least_distortion(BINARY, Z_LABELS, 0.3, found.rate, solver=solver)
+    np.testing.assert_allclose(least.value, 0.2, atol=1e-7)
+
+
 def test_three_constraints_trade():
-    loose = perceptual_lifted_rate(BINARY, Z_LABELS, 0.25, 0.2, 0.35).point
+    loose = perceptual_lifted_rate(BINARY, Z_LABELS, 0.25, 0.2, 0.35)
     for d, bound, c in ((0.2, 0.2, 0.35), (0.25, 0.0, 0.35), (0.25, 0.2, 0.3)):
-        assert perceptual_lifted_rate(BINARY, Z_LABELS, d, bound, c).point.lower > loose.rate + 1e-4
-    middle = perceptual_lifted_rate(BINARY, Z_LABELS, 0.225, 0.1, 0.325).point
-    tight = perceptual_lifted_rate(BINARY, Z_LABELS, 0.2, 0.0, 0.3).point
+        assert perceptual_lifted_rate(BINARY, Z_LABELS, d, bound, c).lower > loose.rate + 1e-4
+    middle = perceptual_lifted_rate(BINARY, Z_LABELS, 0.225, 0.1, 0.325)
+    tight = perceptual_lifted_rate(BINARY, Z_LABELS, 0.2, 0.0, 0.3)
     assert middle.lower <= 0.5 * (loose.rate + tight.rate)
     # A divergence binds where total variation does not, and costs rate too.
     near = perceptual_lifted_rate(BINARY, Z_LABELS, 0.25, 1e-3, 0.35, measure=RelativeEntropy())
-    assert near.point.status == Status.CONVERGED
+    assert near.status == Status.CONVERGED
     assert near.perception <= 1e-3 + 1e-9
     assert near.perception_slope > 0
 
@@ -81,17 +103,17 @@ def test_three_constraints_trade():
 @pytest.mark.parametrize(("d", "bound", "c"), [(0.2, 0.1, 0.2), (0.2, 0.0, 0.0)])
 def test_infeasible_is_infinite(d, bound, c):
     found = perceptual_lifted_rate(BINARY, Z_LABELS, d, bound, c, measure=TotalVariation())
-    assert found.point.status == Status.INFEASIBLE
-    assert found.point.rate == np.inf
+    assert found.status == Status.INFEASIBLE
+    assert found.rate == np.inf
     assert np.isnan(found.perception)
 
 
 def test_perception_can_make_a_distortion_infeasible():
     costly = Problem(BINARY.source, np.array([[0.3, 0.0], [1.0, 0.3]]))  # the letter kept is not the letter meant
-    assert np.isfinite(perceptual_lifted_rate(costly, Z_LABELS, 0.2, np.inf, 0.4).point.rate)
+    assert np.isfinite(perceptual_lifted_rate(costly, Z_LABELS, 0.2, np.inf, 0.4).rate)
     found = perceptual_lifted_rate(costly, Z_LABELS, 0.2, 0.01, 0.4)
-    assert found.point.status == Status.INFEASIBLE
-    assert found.point.rate == np.inf
+    assert found.status == Status.INFEASIBLE
+    assert found.rate == np.inf
 
 
 @pytest.mark.parametrize(

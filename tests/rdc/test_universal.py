@@ -191,6 +191,11 @@ class TestRegion:
                     assert lost >= min(edge, region.classification[0]) - 1e-12 or spent < region.distortion[0]
                 assert lost >= region.classification[-1] - 1e-12
 
+    def test_rounding_adds_no_vertex(self):
+        """Regression: a decoder at a larger distortion was a vertex, its loss less by a rounding error."""
+        assert lower_hull(np.array([0.0, 1.0, 2.0]), np.array([1.0, 0.5, 0.5 - 1e-16])).tolist() == [0, 1]
+        assert lower_hull(np.array([0.0, 1.0]), np.array([0.5, 0.5 - 1e-12])).tolist() == [0, 1]
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import combinations, pairwise
 from typing import Any, NamedTuple
@@ -180,7 +181,7 @@ def _trade_off(
 
 
 def _as_loss(least: Least, lower: float) -> Least:
-    return least._replace(value=float(least.point.classification[0]), lower=lower)
+    return replace(least, value=float(least.point.classification[0]), lower=lower)
 
 
 def _reached(point: Point) -> tuple[float, float]:

@@ -13,7 +13,7 @@ multiterminal information-theoretic problems, IEEE Trans. IT 2007.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -24,72 +24,12 @@ from jax.typing import ArrayLike
 from jaxrd._eager import is_traced
 from jaxrd._envelope import envelope, underivable
 from jaxrd.errors import InputError
-from jaxrd.pytree import register
-from jaxrd.rdc.gaussian.max_det import STEPS, Whitened, ascend
-from jaxrd.rdc.point import width
-from jaxrd.solution import Status, has_converged
+from jaxrd.rdc.gaussian.vector_point import VectorPoint, VectorSource, solve, used_of, zero_rate
+from jaxrd.solution import Status
+
+__all__ = ["VectorPoint", "VectorSource", "classification_at", "distortion_at", "rate_at"]
 
 _HALVINGS = 60
-
-
-@register
-@dataclass(frozen=True)
-class VectorSource:
-    """A zero-mean Gaussian vector X and the label S = a'X + W ([B] section III, there for a scalar X).
-
-    Args:
-        covariance: Sigma of X, positive definite, in the unit of the squared error, shape (d, d).
-        direction: a, S's unit over X's, shape (d,).
-        noise_variance: w > 0 of W, in S's unit squared, shape ().
-
-    >>> VectorSource(np.eye(2), np.array([0.0, 1.0]), 0.5).noise_variance
-    0.5
-    """
-
-    covariance: ArrayLike
-    direction: ArrayLike
-    noise_variance: ArrayLike
-
-
-@register
-@dataclass(frozen=True)
-class VectorPoint:
-    """A point ([B] definition 1) with its certificate: lower <= R(D, C) <= rate among Gaussian test channels.
-
-    Args:
-        rate: 1/2 ln(|Sigma| / |Q|), nats; +inf where no code meets both constraints.
-        lower: valid lower bound on R(D, C), nats.
-        distortion: tr Q <= D, total squared error.
-        classification: h(S|U) of Q, nats, <= C.
-        error_covariance: Q, shape (d, d).
-        distortion_slope: -dR/dD >= 0, nats per unit of squared error.
-        classification_slope: -dR/dC >= 0, nats per nat.
-        steps: Newton steps.
-        status: a `Status` as int32. It and all scalars have shape ().
-
-    >>> float(rate_at(VectorSource(jnp.eye(2), jnp.array([0.0, 1.0]), 0.5), 2.0, jnp.inf).rate)  # D >= tr Sigma
-    0.0
-    """
-
-    rate: jax.Array
-    lower: jax.Array
-    distortion: jax.Array
-    classification: jax.Array
-    error_covariance: jax.Array
-    distortion_slope: jax.Array
-    classification_slope: jax.Array
-    steps: jax.Array
-    status: jax.Array
-
-    @property
-    def gap(self) -> jax.Array:
-        """rate - lower, nats: certified distance to the optimum; 0 where infeasible, +inf where NONFINITE."""
-        return width(self.rate, self.lower)
-
-    @property
-    def converged(self) -> jax.Array:
-        """Whether the gap is within the tolerance."""
-        return has_converged(self.status)
 
 
 def _inputs(source: VectorSource, *targets: ArrayLike) -> tuple[VectorSource, list[jax.Array]]:
@@ -119,62 +59,9 @@ def _inputs(source: VectorSource, *targets: ArrayLike) -> tuple[VectorSource, li
 
 def _bounds(source: VectorSource, distortion: jax.Array, classification: jax.Array) -> jax.Array:
     """The bounds on tr Q and a'Qa that D and C give, shape (2,)."""
-    return jnp.stack([distortion, jnp.exp(2 * classification - 1) / (2 * jnp.pi) - source.noise_variance])
-
-
-def _silent(source: VectorSource) -> jax.Array:
-    """tr Q and a'Qa at zero rate."""
-    sigma, a = jnp.asarray(source.covariance), jnp.asarray(source.direction)
-    return jnp.stack([jnp.trace(sigma), a @ sigma @ a])
-
-
-def _lagrangian(white: Whitened, optimum: tuple[jax.Array, jax.Array]) -> jax.Array:
-    """The Lagrangian at the optimum, as a function of the problem alone."""
-    theta, shrunk = optimum
-    used = jnp.stack([((white.root @ shrunk) * white.root).sum(), white.along @ shrunk @ white.along])
-    return 0.5 * theta @ (used - white.bounds)
-
-
-@jax.jit
-def _solve(source: VectorSource, allowed: jax.Array, tol: jax.Array) -> VectorPoint:
-    sigma, a, w = (jnp.asarray(x) for x in (source.covariance, source.direction, source.noise_variance))
-    eps = jnp.finfo(tol.dtype).eps
-    silent = _silent(source)
-    rounding = eps * jnp.stack([jnp.zeros_like(w), 4 * w])
-    feasible = jnp.where(silent > 0, allowed > rounding, allowed >= -rounding).all()
-    sane = ~jnp.isnan(allowed).any()
-    # A bound above the value at zero rate, +inf too, becomes that value: it constrains nothing.
-    bounds = jnp.where((silent > 0) & feasible, jnp.minimum(allowed, silent), jnp.where(silent > 0, silent, 1))
-    root = jnp.linalg.cholesky(sigma)
-    white = Whitened(root, root.T @ a, bounds, a.size / bounds)
-    theta, optimum, steps = jax.lax.stop_gradient(ascend(jax.lax.stop_gradient(white), tol))
-
-    theta, optimum = underivable(white, (theta, optimum))
-    gap = jnp.maximum(optimum.rate - optimum.dual, 0) + 8 * a.size * eps * (1 + optimum.rate)
-    rate = envelope(_lagrangian, white, (theta, optimum.shrunk), jnp.maximum(optimum.rate, 0))
-    status = jnp.where(steps < STEPS, Status.STALLED, Status.MAX_STEPS)
-    status = jnp.where(gap <= tol * jnp.maximum(1, rate), Status.CONVERGED, status)
-    status = jnp.where(sane & jnp.isfinite(gap), status, Status.NONFINITE)
-    status = jnp.where(sane & ~feasible, Status.INFEASIBLE, status)
-    # A bound that zero rate meets has no unique multiplier; a constraint that does not bind has the multiplier 0.
-    slopes = jnp.where(allowed < silent, theta, 0)
-    q = root @ optimum.shrunk @ root.T
-    label_variance = optimum.used[1] + w
-
-    def where_feasible(value):
-        return jnp.where(sane & feasible, value, jnp.nan)
-
-    return VectorPoint(
-        rate=jnp.where(sane & ~feasible, jnp.inf, where_feasible(rate)),
-        lower=jnp.where(sane, jnp.where(feasible, jnp.maximum(optimum.rate, 0) - gap, jnp.inf), -jnp.inf),
-        distortion=where_feasible(optimum.used[0]),
-        classification=where_feasible(0.5 * (jnp.log(2 * jnp.pi * label_variance) + 1)),
-        error_covariance=where_feasible(q),
-        distortion_slope=where_feasible(0.5 * slopes[0]),
-        classification_slope=where_feasible(slopes[1] * label_variance),
-        steps=steps,
-        status=status.astype(jnp.int32),
-    )
+    none = jnp.isposinf(classification)  # its derivative is zero, not that of exp
+    label_variance = jnp.exp(2 * jnp.where(none, 0, classification) - 1) / (2 * jnp.pi)
+    return jnp.stack([distortion, jnp.where(none, jnp.inf, label_variance - source.noise_variance)])
 
 
 def rate_at(
@@ -205,13 +92,15 @@ def rate_at(
     (1.3893, True)
     """
     source, (d, c) = _inputs(source, distortion, classification)
-    return _solve(source, _bounds(source, d, c), _tolerance(d.dtype, tol))
+    return solve(source, _bounds(source, d, c), _tolerance(d.dtype, tol))
 
 
 def distortion_at(
     source: VectorSource, classification: ArrayLike, rate: ArrayLike, *, tol: float | None = None
 ) -> VectorPoint:
     """The least total error at (C, R) ([B] definition 2), D(C, R) = min tr Q subject to rate <= R and h(S|U) <= C.
+
+    `distortion` is differentiable in source, C and R > 0, once: dD/dR = -1 / distortion_slope.
 
     Args:
         source: Sigma, a, w.
@@ -231,14 +120,15 @@ def distortion_at(
     """
     source, (c, r) = _inputs(source, classification, rate)
     _refuse_negative("rate", r)
-    point = _least(source, _bounds(source, jnp.full_like(c, jnp.inf), c), r, _tolerance(r.dtype, tol), which=0)
-    return replace(point, distortion=jnp.where(point.status == Status.INFEASIBLE, jnp.inf, point.distortion))
+    return _least(source, _bounds(source, jnp.full_like(c, jnp.inf), c), r, _tolerance(r.dtype, tol), which=0)
 
 
 def classification_at(
     source: VectorSource, distortion: ArrayLike, rate: ArrayLike, *, tol: float | None = None
 ) -> VectorPoint:
     """The least h(S|U) at (D, R) ([B] definition 2), C(D, R) = min h(S|U) subject to rate <= R and tr Q <= D.
+
+    `classification` is differentiable in source, D and R > 0, once: dC/dR = -1 / classification_slope.
 
     Args:
         source: Sigma, a, w.
@@ -258,8 +148,18 @@ def classification_at(
     """
     source, (d, r) = _inputs(source, distortion, rate)
     _refuse_negative("rate", r)
-    point = _least(source, _bounds(source, d, jnp.full_like(d, jnp.inf)), r, _tolerance(r.dtype, tol), which=1)
-    return replace(point, classification=jnp.where(point.status == Status.INFEASIBLE, jnp.inf, point.classification))
+    return _least(source, _bounds(source, d, jnp.full_like(d, jnp.inf)), r, _tolerance(r.dtype, tol), which=1)
+
+
+def _least_lagrangian(given: tuple[VectorSource, jax.Array, jax.Array], optimum: tuple) -> jax.Array:
+    """The same for the least tr Q or a'Qa at a rate: that of the rate, less R, over the multiplier of what is least."""
+    source, allowed, rate = given
+    theta, shrunk, least = optimum
+    root = jnp.linalg.cholesky(jnp.asarray(source.covariance))
+    other = theta * (1 - least)
+    bounds = jnp.where(other > 0, allowed, 0)
+    used = used_of(root, root.T @ jnp.asarray(source.direction), shrunk)
+    return (theta @ used - other @ bounds - 2 * rate) / (theta @ least)
 
 
 @partial(jax.jit, static_argnames="which")
@@ -267,12 +167,12 @@ def _least(source: VectorSource, allowed: jax.Array, rate: jax.Array, tol: jax.A
     """The least of one bound that R nats allow, beside the other: bisection on its logarithm."""
     given = source, allowed, rate
     source, allowed, rate = jax.lax.stop_gradient(given)
-    silent = _silent(source)
+    silent = zero_rate(source)
     # No coordinate falls below e^{-2R} of its variance.
     ends = jnp.log(silent[which]) - 2 * rate, jnp.log(silent[which])
 
     def at(log_bound):
-        return _solve(source, allowed.at[which].set(jnp.exp(log_bound)), tol)
+        return solve(source, allowed.at[which].set(jnp.exp(log_bound)), tol)
 
     def halve(_, ends):
         low, high = ends
@@ -288,7 +188,27 @@ def _least(source: VectorSource, allowed: jax.Array, rate: jax.Array, tol: jax.A
     nowhere = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan) if x.dtype == rate.dtype else x, point)
     inf = jnp.full_like(rate, jnp.inf)
     nowhere = replace(nowhere, rate=inf, lower=inf, status=jnp.int32(Status.INFEASIBLE))
-    return underivable(given, jax.tree.map(lambda a, b: jnp.where(beyond, a, b), nowhere, point))
+    point = underivable(given, jax.tree.map(lambda a, b: jnp.where(beyond, a, b), nowhere, point))
+    value = _least_value(given, point, which)
+    return replace(point, distortion=value) if which == 0 else replace(point, classification=value)
+
+
+def _least_value(given: tuple[VectorSource, jax.Array, jax.Array], point: VectorPoint, which: int) -> jax.Array:
+    """D or C of the point with its derivatives, zero where it is +inf."""
+    source = given[0]
+    w = jnp.asarray(source.noise_variance)
+    root = jnp.linalg.cholesky(jax.lax.stop_gradient(jnp.asarray(source.covariance)))
+    half = jax.scipy.linalg.solve_triangular(root, point.error_covariance, lower=True)
+    shrunk = jax.scipy.linalg.solve_triangular(root, half.T, lower=True)
+    label_variance = jnp.exp(2 * point.classification - 1) / (2 * jnp.pi)
+    theta = jnp.stack([2 * point.distortion_slope, point.classification_slope / label_variance])
+    possible, least = point.status != Status.INFEASIBLE, jax.nn.one_hot(which, 2, dtype=theta.dtype)
+    reached = jax.lax.stop_gradient(jnp.stack([point.distortion, label_variance - w])[which])
+    # Zero times NaN must not appear.
+    theta, shrunk, reached = (jnp.where(possible, a, 1) for a in (theta, shrunk, reached))
+    value = envelope(_least_lagrangian, given, (theta, shrunk, least), reached)
+    value = value if which == 0 else 0.5 * (jnp.log(2 * jnp.pi * (value + w)) + 1)
+    return jnp.where(possible, value, jnp.inf)
 
 
 def _refuse_negative(name: str, value: jax.Array) -> None:

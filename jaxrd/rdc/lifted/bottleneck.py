@@ -10,14 +10,15 @@ Multiterminal source coding under logarithmic loss, IEEE Trans. IT 2014.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd._eager import is_traced
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
-from jaxrd.rdc.inputs import as_inputs, non_negative
+from jaxrd.rdc.inputs import as_inputs, non_negative, refuse_traced
 from jaxrd.rdc.lifted.rate import lifted_rate
 from jaxrd.rdc.point import Point, entropies
 from jaxrd.solution import Status
@@ -67,6 +68,7 @@ def _problem(source: ArrayLike, labels: ArrayLike) -> tuple[Problem, np.ndarray,
     Raises:
         InputError: a source that is no pmf, labels that are not one channel from it.
     """
+    refuse_traced("source and labels", (source, labels))
     given = np.asarray(source)
     if given.ndim != 1 or given.dtype.kind not in "biuf":
         raise InputError(f"source must be a pmf, shape (n,); got {type(source).__name__}, shape {given.shape}.")
@@ -81,6 +83,8 @@ def _problem(source: ArrayLike, labels: ArrayLike) -> tuple[Problem, np.ndarray,
 
 def bottleneck_rate(source: ArrayLike, labels: ArrayLike, classification: ArrayLike, **options: float) -> Point:
     """R(C) = min I(X;U) subject to H(S|U) <= C, the least rate of an information bottleneck, certified.
+
+    Inside jit, vmap and grad as `lifted_rate`, with derivatives in source, labels and C.
 
     Args:
         source: p, shape (n,).
@@ -100,6 +104,9 @@ def bottleneck_rate(source: ArrayLike, labels: ArrayLike, classification: ArrayL
     >>> round(bottleneck_rate([0.5, 0.5], symmetric, 0.5).rate, 6)  # ln 2 - h((h^-1(.5) - .1) / .8)
     0.317083
     """
+    if is_traced(source, labels):
+        given: Any = source, np.zeros((*np.shape(source), 1))
+        return lifted_rate(Problem(*given), labels, np.inf, classification, **options)  # pyright: ignore
     problem, channel, _ = _problem(source, labels)
     return lifted_rate(problem, channel, np.inf, classification, **options)  # pyright: ignore
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxrd._eager import is_traced
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
+from jaxrd.rdc import _traced
 from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets, cell_budget, non_negative, per_label
 from jaxrd.rdc.lifted.assemble import assemble, atoms_of, judged, weighted_of
 from jaxrd.rdc.lifted.atoms import Atoms, Core, core
@@ -41,6 +45,8 @@ def lifted_rate(
     the host in float64. Where the search runs out of cells, `lower` is the best bound reached, and `evidence` says what
     was searched besides.
 
+    Inside jit, vmap and grad the host is called back, and the rate has derivatives: see `Point`.
+
     Args:
         problem: source (n,), distortion (n, m), +inf for forbidden pairs.
         labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
@@ -64,6 +70,9 @@ def lifted_rate(
     >>> round(point.rate, 9), point.gap < 1e-9  # h(.3) - h(d_C), d_C = (h^-1(.55) - .1) / .8
     (0.148954482, True)
     """
+    if is_traced(problem, labels, distortion, classification):
+        solver = partial(lifted_rate, tol=tol, max_cells=max_cells, seed=seed)
+        return _traced.rate(LIFTED, solver, problem, labels, distortion, classification, start)
     inputs = as_inputs(problem, labels)
     targets = as_targets(len(inputs.labels), distortion, classification)
     reduced = core(inputs, targets)

@@ -79,7 +79,7 @@ def classification_distortion_perception(
 
     R(D, P, C) of a given classifier is finite for C > C(D, P) and infinite below. Y is X itself, whatever the rate, or
     the output of a given channel. There is a trade-off only with a classifier given in advance or such a channel: from
-    X itself a decoder reaches the least of all three at once.
+    X itself a decoder reaches the least of all three at once. `classification` has first derivatives in all of them.
 
     Args:
         problem: source (n,), distortion (n, m), finite.

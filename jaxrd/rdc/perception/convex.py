@@ -15,6 +15,13 @@ GROWTH = 2.0  # of the residuals' squares that a step may cause
 _PATIENCE = 40  # steps without progress before giving up; an eighth of it close to the aim
 PROGRESS = 0.9  # of what was left
 RIDGE = 64.0  # rounding units on the diagonal of the scaled Newton matrix: directions that nothing depends on
+RELAXED = 1e-11
+"""Least bound, relative to the measure's scale, that the iteration uses: at zero no optimum of the dual is bounded."""
+
+
+def relaxed(bound: jax.Array) -> jax.Array:
+    """A finite bound, at least RELAXED, whose derivative is one there too: a slope at zero is not lost."""
+    return bound + jax.lax.stop_gradient(jnp.maximum(bound, RELAXED) - bound)
 
 
 class _Minimum(NamedTuple):

@@ -14,12 +14,13 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from jaxrd._envelope import underivable
+from jaxrd._envelope import envelope, underivable
 from jaxrd.rdc.perception.convex import minimise
 from jaxrd.rdc.perception.least_rate import aim_of
 from jaxrd.rdc.perception.program import (
     EXCEEDED,
     Dual,
+    Prepared,
     Program,
     Slopes,
     begin,
@@ -58,7 +59,7 @@ class LeastLoss(NamedTuple):
 def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
     """Solve min E loss under the bounds of a program with one decoder, whose letters are the atoms.
 
-    Its derivatives are NaN: no rule for them is written.
+    The value is differentiable in program and loss, once (envelope theorem); all other derivatives are NaN.
 
     Args:
         program: see `jaxrd.rdc.perception.program`.
@@ -67,18 +68,11 @@ def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
     """
     given = program, loss
     program, loss, tol = jax.lax.stop_gradient((program, loss, tol))
-    ready = prepare(program)
+    ready, (above, scale) = prepare(program), _above(loss)
     p = program.source
-    above = loss - loss.min(1, keepdims=True)
-    scale = jnp.where(above.max() > 0, above.max(), 1)
-    above = above / scale
 
     def cheapest(dual: Dual) -> jax.Array:
         return (above + ready.excess(dual)).min(1)
-
-    def constraints(dual: Dual) -> jax.Array:
-        pairs = dual.shift[:, None] - above - ready.excess(dual)
-        return jnp.concatenate([pairs.ravel(), *ready.constraints(dual)])
 
     def lower_bound(dual: Dual) -> jax.Array:
         dual = nonnegative(dual)
@@ -89,7 +83,7 @@ def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
     flat, unravel = ravel_pytree(start._replace(shift=cheapest(start) - 1))
     minimum = minimise(
         lambda x: -ready.value(unravel(x), False),
-        lambda x: constraints(unravel(x)),
+        lambda x: _constraints(ready, above, unravel(x)),
         lambda x: lower_bound(unravel(x)),
         flat,
         ceiling=1 + 1e-3 * tol,  # no scaled loss exceeds 1
@@ -115,4 +109,25 @@ def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
         minimum.steps,
         jnp.where(impossible, Status.INFEASIBLE, status).astype(jnp.int32),
     )
-    return underivable(given, solved)
+    solved, optimum = underivable(given, (solved, (dual, minimum.multipliers)))
+    value = envelope(_lagrangian, given, optimum, least + scale * reached)
+    return solved._replace(value=jnp.where(impossible, jnp.inf, value))
+
+
+def _above(loss: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The loss beyond the least of each row, over its largest, and that."""
+    above = loss - loss.min(1, keepdims=True)
+    scale = jnp.where(above.max() > 0, above.max(), 1)
+    return above / scale, scale
+
+
+def _constraints(ready: Prepared, above: jax.Array, dual: Dual) -> jax.Array:
+    pairs = dual.shift[:, None] - above - ready.excess(dual)
+    return jnp.concatenate([pairs.ravel(), *ready.constraints(dual)])
+
+
+def _lagrangian(given: tuple[Program, jax.Array], optimum: tuple[Dual, jax.Array]) -> jax.Array:
+    (program, loss), (dual, multipliers) = given, optimum
+    ready, (above, scale) = prepare(program), _above(loss)
+    value = ready.value(dual, False) - multipliers @ _constraints(ready, above, dual)
+    return program.source @ loss.min(1) + scale * value

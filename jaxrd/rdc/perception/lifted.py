@@ -9,6 +9,7 @@ all soft labels are those of the lifted R(D, C) (`jaxrd.rdc.lifted.columns`, `ja
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,13 +18,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd._eager import is_traced
+from jaxrd._threads import one_blas_thread
 from jaxrd.problem import Problem
+from jaxrd.pytree import register
 from jaxrd.rdc.inputs import Labels, as_inputs, as_targets, cell_budget
 from jaxrd.rdc.lifted.atoms import EDGE, Atoms, Core, charges, core, least_targets, lossless, soft_clusters
 from jaxrd.rdc.lifted.certificate import CELLS
 from jaxrd.rdc.lifted.columns import UNUSED, Generated, Round, generate
 from jaxrd.rdc.lifted.pricing import Price, price, starts
+from jaxrd.rdc.perception import lifted_traced
 from jaxrd.rdc.perception.least_rate import LeastRate, least_rate
+from jaxrd.rdc.perception.lifted_traced import Potentials
 from jaxrd.rdc.perception.program import Decoder, Program, nonnegative, prepare
 from jaxrd.rdc.perception.rate import checked
 from jaxrd.rdc.point import LIFTED, Point, entropies, infeasible, mutual_information, posteriors
@@ -35,42 +41,29 @@ _DROPPED = 1e-13  # weight
 _LEAST = -600.0  # least exponent of a term of g, so that every column has a positive term
 
 
-class PerceptualLiftedPoint(NamedTuple):
-    """A point of the lifted R(D, P, C)."""
+@register
+@dataclass(frozen=True, kw_only=True)
+class PerceptualLiftedPoint(Point):
+    """A `Point` of the lifted R(D, P, C): lower <= R <= rate, and what the perception constraint adds.
 
-    point: Point
-    """Rate, lower bound, status, distortion, classification, atoms and channel."""
+    Args:
+        perception: the measure at the law of Xh; for a transport cost the cost of a coupling, which bounds it. NaN
+            where no code meets the targets.
+        perception_slope: the multiplier of P, -dR/dP where R is smooth, nats per unit of the measure.
+        decoder: P(xh|u), shape (atoms, m): each atom's `reproduction`, but for a random share that makes the bound on
+            the law hold exactly.
+
+    Reference: Y. Wang et al., ITW 2024 ([B]'s [1]).
+
+    >>> coin = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
+    >>> point = perceptual_lifted_rate(coin, np.eye(2), 0.2, 0.0, np.inf)
+    >>> isinstance(point, Point), round(point.rate, 4), point.gap < 1e-9, abs(point.perception) < 1e-9
+    (True, 0.1328, True, True)
+    """
+
     perception: float
-    """The measure at the law of Xh; for a transport cost the cost of a coupling, which bounds it."""
     perception_slope: float
-    """-dR/dP."""
     decoder: np.ndarray
-    """P(xh|u), shape (atoms, m): each atom's reproduction, but for a random share that makes the bound hold exactly."""
-
-    @property
-    def rate(self) -> float:
-        """Achieved, nats; +inf where no code meets the targets."""
-        return self.point.rate
-
-    @property
-    def lower(self) -> float:
-        """Valid lower bound on R at the targets, nats."""
-        return self.point.lower
-
-    @property
-    def status(self) -> Status:
-        """Of the point."""
-        return self.point.status
-
-    @property
-    def gap(self) -> float:
-        """rate - lower, nats; 0 where infeasible."""
-        return self.point.gap
-
-    @property
-    def converged(self) -> bool:
-        """Whether the gap is within the tolerance and the channel meets the targets."""
-        return self.point.converged
 
 
 def perceptual_lifted_rate(
@@ -90,7 +83,8 @@ def perceptual_lifted_rate(
     It is R(D, C) of `lifted_rate` under one more constraint, measure(p_X, p_Xh) <= P on the law of the reproductions.
 
     Runs on the host in float64, whatever the x64 switch says. Where the search for the certificate runs out of cells,
-    `lower` is the best bound reached.
+    `lower` is the best bound reached. Inside jit, vmap and grad see `Point`; the rate has derivatives in P and a
+    transport cost too, but in P at zero that of total variation alone.
 
     Args:
         problem: source (n,), distortion (n, m), finite.
@@ -114,21 +108,41 @@ def perceptual_lifted_rate(
 
     >>> problem, labels = Problem(np.array([0.7, 0.3]), 1 - np.eye(2)), np.array([[1.0, 0.0], [0.5, 0.5]])
     >>> found = perceptual_lifted_rate(problem, labels, 0.2, 0.0, 0.3)
-    >>> round(found.point.rate, 6), found.point.gap < 1e-9
+    >>> round(found.rate, 6), found.gap < 1e-9
     (0.289597, True)
     """
+    solver = partial(_certified, tol=tol, max_cells=max_cells, seed=seed)
+    arguments = problem, labels, distortion, perception, classification, measure
+    if is_traced(arguments):
+        return lifted_traced.rate(PerceptualLiftedPoint, solver, *arguments)
+    return solver(*arguments)[0]
+
+
+def _certified(
+    problem: Problem,
+    labels: Labels,
+    distortion: ArrayLike,
+    perception: ArrayLike,
+    classification: ArrayLike,
+    measure: Any,
+    *,
+    tol: float,
+    max_cells: int,
+    seed: int,
+) -> tuple[PerceptualLiftedPoint, Potentials | None]:
+    """The point, and what its derivatives need where a code exists."""
     inputs = as_inputs(problem, labels)
     targets = as_targets(len(inputs.labels), distortion, classification)
     reduced = core(inputs, np.full(len(targets), np.inf))
     assert reduced is not None
     budgets = targets - least_targets(inputs)
     # JAX computes in float64 during this call, because the code around it is numpy in float64.
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), one_blas_thread():
         whole = Problem(inputs.source, inputs.distortion)
         _, measure, bounds = checked(whole, measure, perception=perception)
         least = reduced.source @ np.abs(inputs.distortion[reduced.kept].min(1))
         if (budgets < -EDGE * np.array([least, *np.ones(len(inputs.labels))])).any():
-            return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
+            return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1]), None
         task = _Task(reduced, np.maximum(budgets, 0), measure, bounds["perception"], jnp.asarray(inputs.source), tol)
         ceiling = float(entropies(reduced.source)) + 1e-3 * tol
         grid = starts(reduced, seed)
@@ -136,9 +150,10 @@ def perceptual_lifted_rate(
             reduced, partial(_solve, task), _begin(reduced, grid), grid, tol=tol, max_cells=cell_budget(max_cells),
             rounds=_ROUNDS, ceiling=ceiling,
         )  # fmt: skip
+        potentials = _potentials(task, generated.last.solution)
     if generated.lower > ceiling:
-        return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1])
-    return _point(inputs.source, inputs.distortion, inputs.labels, targets, task, generated)
+        return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1]), None
+    return _point(inputs.source, inputs.distortion, inputs.labels, targets, task, generated), potentials
 
 
 class _Task(NamedTuple):
@@ -200,9 +215,22 @@ def _solve(task: _Task, atoms: Atoms) -> Round:
     return Round(atoms, used, levels, float(value), float(solved.rate), g, slopes, solved)
 
 
+def _potentials(task: _Task, solved: LeastRate) -> Potentials:
+    inner = solved.dual.decoders[0][1]
+    in_source = _in_source(task.measure, inner, task.reference, task.perception)
+    return Potentials(np.asarray(task.measure.potential(inner, task.reference)), np.asarray(in_source))
+
+
+@jax.jit
+def _in_source(measure: Any, inner: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
+    return jax.grad(lambda p: measure.term(inner, p, jnp.minimum(bound, measure.largest(source))))(source)
+
+
 def _nowhere(letters: int, labels: int, reproductions: int) -> PerceptualLiftedPoint:
+    nan = float("nan")
+    point = infeasible(LIFTED, letters, labels)
     return PerceptualLiftedPoint(
-        infeasible(LIFTED, letters, labels), float("nan"), float("nan"), np.zeros((0, reproductions))
+        **vars(point), perception=nan, perception_slope=nan, decoder=np.zeros((0, reproductions))
     )
 
 
@@ -226,10 +254,11 @@ def _point(source, distortion, labels, targets: np.ndarray, task: _Task, generat
     full[kept] = channel
     met = float(solved.primal.exceeded) <= 1e-10 and (losses <= targets[1:] + 1e-10).all()
     good = met and rate - generated.lower <= task.tol * max(1, rate)
-    point = Point(
-        LIFTED, rate, max(float(generated.lower), 0.0), Status.CONVERGED if good else Status.MAX_STEPS, spent, losses,
-        float(generated.last.slopes[0]), generated.last.slopes[1:], reproduction, soft, weights, full,
-        generated.ascents, max(generated.conjectured, 0.0),
+    return PerceptualLiftedPoint(
+        semantics=LIFTED, rate=rate, lower=max(float(generated.lower), 0.0),
+        status=Status.CONVERGED if good else Status.MAX_STEPS, distortion=spent, classification=losses,
+        distortion_slope=float(generated.last.slopes[0]), classification_slope=generated.last.slopes[1:],
+        reproduction=reproduction, soft_labels=soft, weights=weights, channel=full,
+        perception=float(solved.primal.perceptions[0]), perception_slope=float(solved.slopes.perceptions[0]),
+        decoder=decoder, ascents=generated.ascents, conjectured=max(generated.conjectured, 0.0),
     )  # fmt: skip
-    slope = float(solved.slopes.perceptions[0])
-    return PerceptualLiftedPoint(point, float(solved.primal.perceptions[0]), slope, decoder)

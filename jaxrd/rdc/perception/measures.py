@@ -21,10 +21,9 @@ from jax.typing import ArrayLike
 
 from jaxrd.information import relative_entropy
 from jaxrd.pytree import register
+from jaxrd.rdc.perception.convex import RELAXED, relaxed
 from jaxrd.rdc.perception.transport import exact_marginals
 
-RELAXED = 1e-11
-"""Least bound, relative to the measure's scale, that the iteration uses: at zero no optimum of the dual is bounded."""
 _LEAST = 1e-13
 """Least multiplier of a divergence: its dual divides by it."""
 PROHIBITIVE = 1e3
@@ -100,7 +99,7 @@ class TotalVariation:
     def term(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, inside the constraints: - psi.p - nu P."""
         low, high = dual["ends"]
-        return -dual["potential"] @ source - (high - low) * jnp.maximum(bound, RELAXED)
+        return -dual["potential"] @ source - (high - low) * relaxed(bound)
 
     def potential(self, dual: Any, source: jax.Array) -> jax.Array:
         """psi."""
@@ -174,7 +173,7 @@ class Wasserstein:
 
     def term(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, inside the constraints: p.gamma - nu P."""
-        bound = jnp.maximum(bound / self._scaled[1], RELAXED)
+        bound = relaxed(bound / self._scaled[1])
         return dual["source_potential"] @ source - dual["multiplier"] * bound
 
     def certified(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
@@ -231,7 +230,7 @@ class RelativeEntropy:
 
     def term(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, of KL(p||r) + sum r - 1: nu sum_y p_y ln(1 - psi_y / nu) - nu P."""
-        return self.certified(dual, source, jnp.maximum(bound, RELAXED))
+        return self.certified(dual, source, relaxed(bound))
 
     def certified(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, valid at any psi < nu."""
@@ -283,7 +282,7 @@ class ReverseRelativeEntropy:
         """The dual term, of KL(r||p) - sum r + 1: -nu sum_y p_y (e^{psi_y / nu} - 1) - nu P."""
         nu = dual["multiplier"]
         source = jnp.maximum(source, RELAXED)  # the potentials of letters never sent stay as they are
-        return -nu * (source @ jnp.expm1(dual["potential"] / nu) + jnp.maximum(bound, RELAXED))
+        return -nu * (source @ jnp.expm1(dual["potential"] / nu) + relaxed(bound))
 
     def certified(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, at the best shift of psi: -nu ln sum_y p_y e^{psi_y / nu} - nu P."""

@@ -23,7 +23,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxrd.pytree import register
-from jaxrd.rdc.perception.measures import PROHIBITIVE, RELAXED
+from jaxrd.rdc.perception.convex import relaxed
+from jaxrd.rdc.perception.measures import PROHIBITIVE
 
 EXCEEDED = 1e-10
 """The excess of a cost over its bound, relative to its range, that counts as rounding."""
@@ -132,7 +133,7 @@ class Prepared(NamedTuple):
         p = self.program.source
 
         def allowed(bounds):
-            return bounds if certified else jnp.maximum(bounds, RELAXED)
+            return bounds if certified else relaxed(bounds)
 
         total = p @ dual.shift - dual.multipliers @ allowed(self.shared.bounds)
         for decoder, scaled, bound, (multipliers, inner) in zip(

@@ -25,6 +25,7 @@ from jaxrd.solution import Status, has_converged
 
 _MOST_DECODERS = 10**6
 _BATCH = 2**14
+_ROUNDING = 16 * np.finfo(float).eps  # of a loss, relative to one plus it: by less no decoder is better than another
 
 
 @readable
@@ -147,7 +148,7 @@ def lower_hull(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     hull: list[int] = []
     for i in np.lexsort((second, first)):
-        if hull and second[i] >= second[hull[-1]]:
+        if hull and second[i] >= second[hull[-1]] - _ROUNDING * (1 + abs(second[i])):
             continue
         while len(hull) > 1:
             a, b = hull[-2:]

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxrd._eager import is_traced
 from jaxrd._sweep import refuse_names
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
@@ -28,27 +29,32 @@ from jaxrd.rdc.perception.program import Decoder, Program
 from jaxrd.rdc.perception.rate import as_matrix, checked, tolerance
 from jaxrd.rdc.point import FIXED, LIFTED, Point
 from jaxrd.rdc.representation.served import Universal, served
-from jaxrd.solution import Status
+from jaxrd.solution import Status, has_converged
 
 _MOST_ATOMS = 1024
 _PERCEPTION = "perception"
 
 
-def _status(fine: bool) -> Status:
-    return Status.CONVERGED if fine else Status.STALLED
+def _status(*statuses: Any) -> Any:
+    """CONVERGED if all points are."""
+    fine = [has_converged(status) for status in statuses]
+    if is_traced(fine):
+        return jnp.where(jnp.stack(fine).all(), jnp.int32(Status.CONVERGED), jnp.int32(Status.STALLED))
+    return Status.CONVERGED if all(fine) else Status.STALLED
 
 
-def _pairs(
-    first: str, one: ArrayLike, second: str, other: ArrayLike, *, most: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(first: str, one: ArrayLike, second: str, other: ArrayLike, *, most: int = 1) -> tuple[Any, Any]:
     """The pairs' targets: first (pairs,), second (pairs,) or, where `most` is 2, (pairs, labels).
 
     Raises:
         InputError: they do not match, are empty or NaN; one of the second is negative.
     """
-    a, b = floats(first, one), floats(second, other)
+    traced = is_traced(one, other)
+    a, b = (jnp.asarray(one), jnp.asarray(other)) if traced else (floats(first, one), floats(second, other))
     if a.ndim != 1 or not 1 <= b.ndim <= most or len(a) != len(b) or a.size == 0:
         raise InputError(f"{first} and {second} must have one entry a pair; got shapes {a.shape} and {b.shape}.")
+    if traced:
+        return a, b
     if np.isnan(a).any():
         raise InputError(f"{first} must be numbers; got nan for pair {np.isnan(a).argmax()}.")
     if not (b >= 0).all():
@@ -57,7 +63,12 @@ def _pairs(
 
 
 def universal_lifted_rate(
-    problem: Problem, labels: Labels, distortion: ArrayLike, classification: ArrayLike
+    problem: Problem,
+    labels: Labels,
+    distortion: ArrayLike,
+    classification: ArrayLike,
+    *,
+    solver: Solver = lifted_rate,
 ) -> Universal:
     """R(Theta) and A(Theta) where decoders may emit soft labels: R(Theta) = R(least D, least C), certified.
 
@@ -69,6 +80,8 @@ def universal_lifted_rate(
         labels: P(S|X), shape (n, classes); or a list of such channels, one for each label.
         distortion: D of each pair, in the problem's unit, shape (pairs,); inf for no constraint.
         classification: C of each pair, nats, shape (pairs,); for several labels (pairs, labels).
+        solver: `lifted_rate`, or `perceptual_lifted_rate` with a perception bound that every decoder keeps: who decodes
+            the least D within the bound, and H(S|Z), serves all pairs there too.
 
     Raises:
         InputError: as `lifted_rate`; targets that do not pair up.
@@ -80,10 +93,10 @@ def universal_lifted_rate(
     >>> round(found.penalty, 6)
     0.02755
     """
-    corner, each = _corner_and_each(lifted_rate, problem, labels, distortion, classification)
-    fine = corner.converged and all(point.converged for point in each)
+    corner, each = _corner_and_each(solver, problem, labels, distortion, classification)
     rates, lowers = [point.rate for point in each], [point.lower for point in each]
-    return served(LIFTED, corner.rate, corner.lower, rates, lowers, _status(fine))
+    status = _status(corner.status, *(point.status for point in each))
+    return served(LIFTED, corner.rate, corner.lower, rates, lowers, status)
 
 
 def universal_bounds(
@@ -161,10 +174,10 @@ def universal_fixed_classifier_rate(
     letters = costs.shape[2]
     p = jnp.asarray(problem.source)
 
-    def decoder(pair: np.ndarray, letter: np.ndarray) -> Decoder:
+    def decoder(pair: Any, letter: np.ndarray) -> Decoder:
         return Decoder(jnp.asarray(letter), costs, jnp.asarray(pair, p.dtype), None, jnp.asarray(jnp.inf, p.dtype), p)
 
-    return _joint(FIXED, p, np.stack([d, c], 1), letters, decoder, tol)
+    return _joint(FIXED, p, _side_by_side(d, c), letters, decoder, tol)
 
 
 def universal_perceptual_rate(
@@ -196,12 +209,16 @@ def universal_perceptual_rate(
     problem, chosen, _ = checked(problem, measure)
     p, matrix = jnp.asarray(problem.source), jnp.asarray(problem.distortion)
 
-    def decoder(pair: np.ndarray, letter: np.ndarray) -> Decoder:
+    def decoder(pair: Any, letter: np.ndarray) -> Decoder:
         one, use, target = checked(problem, chosen, distortion=pair[0], perception=pair[1])
         allowed, law = target["distortion"][None], jnp.asarray(one.source)
         return Decoder(jnp.asarray(letter), matrix[None], allowed, use, target["perception"], law)
 
-    return _joint(_PERCEPTION, p, np.stack([d, bounds], 1), matrix.shape[1], decoder, tol)
+    return _joint(_PERCEPTION, p, _side_by_side(d, bounds), matrix.shape[1], decoder, tol)
+
+
+def _side_by_side(one: Any, other: Any) -> Any:
+    return (jnp if is_traced(one, other) else np).stack([one, other], 1)
 
 
 def _undominated(pairs: np.ndarray) -> np.ndarray:
@@ -211,9 +228,9 @@ def _undominated(pairs: np.ndarray) -> np.ndarray:
     return pairs[~np.array(implied)]
 
 
-def _joint(semantics: str, source: jax.Array, pairs: np.ndarray, letters: int, decoder: Any, tol: float | None):
+def _joint(semantics: str, source: jax.Array, pairs: Any, letters: int, decoder: Any, tol: float | None):
     """The joint program over all tuples of letters, and each pair's own."""
-    kept = _undominated(pairs)
+    kept = pairs if is_traced(pairs) else _undominated(pairs)
     if letters ** len(kept) > _MOST_ATOMS:
         raise InputError(
             f"{letters} reproductions for {len(kept)} pairs make {letters ** len(kept)} joint ones, more than "
@@ -229,10 +246,16 @@ def _joint(semantics: str, source: jax.Array, pairs: np.ndarray, letters: int, d
 
     together = solved(kept)
     each = [solved(pair[None]) for pair in pairs]
-    fine = all(bool(one.converged) for one in (together, *each))
-    rates, lowers = [float(one.rate) for one in each], [float(one.lower) for one in each]
-    rate = np.inf if np.isinf(rates).any() else float(together.rate)
-    return served(semantics, rate, float(together.lower), rates, lowers, _status(fine))
+    return _of_points(semantics, together, each)
+
+
+def _of_points(semantics: str, together: Any, each: list[Any]) -> Universal:
+    """Of points computed by JAX, as Python's numbers where they are known."""
+    status = _status(*(one.status for one in (together, *each)))
+    rate, lower, rates, lowers = together.rate, together.lower, [one.rate for one in each], [one.lower for one in each]
+    if not is_traced(rate, rates):
+        rate, lower, rates, lowers = jax.tree.map(float, (rate, lower, rates, lowers))
+    return served(semantics, rate, lower, rates, lowers, status)
 
 
 def universal_vector_gaussian_rate(
@@ -253,11 +276,11 @@ def universal_vector_gaussian_rate(
     >>> round(universal_vector_gaussian_rate(source, [1.0, np.inf], [np.inf, 1.1]).penalty, 3)
     0.361
     """
-    d, c = floats("distortion", distortion), floats("classification", classification)
+    traced = is_traced(distortion, classification)
+    d = jnp.asarray(distortion) if traced else floats("distortion", distortion)
+    c = jnp.asarray(classification) if traced else floats("classification", classification)
     if d.ndim != 1 or d.shape != c.shape or d.size == 0:
         raise InputError(f"distortion and classification must have one entry a pair; got {d.shape} and {c.shape}.")
     corner = vectors.rate_at(source, d.min(), c.min(), tol=tol)
     each = [vectors.rate_at(source, *pair, tol=tol) for pair in zip(d, c, strict=True)]
-    fine = all(bool(point.converged) for point in (corner, *each))
-    rates, lowers = [float(point.rate) for point in each], [float(point.lower) for point in each]
-    return served(LIFTED, float(corner.rate), float(corner.lower), rates, lowers, _status(fine))
+    return _of_points(LIFTED, corner, each)

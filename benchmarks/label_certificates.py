@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from machine import describe
 from scipy.optimize import linprog
+from scipy.special import logsumexp
 
 from jaxrd import Problem, Status
 from jaxrd.rdc import Point, lifted_rate, surface
@@ -182,18 +183,18 @@ def by_soft_labels(problem: Problem, labels: np.ndarray, point: Point, d: float,
     if not np.isfinite(mu).all():
         return np.inf
 
-    def kernel(reproduction: np.ndarray, soft: np.ndarray) -> np.ndarray:
+    def exponents(reproduction: np.ndarray, soft: np.ndarray) -> np.ndarray:
         loss = -labels @ np.log(np.maximum(soft, 1e-300)).T
-        return np.exp(-mu[0] * distortion[:, reproduction] - mu[1] * loss)
+        return -mu[0] * distortion[:, reproduction] - mu[1] * loss
 
-    z = kernel(point.reproduction, point.soft_labels[0]) @ point.weights
+    log_z = logsumexp(exponents(point.reproduction, point.soft_labels[0]) + np.log(point.weights), axis=1)
     soft = np.concatenate([simplex(labels.shape[1], SOFT[labels.shape[1]]), point.soft_labels[0]])
     largest = max(
-        float(((p / z) @ kernel(np.full(len(part), y), part)).max())
+        float(logsumexp((np.log(p) - log_z)[:, None] + exponents(np.full(len(part), y), part), axis=0).max())
         for y in range(distortion.shape[1])
         for part in np.array_split(soft, -(-len(soft) // 50_000))
     )
-    return float(-p @ np.log(z) - np.log(largest) - mu @ [d, c])
+    return float(-p @ log_z - largest - mu @ [d, c])
 
 
 def random_case(seed: int) -> tuple[Problem, np.ndarray, float, float]:

@@ -45,7 +45,7 @@ def prices(g, power, sizes, letters=5, columns=2):
     labels = [channel(g, letters, size) for size in sizes]
     slopes = g.dirichlet(np.ones(len(sizes))) * power
     rows = np.concatenate(labels, 1)
-    offset = sum(slope * entropies(label) for slope, label in zip(slopes, labels, strict=True))
+    offset = np.sum([slope * entropies(label) for slope, label in zip(slopes, labels, strict=True)], 0)
     exponents = g.normal(0, 2, (letters, columns))
     exponents = np.where(g.random(exponents.shape) < 0.15, -np.inf, exponents)
     exponents[0] = 0.0
@@ -136,8 +136,9 @@ class TestRelaxation:
         middle, size = t[g.integers(len(t))], g.choice([0.02, 0.2, 1.0])
         low, high = np.maximum(middle - size * g.random(len(middle)), 0), middle + size * g.random(len(middle))
         inside = ((t >= low) & (t <= high)).all(1)
-        box = (np.tile(part, (3, 1)) for part in (low, high, g.normal(-2, 2, low.shape), middle, 0 * low))
-        boxes = Boxes(np.arange(3), *box, np.zeros(3), np.full(3, np.inf))  # two columns and their family
+        low, high, dual, middle = (np.tile(part, (3, 1)) for part in (low, high, g.normal(-2, 2, low.shape), middle))
+        # Two columns and their family.
+        boxes = Boxes(np.arange(3), low, high, dual, middle, 0 * low, np.zeros(3), np.full(3, np.inf))
         linear = np.where(np.isfinite(price.exponents), price.exponents + price.offset[:, None], -1e6)
         weights = price.powers.sum(0) / np.maximum(price.labels.sum(0), 1e-300)
         entropic = weights * t * np.log(np.where(t > 0, t, 1))
@@ -154,7 +155,7 @@ class TestRelaxation:
         at = relaxation(price)
         starts = np.concatenate([price.labels, g.dirichlet(np.full(5, 0.3), 10) @ price.labels])
         letter = np.repeat([0, 1], len(starts))
-        soft = np.tile(starts, (2, 1))
+        values, soft = ascend(price, letter, np.tile(starts, (2, 1)))
         for _ in range(20):
             values, soft = ascend(price, letter, soft)
         some = values > 0
@@ -241,12 +242,11 @@ def random_case(seed):
     """|X| 2..6, 2..5 classes, targets between the least ones and silence."""
     g = np.random.default_rng(seed)
     n, classes = int(g.integers(2, 7)), int(g.integers(2, 6))
-    problem = Problem(g.dirichlet(np.full(n, 2.0)), g.random((n, n)))
+    p, d = g.dirichlet(np.full(n, 2.0)), g.random((n, n))
     labels = g.dirichlet(np.full(classes, g.choice([0.2, 1.0, 3.0])), n)
-    ends = [(problem.source @ problem.distortion.min(1), (problem.source @ problem.distortion).min())]
-    ends.append((problem.source @ entropies(labels), entropies(problem.source @ labels)))
+    ends = [(p @ d.min(1), (p @ d).min()), (p @ entropies(labels), entropies(p @ labels))]
     targets = [float(low + share * (high - low)) for (low, high), share in zip(ends, 0.02 + g.random(2), strict=True)]
-    return problem, labels, *targets
+    return Problem(p, d), labels, *targets
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -1,7 +1,8 @@
 """A bound on g over all atoms, by branch and bound; with it any dual variables give a lower bound on the lifted rate.
 
-A cell is a box of soft labels for one reproduction. `jaxrd.rdc.lifted.relaxation` bounds g in it; a cell whose bound is
-too large is cut in two across the class whose chord is furthest from what it stands for.
+A cell is a box of soft labels for a family of reproductions. `jaxrd.rdc.lifted.relaxation` bounds g in it; a cell whose
+bound is too large is divided in two: its family, or its box across the class whose chord is furthest from what it
+stands for.
 """
 
 from __future__ import annotations
@@ -41,8 +42,7 @@ def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max
         letter: of known points, shape (points,).
         soft: their soft labels side by side, shape (points, classes).
         tol: absolute accuracy at which to stop.
-        max_cells: the budget of cells, without the first one of every reproduction; where it runs out the bound is
-            valid, but loose.
+        max_cells: the budget of cells, without the first ones; where it runs out the bound is valid, but loose.
     """
     values = price.terms(letter, soft).sum(1)
     top = int(values.argmax())

@@ -218,9 +218,9 @@ ALLOWED = {
         "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
         "figures.rdc_fig6", "figures.rdc_thm5", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
-        "neural", "plots", "problem", "rdc", "rdc.gaussian", "rdc.inputs", "rdc.point", "rdc.representation",
-        "solution", "solvers", "target", "tosc", "tosc.class_shares", "tosc.comparison", "tosc.confidence",
-        "tosc.curves", "tosc.leads", "tosc.losses", "tosc.posterior", "tosc.schemes", "tosc.tasks",
+        "neural", "plots", "problem", "rdc", "rdc.gaussian", "rdc.inputs", "rdc.perception", "rdc.point",
+        "rdc.representation", "solution", "solvers", "target", "tosc", "tosc.class_shares", "tosc.comparison",
+        "tosc.confidence", "tosc.curves", "tosc.leads", "tosc.losses", "tosc.posterior", "tosc.schemes", "tosc.tasks",
     },
     "__main__": {"cli"},
 }  # fmt: skip

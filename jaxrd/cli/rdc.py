@@ -49,7 +49,9 @@ _Perception = Annotated[
 ]
 _Universal = Annotated[str | None, typer.Option(help="D1,C1;D2,C2;...: one encoder for all of them")]
 _Region = Annotated[bool, typer.Option("--region", help="what the file's representation P(z|x) can be decoded to")]
-_Surface = Annotated[int | None, typer.Option(help="N x N grid between least and largest targets; 0: none")]
+_Surface = Annotated[
+    int | None, typer.Option(help="N x N grid between least and largest targets; 0: none, as under --perception")
+]
 _Semantics = Annotated[str | None, typer.Option(help="lifted, literal, time-shared or fixed", show_default="lifted")]
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 GRID = {"lifted": 12, "fixed": 12, "literal": 6, "time-shared": 6}
 """Points a side of the surface, by semantics."""
-PERCEPTUAL_GRID = 6
 MEASURES = ("tv", "w2", "kl", "rkl")
 LEAST = "least"
 """What stands in place of the target that is to be least."""
@@ -37,7 +36,8 @@ class Asked(NamedTuple):
         """Points a side of the surface."""
         if self.surface is not None:
             return self.surface
-        return GRID[self.semantics or "lifted"] if self.perception is None else PERCEPTUAL_GRID
+        # Points under a perception bound take far longer: their surface is for who asks for it.
+        return GRID[self.semantics or "lifted"] if self.perception is None else 0
 
     def check(self) -> None:
         """Refuse impossible options before any work.
@@ -58,7 +58,9 @@ class Asked(NamedTuple):
             raise InputError(f"--surface must be 0 or at least 2; got {self.surface}.")
         if self.seed is not None and semantics == "fixed":
             raise InputError(f"--seed {self.seed} has no effect: --semantics fixed has no random starts.")
-        if self.surface == 0 and not (self.at or self.least or self.together or self.region):
+        if self.side == 0 and not (self.at or self.least or self.together or self.region):
+            if self.surface is None:
+                raise InputError("--perception alone asks for nothing: pass --at, --least, --universal or --surface.")
             raise InputError("--surface 0 leaves nothing to solve for: pass --at, --least, --universal or --region.")
         if self.seed is not None and self.seed < 0:
             raise InputError(f"--seed must be >= 0; got {self.seed}.")

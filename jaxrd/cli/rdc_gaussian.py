@@ -39,7 +39,7 @@ def gaussian(given: GaussianLabelled, asked: Asked) -> Source:
             raise InputError(f"--{name} is for a discrete source; the file holds a Gaussian one (covariance).")
     source = vector.VectorSource(given.covariance, given.direction, given.noise_variance)
     vector.rate_at(source, np.inf, np.inf)  # refuses what is no source
-    far, floor, high = (float(x) for x in _ends(source))
+    far, floor, high = _ends(source)
     summary = {
         "dimensions": len(given.direction), "least_distortion": 0.0, "silent_distortion": far,
         "least_classification_bits": floor / NATS_PER_BIT, "silent_classification_bits": high / NATS_PER_BIT,
@@ -70,8 +70,8 @@ def _ends(source: VectorSource) -> tuple[float, float, float]:
     from jaxrd.rdc import gaussian as scalar
 
     signal, variance = _label_variance(source)
-    entropies = scalar.differential_entropy(np.array([variance - signal, variance]))
-    return float(np.trace(np.asarray(source.covariance))), *(float(h) for h in entropies)
+    floor, silent = (float(scalar.differential_entropy(v)) for v in (variance - signal, variance))
+    return float(np.trace(np.asarray(source.covariance))), floor, silent
 
 
 def _least_distortion(source: VectorSource, classification: float, rate: float) -> Least:

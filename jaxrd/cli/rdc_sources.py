@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from jaxrd.cli.rdc_region import decoded
 from jaxrd.cli.run import TOLERANCE
 from jaxrd.errors import InputError
 
@@ -15,12 +17,15 @@ if TYPE_CHECKING:
     from jaxrd.documents.rdc import Decoded, Perception
     from jaxrd.io.labelled import Labelled
     from jaxrd.problem import Problem
-    from jaxrd.rdc import Least, Point, Region, Surface, Universal
+    from jaxrd.rdc import Least, Point, Surface, Universal
     from jaxrd.rdc.gaussian.vector import VectorPoint
+    from jaxrd.rdc.perception.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
+    from jaxrd.rdc.perception.rate import PerceptualPoint
+
+    Measure = TotalVariation | Wasserstein | RelativeEntropy | ReverseRelativeEntropy
 
 _CURVE = 24  # points of R(D) that give the largest distortion of the grid
 _UNEVEN = 100.0  # where the largest distortion is this many times an ordinary one
-_LITERAL_GRID = 101  # distortions at which the literal region is computed
 
 
 class Source(NamedTuple):
@@ -32,7 +37,7 @@ class Source(NamedTuple):
     labels: int
     negative: bool
     """Whether a classification loss may be negative."""
-    summary: dict[str, object]
+    summary: Mapping[str, object]
     notes: tuple[str, ...]
     sha256: str
     rate: Callable[[float, np.ndarray], Point | VectorPoint]
@@ -54,7 +59,7 @@ class _Solver(NamedTuple):
 
     solve: Callable[..., Point]
     """A function of the problem, of `label`, and of a pair of targets."""
-    label: Any
+    label: list[np.ndarray]
     """What `solve` takes for the labels."""
     distortions: tuple[float, float]
     """The least and the largest useful target."""
@@ -62,9 +67,10 @@ class _Solver(NamedTuple):
     """The same of each label's classification loss."""
 
 
-def spread(low: Any, high: Any, count: int) -> np.ndarray:
-    """Targets from the least to the largest useful one; up to one more where these are the same, as for a label that
-    the source knows nothing of.
+def spread(low: ArrayLike, high: ArrayLike, count: int) -> np.ndarray:
+    """Targets from the least to the largest useful one, or to one more where these are the same.
+
+    They are for a label that the source knows nothing of: a surface needs two different targets.
 
     >>> spread(0.0, 1.0, 3).tolist(), spread(0.5, 0.5, 3).tolist()
     ([0.0, 0.5, 1.0], [0.5, 1.0, 1.5])
@@ -108,7 +114,7 @@ def discrete(given: Labelled, semantics: str, perception: Perception | None, see
             problem, solver.label, d, rate, classification=np.where(np.arange(len(c)) == k, np.inf, c), label=k,
             solver=solver.solve,
         ),
-        partial(_together, problem, semantics, solver), surface, partial(_decoded, given, semantics, solver),
+        partial(_together, problem, semantics, solver), surface, partial(decoded, given, semantics, solver.label),
     )  # fmt: skip
 
 
@@ -118,7 +124,7 @@ def _size(given: Labelled) -> str:
     return f"{n} x {m}, {classes} classes"
 
 
-def _summary(given: Labelled, solver: _Solver) -> dict[str, object]:
+def _summary(given: Labelled, solver: _Solver) -> Mapping[str, object]:
     from jaxrd.documents.rdc import loss_names
     from jaxrd.information import NATS_PER_BIT
 
@@ -196,14 +202,14 @@ def _cross_entropies(given: Labelled) -> list[np.ndarray]:
     return list(losses)
 
 
-def _measure(given: Labelled, perception: Perception) -> tuple[Any, float]:
+def _measure(given: Labelled, perception: Perception) -> tuple[Measure, float]:
     """The measure, and its bound in the unit of the library."""
     from jaxrd.information import NATS_PER_BIT
     from jaxrd.rdc import measures
 
     if perception.measure == "w2":
         cost = given.problem.distortion if given.transport_cost is None else given.transport_cost
-        return measures.Wasserstein(cost), perception.bound
+        return measures.Wasserstein(np.asarray(cost)), perception.bound
     if perception.measure == "tv":
         return measures.TotalVariation(), perception.bound
     divergence = measures.RelativeEntropy if perception.measure == "kl" else measures.ReverseRelativeEntropy
@@ -211,7 +217,8 @@ def _measure(given: Labelled, perception: Perception) -> tuple[Any, float]:
 
 
 def _perceptual_lifted(
-    rate: Callable[..., Point], measure: Any, bound: float, seed: int, problem: Problem, labels: Any, d: Any, c: Any,
+    rate: Callable[..., Point], measure: Measure, bound: float, seed: int, problem: Problem, labels: list[np.ndarray],
+    d: float, c: np.ndarray,
     *, start: Point | None = None,
 ) -> Point:  # fmt: skip
     """R(D, P, C) as a function of D and C."""
@@ -220,7 +227,8 @@ def _perceptual_lifted(
 
 
 def _perceptual_fixed(
-    rate: Callable[..., Any], measure: Any, bound: float, problem: Problem, losses: Any, d: Any, c: Any,
+    rate: Callable[..., PerceptualPoint], measure: Measure, bound: float, problem: Problem, losses: list[np.ndarray],
+    d: float, c: np.ndarray,
     *, start: Point | None = None,
 ) -> Point:  # fmt: skip
     """The same for a given classifier, as a point on the host."""
@@ -249,40 +257,3 @@ def _together(problem: Problem, semantics: str, solver: _Solver, d: np.ndarray, 
             raise InputError(f"--universal with --semantics fixed takes one label; the file has {len(solver.label)}.")
         return universal_fixed_classifier_rate(problem, solver.label[0], d, c[:, 0])
     return universal_bounds(problem, solver.label, d, c, solver=solver.solve)
-
-
-def _decoded(given: Labelled, semantics: str, solver: _Solver) -> Decoded:
-    from jaxrd.documents.rdc import Decoded
-    from jaxrd.rdc.inputs import as_inputs
-    from jaxrd.rdc.point import mutual_information
-    from jaxrd.rdc.representation.region import seen_through
-
-    if given.representation is None:
-        raise InputError("--region needs representation, P(z|x) of shape (n, representations), in the file.")
-    if len(given.labels) > 1:
-        raise InputError(f"--region takes one label; the file has {len(given.labels)}.")
-    region = _region(given, semantics, solver)
-    source = as_inputs(given.problem, list(given.labels)).source
-    joint = seen_through(source, given.labels[0], given.representation).joint
-    channel = np.divide(joint, source[:, None], out=np.full(joint.shape, 1 / joint.shape[1]), where=source[:, None] > 0)
-    return Decoded(mutual_information(source, channel), region)
-
-
-def _region(given: Labelled, semantics: str, solver: _Solver) -> Region:
-    from jaxrd.rdc import Region
-    from jaxrd.rdc.representation.literal import literal_boundary
-    from jaxrd.rdc.representation.region import fixed_classifier_region, lifted_region, time_shared_region
-
-    problem, z = given.problem, given.representation
-    assert z is not None
-    if semantics == "fixed":
-        return fixed_classifier_region(problem, solver.label[0], z)
-    if semantics == "lifted":
-        return lifted_region(problem, given.labels[0], z)
-    shared = time_shared_region(problem, given.labels[0], z)
-    if semantics == "time-shared":
-        return shared
-    count = _LITERAL_GRID if len(shared.distortion) > 1 else 1
-    d = np.linspace(shared.distortion[0], shared.distortion[-1], count)
-    none = np.full((count, shared.decoders.shape[1]), -1)
-    return Region("literal", d, literal_boundary(problem, given.labels[0], z, d), none)

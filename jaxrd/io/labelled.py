@@ -81,8 +81,8 @@ def _gaussian(path: Path, loaded: Arrays) -> GaussianLabelled:
             f"{path.name} has a covariance, but no {' and no '.join(missing)}; it has: {listing(loaded)}. A Gaussian "
             "source has covariance (d, d), direction (d,) and noise_variance."
         )
-    values = (_numbers(loaded, key) for key in GAUSSIAN_KEYS)
-    return GaussianLabelled(*values, digest(path), not_used(loaded, GAUSSIAN_KEYS))
+    covariance, direction, noise = (_numbers(loaded, key) for key in GAUSSIAN_KEYS)
+    return GaussianLabelled(covariance, direction, noise, digest(path), not_used(loaded, GAUSSIAN_KEYS))
 
 
 def _of_each_label(path: Path, loaded: Arrays, key: str, *, like: int | None = None) -> tuple[np.ndarray, ...] | None:

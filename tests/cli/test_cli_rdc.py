@@ -169,6 +169,10 @@ def test_what_is_not_certified_ends_with_1(tmp_path, capsys, monkeypatch):
             ["--perception", "tv:0.1", "--semantics", "fixed", "--universal", "1,1"],
             "--universal with --perception is computed for --semantics lifted alone",
         ),
+        (
+            ["--perception", "tv:0.1"],
+            "--perception alone asks for nothing: pass --at, --least, --universal or --surface",
+        ),
         (["--perception", "tv:0.1", "--region"], "--region has no perception bound"),
         (["--region"], "--region needs representation, P(z|x) of shape (n, representations), in the file"),
         (["--universal", "1,1,1"], "--universal must be D,C: the file has 1 label(s)"),

@@ -8,6 +8,7 @@ import pytest
 
 from jaxrd import Problem, rdc
 from jaxrd.cli.app import run
+from jaxrd.errors import InputError
 from jaxrd.rdc.gaussian import vector
 from jaxrd.rdc.representation.literal import literal_boundary
 from jaxrd.rdc.representation.region import fixed_classifier_region, time_shared_region
@@ -156,7 +157,7 @@ class TestLeast:
 
 
 class TestPerception:
-    @pytest.mark.parametrize("name", MEASURES)
+    @pytest.mark.parametrize("name", ["tv", "w2", "kl", pytest.param("rkl", marks=pytest.mark.slow)])
     def test_every_measure(self, asked, name, capsys):
         measure, bound, nats = MEASURES[name]
         document, _ = asked(ONE | {"transport_cost": COST}, "--perception", f"{name}:{bound}", "--at", "0.4,inf")
@@ -170,6 +171,13 @@ class TestPerception:
         words = f"{name} of the laws at most {bound:g}" + (" bit" if "kl" in name else "")
         assert words in document["meaning"]
         assert words in capsys.readouterr().out
+
+    def test_no_surface_unless_it_is_asked_for(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("jaxrd.rdc.surface", lambda *_, **__: pytest.fail("a surface that nobody asked for"))
+        np.savez(tmp_path / "one.npz", **ONE)
+        args = ["rdc", str(tmp_path / "one.npz"), "--perception", "tv:0.02", "--at", "0.4,inf"]
+        assert run([*args, "--out", str(tmp_path / "out")]) == 0
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["rdc.csv", "rdc.json"]
 
     def test_the_cost_of_w2_may_be_the_distortion(self, asked):
         document, _ = asked(ONE, "--perception", "w2:0.02", "--at", "0.4,inf")
@@ -229,6 +237,17 @@ class TestPerception:
         assert silent["measure"] == "tv"
         assert silent["rate_bits"] > 0.01
 
+    def test_the_seed_reaches_the_solver(self, tmp_path, capsys, monkeypatch):
+        def solver(*_, seed, **__):
+            raise InputError(f"begun with seed {seed}")
+
+        monkeypatch.setattr("jaxrd.rdc.perceptual_lifted_rate", solver)
+        np.savez(tmp_path / "one.npz", **ONE)
+        args = ["rdc", str(tmp_path / "one.npz"), "--perception", "tv:0", "--at", "0.4,1", "--out", str(tmp_path)]
+        for options, seed in ((["--seed", "7"], 7), ([], 0)):
+            assert run([*args, *options]) == 2
+            assert f"begun with seed {seed}" in capsys.readouterr().err
+
     def test_a_given_classifier(self, asked):
         document, _ = asked(ONE, "--perception", "tv:0.02", "--at", "0.4,0.85", "--semantics", "fixed", surface="2")
         loss = rdc.cross_entropies(LABELS, CLASSIFIER)
@@ -267,6 +286,13 @@ class TestRegion:
         vertices, region = self.vertices(asked, semantics), REGIONS[semantics]()
         assert [vertex["decoder"] for vertex in vertices] == region.decoders.tolist()
         np.testing.assert_allclose([v["classification_bits"] for v in vertices], region.classification / BIT)
+
+    def test_without_a_figure(self, asked):
+        document, out = asked(ONE | {"representation": REPRESENTATION}, "--region", "--no-plot", surface="2")
+        assert sorted(path.name for path in out.iterdir()) == ["rdc.csv", "rdc.json"]
+        assert len(document["region"]["vertices"]) == 1
+        without, _ = asked(ONE, "--at", "0.4,1")
+        assert without["region"] is None
 
     def test_literal(self, asked):
         vertices = self.vertices(asked, "literal")
@@ -350,7 +376,7 @@ class TestGaussian:
     )
     def test_options_of_discrete_sources(self, tmp_path, capsys, args, name):
         np.savez(tmp_path / "g.npz", **GAUSSIAN)
-        assert run(["rdc", str(tmp_path / "g.npz"), *args, "--out", str(tmp_path / "out")]) == 2
+        assert run(["rdc", str(tmp_path / "g.npz"), *args, "--at", "1,1", "--out", str(tmp_path / "out")]) == 2
         assert f"--{name} is for a discrete source; the file holds a Gaussian one" in capsys.readouterr().err
         assert not (tmp_path / "out").exists()
 

@@ -87,7 +87,7 @@ def test_one_shot_is_the_best_mixture_of_deterministic_codes(source, at):
     assert best.fun == pytest.approx(one_shot(p, f, d, c), abs=1e-8)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(source=sources, at=shares)
 def test_lifted_rate_and_its_inverses(source, at):
     p, f = source
@@ -126,7 +126,7 @@ def test_searched_semantics_reach_it(source, at):
         assert solver(problem, label, d, c, starts=4).rate == pytest.approx(block(p, f, d, c), abs=2e-6)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(source=sources, every=st.lists(shares, min_size=2, max_size=3))
 def test_one_encoder_costs_nothing_more(source, every):
     p, f = source

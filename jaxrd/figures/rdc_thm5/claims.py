@@ -57,10 +57,10 @@ def _small_gap(same: Curves) -> Claim:
 
     return Claim(
         "(14): with the source's law, D3 - D(b) is near 0 if D1 is near 0 or near the variance.",
-        "Near the variance yes, as a square root: both distortions tend to twice the variance. Near 0 the bound tends "
-        "to 0, which says that D(b) is not far above D3. D3 itself may stay large, because a code of least loss need "
-        "not describe the rest of X: " + "; ".join(map(ends, same)) + ". The gap is 0 throughout where one code is "
-        "best for both, as for the scalar Gaussian.",
+        "Near the variance yes: both distortions lie between 2 v - 2 sqrt(v (v - D1)) and 2 v, v the variance. Near 0 "
+        "the bound tends to 0, which says that D(b) is not far above D3. D3 itself may stay large, because a code of "
+        "least loss need not describe the rest of X: " + "; ".join(map(ends, same)) + ". The gap is 0 throughout "
+        "where one code is best for both, as for the scalar Gaussian.",
     )
 
 

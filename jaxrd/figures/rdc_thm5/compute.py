@@ -63,8 +63,9 @@ def rdc_thm5(
         curves[name] = _with_bounds(found, source.variance)
     curves["another law"] = _another_law(np.linspace(0.05, 0.95, 37))
     notes = [
-        "Distortions are those of the codes found, E|X - E[X|Z]|^2 + W2^2. The codes are certified to be optimal, that "
-        f"of least distortion for the finite source among codes whose reproductions are {grid} values.",
+        "Distortions are those of the codes found, E|X - E[X|Z]|^2 + W2^2; the codes' rates are certified: of Gaussian "
+        "sources among Gaussian codes, of the finite one among all codes, for the least distortion among those whose "
+        f"reproductions are {grid} values.",
         "Losses of the extreme points are H(S|Z), which a real-valued reproduction of nearly the same law reaches.",
         "With the source's law the bound (12) is never positive and (13) never above 1: they say how far D(b) may lie "
         "above D3, and nothing of how far below.",

@@ -54,10 +54,11 @@ def gaussian_truth(source: vector.VectorSource, rate: float) -> True5:
     first, last = vector.distortion_at(source, np.inf, rate), vector.classification_at(source, np.inf, rate)
     errors = [np.asarray(point.error_covariance, float) for point in (first, last)]
     sigma = np.asarray(source.covariance, float)
-    extreme, least = (float(np.trace(q)) + _bures(sigma - q, sigma) for q in errors)
+    extreme, third = (float(np.trace(q)) + _bures(sigma - q, sigma) for q in errors)
     a, w = np.asarray(source.direction, float), float(np.asarray(source.noise_variance))
     losses = [float(gaussian.differential_entropy(a @ q @ a + w)) for q in errors]
-    return True5(rate, float(np.trace(errors[0])), extreme, least, *losses, _worse(first.status, last.status))
+    status = _worse(first.status, last.status)
+    return True5(rate, float(np.trace(errors[0])), extreme, third, losses[0], losses[1], status)
 
 
 def _worse(*statuses: object) -> Status:
@@ -94,9 +95,10 @@ def finite_truth(rate: float, *, grid: int) -> True5:
     first = least_distortion(real, LABELS, np.inf, rate)
     last = least_classification(Problem(SOURCE, np.zeros((len(SOURCE), 1))), LABELS, np.inf, rate)
     seen = [extremes(SOURCE, VALUES, LABELS, _representation(least)) for least in (first, last)]
-    extreme, least = (printed_extreme_distortion(found, SOURCE, VALUES) for found in seen)
+    extreme, third = (printed_extreme_distortion(found, SOURCE, VALUES) for found in seen)
     losses = [found.classification for found in seen]
-    return True5(rate, seen[0].mmse, extreme, least, *losses, _worse(first.status, last.status))
+    status = _worse(first.status, last.status)
+    return True5(rate, seen[0].mmse, extreme, third, losses[0], losses[1], status)
 
 
 def _representation(least: Least) -> np.ndarray:

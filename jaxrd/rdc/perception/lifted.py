@@ -114,7 +114,7 @@ def perceptual_lifted_rate(
     solver = partial(_certified, tol=tol, max_cells=max_cells, seed=seed)
     arguments = problem, labels, distortion, perception, classification, measure
     if is_traced(arguments):
-        return lifted_traced.rate(PerceptualLiftedPoint, solver, *arguments)
+        return lifted_traced.rate(PerceptualLiftedPoint, solver, *arguments[:-1], checked(problem, measure)[1])
     return solver(*arguments)[0]
 
 

@@ -89,7 +89,7 @@ def _derivative(given: _Given, point: Any, potentials: Potentials, measure: Any)
     by_letter = channel @ potentials.letters[point.reproduction] + potentials.in_source
     in_source = np.where(kept, by_letter - p[kept] @ by_letter[kept], 0) / total
     # Equal laws are asked for through total variation: in another measure's unit the slope is another one.
-    equal = given.perception == 0 and not isinstance(measure, TotalVariation | None)
+    equal = given.perception == 0 and not isinstance(measure, TotalVariation)
     costs = []
     for cost in given.costs:
         law = p @ channel @ point.decoder

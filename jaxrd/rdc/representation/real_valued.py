@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from jaxrd._readable import readable
 from jaxrd.errors import InputError
@@ -140,12 +140,12 @@ def printed_extreme_distortion(found: Extremes, pmf: ArrayLike, values: ArrayLik
     >>> printed_extreme_distortion(found, [0.5, 0.5], [-1.0, 1.0])
     0.0
     """
-    return found.mmse + transport(found.weights, pmf, _squares(found, values)).cost
+    return found.mmse + transport(found.weights, floats("pmf", pmf), _squares(found, values)).cost
 
 
 def _points(name: str, values: ArrayLike) -> np.ndarray:
     """Letters as rows, shape (letters, dimensions)."""
-    points = floats(name, values)  # pyright: ignore[reportArgumentType]
+    points = floats(name, values)
     points = points[:, None] if points.ndim == 1 else points
     if points.ndim != 2:
         raise InputError(f"{name} must have shape (letters,) or (letters, dimensions); got {points.shape}.")
@@ -239,4 +239,4 @@ def premise(first: ArrayLike, extreme: ArrayLike) -> np.ndarray:
 
 
 def _numbers(**given: ArrayLike) -> list[np.ndarray]:
-    return [floats(name, value) for name, value in given.items()]  # pyright: ignore[reportArgumentType]
+    return [floats(name, value) for name, value in given.items()]

@@ -95,6 +95,12 @@ def _print_rates(classified: Classified) -> None:
         targets = [f"{row[name]:.6g}" for name in ("distortion", *classified.losses)]
         table.add_row(*targets, _cell(row["rate_bits"]), _cell(row["lower_bits"]), row["status"])
     console.print(table)
+    for row in classified.searched:
+        targets = ", ".join(f"{row[name]:.6g}" for name in ("distortion", *classified.losses))
+        print_line(
+            f"({targets}): {row['conjectured_bits']:.6f} bit at least if one of {row['ascents']} ascents met the best "
+            "atom, which is not proved"
+        )
 
 
 def _print_least(classified: Classified) -> None:

@@ -173,6 +173,17 @@ class Classified:
         ]
 
     @property
+    def searched(self) -> list[dict[str, Any]]:
+        """Of targets whose bound stays open: how many ascents met no better atom, and the bound if there is none."""
+        from jaxrd.rdc import Point
+
+        return [
+            self._targets(targets) | {"ascents": p.ascents, "conjectured_bits": float(p.conjectured) / NATS_PER_BIT}
+            for targets, p in self.at
+            if isinstance(p, Point) and p.ascents and not p.converged
+        ]
+
+    @property
     def failed(self) -> list[dict[str, Any]]:
         """The points at which a solver failed."""
         every = [*self.rows, *self.grid, *self.least_rows, *([self.universal_row] if self.universal_row else [])]
@@ -204,8 +215,9 @@ class Classified:
             region = {"rate_bits": self.decoded.rate / NATS_PER_BIT, "vertices": vertices}
         return {
             "schema": "jaxrd.rdc/2", "name": self.name, "meta": meta, "semantics": self.semantics,
-            "meaning": self.meaning, "summary": self.summary, "at": self.rows, "least": self.least_rows,
-            "surface": self.grid, "universal": self.universal_row, "region": region, "notes": list(self.notes),
+            "meaning": self.meaning, "summary": self.summary, "at": self.rows, "searched": self.searched,
+            "least": self.least_rows, "surface": self.grid, "universal": self.universal_row, "region": region,
+            "notes": list(self.notes),
         }  # fmt: skip
 
 

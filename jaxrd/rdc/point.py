@@ -68,6 +68,10 @@ class Point:
         soft_labels: the decoder's soft label P(S_k|u) of each atom, each of shape (atoms, classes_k).
         weights: P(u), shape (atoms,).
         channel: P(u|x), shape (n, atoms).
+        ascents: "lifted": local searches, from different soft labels, for an atom that improves the channel; 0 where
+            nothing was searched.
+        conjectured: a lower bound on R that holds if one of them met the best atom, nats: where it is above `lower`,
+            nothing proves it. NaN where nothing was searched.
 
     Reference: [B] definition 1, equation (3).
 
@@ -91,6 +95,23 @@ class Point:
     soft_labels: tuple[np.ndarray, ...]
     weights: np.ndarray
     channel: np.ndarray
+    ascents: int = 0
+    conjectured: float = float("nan")
+
+    @property
+    def evidence(self) -> str:
+        """What is proved, and beside it what was only searched, in words.
+
+        >>> infeasible("lifted", 2, 1).evidence
+        'no code meets the targets'
+        """
+        if self.status == Status.INFEASIBLE:
+            return "no code meets the targets"
+        proved = f"proved: R is within {self.gap:.1e} nat of the rate"
+        if self.converged or not self.ascents:
+            return proved
+        left = max(self.rate - self.conjectured, 0.0)
+        return f"{proved}; searched: {self.ascents} ascents met no atom that lowers it by more than {left:.1e} nat"
 
     @property
     def gap(self) -> float:

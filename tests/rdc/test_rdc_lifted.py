@@ -12,7 +12,7 @@ from jaxrd import Problem, Status, rate_at
 from jaxrd.errors import InputError
 from jaxrd.rdc import least_classification, least_distortion, lifted_rate, lifted_solve, lifted_sweep, surface
 from jaxrd.rdc.lifted.atoms import Core
-from jaxrd.rdc.lifted.certificate import _cell_bounds, _concave_bound, _paths, bound
+from jaxrd.rdc.lifted.certificate import bound
 from jaxrd.rdc.lifted.pricing import LARGEST, Price, ascend, best_starts, price, starts
 from jaxrd.rdc.point import entropies
 
@@ -248,7 +248,7 @@ class TestCertificate:
         least = float(problem.source @ entropies(labels))
         entropy = float(entropies(problem.source @ labels))
         c = least + 0.3 * (entropy - least)
-        point = lifted_rate(problem, labels, 0.5, c)
+        point = lifted_rate(problem, labels, 0.5, c, max_cells=2000)
         assert point.status == Status.MAX_STEPS
         assert not point.converged
         assert 1e-3 < point.gap < point.rate
@@ -257,14 +257,8 @@ class TestCertificate:
         easy = lifted_rate(problem, labels, 0.1, least + 0.95 * (entropy - least))
         assert easy.converged
 
-    def test_first_cells_are_the_orders_of_steps(self):
-        """They were sorted out of all permutations: 10 classes have 362 880, all alike, 20 classes never ended."""
-        assert list(_paths((2, 1))) == [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
-        assert list(_paths((19,))) == [(0,) * 19]
-        assert len(list(_paths((3, 2, 1)))) == 60
-
     def test_the_budget_of_cells_is_kept(self, monkeypatch):
-        """Where the labels have more than three classes in all it was 5000, whatever was asked."""
+        """Where the labels had more than three classes in all it was 5000 unless more was asked for."""
         g = np.random.default_rng(0)
         problem = Problem(g.dirichlet(np.full(6, 3.0)), g.random((6, 3)))
         labels, spent = g.dirichlet(np.full(4, 0.5), 6), []
@@ -276,12 +270,11 @@ class TestCertificate:
 
         monkeypatch.setattr("jaxrd.rdc.lifted.columns.bound", counted)
         lower = {}
-        for cells in (500, 5000, None, 20_000):
+        for cells in (20, 100, 1500):
             spent.clear()
             lower[cells] = lifted_solve(problem, labels, 1.0, 4.0, max_cells=cells).lower
-            assert max(spent) in ((cells or 5000) - 1, cells or 5000)
-        assert lower[500] < lower[5000] < lower[20_000]
-        assert lower[None] == lower[5000]
+            assert 0 < max(spent) <= cells
+        assert lower[20] < lower[100] < lower[1500]
         for cells in (0, 0.5, "many"):
             with pytest.raises(InputError, match=f"max_cells must be a whole number >= 1; got {cells!r}"):
                 lifted_solve(problem, labels, 1.0, 4.0, max_cells=cells)  # pyright: ignore
@@ -314,86 +307,24 @@ class TestCertificate:
 
         exact, allowed = found(0.0), found(1e-3)
         assert allowed.best == exact.best
-        assert allowed.value == pytest.approx(1.001 * exact.value, rel=1e-6)
+        assert 1.001 * exact.value <= allowed.value * (1 + 1e-12) <= 1.01 * exact.value
         assert exact.value == pytest.approx(exact.best, rel=1e-6)
 
     def test_a_label_of_no_power_costs_no_cells(self):
         """Its simplex is not searched, and its soft label stays as it was given."""
         labels, letter = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0])
-        powers = 2.5 * labels
+        powers = 8.0 * labels
         offset = -(powers * np.log(labels)).sum(1)
-        alone = Price(np.array([[0.0], [-0.5]]), powers, offset, labels, (2,), 1e-13, 2.5)
+        alone = Price(np.array([[0.0], [-0.5]]), powers, offset, labels, (2,), 1e-13, 8.0)
+        _, labels_of = ascend(alone, letter, labels)
         both = alone._replace(
             powers=np.hstack([powers, np.zeros((2, 2))]), labels=np.hstack([labels, labels]), sizes=(2, 2)
         )
-        least = bound(alone, letter, labels, tol=1e-6)
-        result = bound(both, letter, np.hstack([labels, np.full((2, 2), 0.5)]), tol=1e-6)
+        least = bound(alone, letter, labels_of, tol=1e-6)
+        result = bound(both, letter, np.hstack([labels_of, np.full((2, 2), 0.5)]), tol=1e-6)
         assert result.cells == least.cells > 1
         assert (result.value, result.best, result.letter) == (least.value, least.best, least.letter)
         np.testing.assert_array_equal(result.soft, [*least.soft, 0.5, 0.5])
-
-    def test_of_cells_is_rounded_up(self):
-        labels = np.array([[0.9, 0.1], [0.4, 0.6]])
-        powers = 2.5 * labels
-        offset = -(powers * np.log(labels)).sum(1)
-        cells = np.array([[[1.0, 0.0], [0.5, 0.5]], [[0.5, 0.5], [0.0, 1.0]]])
-        exact, allowed = (
-            _cell_bounds(price, price.coefficients, cells)[0]
-            for price in (
-                Price(np.zeros((2, 1)), powers, offset, labels, (2,), rounding, 2.5) for rounding in (0.0, 1e-3)
-            )
-        )
-        np.testing.assert_allclose(allowed, 1.001 * exact, rtol=1e-12)
-
-    @pytest.mark.parametrize("occurs", [False, True])
-    def test_a_face_is_steep_where_a_letter_has_its_class(self, occurs):
-        """The tangent at a soft label without a class bounds nothing, unless the class occurs with no letter."""
-        labels = np.array([[0.9, 0.1, 0.0], [0.2, 0.6, 0.2] if occurs else [0.2, 0.8, 0.0]])
-        offset = -0.7 * (labels * np.log(np.maximum(labels, 1e-300))).sum(1)
-        trial = Price(np.zeros((2, 1)), 0.7 * labels, offset, labels, (3,), 0.0, 0.7)
-        (found,) = _concave_bound(trial, np.array([0]), np.array([[0.5, 0.5, 0.0]]))
-        assert (found == np.inf) == occurs
-
-    @pytest.mark.parametrize("power", [0.6, 1.0, 2.5])
-    @given(g=generators())
-    @settings(max_examples=10)
-    def test_of_cells_by_hand(self, g, power):
-        """y = prod t^w lies below its tangent at the centroid; y^M below its chord where M >= 1, else its tangent."""
-        labels = g.dirichlet(np.full(3, 2.0), 4)
-        powers, offset = power * labels, -power * (labels * np.log(labels)).sum(1)
-        trial = Price(g.normal(0, 1, (4, 2)), powers, offset, labels, (3,), 0.0, power)
-        cells = g.dirichlet(np.ones(3), (6, 3))
-        bounds, centroids, there = _cell_bounds(trial, trial.coefficients, cells)
-        for cell, bound_, centroid, at in zip(cells, bounds, centroids, there, strict=True):
-            np.testing.assert_allclose(centroid, cell.mean(0))
-            below, flat = np.zeros((3, 2)), np.zeros(2)
-            for x in range(4):
-
-                def y(t, x=x):
-                    return np.prod((t / labels[x]) ** labels[x])
-
-                tangent = [y(centroid) * (labels[x] * vertex / centroid).sum() for vertex in cell]
-                least = min(*(y(vertex) for vertex in cell), 1.0)
-                most = max(min(max(tangent), min(y(cell.max(0)), 1.0)), least)
-                if power >= 1:
-                    slope = (most**power - least**power) / (most - least)
-                    start = most**power - slope * most
-                else:
-                    slope, start = power * y(centroid) ** (power - 1), (1 - power) * y(centroid) ** power
-                a = trial.coefficients[x]
-                below += np.array([(start + slope * value) * a for value in tangent])
-                flat += most**power * a
-            assert bound_ == pytest.approx(np.minimum(below.max(0), flat).max(), rel=1e-9)
-            np.testing.assert_allclose(
-                at,
-                np.sum(
-                    [
-                        np.prod((centroid / p) ** p) ** power * c
-                        for p, c in zip(labels, trial.coefficients, strict=True)
-                    ],
-                    0,
-                ),
-            )
 
 
 class TestSlopes:

@@ -84,11 +84,12 @@ def assemble(inputs: Inputs, reduced: Core, optimum: Optimum, targets: np.ndarra
     spent = np.abs(reached - least)
     spent[0] += p @ np.abs(inputs.distortion[reduced.kept].min(1)) / 4  # its rounding is in the excess
     lower -= reduced.loss + _EPSILON * (1 + entropies(p) + slopes[paid] @ spent[paid])
+    conjectured = max(lower, optimum.conjectured - optimum.lower + lower)
     full = np.tile(weights, (len(inputs.source), 1))
     full[reduced.kept] = channel
     return Point(
         LIFTED, float(rate), float(max(lower, 0)), Status.MAX_STEPS, float(reached[0]), reached[1:],
-        float(slopes[0]), slopes[1:], reproduction, soft, weights, full,
+        float(slopes[0]), slopes[1:], reproduction, soft, weights, full, optimum.ascents, float(max(conjectured, 0)),
     )  # fmt: skip
 
 

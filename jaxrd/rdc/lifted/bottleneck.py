@@ -115,7 +115,7 @@ def bottleneck_information(source: ArrayLike, labels: ArrayLike, rate: float, *,
     """I(R) = max I(S;U) subject to I(X;U) <= R, the most information in an information bottleneck, between bounds.
 
     Any point of R(C) bounds C(R) from below by its tangent, and from above by the chord to a point on the other side.
-    Tangent and chord choose the next target in turn. Up to three classes the bounds meet; else `upper` may be loose.
+    Tangent and chord choose the next target in turn. Where the certificate of R(C) runs out of cells `upper` is loose.
 
     Args:
         source: p, shape (n,).

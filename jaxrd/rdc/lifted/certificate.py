@@ -1,24 +1,25 @@
-"""A bound on g over all atoms; with it any dual variables give a lower bound on the lifted rate.
+"""A bound on g over all atoms, by branch and bound; with it any dual variables give a lower bound on the lifted rate.
 
-With M = sum of the labels' mu and W = powers / M, every term of g is a_x Y_x^M, Y_x(t) = prod_s t_s^W_xs up to a factor
-a weighted geometric mean: concave in t, at most 1. Over a cell (a simplex; a product of simplices is cut into some)
-Y_x lies below its tangent at the centroid and above its least value at a vertex; y^M lies below its chord between these
-for M >= 1 and below its tangent for M <= 1. So g lies below an affine function of t, largest at a vertex: a bound whose
-error falls with the square of the cell. For M <= 1 g itself is concave, and a tangent bounds it without a search.
+A cell is a box of soft labels for a family of reproductions. `jaxrd.rdc.lifted.relaxation` bounds g in it; a cell whose
+bound is too large is divided in two: its family, or its box across the class whose chord is furthest from what it
+stands for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from jaxrd.rdc.lifted.atoms import log
 from jaxrd.rdc.lifted.pricing import LARGEST, Price, split
+from jaxrd.rdc.lifted.relaxation import Boxes, Relaxation, bounded, first_boxes, relaxation, shrunk
 
-CELLS = 300_000
-_BATCH = 2048
+CELLS = 500_000
+_BATCH, _ENTRIES = 1024, 2**19  # cells cut at once, and numbers (cells, letters) at once
+_FIRST, _LATER = 500, 60  # steps of the program of a first cell, of a later one
+_BELOW = 0.01  # of the tolerance: where above the best g the cells without a maximum are closed
+_ROUNDINGS = 2  # of a bound: no search tells less apart
+_NEAR_END = 0.1  # share of a cell's width that every cut leaves on both sides
 
 
 class Bound(NamedTuple):
@@ -31,135 +32,98 @@ class Bound(NamedTuple):
     cells: int
 
 
-def _corners(price: Price) -> list[np.ndarray]:
-    """For each label the vertices of the smallest simplex {t >= low} around its rows, where every maximum lies."""
-    lows = [p.min(0) for p in split(price, price.labels)]
-    return [low + max(1 - low.sum(), 0) * np.eye(len(low)) for low in lows]
-
-
-def _root(price: Price) -> np.ndarray:
-    """The product of the labels' simplices cut into simplices, (cells, vertices, classes): one a staircase path."""
-    tops = _corners(price)
-    cells = []
-    for path in _paths(tuple(size - 1 for size in price.sizes)):
-        at = [0] * len(tops)
-        vertices = [np.concatenate([t[i] for t, i in zip(tops, at, strict=True)])]
-        for k in path:
-            at[k] += 1
-            vertices.append(np.concatenate([t[i] for t, i in zip(tops, at, strict=True)]))
-        cells.append(vertices)
-    return np.array(cells)
-
-
-def _paths(steps: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """The different orders of so many steps along each axis."""
-    if not any(steps):
-        yield ()
-    for k, left in enumerate(steps):
-        if left:
-            yield from ((k, *rest) for rest in _paths((*steps[:k], left - 1, *steps[k + 1 :])))
-
-
-def _cell_bounds(price: Price, a: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Upper bounds of cells (count, vertices, classes) over all columns, their centroids, and g there."""
-    m, w = price.total, price.powers / price.total
-    shift = price.offset / m
-    centroid = cells.mean(1)
-    middle = np.exp(log(centroid) @ w.T + shift)  # (count, n)
-    tangent = middle[:, None] * ((cells / np.maximum(centroid, 1e-300)[:, None]) @ w.T)  # (count, vertices, n)
-    least = np.minimum(np.exp(log(cells) @ w.T + shift).min(1), 1)
-    box = np.exp(np.minimum(log(cells.max(1)) @ w.T + shift, 0))
-    most = np.maximum(np.minimum(tangent.max(1), box), least)
-    if m >= 1:
-        chord = most - least > 1e-7 * most
-        # The slope of a narrow chord is all rounding; any flatter line through the chord's upper end bounds it too.
-        slope = np.where(chord, (most**m - least**m) / np.where(chord, most - least, 1), m * least ** (m - 1))
-        offset = most**m - slope * most
-    else:
-        slope = m * middle ** (m - 1)
-        offset = (1 - m) * middle**m
-    affine = (offset @ a)[:, None] + (slope[:, None] * tangent) @ a  # (count, vertices, columns)
-    bounds = np.minimum(affine.max(1), most**m @ a).max(1)
-    return bounds * (1 + price.rounding), centroid, middle**m @ a
-
-
-def _bisect(cells: np.ndarray) -> np.ndarray:
-    """Each cell cut at the middle of its longest edge, in the metric of sqrt(t): near a face g has high curvature."""
-    i, j = np.triu_indices(cells.shape[1], 1)
-    root = np.sqrt(cells)
-    longest = ((root[:, i] - root[:, j]) ** 2).sum(2).argmax(1)
-    i, j, each = i[longest], j[longest], np.arange(len(cells))
-    middle = (cells[each, i] + cells[each, j]) / 2
-    first, second = cells.copy(), cells.copy()
-    first[each, i] = second[each, j] = middle
-    return np.concatenate([first, second])
-
-
-def _concave_bound(price: Price, letter: np.ndarray, soft: np.ndarray) -> np.ndarray:
-    """For M <= 1: the tangent of g at any point bounds its column; tight at the maximum, of no use on a face."""
-    terms = price.terms(letter, soft)
-    steep = (soft <= 0) & (np.isfinite(price.exponents.T[letter]) @ (price.powers > 0))
-    slope = terms @ price.powers / np.where(soft > 0, soft, 1)
-    linear = sum((part @ top.T).max(1) for part, top in zip(split(price, slope), _corners(price), strict=True))
-    linear = np.where(steep.any(1), np.inf, linear)
-    return (terms.sum(1) * (1 - price.total) + linear) * (1 + price.rounding)
-
-
 def bound(price: Price, letter: np.ndarray, soft: np.ndarray, *, tol: float, max_cells: int = CELLS) -> Bound:
     """Bound max g by branch and bound over cells of the label simplices.
 
+    Where the search meets a point better than the known ones by more than `tol`, it ends: g is about to change.
+
     Args:
         price: g.
-        letter: of known points, at least one of each column where M <= 1, shape (points,).
+        letter: of known points, shape (points,).
         soft: their soft labels side by side, shape (points, classes).
         tol: absolute accuracy at which to stop.
-        max_cells: the budget of cells, without those that the simplices are first cut into; where it runs out the bound
-            is valid, but loose.
+        max_cells: the budget of cells, without the first ones; where it runs out the bound is valid, but loose.
     """
-    if price.exponents.max() >= LARGEST:
-        return Bound(np.inf, 0.0, int(letter[0]), soft[0], 0)
-    a, values = price.coefficients, price.terms(letter, soft).sum(1)
+    values = price.terms(letter, soft).sum(1)
     top = int(values.argmax())
-    best, at, where = float(values[top]), int(letter[top]), soft[top]
-    matters = [part.any() for part in split(price, price.powers)]
-    if price.total > 0 and not all(matters):  # g does not depend on the labels left out
-        sizes = tuple(size for size, kept in zip(price.sizes, matters, strict=True) if kept)
-        active = np.repeat(matters, price.sizes)
-        part = price._replace(powers=price.powers[:, active], labels=price.labels[:, active], sizes=sizes)
-        bounded = bound(part, letter, soft[:, active], tol=tol, max_cells=max_cells)
-        where = where.copy()
-        where[active] = bounded.soft
-        return bounded._replace(soft=where)
+    known = Bound(np.inf, float(values[top]), int(letter[top]), soft[top], 0)
+    if price.exponents.max() >= LARGEST:
+        return known
     if price.total == 0:
-        return Bound(float(a.sum(0).max()) * (1 + price.rounding), best, at, where, 0)
-    ceiling = np.inf
-    if price.total <= 1:
-        columns = _concave_bound(price, letter, soft)
-        least = np.full(a.shape[1], np.inf)
-        np.minimum.at(least, letter, columns)
-        ceiling = float(least.max())
-        if ceiling <= best + tol:
-            return Bound(ceiling, best, at, where, 0)
+        return known._replace(value=float(price.coefficients.sum(0).max()) * (1 + price.rounding))
+    columns = np.flatnonzero(np.isfinite(price.exponents).any(0))
+    matters = np.array([part.any() for part in split(price, price.powers)])
+    classes = np.repeat(matters, price.sizes)  # g does not depend on the other labels
+    part = price._replace(
+        exponents=price.exponents[:, columns], powers=price.powers[:, classes], labels=price.labels[:, classes],
+        sizes=tuple(np.array(price.sizes)[matters].tolist()),
+    )  # fmt: skip
+    begin = np.tile(part.labels.mean(0), (price.exponents.shape[1], 1))
+    order = values.argsort()
+    begin[letter[order]] = soft[order][:, classes]  # of each column the best one
+    inner = known._replace(letter=int(np.searchsorted(columns, known.letter)), soft=known.soft[classes])
+    found = _search(part, begin[columns], inner, tol, max_cells)
+    where = known.soft.copy()
+    where[classes] = found.soft
+    return found._replace(letter=int(columns[found.letter]), soft=where)
 
-    cells = _root(price)
-    bounds, centroid, heights = _cell_bounds(price, a, cells)
-    closed, count = best, len(cells)
+
+def _search(price: Price, begin: np.ndarray, known: Bound, tol: float, max_cells: int) -> Bound:
+    """Branch and bound from a known point, every column's first program from a soft label, (columns, classes)."""
+    at = relaxation(price)
+    batch = max(min(_BATCH, _ENTRIES // len(price.labels)), 1)
+    best, closed, count = known, -np.inf, 0
+    tol = max(tol, _ROUNDINGS * at.rounding * known.best)
+    pool = first_boxes(at, begin)
+    level, goal = _levels(best, tol)
+    fresh, pool = bounded(at, pool, goal, _FIRST), pool.take(np.zeros(0, int))
     while True:
-        if heights.max(initial=-np.inf) > best:
-            i, j = np.unravel_index(heights.argmax(), heights.shape)
-            best, at, where = float(heights[i, j]), int(j), centroid[i]
-        open_ = bounds > best + tol
-        closed = max(closed, bounds[~open_].max(initial=-np.inf))
-        cells, bounds = cells[open_], bounds[open_]
-        room = (max_cells - count) // 2  # a bisection adds two cells
-        if not len(cells) or room < 1:
-            return Bound(min(ceiling, max(closed, best, bounds.max(initial=-np.inf))), best, at, where, count)
-        taken = min(_BATCH, room, len(bounds))
-        order = np.argpartition(-bounds, taken - 1)
-        first, rest = order[:taken], order[taken:]
-        parents = np.tile(bounds[first], 2)
-        halves = _bisect(cells[first])
-        fresh, centroid, heights = _cell_bounds(price, a, halves)
-        cells = np.concatenate([cells[rest], halves])
-        bounds = np.concatenate([bounds[rest], np.minimum(fresh, parents)])
-        count += len(halves)
+        open_ = fresh.bound > goal
+        closed = max(closed, level, fresh.bound[~open_].max(initial=-np.inf))
+        fresh, heights, letters = _measured(at, price, fresh.take(open_))
+        if heights.max(initial=0) > best.best:
+            i = int(heights.argmax())
+            best = best._replace(best=float(heights[i]), letter=int(letters[i]), soft=fresh.soft[i])
+            level, goal = _levels(best, tol)
+        pool = pool.join(fresh)
+        room = (max_cells - count) // 2  # a division adds two cells
+        if not len(pool.bound) or room < 1 or best.best > known.best + tol:
+            return best._replace(value=float(np.exp(max(closed, level, pool.bound.max(initial=-np.inf)))), cells=count)
+        taken = min(batch, room, len(pool.bound))
+        order = np.argpartition(-pool.bound, taken - 1)
+        halves, pool = _halves(at, pool.take(order[:taken])), pool.take(order[taken:])
+        count += len(halves.bound)
+        fresh = bounded(at, shrunk(at, halves, level), goal, _LATER)
+
+
+def _measured(at: Relaxation, price: Price, cells: Boxes) -> tuple[Boxes, np.ndarray, np.ndarray]:
+    """The cells with how far their families are from their best columns at `soft`; g of these, and which they are."""
+    match = np.exp(price.match(cells.soft))
+    members = np.where(at.families.members[cells.family], match @ price.coefficients, -np.inf)
+    heights, letters = members.max(1, initial=-np.inf), members.argmax(1)
+    whole = (match * np.exp(at.families.largest[cells.family])).sum(1)
+    apart = np.where(at.families.parts[cells.family, 0] < 0, 0, np.log(whole / np.maximum(heights, 1e-300)))
+    return cells._replace(apart=apart), heights, letters
+
+
+def _levels(best: Bound, tol: float) -> tuple[float, float]:
+    """ln g up to which a cell without a maximum is closed, and up to which a cell's bound need not be improved."""
+    height = max(best.best, np.finfo(float).tiny)
+    return float(np.log(height + _BELOW * tol)), float(np.log(height + tol))
+
+
+def _halves(at: Relaxation, cells: Boxes) -> Boxes:
+    """Each cell divided in two: its family, or its box between the middle and the largest point of its program."""
+    low, high, each = cells.low, cells.high, np.arange(len(cells.bound))
+    wide = at.rest * (np.sqrt(high) - np.sqrt(low)) ** 2
+    across = np.where(cells.over.max(1) > 0, cells.over.argmax(1), wide.argmax(1))
+    a, b, t = low[each, across], high[each, across], cells.soft[each, across]
+    middle = ((np.sqrt(a) + np.sqrt(b)) / 2) ** 2  # near a face g has high curvature
+    cut = np.where((t >= a) & (t <= b), (t + middle) / 2, middle)
+    cut = np.clip(cut, a + _NEAR_END * (b - a), b - _NEAR_END * (b - a))
+    by_family = (cells.apart > cells.over.sum(1)) & (at.families.parts[cells.family, 0] >= 0)
+    parts = np.where(by_family[:, None], at.families.parts[cells.family], cells.family[:, None])
+    upper, lower = high.copy(), low.copy()
+    upper[each, across] = np.where(by_family, b, cut)
+    lower[each, across] = np.where(by_family, a, cut)
+    return cells._replace(family=parts[:, 0], high=upper).join(cells._replace(family=parts[:, 1], low=lower))

@@ -39,6 +39,8 @@ class Generated(NamedTuple):
 
     last: Round
     lower: float
+    conjectured: float  # the bound that holds if the ascents of the last round met the largest g
+    ascents: int  # in the last round, from different soft labels
     cells: int  # that the bound took
     letter: np.ndarray  # of the maxima of g met in the last round, (maxima,)
     soft: np.ndarray  # their soft labels side by side, (maxima, classes)
@@ -82,8 +84,10 @@ def generate(
         if gap <= 0.5 * tol or not len(more.letter) or not left or now.value > ceiling:
             bounded = bound(now.g, letter, soft, tol=0.25 * tol, max_cells=max_cells)
             lower, cells = max(lower, now.value - np.log(bounded.value)), cells + bounded.cells
-            if lower > ceiling or bounded.best <= values.max() * (1 + 0.25 * tol) or not left:
-                return Generated(now, float(lower), cells, letter, soft, values)
+            better = bounded.best > values.max() * (1 + 0.25 * tol + now.g.rounding)
+            if lower > ceiling or not better or not left:
+                conjectured = max(lower, now.value - np.log(max(values.max(), bounded.best)))
+                return Generated(now, float(lower), float(conjectured), len(values), cells, letter, soft, values)
             # The search met a better atom than every ascent: continue from it.
             value, where = ascend(now.g, np.array([bounded.letter]), bounded.soft[None])
             more = new_atoms(now.g, core, np.array([bounded.letter]), where, value, most)

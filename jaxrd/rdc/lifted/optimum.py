@@ -30,7 +30,9 @@ class Optimum(NamedTuple):
     channel: np.ndarray  # (n, atoms)
     slopes: np.ndarray  # (1 + labels,)
     lower: float  # on I + prices . E charges over all channels that keep the budgets
-    cells: int  # spent on it
+    conjectured: float  # the bound that holds if the ascents met the largest g
+    ascents: int
+    cells: int  # spent on the bound
 
 
 def optimise(
@@ -63,7 +65,10 @@ def optimise(
         last = generated.last
         tidy = last if last.solution.tidy else _tidied(core, budgets, prices, generated)
         kept = last if tidy is None or tidy.reached > last.reached + 0.25 * tol else tidy
-    return Optimum(kept.atoms, kept.solution.channel, last.slopes, generated.lower, generated.cells)
+    return Optimum(
+        kept.atoms, kept.solution.channel, last.slopes, generated.lower, generated.conjectured, generated.ascents,
+        generated.cells,
+    )  # fmt: skip
 
 
 class _Solution(NamedTuple):

@@ -15,13 +15,13 @@ from jaxrd.rdc.inputs import Inputs, Labels, as_inputs, as_targets, cell_budget,
 from jaxrd.rdc.lifted.assemble import assemble, atoms_of, judged, weighted_of
 from jaxrd.rdc.lifted.atoms import Atoms, Core, core
 from jaxrd.rdc.lifted.certificate import CELLS
+from jaxrd.rdc.lifted.contraction import largest_total
 from jaxrd.rdc.lifted.optimum import optimise
 from jaxrd.rdc.point import LIFTED, Point, infeasible
 
 TOLERANCE = 1e-9
-_SEARCHED = 2  # dimensions of the label simplices up to which the certificate is expected to close
-_FEW = 5000  # cells where it is not,
-_ROUGH = 1e-6  # and the accuracy in nats of the bound that needs no search
+_ROUGH = 1e-6  # accuracy in nats of the bound that needs no search,
+_INSIDE = 1e-12  # and how far below the largest its slopes lie
 
 
 def lifted_rate(
@@ -32,7 +32,7 @@ def lifted_rate(
     *,
     start: Point | None = None,
     tol: float = TOLERANCE,
-    max_cells: int | None = None,
+    max_cells: int = CELLS,
     seed: int = 0,
 ) -> Point:
     """The lifted R(D, C), in which a decoder may emit a soft label beside the reproduction, certified.
@@ -42,7 +42,8 @@ def lifted_rate(
     It is an ordinary rate-distortion function with reproductions (xh, t), t a pmf over the labels: convex, with a
     coding theorem and a converse for every code. Atoms are added until none improves the channel; the lower bound
     H(X) + sum_x p_x u_x - ln max g - mu_D D - mu_C C holds for all atoms, by branch and bound over soft labels. Runs on
-    the host in float64. Up to three classes in all the gap closes; with more, `lower` is the best bound reached.
+    the host in float64. Where the search runs out of cells, `lower` is the best bound reached, and `evidence` says what
+    was searched besides.
 
     Inside jit, vmap and grad the host is called back, and the rate has derivatives: see `Point`.
 
@@ -53,8 +54,7 @@ def lifted_rate(
         classification: C, nats, inf for no constraint; for several labels one number each.
         start: a point solved nearby, to begin from its atoms.
         tol: certified gap at which to stop, nats, relative to max(1, R).
-        max_cells: cells that a search for the lower bound may look at; None: 300 000, or 5000 where the labels have
-            more than three classes in all and no such number is expected to be enough.
+        max_cells: cells that a search for the lower bound may look at.
         seed: of the starts of the search over soft labels where they have more than three classes in all.
 
     Returns:
@@ -81,11 +81,11 @@ def lifted_rate(
     near = None if start is None else weighted_of(reduced, start)
     begin = None if near is None else near.atoms
     free = np.zeros(len(reduced.budgets))
-    cells = _cells(reduced, max_cells)
+    cells = cell_budget(max_cells)
     optimum = optimise(reduced, reduced.budgets, free, begin=begin, near=near, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, optimum, targets)
-    if point.gap > tol * max(1, point.rate) and optimum.slopes[1:].sum() > 1:
-        prices = _without_search(0, optimum.slopes)  # the distortion's slope is optimised again
+    if _open(point, tol) and (prices := _without_search(reduced, optimum.slopes)) is not None:
+        prices[0] = 0  # the distortion's slope is optimised again
         budgets = np.where(prices > 0, np.inf, reduced.budgets)
         lower = optimise(reduced, budgets, prices, tol=_ROUGH, max_cells=cells, seed=seed).lower
         lower -= prices[prices > 0] @ reduced.budgets[prices > 0]
@@ -101,7 +101,7 @@ def lifted_solve(
     *,
     start: Point | None = None,
     tol: float = TOLERANCE,
-    max_cells: int | None = None,
+    max_cells: int = CELLS,
     seed: int = 0,
 ) -> Point:
     """One slope of the lifted function, min I(X;U) + mu_D E Delta + sum_k mu_k H(S_k|U), certified.
@@ -113,8 +113,7 @@ def lifted_solve(
         classification_slope: mu_C >= 0, finite; for several labels one each.
         start: a point solved nearby, to begin from its atoms.
         tol: certified gap at which to stop, nats, relative to max(1, R).
-        max_cells: cells that a search for the lower bound may look at; None: 300 000, or 5000 where the labels have
-            more than three classes in all and no such number is expected to be enough.
+        max_cells: cells that a search for the lower bound may look at.
         seed: of the starts of the search where the labels have more than three classes in all.
 
     Returns:
@@ -163,28 +162,26 @@ def solve_priced(
     slopes: np.ndarray,
     begin: Atoms | None,
     tol: float,
-    max_cells: int | None,
+    max_cells: int,
     seed: int,
 ) -> Point:
     """The certified point at checked slopes."""
-    cells = _cells(reduced, max_cells)
+    cells = cell_budget(max_cells)
     optimum = optimise(reduced, reduced.budgets, slopes, begin=begin, tol=tol, max_cells=cells, seed=seed)
     point = assemble(inputs, reduced, optimum, None)
-    if point.gap > tol * max(1, point.rate) and slopes[1:].sum() > 1:
-        prices = _without_search(slopes[0], slopes)
+    if _open(point, tol) and (prices := _without_search(reduced, slopes)) is not None:
         lower = optimise(reduced, reduced.budgets, prices, tol=_ROUGH, max_cells=cells, seed=seed).lower
         point = assemble(inputs, reduced, optimum._replace(lower=max(lower, optimum.lower)), None)
     return judged(point, tol)
 
 
-def _cells(reduced: Core, max_cells: int | None) -> int:
-    """The budget of the search for a certificate as given; by default small where the gap is not expected to close."""
-    if max_cells is not None:
-        return cell_budget(max_cells)
-    wide = sum(p.shape[1] - 1 for p in reduced.labels) > _SEARCHED
-    return _FEW if wide else CELLS
+def _open(point: Point, tol: float) -> bool:
+    return point.gap > tol * max(1, point.rate)
 
 
-def _without_search(distortion_slope: float, slopes: np.ndarray) -> np.ndarray:
-    """The labels' slopes scaled to sum to one, where g is concave and its bound exact: a valid bound of last resort."""
-    return np.append(distortion_slope, slopes[1:] / slopes[1:].sum())
+def _without_search(reduced: Core, slopes: np.ndarray) -> np.ndarray | None:
+    """The labels' slopes scaled to where no cell has to be cut, for a bound of last resort; None if they are there."""
+    if not slopes[1:].any():
+        return None
+    share = (1 - _INSIDE) * largest_total(reduced.labels, slopes[1:]) / slopes[1:].sum()
+    return np.append(slopes[0], slopes[1:] * share) if share < 1 else None

@@ -10,6 +10,7 @@ from jaxrd.problem import Problem
 from jaxrd.rdc.alternating import alternate, measured, random_channels
 from jaxrd.rdc.inputs import Labels, as_inputs, floats
 from jaxrd.rdc.lifted.atoms import Atoms
+from jaxrd.rdc.lifted.certificate import CELLS
 from jaxrd.rdc.lifted.rate import TOLERANCE, as_slopes, solve_priced, unconstrained
 from jaxrd.rdc.point import Point
 
@@ -25,7 +26,7 @@ def lifted_sweep(
     *,
     starts: int = 4,
     tol: float = TOLERANCE,
-    max_cells: int | None = None,
+    max_cells: int = CELLS,
     seed: int = 0,
 ) -> list[Point]:
     """Solve the lifted function at many slopes: `lifted_solve` at each, begun from alternating minimisation.

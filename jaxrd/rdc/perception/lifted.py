@@ -82,8 +82,8 @@ def perceptual_lifted_rate(
 
     It is R(D, C) of `lifted_rate` under one more constraint, measure(p_X, p_Xh) <= P on the law of the reproductions.
 
-    Runs on the host in float64, whatever the x64 switch says. Up to three classes in all the certificate closes; with
-    more, `lower` is the best bound reached. Inside jit, vmap and grad see `Point`; the rate has derivatives in P and a
+    Runs on the host in float64, whatever the x64 switch says. Where the search for the certificate runs out of cells,
+    `lower` is the best bound reached. Inside jit, vmap and grad see `Point`; the rate has derivatives in P and a
     transport cost too, but in P at zero that of total variation alone.
 
     Args:
@@ -260,5 +260,5 @@ def _point(source, distortion, labels, targets: np.ndarray, task: _Task, generat
         distortion_slope=float(generated.last.slopes[0]), classification_slope=generated.last.slopes[1:],
         reproduction=reproduction, soft_labels=soft, weights=weights, channel=full,
         perception=float(solved.primal.perceptions[0]), perception_slope=float(solved.slopes.perceptions[0]),
-        decoder=decoder,
+        decoder=decoder, ascents=generated.ascents, conjectured=max(generated.conjectured, 0.0),
     )  # fmt: skip

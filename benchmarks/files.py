@@ -39,6 +39,7 @@ import jax, numpy as np
 jax.config.update("jax_enable_x64", True)
 import jaxrd.kernels.streamed as kernel
 from jaxrd import io, tosc
+from jaxrd.tosc.posterior import log_softmax
 count = [0]
 sums = kernel.StreamedKernel.sums
 def counted(self, *args):

@@ -190,7 +190,7 @@ def by_soft_labels(problem: Problem, labels: np.ndarray, point: Point, d: float,
     log_z = logsumexp(exponents(point.reproduction, point.soft_labels[0]) + np.log(point.weights), axis=1)
     soft = np.concatenate([simplex(labels.shape[1], SOFT[labels.shape[1]]), point.soft_labels[0]])
     largest = max(
-        float(logsumexp((np.log(p) - log_z)[:, None] + exponents(np.full(len(part), y), part), axis=0).max())
+        float(np.max(logsumexp((np.log(p) - log_z)[:, None] + exponents(np.full(len(part), y), part), axis=0)))
         for y in range(distortion.shape[1])
         for part in np.array_split(soft, -(-len(soft) // 50_000))
     )
@@ -204,7 +204,8 @@ def random_case(seed: int) -> tuple[Problem, np.ndarray, float, float]:
     problem = Problem(g.dirichlet(np.full(letters, 2.0)), g.random((letters, letters)))
     labels = g.dirichlet(np.full(classes, g.choice([0.2, 1.0, 3.0])), letters)
     low, high = ends(problem, [labels]).T
-    return problem, labels, *map(float, low + (0.02 + g.random(2)) * (high - low))
+    d, c = (low + (0.02 + g.random(2)) * (high - low)).tolist()
+    return problem, labels, d, c
 
 
 def against_brute_force() -> dict[str, Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.cluster.hierarchy import linkage
 
 
 class Families(NamedTuple):
@@ -35,6 +34,8 @@ def families(exponents: np.ndarray) -> Families:
     parts = np.full((columns, 2), -1)
     largest, least, members = list(exponents), list(exponents), list(np.eye(columns, dtype=bool))
     if columns > 1:
+        from scipy.cluster.hierarchy import linkage  # its import takes longer than most searches
+
         joined = linkage(np.exp(exponents), "complete", "cityblock")[:, :2].astype(int)
         for i, j in joined:
             largest.append(np.maximum(largest[i], largest[j]))

@@ -190,7 +190,9 @@ def by_soft_labels(problem: Problem, labels: np.ndarray, point: Point, d: float,
     log_z = logsumexp(exponents(point.reproduction, point.soft_labels[0]) + np.log(point.weights), axis=1)
     soft = np.concatenate([simplex(labels.shape[1], SOFT[labels.shape[1]]), point.soft_labels[0]])
     largest = max(
-        float(np.max(logsumexp((np.log(p) - log_z)[:, None] + exponents(np.full(len(part), y), part), axis=0)))
+        float(
+            np.asarray(logsumexp((np.log(p) - log_z)[:, None] + exponents(np.full(len(part), y), part), axis=0)).max()
+        )
         for y in range(distortion.shape[1])
         for part in np.array_split(soft, -(-len(soft) // 50_000))
     )

@@ -1,6 +1,6 @@
 """Who is first at a gap of 1e-3, 1e-6 and 1e-9 nat: this library, or the iterations published since 2022?
 
-    python benchmarks/published.py                 # every problem, at most four minutes; writes results/published.json
+    python benchmarks/published.py     # every problem, at most four minutes; writes published.json, docs/speed.md
     python benchmarks/published.py --only rd-gaussian --seconds 5
 
 The iterations are those of `published_steps`, judged alike: at a channel of rate I, costs E_k against targets C_k and
@@ -35,6 +35,8 @@ from published_problems import Case, cases
 from published_steps import Iteration
 
 OUT = Path(__file__).parent / "results" / "published.json"
+PAGE = OUT.parents[2] / "docs" / "speed.md"
+BEGIN, END = "<!-- published:begin -->", "<!-- published:end -->"
 AIMS = (1e-3, 1e-6, 1e-9)
 SECONDS = 6.0
 REPEATS = 5
@@ -118,6 +120,32 @@ def race(case: Case, seconds: float) -> dict[str, Any]:
     return result
 
 
+def _shown(times: dict[str, float | None], aim: float) -> str:
+    seconds = times[f"{aim:g}"]
+    return "-" if seconds is None else f"{float(f'{1e3 * seconds:.2g}'):g} ms"
+
+
+def table(document: dict[str, Any]) -> str:
+    """The results for readers: certified times, and where they differ in kind those to the true gap in brackets."""
+    lines = ["| problem | solver | 1e-3 | 1e-6 | 1e-9 |", "|---|---|---|---|---|"]
+    for name, rows in document["problems"].items():
+        for who, row in rows.items():
+            cells = [
+                _shown(row["certified"]["seconds"], aim)
+                + (f" ({_shown(row['true']['seconds'], aim)})" if "true" in row else "")
+                for aim in AIMS
+            ]
+            lines.append(f"| {name} | {who} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write_table(document: dict[str, Any], page: Path) -> None:
+    """Put the table between the markers of a page."""
+    before, rest = page.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    page.write_text(f"{before}{BEGIN}\n{table(document)}\n{END}{after}")
+
+
 def main() -> None:
     """Race and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -143,6 +171,7 @@ def main() -> None:
             "problems": results,
         }  # fmt: skip
         OUT.write_text(json.dumps(written, indent=1) + "\n")
+        write_table(written, PAGE)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from jaxrd.information import entropy, mutual_information
 from jaxrd.rdc import bottleneck_rate, measures, perceptual_rate
 from jaxrd.rdc.perception.transport import wasserstein_on_line
 
-_ENTROPIES = (1e-2, 1e-3)  # of the coupling, in units of the cost
+_ENTROPIES = (1e-2, 1e-3, 1e-4)  # of the coupling, in units of the cost
 
 
 class Case(NamedTuple):

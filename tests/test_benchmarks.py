@@ -14,6 +14,8 @@ import gap
 import growth
 import numpy as np
 import problems
+import published
+import published_problems
 import pytest
 import summary
 import tables
@@ -484,6 +486,32 @@ def test_interrupt(tmp_path):
     assert process.returncode == 130
     assert err == "compare.py: interrupted; what was finished stands in out.json\n"
     assert list(json.loads(out.read_text())["problems"]) == ["P5"]
+
+
+def test_the_race_judges_by_valid_bounds():
+    """No channel has less than the certified bound, no dual variables give more, and one-step problems take one."""
+    case = published_problems.cases(small=True)["rd-hamming"]()
+    g = np.random.default_rng(0)
+    for channel in (*g.dirichlet(np.ones(8), (5, 8)), np.eye(8), np.full((8, 8), 1 / 8)):
+        assert case.cost(channel) >= case.lower - 1e-12
+    assert np.isnan(case.cost(np.full((8, 8), np.nan)))
+    for slope in (0.1, 2.0, 20.0):
+        assert case.bound((g.dirichlet(np.ones(8)), slope, {})) <= case.lower + 1e-9
+    row = published.timed_rival(case, case.rivals["constrained BA"], 2.0)
+    for kind in ("certified", "true"):
+        assert row[kind]["steps"] == {"0.001": 1, "1e-06": 1, "1e-09": 1}
+    never = published.timed_rival(case, case.rivals["constrained BA"]._replace(step=lambda state: state), 0.01)
+    assert never["true"]["seconds"] == never["certified"]["seconds"] == {"0.001": None, "1e-06": None, "1e-09": None}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["published.py --small --seconds 0.1", "perception.py --letters 6"])
+def test_published_and_perception(script):
+    name, *options = script.split()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    arguments = [sys.executable, ROOT / "benchmarks" / name, *options]
+    done = subprocess.run(arguments, check=True, capture_output=True, text=True, env=environment)
+    assert ("rdp-w2" if name == "published.py" else '"CONVERGED"') in done.stdout
 
 
 def test_every_hand_mutant_is_one_change_of_the_code_as_it_is():

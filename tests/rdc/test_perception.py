@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.flatten_util import ravel_pytree
 from oracles import two_letter_perception
 from scipy.optimize import linprog
 from strategies import generators, pmfs
@@ -13,9 +14,12 @@ from strategies import generators, pmfs
 from jaxrd import Problem, rate_at
 from jaxrd.closed_form import gaussian
 from jaxrd.errors import InputError
+from jaxrd.rdc.perception import least_rate
 from jaxrd.rdc.perception.cdp import classification_distortion_perception
 from jaxrd.rdc.perception.closed_form import bernoulli_rate, gaussian_rate
 from jaxrd.rdc.perception.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein, move
+from jaxrd.rdc.perception.pairs import Pairs
+from jaxrd.rdc.perception.program import Decoder, Program, begin, prepare
 from jaxrd.rdc.perception.rate import perceptual_fixed_classifier_rate, perceptual_rate
 from jaxrd.rdc.perception.transport import transport, wasserstein_on_line
 from jaxrd.solution import Status
@@ -471,3 +475,58 @@ class TestDerivatives:
         point = classification_distortion_perception(self.PROBLEM, error, 0.1, 0.1)
         assert jax.grad(value)(0.1) == pytest.approx(-float(point.distortion_slope), abs=1e-7)
         assert jnp.isnan(jax.grad(jax.grad(value))(0.1))
+
+
+class TestPairs:
+    """The structured derivatives of affine functions with one value for each pair of letters, against autodiff."""
+
+    @staticmethod
+    def example(x):
+        """Three rows, four columns of which two share a letter, two potentials, two costs: 3 + 3 + 2 + 2 variables."""
+        letters, costs = jnp.array([0, 1, 1, 2]), jnp.asarray(np.random.default_rng(0).random((2, 3, 4)))
+        return Pairs(x[:3], (x[3:6][letters], x[6:8][jnp.array([0, 1, 0, 1])]), x[8:], costs, -1.0)
+
+    def test_gram_and_jacobian(self):
+        g = np.random.default_rng(1)
+        x, weights = jnp.asarray(g.standard_normal(10)), jnp.asarray(g.random((3, 4)))
+        places = self.example(jnp.arange(10.0)).places()
+        rows = jax.jit(jax.jacobian(lambda x: self.example(x).value()))(x)
+        np.testing.assert_allclose(places.jacobian(weights, 10), jnp.einsum("xj,xji->ji", weights, rows), atol=1e-14)
+        gram = jnp.einsum("xj,xji,xjk->ik", weights, rows, rows)
+        np.testing.assert_allclose(places.gram(weights, 10), gram, atol=1e-14)
+        chosen = jnp.array([5, 0, 11])
+        np.testing.assert_allclose(places.some(chosen, 10), rows.reshape(12, 10)[chosen], atol=1e-14)
+
+    @pytest.mark.parametrize("name", ["W2", "KL"])
+    def test_derivatives_of_a_program(self, name):
+        """Those that the solver uses are JAX's own."""
+        p, d = jax.device_put((np.array([0.5, 0.3, 0.2]), SQUARES))
+
+        @jax.jit
+        def differences(shift):
+            decoder = Decoder(jnp.arange(3), d[None], jnp.array([0.4]), MEASURES[name], jnp.asarray(0.1), p)
+            ready = prepare(Program(p, jnp.zeros((0, 3, 3)), jnp.zeros(0), (decoder,)))
+            flat, unravel = ravel_pytree(begin(ready))
+            x = flat + shift[: flat.size]
+            r = 1 + shift[: least_rate.held(ready, unravel(x)).size]
+
+            def held(x):
+                return least_rate.held(ready, unravel(x))
+
+            jacobian, hessian = least_rate.derivatives(ready, unravel, x, r)
+            expected = jax.hessian(lambda x: r @ held(x) - ready.value(unravel(x), False))(x)
+            return jacobian - jax.jacobian(held)(x), hessian - expected
+
+        for difference in differences(0.1 * np.random.default_rng(2).random(40)):
+            np.testing.assert_allclose(difference, 0, atol=1e-12)
+
+    def test_many_letters_on_a_line(self):
+        """41 letters, 1681 pairs: W2 at the output law itself, and a smaller alphabet's rate nearby."""
+        x = np.linspace(-3, 3, 41)
+        p = np.exp(-(x**2) / 2) / np.exp(-(x**2) / 2).sum()
+        d = (x[:, None] - x) ** 2
+        point = perceptual_rate(Problem(p, d), 0.5, 0.05, measure=Wasserstein(d))
+        assert point.status == Status.CONVERGED
+        assert point.gap <= 1e-9
+        assert wasserstein_on_line(p, x, p @ np.asarray(point.channel), x) <= 0.05 + 1e-10
+        np.testing.assert_allclose(point.rate, gaussian_rate(1.0, 0.5, 0.05), atol=0.02)  # of the whole line

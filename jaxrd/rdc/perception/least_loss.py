@@ -86,6 +86,7 @@ def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
         lambda x: _constraints(ready, above, unravel(x)),
         lambda x: lower_bound(unravel(x)),
         flat,
+        pairs=lambda x: [pairs for pairs in ready.pairs(unravel(x)) if pairs is not None],
         ceiling=1 + 1e-3 * tol,  # no scaled loss exceeds 1
         aim=aim_of(p.dtype),
     )
@@ -93,7 +94,9 @@ def least_loss(program: Program, loss: jax.Array, tol: jax.Array) -> LeastLoss:
     joint = minimum.multipliers[:pairs].reshape(above.shape)
     total = joint.sum(1, keepdims=True)
     channel = jnp.where(total > 0, joint / jnp.where(total > 0, total, 1), 1 / above.shape[1])
-    primal = repaired(ready, channel, ready.couplings(dual, minimum.multipliers[pairs:]))
+    primal = repaired(
+        ready, channel, ready.couplings(dual, minimum.multipliers[_constraints(ready, above, dual).size :])
+    )
     lower = jnp.maximum(lower_bound(unravel(minimum.highest)), 0)
     reached = (p[:, None] * (primal.channel @ primal.moves[0]) * above).sum()
     impossible = (lower > 1 + 1e-3 * tol) | hopeless(ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -79,9 +80,11 @@ def least_rate(program: Program, tol: jax.Array) -> LeastRate:
 
     minimum = minimise(
         lambda x: -ready.value(unravel(x), False),
-        lambda x: _constraints(ready, unravel(x)),
+        lambda x: held(ready, unravel(x)),
         lambda x: _lower_bound(ready, unravel(x)),
         flat,
+        derivatives=lambda x, r: derivatives(ready, unravel, x, r),
+        pairs=lambda x: [pairs for pairs in ready.pairs(unravel(x)) if pairs is not None],
         ceiling=entropy(p) + 1e-3 * tol,  # nothing needs more than the source's entropy
         aim=aim_of(p.dtype),
     )
@@ -89,7 +92,7 @@ def least_rate(program: Program, tol: jax.Array) -> LeastRate:
     lower = jnp.maximum(_lower_bound(ready, unravel(minimum.highest)), 0)
     atoms = ready.program.costs.shape[2]
     channel = jax.nn.softmax(jnp.log(minimum.multipliers[:atoms]) - ready.excess(dual), axis=1)
-    primal = repaired(ready, channel, ready.couplings(dual, minimum.multipliers[atoms:]))
+    primal = repaired(ready, channel, ready.couplings(dual, minimum.multipliers[held(ready, dual).size :]))
 
     rate = mutual_information(p, primal.channel)
     impossible = (lower > entropy(p) + 1e-3 * tol) | hopeless(ready)
@@ -110,10 +113,32 @@ def least_rate(program: Program, tol: jax.Array) -> LeastRate:
     return solved._replace(rate=jnp.where(impossible, jnp.inf, rate))
 
 
-def _constraints(prepared: Prepared, dual: Dual) -> jax.Array:
+def held(prepared: Prepared, dual: Dual) -> jax.Array:
+    """What must be <= 0 but for the pairs: atoms first."""
     return jnp.concatenate([prepared.atoms(dual), *prepared.constraints(dual)])
+
+
+def derivatives(
+    ready: Prepared, unravel: Callable[[jax.Array], Dual], x: jax.Array, r: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Jacobian of the constraints and Hessian of the Lagrangian: those of the atoms from the weights of their terms."""
+    dual, p = unravel(x), ready.program.source
+    atoms = ready.program.costs.shape[2]
+    places = ready.layout(unravel(jnp.arange(x.size, dtype=x.dtype))).places()
+    terms = p[:, None] * jnp.exp(dual.shift[:, None] - ready.excess(dual) - ready.atoms(dual))
+
+    def others(x: jax.Array) -> jax.Array:
+        return jnp.concatenate(ready.constraints(unravel(x)))
+
+    def lagrangian(x: jax.Array) -> jax.Array:
+        return r[atoms:] @ others(x) - ready.value(unravel(x), False)
+
+    slopes = places.jacobian(terms, x.size)
+    curvature = places.gram(r[:atoms] * terms, x.size) - slopes.T @ (r[:atoms, None] * slopes)
+    return jnp.concatenate([slopes, jax.jacfwd(others)(x)]), curvature + jax.hessian(lagrangian)(x)
 
 
 def _lagrangian(program: Program, optimum: tuple[Dual, jax.Array]) -> jax.Array:
     prepared, (dual, multipliers) = prepare(program), optimum
-    return prepared.value(dual, False) - multipliers @ _constraints(prepared, dual)
+    pairs = [pairs.value().ravel() for pairs in prepared.pairs(dual) if pairs is not None]
+    return prepared.value(dual, False) - multipliers @ jnp.concatenate([held(prepared, dual), *pairs])

@@ -21,7 +21,8 @@ from jax.typing import ArrayLike
 
 from jaxrd.information import relative_entropy
 from jaxrd.pytree import register
-from jaxrd.rdc.perception.convex import RELAXED, relaxed
+from jaxrd.rdc.perception.pairs import Pairs
+from jaxrd.rdc.perception.relaxed import RELAXED, relaxed
 from jaxrd.rdc.perception.transport import exact_marginals
 
 _LEAST = 1e-13
@@ -93,13 +94,11 @@ class TotalVariation:
 
     def constraints(self, dual: Any) -> jax.Array:
         """What must be <= 0: psi lies in an interval of length nu; a common shift of psi changes nothing."""
-        low, high = dual["ends"]
-        return jnp.concatenate([low - dual["potential"], dual["potential"] - high])
+        return jnp.concatenate([dual["ends"][0] - dual["potential"], dual["potential"] - dual["ends"][1]])
 
     def term(self, dual: Any, source: jax.Array, bound: jax.Array) -> jax.Array:
         """The dual term, inside the constraints: - psi.p - nu P."""
-        low, high = dual["ends"]
-        return -dual["potential"] @ source - (high - low) * relaxed(bound)
+        return -dual["potential"] @ source - jnp.diff(dual["ends"])[0] * relaxed(bound)
 
     def potential(self, dual: Any, source: jax.Array) -> jax.Array:
         """psi."""
@@ -158,10 +157,13 @@ class Wasserstein:
         }
 
     def constraints(self, dual: Any) -> jax.Array:
-        """What must be <= 0: gamma_x + psi_y <= nu c_xy; the multipliers of these are a coupling."""
-        cost, _ = self._scaled
-        pairs = dual["source_potential"][:, None] + dual["potential"] - dual["multiplier"] * cost
-        return jnp.append(pairs.ravel(), -dual["multiplier"])
+        """What must be <= 0 beside the pairs: 0 <= nu."""
+        return -dual["multiplier"][None]
+
+    def pairs(self, dual: Any) -> Pairs:
+        """What must be <= 0 for each pair of letters: gamma_x + psi_y - nu c_xy; the multipliers are a coupling."""
+        cost = self._scaled[0][None]
+        return Pairs(dual["source_potential"], (dual["potential"],), dual["multiplier"][None], cost, 1.0)
 
     def potential(self, dual: Any, source: jax.Array) -> jax.Array:
         """psi."""
@@ -187,12 +189,11 @@ class Wasserstein:
     ) -> tuple[jax.Array, jax.Array]:
         """A pmf near `pmf` that meets the bound, and the cost of a coupling with it, which bounds the measure."""
         cost = jnp.asarray(self.cost)
-        coupling = exact_marginals(multipliers[:-1].reshape(cost.shape), source, pmf)
+        coupling = exact_marginals(multipliers, source, pmf)
         value = (coupling * cost).sum()
         nearest = jax.nn.one_hot(cost.argmin(1), cost.shape[1], dtype=cost.dtype)
         least = source @ cost.min(1)
-        share = jnp.where(value > bound, (value - bound) / jnp.where(value > least, value - least, 1), 0)
-        share = jnp.clip(share, 0, 1)
+        share = jnp.where(value > bound, (value - bound) / jnp.where(value > least, value - least, 1), 0).clip(0, 1)
         return (1 - share) * pmf + share * (source @ nearest), (1 - share) * value + share * least
 
 
@@ -293,7 +294,6 @@ class ReverseRelativeEntropy:
         self, source: jax.Array, pmf: jax.Array, bound: jax.Array, multipliers: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """A pmf near `pmf` that meets the bound, and the measure there."""
-        inside = jnp.where(source > 0, pmf, 0)
-        inside = inside / inside.sum()
+        inside = jnp.where(source > 0, pmf, 0) / jnp.where(source > 0, pmf, 0).sum()
         met = _towards(source, inside, relative_entropy(inside, source), bound)
         return met, relative_entropy(met, source)

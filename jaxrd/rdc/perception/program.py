@@ -23,8 +23,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxrd.pytree import register
-from jaxrd.rdc.perception.convex import relaxed
-from jaxrd.rdc.perception.measures import PROHIBITIVE
+from jaxrd.rdc.perception.measures import PROHIBITIVE, Wasserstein
+from jaxrd.rdc.perception.pairs import Pairs
+from jaxrd.rdc.perception.relaxed import relaxed
 
 EXCEEDED = 1e-10
 """The excess of a cost over its bound, relative to its range, that counts as rounding."""
@@ -146,20 +147,39 @@ class Prepared(NamedTuple):
         return total
 
     def constraints(self, dual: Dual) -> list[jax.Array]:
-        """What must be <= 0 beside the atoms: multipliers, then those of each decoder and of its measure."""
+        """What must be <= 0 beside atoms and pairs: multipliers, then those of each decoder and of its measure."""
         parts = [-dual.multipliers]
         for decoder, (multipliers, inner) in zip(self.program.decoders, dual.decoders, strict=True):
             inside = jnp.zeros(0) if decoder.measure is None else decoder.measure.constraints(inner)
             parts += [-multipliers, inside.astype(multipliers.dtype)]
         return parts
 
-    def couplings(self, dual: Dual, multipliers: jax.Array) -> list[jax.Array]:
-        """The multipliers of each measure's constraints, from those of all `constraints`."""
+    def layout(self, dual: Dual) -> Pairs:
+        """u_x - e_xj but for `barred` and what the potentials are prohibitive by: the variables that it depends on."""
+        multipliers, costs, potentials = [dual.multipliers], [self.shared.costs], []
+        for decoder, scaled, (own, inner) in zip(self.program.decoders, self.each, dual.decoders, strict=True):
+            multipliers.append(own)
+            costs.append(scaled.costs[:, :, decoder.letter])
+            if decoder.measure is not None:
+                potentials.append(inner["potential"][decoder.letter])
+        return Pairs(dual.shift, tuple(potentials), jnp.concatenate(multipliers), jnp.concatenate(costs), -1.0)
+
+    def pairs(self, dual: Dual) -> list[Pairs | None]:
+        """What must be <= 0 for each pair of letters of a decoder, where it has a transport cost."""
+        return [
+            d.measure.pairs(inner) if isinstance(d.measure, Wasserstein) else None
+            for d, (_, inner) in zip(self.program.decoders, dual.decoders, strict=True)
+        ]
+
+    def couplings(self, dual: Dual, multipliers: jax.Array) -> list[jax.Array | None]:
+        """The multipliers of each decoder's pairs, from those of all `pairs`."""
         ends, parts = 0, []
-        for part in self.constraints(dual):
-            parts.append(multipliers[ends : ends + part.size])
-            ends += part.size
-        return parts[2::2]
+        for pairs in self.pairs(dual):
+            shape = (0, 0) if pairs is None else pairs.costs.shape[1:]
+            size = shape[0] * shape[1]
+            parts.append(None if pairs is None else multipliers[ends : ends + size].reshape(shape))
+            ends += size
+        return parts
 
     def slopes(self, dual: Dual) -> Slopes:
         """-dR/d of every bound, in the units given."""

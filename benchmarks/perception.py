@@ -32,23 +32,25 @@ def at(letters: int, distortion: float, perception: float) -> dict[str, Any]:
     p = np.exp(-(x**2) / 2)
     d = (x[:, None] - x) ** 2
     problem, measure = Problem(p / p.sum(), d), measures.Wasserstein(d)
-    times, cpu = [], 0.0
+    times, cpus = [], []
+    point = None
     for _ in range(2):
         start, cpu = time.perf_counter(), time.process_time()
         point = jax.block_until_ready(perceptual_rate(problem, distortion, perception, measure=measure))
         times.append(time.perf_counter() - start)
-        cpu = time.process_time() - cpu
+        cpus.append(time.process_time() - cpu)
+    assert point is not None
     return {
         "letters": letters, "distortion": distortion, "perception": perception, "rate_nats": float(point.rate),
         "gap_nats": float(point.gap), "steps": int(point.steps), "status": Status(int(point.status)).name,
-        "first_s": times[0], "warm_s": times[1], "cpu_s": cpu,
+        "first_s": times[0], "warm_s": times[1], "cpu_s": cpus[1],
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }  # fmt: skip
 
 
 def main() -> None:
     """Measure every pair and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--letters", type=int, nargs="+", help="sizes; nothing is written")
     sizes = parser.parse_args().letters
     jax.config.update("jax_enable_x64", True)

@@ -100,7 +100,7 @@ def timed_ours(ours: Callable[[float], tuple[float, float]]) -> dict[str, Any]:
     ours(AIMS[0])
     first, times, gap = time.perf_counter() - start, {}, float("inf")
     for aim in AIMS:
-        ours(aim)
+        rate, lower = ours(aim)
         each = []
         for _ in range(REPEATS):
             start = time.perf_counter()
@@ -148,7 +148,7 @@ def write_table(document: dict[str, Any], page: Path) -> None:
 
 def main() -> None:
     """Race and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", nargs="+", choices=list(cases()), help="problems; all without it")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="budget of each iteration on each problem")
     parser.add_argument("--small", action="store_true", help="a few letters, nothing written: a test")

@@ -75,7 +75,9 @@ def constrained_ba(p: jax.Array, d: jax.Array, bound: float) -> Iteration:
 
     m = d.shape[1]
     start = jnp.full(m, 1 / m), jnp.asarray(1 / bound)
-    return Iteration(start, step, lambda state: _tempered(state[0], cost, state[1]), lambda state: (*state, {}))
+    return Iteration(
+        start, step, lambda state: _tempered(state[0], cost, state[1]), lambda state: (state[0], state[1], {})
+    )
 
 
 def blahut_arimoto(p: jax.Array, d: jax.Array, slope: float) -> Iteration:

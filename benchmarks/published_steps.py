@@ -1,4 +1,4 @@
-"""One step of each published iteration, written from its paper's ideas: no authors' code was read or used.
+"""One step of each published iteration, rebuilt from its paper's idea: no authors' code was read or used.
 
 All are jitted, in float64, with the multiplier of the distortion found inside by Newton's method where the paper does.
 A state is a tuple of arrays; `channel` gives P(xh|x) of one.

@@ -1,8 +1,8 @@
 """jaxrd: rate-distortion curves computed with certificates, compiled by JAX.
 
-Names and rooms (`closed_form`, `coding`, `datasets`, `figures`, `information`, `io`, `neural`, `plots`, `rdc`, `tosc`)
-are imported when they are first asked for: `jaxrd.tosc.limits` works after `import jaxrd`, which itself is
-done before JAX is loaded.
+Names and rooms (`blocklength`, `closed_form`, `coding`, `datasets`, `figures`, `information`, `io`, `neural`, `plots`,
+`rdc`, `tosc`) are imported when they are first asked for: `jaxrd.tosc.limits` works after `import jaxrd`, which itself
+is done before JAX is loaded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,19 @@ TYPE_CHECKING = False  # typing takes longer to import than all the rest here
 if TYPE_CHECKING:
     from typing import Any
 
-    from jaxrd import closed_form, coding, datasets, figures, information, io, neural, plots, rdc, tosc  # noqa: F401
+    from jaxrd import (  # noqa: F401
+        blocklength,
+        closed_form,
+        coding,
+        datasets,
+        figures,
+        information,
+        io,
+        neural,
+        plots,
+        rdc,
+        tosc,
+    )  # fmt: skip
     from jaxrd._kept import cache
     from jaxrd._sweep import sweep
     from jaxrd.channel import optimal_channel
@@ -29,7 +41,8 @@ if TYPE_CHECKING:
     from jaxrd.target import distortion_at, rate_at
 
 _ROOMS = (
-    "closed_form", "coding", "datasets", "figures", "information", "io", "neural", "plots", "rdc", "tosc",
+    "blocklength", "closed_form", "coding", "datasets", "figures", "information", "io", "neural", "plots", "rdc",
+    "tosc",
 )  # fmt: skip
 _MODULES = (
     "channel", "critical", "curve", "distortion", "ends", "errors", "implicit", "kernels", "problem", "pytree",

@@ -116,6 +116,7 @@ ALLOWED = {
     "target": {
         "_bracket", "_eager", "_points", "_sweep", "distortion", "errors", "implicit", "problem", "solution", "solvers",
     },
+    "blocklength": {"_eager", "_optimum", "_readable", "errors", "problem", "solution", "target"},
     "rdc._surface": {
         "_readable", "_sweep", "errors", "problem", "rdc.inputs", "rdc.inverse", "rdc.lifted", "rdc.point", "solution",
     },
@@ -181,9 +182,9 @@ ALLOWED = {
         "tosc.regression", "tosc.tasks",
     },
     "__init__": {
-        "_kept", "_sweep", "_version", "channel", "closed_form", "coding", "critical", "curve", "datasets", "ends",
-        "errors", "figures", "information", "io", "neural", "plots", "problem", "rdc", "solution", "solvers", "target",
-        "tosc",
+        "_kept", "_sweep", "_version", "blocklength", "channel", "closed_form", "coding", "critical", "curve",
+        "datasets", "ends", "errors", "figures", "information", "io", "neural", "plots", "problem", "rdc", "solution",
+        "solvers", "target", "tosc",
     },
     "documents": {
         "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian", "solution", "tosc",

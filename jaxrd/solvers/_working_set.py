@@ -21,7 +21,8 @@ from jaxrd.solvers.newton import iterative
 _SIZES = (128, 256, 512, 1024)  # reproductions in a working set; each is compiled
 _ROUNDS = 5  # of one size, before the next is tried
 _PROGRESS = 0.2  # a round that leaves more of the gap than this moves on to the next size
-_LAST_ROUNDS = 16  # of the largest size: after it comes the whole problem, which costs several rounds or far more
+_LAST_ROUNDS = 16  # of the largest size, where the whole problem has far more letters
+_FAR_MORE = 3  # times as many
 _ROOM = 0.75  # a set with more of its letters in use than this is too small
 _IN_USE = 1e-6  # the least share of a source letter at which a reproduction is in use
 _NEWCOMERS = 4  # at most one in this many of a set is added because it violates c <= 1
@@ -130,8 +131,9 @@ def _round(prepared: Prepared, sizes: list[int], state: _State, aim: jax.Array, 
     share = _share(kernel, source, q, z)
     slow = ~(gap <= _PROGRESS * state.gap) | (state.round + 1 >= _ROUNDS)
     # Where violators are many and alike, the gap falls only when the last of them is in: no reason for all letters.
-    full = ((share > _IN_USE).sum() > _ROOM * capacity[state.size]) | (state.round + 1 >= _LAST_ROUNDS)
-    slow &= (state.size != len(sizes) - 1) | full
+    if kernel.shape[1] >= _FAR_MORE * sizes[-1]:
+        full = ((share > _IN_USE).sum() > _ROOM * capacity[state.size]) | (state.round + 1 >= _LAST_ROUNDS)
+        slow &= (state.size != len(sizes) - 1) | full
     return _State(
         q,
         jnp.where(worst & (c > 1), 2 + c / c.max(), share),

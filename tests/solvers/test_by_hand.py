@@ -211,19 +211,19 @@ class TestWorkingSet:
     def test_a_round(self, sizes, gap, round_, size_after):
         """Shares for those of the set, the worst violators first; the next size where a round brought too little.
 
-        The largest size stays for 16 rounds, unless most of its letters are in use.
+        The largest size stays for 16 rounds, unless most of its letters are in use; here 400 are far more than 128.
         """
-        x = np.linspace(-4, 4, 300)
+        x = np.linspace(-4, 4, 400)
         p = np.exp(-(x**2) / 2)
         prepared = prepare(Problem(p / p.sum(), (x[:, None] - x) ** 2), jnp.asarray(20.0))
         k, p = np.asarray(prepared.kernel.matrix), np.asarray(prepared.source)
         start = ws._State(
-            jnp.full(300, 1 / 300), jnp.asarray(ws._evenly(300)), jnp.asarray(gap), jnp.int32(0), jnp.int32(round_),
+            jnp.full(400, 1 / 400), jnp.asarray(ws._evenly(400)), jnp.asarray(gap), jnp.int32(0), jnp.int32(round_),
             jnp.int32(7), jnp.asarray(False),
         )  # fmt: skip
         found = jax.jit(lambda state: ws._round(prepared, sizes, state, jnp.asarray(1e-12), 80))(start)
         q = np.asarray(found.q)
-        inside = np.argsort(-ws._evenly(300))[:128]
+        inside = np.argsort(-ws._evenly(400))[:128]
         assert np.abs(np.delete(q, inside)).max() == 0
         z = k @ q
         c = k.T @ (p / z)

@@ -215,7 +215,7 @@ class TestWorkingSet:
         """
         x = np.linspace(-4, 4, 400)
         p = np.exp(-(x**2) / 2)
-        prepared = prepare(Problem(p / p.sum(), (x[:, None] - x) ** 2), jnp.asarray(20.0))
+        prepared = prepare(Problem(p / p.sum(), (x[:, None] - x) ** 2), jnp.asarray(10.0))
         k, p = np.asarray(prepared.kernel.matrix), np.asarray(prepared.source)
         start = ws._State(
             jnp.full(400, 1 / 400), jnp.asarray(ws._evenly(400)), jnp.asarray(gap), jnp.int32(0), jnp.int32(round_),

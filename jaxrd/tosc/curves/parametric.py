@@ -66,12 +66,8 @@ def smallest_point(
     for i in range(1, len(rate) - 1):
         left, right = distortion[i - 1] - distortion[i], distortion[i + 1] - distortion[i]
         # A dip this deep between neighbours is plausible only where they rise by as much.
-        if (
-            left >= 0
-            and right >= 0
-            and 0 < distortion[i] - target <= max(left, right)
-            and rate[i - 1 : i + 2].min() < best
-        ):
+        plausible = left >= 0 and right >= 0 and 0 < distortion[i] - target <= max(left, right)
+        if plausible and rate[i - 1 : i + 2].min() < best:
             bottom = least(0, i)
             if consider(bottom) <= slack:
                 cross(bottom, float(parameters[i - 1]))

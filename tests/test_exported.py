@@ -66,6 +66,19 @@ def of(weights):
     return exported(normalised, lambda leaf: leaf, weights)
 
 
+def test_an_option_that_xla_does_not_know_is_left_out(folder, monkeypatch):
+    """As of an older or newer XLA; the next call does not try it again."""
+    monkeypatch.setattr(_exported, "_options", lambda: {"xla_cpu_no_such_option": False})
+    np.testing.assert_array_equal(of(np.array([1.0, 3.0])), [0.25, 0.75])
+    np.testing.assert_array_equal(of(np.array([1.0, 1.0])), [0.5, 0.5])
+
+
+@pytest.mark.parametrize("flags", ["", "--xla_cpu_use_fusion_emitters=true"])
+def test_the_older_generator_compiles_unless_told(folder, monkeypatch, flags):
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    assert _exported._options() == ({} if flags else {"xla_cpu_use_fusion_emitters": False})
+
+
 def test_what_the_trace_depends_on_names_the_file(folder, monkeypatch):
     def files():
         return len(list(folder.glob("*-stablehlo")))

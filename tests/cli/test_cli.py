@@ -533,25 +533,47 @@ def test_a_failure_while_writing_leaves_the_old_results(file, tmp_path, monkeypa
     assert {p.name: p.read_bytes() for p in (tmp_path / "o").iterdir()} == before
 
 
-def test_ctrl_c_writes_nothing(tmp_path):
+# `jaxrd`, which writes ! when its handler stands, when the second program comes to be compiled, or when that has run.
+AT_A_MOMENT = """
+import os, sys
+moment, calls = sys.argv.pop(1), []
+from jaxrd.cli import interrupts, main
+install = interrupts.install
+def installed():
+    install()
+    moment == "loading" and os.write(1, b"!")
+interrupts.install = installed
+if moment != "loading":
+    import jaxrd._exported
+    call = jaxrd._exported.exported
+    def exported(*arguments, **static):
+        calls.append(0)
+        moment == "compiling" and len(calls) == 2 and os.write(1, b"!")
+        result = call(*arguments, **static)
+        moment == "solving" and len(calls) == 2 and os.write(1, b"!")
+        return result
+    jaxrd._exported.exported = exported
+sys.argv[0] = "jaxrd"
+main()
+"""
+
+
+# Compiling is where a plain KeyboardInterrupt was seen to crash.
+@pytest.mark.parametrize(("moment", "seconds"), [("loading", 0.0), ("compiling", 0.4), ("solving", 0.02)])
+def test_ctrl_c_writes_nothing(tmp_path, moment, seconds):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "jaxrd", "limits", "--out", str(out)]
-    # With nothing compiled before, and all optimisations, it takes twenty seconds.
+    # With nothing compiled before, and all optimisations, the second program takes one second.
     unprepared = {k: v for k, v in os.environ.items() if k not in ("JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS")}
     unprepared["XDG_CACHE_HOME"] = str(tmp_path / "cache")
-    # Until the entry point is imported Python's own handler is in place: a busy machine takes its time for that.
-    clock = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import jaxrd.cli"], check=True)
-    imported = 0.1 + 1.5 * (time.perf_counter() - clock)
-    # In the middle of loading, of compiling (where a plain KeyboardInterrupt was seen to crash), of solving.
-    for seconds in (0.0, 3.0, 5.0):
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=unprepared)
-        time.sleep(imported + seconds)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == 130
-        assert err.strip() == "jaxrd: interrupted; nothing was written"
-        assert not out.exists()
+    command = [sys.executable, "-c", AT_A_MOMENT, moment, "limits", "--out", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=unprepared)
+    assert process.stdout.read(1) == "!"
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip() == "jaxrd: interrupted; nothing was written"
+    assert not out.exists()
 
 
 def test_a_folder_in_the_way_of_a_file(file, tmp_path, capsys):

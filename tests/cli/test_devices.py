@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -54,23 +53,36 @@ def test_one_device_needs_no_mesh():
     assert Devices(None).chosen(10**9) is None
 
 
-def command(file, out, *options, devices=1):
+def command(file, out, *options, devices=1, program=("-m", "jaxrd")):
     flags = f"--xla_force_host_platform_device_count={devices} {os.environ.get('XLA_FLAGS', '')}"
     return subprocess.Popen(
-        [sys.executable, "-m", "jaxrd", "limits", str(file), "--no-plot", "--at", ".3", "--out", str(out), *options],
+        [sys.executable, *program, "limits", str(file), "--no-plot", "--at", ".3", "--out", str(out), *options],
         env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
-def two_processes(file, out):
+def by_hand():
+    """The options of two processes, but the last: which one it is."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    by_hand = "--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process"
-    return [command(file, out, *by_hand, str(i)) for i in range(2)]
+    return "--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process"
 
 
+# A process that has met the others, says so in the file `here`, and does no work.
+MET = f"""
+import os, sys, time
+os.environ[{_CHILD!r}] = "1"
+from pathlib import Path
+from jaxrd.cli.devices import Devices
+def chosen(self, entries):
+    Path({{here!r}}).touch()
+    time.sleep(600)
+Devices.chosen = chosen
+from jaxrd.cli.app import run
+run(sys.argv[1:])
+"""
 COUNTING = """
 import os, sys
 import jaxrd.distortion.streamed, jaxrd.tosc.calibration.temperature, jaxrd.tosc.posterior, jaxrd.tosc.rows
@@ -163,7 +175,8 @@ def test_no_cluster_is_one_line(file, tmp_path):
 class TestProcesses:
     def test_two_give_what_one_gives(self, file, tmp_path):
         """And the first one alone writes; on eight devices, where nothing is asked, all are used."""
-        pair = two_processes(file, tmp_path / "two")
+        options = by_hand()
+        pair = [command(file, tmp_path / "two", *options, str(i)) for i in range(2)]
         words = [process.communicate(timeout=300) for process in pair]
         assert [process.returncode for process in pair] == [0, 0], words
         assert "wrote" in words[0][0]
@@ -180,11 +193,8 @@ class TestProcesses:
         np.save(tmp_path / "z.npy", g.normal(size=(3000, 4)))
         np.save(tmp_path / "y.npy", g.integers(4, size=3000))
         options = str(tmp_path / "z.npy"), "--labels", str(tmp_path / "y.npy")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        by_hand = "--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process"
-        pair = [counting(tmp_path, f"rows{i}", *options, "--out", tmp_path / "two", *by_hand, i) for i in range(2)]
+        each = by_hand()
+        pair = [counting(tmp_path, f"rows{i}", *options, "--out", tmp_path / "two", *each, i) for i in range(2)]
         words = [process.communicate(timeout=300) for process in pair]
         assert [process.returncode for process in pair] == [0, 0], words
         alone = counting(tmp_path, "rows", *options, "--out", tmp_path / "one", "--mesh", "1x2", devices=2)
@@ -197,14 +207,17 @@ class TestProcesses:
 
     @pytest.mark.parametrize("lost", [0, 1])
     def test_one_is_killed(self, file, tmp_path, lost):
-        pair = two_processes(file, tmp_path / "out")
+        """When both have met, and the other one waits for it."""
+        here, options = tmp_path / "here", by_hand()
+        programs = [("-m", "jaxrd"), ("-m", "jaxrd")]
+        programs[lost] = "-c", MET.format(here=str(here))
+        pair = [command(file, tmp_path / "out", *options, str(i), program=programs[i]) for i in range(2)]
         try:
             deadline = time.monotonic() + 120
-            while not (children := _children(pair[lost].pid)) and time.monotonic() < deadline:
+            while not here.exists() and time.monotonic() < deadline:
                 time.sleep(0.1)
-            time.sleep(6)
-            for pid in (*children, pair[lost].pid):
-                os.kill(pid, signal.SIGKILL)
+            time.sleep(2)
+            pair[lost].kill()
             killed = time.monotonic()
             _, err = pair[1 - lost].communicate(timeout=90)
             assert time.monotonic() - killed < 60
@@ -214,11 +227,3 @@ class TestProcesses:
         assert pair[1 - lost].returncode == 2
         assert err == "jaxrd: a process of this run was lost; nothing is half-written\n"
         assert not (tmp_path / "out").exists()
-
-
-def _children(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(x) for x in file.read().split()]
-    except OSError:
-        return []

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from jaxrd._readable import readable
 from jaxrd._sweep import refuse_names
+from jaxrd._threads import one_blas_thread
 from jaxrd.errors import InputError
 from jaxrd.problem import Problem
 from jaxrd.rdc.inputs import floats
@@ -101,13 +102,14 @@ def surface(
         )
     points = np.empty((len(d), len(c)), object)
     start: Point | None = None
-    for i in range(len(d)):
-        # The order alternates from row to row, so that every point has a solved neighbour.
-        for j in range(len(c))[:: 1 if i % 2 == 0 else -1]:
-            points[i, j] = point = solver(problem, labels, d[i], c[j], start=start)
-            start = start if point.status == Status.INFEASIBLE else point
-            if progress is not None:
-                progress(i * len(c) + 1 + (j if i % 2 == 0 else len(c) - 1 - j), points.size)
+    with one_blas_thread():  # once, not at every point
+        for i in range(len(d)):
+            # The order alternates from row to row, so that every point has a solved neighbour.
+            for j in range(len(c))[:: 1 if i % 2 == 0 else -1]:
+                points[i, j] = point = solver(problem, labels, d[i], c[j], start=start)
+                start = start if point.status == Status.INFEASIBLE else point
+                if progress is not None:
+                    progress(i * len(c) + 1 + (j if i % 2 == 0 else len(c) - 1 - j), points.size)
 
     def field(read: Callable[[Point], float]) -> np.ndarray:
         return np.array([[read(point) for point in row] for row in points], float).reshape(points.shape)

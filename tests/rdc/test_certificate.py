@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import lifted_program, rdc_point
+from scipy.cluster.hierarchy import linkage
 from strategies import generators
 
 from jaxrd import Problem, Status
 from jaxrd.rdc import lifted_rate, lifted_solve
 from jaxrd.rdc.lifted.certificate import bound
 from jaxrd.rdc.lifted.contraction import contraction, largest_total
+from jaxrd.rdc.lifted.families import _joined
 from jaxrd.rdc.lifted.pricing import Price, ascend
 from jaxrd.rdc.lifted.relaxation import Boxes, bounded, first_boxes, relaxation, shrunk
 from jaxrd.rdc.point import entropies
@@ -315,3 +317,12 @@ class TestEvidence:
         assert point.converged
         assert point.evidence == f"proved: R is within {point.gap:.1e} nat of the rate"
         assert lifted_rate(problem, labels, 0.01, np.inf).evidence == "no code meets the targets"
+
+
+@given(generators(), st.integers(2, 12))
+def test_the_families_are_those_of_complete_linkage(g, n):
+    points = g.random((n, 3))
+    joined = linkage(points, "complete", "cityblock")[:, :2].astype(int)
+    np.testing.assert_array_equal(np.sort(_joined(points)), np.sort(joined))
+    some = _joined(np.round(points))  # equal distances: all points come together, each once
+    np.testing.assert_array_equal(np.sort(some, axis=None), np.arange(2 * n - 2))

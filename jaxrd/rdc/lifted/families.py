@@ -34,12 +34,31 @@ def families(exponents: np.ndarray) -> Families:
     parts = np.full((columns, 2), -1)
     largest, least, members = list(exponents), list(exponents), list(np.eye(columns, dtype=bool))
     if columns > 1:
-        from scipy.cluster.hierarchy import linkage  # its import takes longer than most searches
-
-        joined = linkage(np.exp(exponents), "complete", "cityblock")[:, :2].astype(int)
+        joined = _joined(np.exp(exponents))
         for i, j in joined:
             largest.append(np.maximum(largest[i], largest[j]))
             least.append(np.minimum(least[i], least[j]))
             members.append(members[i] | members[j])
         parts = np.concatenate([parts, joined])
     return Families(np.array(largest), np.array(least), parts, np.array(members))
+
+
+def _joined(points: np.ndarray) -> np.ndarray:
+    """Complete linkage: the two clusters that become one, nearest first, (points - 1, 2).
+
+    scipy.cluster finds the same; to import it takes longer than most searches.
+    """
+    n = len(points)
+    apart = np.stack([np.abs(points - point).sum(1) for point in points])
+    np.fill_diagonal(apart, np.inf)
+    cluster, joined, nearest = np.arange(n), np.empty((n - 1, 2), int), apart.argmin(1)
+    for k in range(n - 1):
+        i = int(apart[np.arange(n), nearest].argmin())
+        i, j = sorted((i, int(nearest[i])), key=cluster.__getitem__)
+        joined[k] = cluster[i], cluster[j]
+        apart[i] = apart[:, i] = np.maximum(apart[i], apart[j])
+        apart[i, i] = apart[j] = apart[:, j] = np.inf
+        cluster[i] = n + k
+        moved = (nearest == i) | (nearest == j)  # to all others the distance has not changed
+        nearest[moved] = apart[moved].argmin(1)
+    return joined

@@ -1,0 +1,78 @@
+"""The site: `make docs`. Pages are MyST, the API comes from the docstrings, the command line from its own help.
+
+What is generated lies in folders that git ignores: `_generated`, `auto_gallery`, `notebooks` (copies of the executed
+ones, shown as they are).
+"""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import generate  # noqa: E402
+
+from jaxrd import __version__  # noqa: E402
+
+project = "jaxrd"
+author = "the jaxrd authors"
+copyright = author
+version = release = __version__
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+    "generate",
+]
+exclude_patterns = ["README.md", "_build", "_generated/*.md", "gallery/*", "**/GALLERY_HEADER.rst"]
+html_theme = "sphinx_book_theme"
+html_title = "jaxrd"
+html_theme_options = {
+    "repository_url": generate.repository(),
+    "repository_branch": "main",
+    "path_to_docs": "docs",
+    "use_repository_button": True,
+    "use_edit_page_button": True,
+    "use_issues_button": True,
+    "home_page_in_toc": True,
+    "show_toc_level": 2,
+}
+html_static_path = []
+html_show_sourcelink = False
+html_copy_source = False
+mathjax_path = "https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-mml-chtml.js"
+
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(?!jaxrd).*")]  # names of other packages: no inventory is fetched
+default_role = "code"  # the docstrings write `name` as Markdown does
+
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"  # the tests execute the notebooks; the site shows what they wrote
+nb_merge_streams = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_class_signature = "mixed"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_gallery",
+    "filename_pattern": r"/plot_",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "within_subsection_order": "FileNameSortKey",
+    "min_reported_time": 1000,
+    "show_memory": False,
+    "show_signature": False,
+    "abort_on_example_error": True,
+    "nested_sections": False,
+}

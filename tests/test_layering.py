@@ -181,10 +181,11 @@ ALLOWED = {
         "tosc.identifiability", "tosc.inverse", "tosc.joint", "tosc.log_loss", "tosc.mixture", "tosc.outputs",
         "tosc.regression", "tosc.tasks",
     },
+    "testing": {"errors", "problem", "solvers", "target"},
     "__init__": {
         "_kept", "_sweep", "_version", "blocklength", "channel", "closed_form", "coding", "critical", "curve",
         "datasets", "ends", "errors", "figures", "information", "io", "neural", "plots", "problem", "rdc", "solution",
-        "solvers", "target", "tosc",
+        "solvers", "target", "testing", "tosc",
     },
     "documents": {
         "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian", "solution", "tosc",

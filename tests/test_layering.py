@@ -23,6 +23,7 @@ ALLOWED = {
     "rdc.master": set(),
     "rdc.quantiser": set(),
     "_eager": {"errors"},
+    "schemas": {"errors"},
     "_exported": {"_kept", "_version"},
     "_files": {"errors"},
     "figures.rows": {"information"},
@@ -42,8 +43,9 @@ ALLOWED = {
     "tosc.regression.laws": {"errors"},
     "tosc.weights": {"errors", "tosc.scores"},
     "tosc.labels": {"errors", "tosc.scores"},
+    "tosc.frames": {"errors", "tosc.scores"},
     "tosc.outputs": {
-        "_eager", "_readable", "errors", "tosc.labels", "tosc.rows", "tosc.scores", "tosc.weights",
+        "_eager", "_readable", "errors", "tosc.frames", "tosc.labels", "tosc.rows", "tosc.scores", "tosc.weights",
     },
     "distortion": {"_eager", "_processes", "errors", "pytree"},
     "figures.comparison": {"curve"},
@@ -51,6 +53,7 @@ ALLOWED = {
     "neural": {"_eager", "_files", "coding", "datasets", "errors", "pytree"},
     "solution": {"curve", "errors", "pytree"},
     "tosc.joint": {"_eager", "errors", "pytree"},
+    "tosc.model": {"errors", "tosc.outputs", "tosc.rows", "tosc.scores"},
     "tosc.split": {"_eager", "tosc.outputs", "tosc.rows"},
     "kernels": {"_threads", "distortion", "pytree"},
     "plots": {"curve", "information", "solution"},
@@ -184,8 +187,8 @@ ALLOWED = {
     "testing": {"errors", "problem", "solvers", "target"},
     "__init__": {
         "_kept", "_sweep", "_version", "blocklength", "channel", "closed_form", "coding", "critical", "curve",
-        "datasets", "ends", "errors", "figures", "information", "io", "neural", "plots", "problem", "rdc", "solution",
-        "solvers", "target", "testing", "tosc",
+        "datasets", "ends", "errors", "figures", "information", "io", "neural", "plots", "problem", "rdc", "schemas",
+        "solution", "solvers", "target", "testing", "tosc", "tosc.model",
     },
     "documents": {
         "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian", "solution", "tosc",

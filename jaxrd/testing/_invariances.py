@@ -139,11 +139,9 @@ def assert_shifts_with_rows(
     p, d = dense(problem)
     added = np.broadcast_to(np.asarray(shift, float), p.shape)
     mean = float(p @ added)
-    expected = _value(implementation, p, d, slope) + slope * mean
-    _same(
-        f"rows shifted by {mean:g} on average do not add that to L(s)",
-        slope, expected, _value(implementation, p, d + added[:, None], slope), tol,
-    )  # fmt: skip
+    before = _value(implementation, p, d, slope)
+    expected, found = before + slope * mean, _value(implementation, p, d + added[:, None], slope)
+    _same(f"rows shifted by {mean:g} on average do not add that to L(s)", slope, expected, found, tol, before)
 
 
 def assert_adds(
@@ -226,6 +224,11 @@ def _value(implementation: Implementation, source: np.ndarray, distortion: np.nd
     return float(rate) + slope * float(mean)
 
 
-def _same(what: str, slope: float, before: float, after: float, tol: float) -> None:
-    if not abs(after - before) <= tol * max(1.0, abs(before)):
+def _same(what: str, slope: float, before: float, after: float, tol: float, scale: float | None = None) -> None:
+    """Fail unless two values agree within tol max(1, |scale|), the first of them where no other scale is given.
+
+    Raises:
+        AssertionError: quotes both.
+    """
+    if not abs(after - before) <= tol * max(1.0, abs(before if scale is None else scale)):
         raise AssertionError(f"{what} at slope {slope:g}: {before:g} becomes {after:g}.")

@@ -56,7 +56,7 @@ def assert_achievable(problem: Problem, rate: float, distortion: float, *, tol: 
         problem: source (n,), distortion (n, m).
         rate: of the pair, nats.
         distortion: of the pair.
-        tol: how far below the pair may lie, nats.
+        tol: how far below the pair may lie, nats; of a distortion below the least, relative to max(1, least).
 
     Raises:
         AssertionError: quotes the pair and the bound.
@@ -69,17 +69,7 @@ def assert_achievable(problem: Problem, rate: float, distortion: float, *, tol: 
         ...
     AssertionError: (D, R) = (0.11, 0.25) lies below the curve: no channel has fewer than 0.346632 nat there.
     """
-    p, d = dense(problem)
-    low = p @ d.min(1)
-    if distortion < low:
-        if distortion < low - tol * max(1.0, abs(low)):
-            raise AssertionError(f"no channel has the distortion {distortion:g}; the least is {low:g}.")
-        distortion = float(low)
-    least = _lower_bound(Problem(p, d), distortion)
-    if not rate >= least - tol:
-        raise AssertionError(
-            f"(D, R) = ({distortion:g}, {rate:g}) lies below the curve: no channel has fewer than {least:g} nat there."
-        )
+    _refuse_below(*dense(problem), rate, distortion, tol, tol)
 
 
 def assert_optimal(problem: Problem, slope: float, rate: float, distortion: float, *, tol: float = 1e-6) -> None:
@@ -90,7 +80,7 @@ def assert_optimal(problem: Problem, slope: float, rate: float, distortion: floa
         slope: s >= 0, nats per unit of distortion, finite.
         rate: of the pair, nats.
         distortion: of the pair.
-        tol: nats, relative to max(1, |L(s)|).
+        tol: nats, relative to max(1, |L(s) - s E min_y d|).
 
     Raises:
         AssertionError: the pair lies below the curve, or quotes by how much a better channel beats it.
@@ -105,13 +95,13 @@ def assert_optimal(problem: Problem, slope: float, rate: float, distortion: floa
     """
     p, d = dense(problem)
     best = certificate(p, d, slope, np.asarray(solve(Problem(p, d), slope).reproduction)).upper
-    value, allowed = rate + slope * distortion, tol * max(1.0, abs(best))
+    value, allowed = rate + slope * distortion, tol * max(1.0, abs(best - slope * float(p @ d.min(1))))
     if not value <= best + allowed:
         raise AssertionError(
             f"at slope {slope:g} the pair (D, R) = ({distortion:g}, {rate:g}) is not optimal: R + s D = {value:g}, "
             f"and a channel has {best:g}."
         )
-    assert_achievable(problem, rate, distortion, tol=allowed)
+    _refuse_below(p, d, rate, distortion, allowed, tol)
 
 
 def dense(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -123,6 +113,22 @@ def dense(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     if not hasattr(problem.distortion, "ndim"):
         raise InputError(f"a matrix of distortions is needed; got a {type(problem.distortion).__name__}.")
     return np.asarray(problem.source, float), np.asarray(problem.distortion, float)
+
+
+def _refuse_below(p: np.ndarray, d: np.ndarray, rate: float, distortion: float, allowed: float, tol: float) -> None:
+    """`assert_achievable`, with what is allowed of the rate, nats, and of the distortion, relative to max(1, E min d).
+
+    Raises:
+        AssertionError: the pair lies below the curve.
+    """
+    low = float(p @ d.min(1))
+    if not distortion >= low - tol * max(1.0, abs(low)):
+        raise AssertionError(f"no channel has the distortion {distortion:g}; the least is {low:g}.")
+    least = _lower_bound(Problem(p, d), max(distortion, low))
+    if not rate >= least - allowed:
+        raise AssertionError(
+            f"(D, R) = ({distortion:g}, {rate:g}) lies below the curve: no channel has fewer than {least:g} nat there."
+        )
 
 
 def _lower_bound(problem: Problem, distortion: float) -> float:

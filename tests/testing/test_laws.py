@@ -91,6 +91,19 @@ class TestFaults:
         with pytest.raises(AssertionError, match=r"no channel has the distortion -0.1; the least is 0"):
             testing.assert_achievable(COIN, rate, -0.1)
 
+    def test_an_offset_makes_no_tolerance(self):
+        """A thousandth of L(s) = 2000 would be two nats."""
+        far = Problem(COIN.source, COIN.distortion + 1000.0)
+        rate, distortion = ours(far.source, far.distortion, 2.0)
+        testing.assert_optimal(far, 2.0, rate, distortion, tol=1e-3)
+        for wrong in ((rate + 0.01, distortion), (rate, distortion + 0.01), (rate, 0.0), (np.nan, np.nan)):
+            with pytest.raises(AssertionError):
+                testing.assert_optimal(far, 2.0, *wrong, tol=1e-3)
+        with pytest.raises(AssertionError, match="do not add that"):
+            testing.assert_shifts_with_rows(
+                lambda p, d, s: (0.01 * (d.min() > 1), float(d.min())), COIN, 1.0, 1000.0, tol=1e-3
+            )
+
     def test_a_reproduction_that_proves_nothing(self):
         with pytest.raises(AssertionError, match=r"proves a gap of inf nat only"):
             testing.assert_certified(Problem(COIN.source, np.array([[0, np.inf], [np.inf, 0]])), 1.0, [1.0, 0.0])

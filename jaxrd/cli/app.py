@@ -19,7 +19,7 @@ from jaxrd.cli.sweep import sweep_command
 from jaxrd.cli.tasks import tasks_command
 from jaxrd.errors import InputError
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="jaxrd",
     help="Rate-distortion curves computed with certificates.",
     epilog="Exit codes: 0, all is done; 1, the results are saved, but a solver failed at a point: see its status; 2, "

@@ -23,6 +23,7 @@ lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BIN)/python .ci/typed
 
 lock: $(VENV)/.dev  ## the versions that CI installs, from those installed here
 	echo "# The versions that CI installs and the suite was run with, on Python 3.11; written by make lock." > .ci/constraints.txt

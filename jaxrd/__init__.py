@@ -1,8 +1,8 @@
 """jaxrd: rate-distortion curves computed with certificates, compiled by JAX.
 
 Names and rooms (`blocklength`, `closed_form`, `coding`, `datasets`, `figures`, `information`, `io`, `neural`, `plots`,
-`rdc`, `tosc`) are imported when they are first asked for: `jaxrd.tosc.limits` works after `import jaxrd`, which itself
-is done before JAX is loaded.
+`rdc`, `schemas`, `testing`, `tosc`) are imported when they are first asked for: `jaxrd.tosc.limits` works after `import
+jaxrd`, which itself is done before JAX is loaded.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         neural,
         plots,
         rdc,
+        schemas,
+        testing,
         tosc,
     )  # fmt: skip
     from jaxrd._kept import cache
@@ -39,10 +41,11 @@ if TYPE_CHECKING:
     from jaxrd.solution import Solution, Status, check
     from jaxrd.solvers import blahut_arimoto, interior_point, solve, working_set
     from jaxrd.target import distortion_at, rate_at
+    from jaxrd.tosc.model import from_model
 
 _ROOMS = (
     "blocklength", "closed_form", "coding", "datasets", "figures", "information", "io", "neural", "plots", "rdc",
-    "tosc",
+    "schemas", "testing", "tosc",
 )  # fmt: skip
 _MODULES = (
     "channel", "critical", "curve", "distortion", "ends", "errors", "implicit", "kernels", "problem", "pytree",
@@ -51,7 +54,7 @@ _MODULES = (
 _HOMES = {
     "ConvergenceError": "errors", "Curve": "curve", "InputError": "errors", "Problem": "problem",
     "Solution": "solution", "Status": "solution", "blahut_arimoto": "solvers", "cache": "_kept", "check": "solution",
-    "critical_slope": "critical", "distortion_at": "target", "distortion_range": "ends",
+    "critical_slope": "critical", "distortion_at": "target", "distortion_range": "ends", "from_model": "tosc.model",
     "interior_point": "solvers", "lower_convex_envelope": "curve", "optimal_channel": "channel",
     "rate_at": "target", "solve": "solvers", "sweep": "_sweep", "validate": "problem", "working_set": "solvers",
 }  # fmt: skip
@@ -69,6 +72,7 @@ __all__ = [
     "critical_slope",
     "distortion_at",
     "distortion_range",
+    "from_model",
     "interior_point",
     "lower_convex_envelope",
     "optimal_channel",

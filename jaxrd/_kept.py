@@ -25,6 +25,16 @@ def kept_in() -> Path | None:
     return _folder
 
 
+def place() -> Path | None:
+    """Where the command line keeps its programs, whether the folder is there or not; None: nowhere."""
+    if (chosen := os.environ.get("JAX_COMPILATION_CACHE_DIR")) is not None:
+        return Path(chosen) if chosen else None
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrd"
+    except RuntimeError:  # neither HOME nor an entry in the table of users
+        return None
+
+
 def cache() -> Path | None:
     """Keep compiled programs for the next process, as the command line does: same shapes then start in seconds.
 
@@ -46,11 +56,10 @@ def cache() -> Path | None:
 
 def keep() -> tuple[Path | None, str]:
     """`cache`, with why new programs are not kept, in one sentence; "" where they are."""
-    if (chosen := os.environ.get("JAX_COMPILATION_CACHE_DIR")) is not None:
-        return Path(chosen) if chosen else None, ""
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxrd"
-    except RuntimeError:  # neither HOME nor an entry in the table of users
+    folder = place()
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return folder, ""
+    if folder is None:
         return None, "what is compiled is not kept: there is no home directory. Set XDG_CACHE_HOME."
     shortest, failure = 0.0, ""  # to load a small program takes less than to compile it
     try:

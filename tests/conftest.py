@@ -49,6 +49,23 @@ def _x64():
     jax.config.update("jax_enable_x64", True)
 
 
+@pytest.fixture(autouse=True)
+def _files_keep_their_schema(monkeypatch):
+    """Every JSON that is saved inside the tests' process is what its schema says, and has no key that it does not."""
+    from shared_schemas import refuse_unless_valid
+
+    from jaxrd.io import save
+
+    exchange = save._exchange
+
+    def checked(staging, folder, names):
+        for name in (name for name in names if name.endswith(".json")):
+            refuse_unless_valid(json.loads((staging / name).read_bytes()))
+        exchange(staging, folder, names)
+
+    monkeypatch.setattr(save, "_exchange", checked)
+
+
 @pytest.fixture(scope="session")
 def reference() -> dict:
     """Values computed independently of this project."""

@@ -1,44 +1,6 @@
-"""Slow, independent numpy: certificates and brute force to test the library against."""
+"""Slow, independent numpy: brute force to test the library against; the certificate is `jaxrd.testing.certificate`."""
 
 import numpy as np
-
-
-def certificate(p, d, s, q):
-    """(F(q), ln max c) in float64 for any q: L(s) lies in [F - ln max c, F]; s finite."""
-    p, d, q = (np.asarray(a, np.float64) for a in (p, d, q))
-    q = np.maximum(q, 0) / np.maximum(q, 0).sum()
-    keep = p > 0
-    p, d = p[keep], d[keep]
-    low = d.min(1)
-    with np.errstate(invalid="ignore"):
-        e = np.where(np.isinf(d), np.inf, s * (d - low[:, None]))
-    k = np.exp(-e)
-    z = k @ q
-    c = k.T @ (p / z)
-    return float(-(p @ np.log(z)) + s * (p @ low)), float(np.log(c.max()))
-
-
-def channel_point(p, d, s, q):
-    """(I, E d) of the channel W ~ q exp(-s d), summed term by term."""
-    p, d, q = (np.asarray(a, np.float64) for a in (p, d, q))
-    keep = p > 0
-    p, d = p[keep], d[keep]
-    low = d.min(1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        w = q * np.exp(-np.where(np.isinf(d), np.inf, s * (d - low)))
-    w /= w.sum(1, keepdims=True)
-    r = p @ w
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(w > 0, w * np.log(w / r), 0)
-        dist = np.where(w > 0, w * d, 0)
-    return float((p[:, None] * terms).sum()), float((p[:, None] * dist).sum())
-
-
-def gap(p, d, s, q):
-    """The gap at the pair the channel achieves: I + s E d - (F - ln max c)."""
-    f, g = certificate(p, d, s, q)
-    i, e = channel_point(p, d, s, q)
-    return i + s * e - (f - g)
 
 
 def two_letter_optimum(p, d, s):

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import jaxrd
-from jaxrd import Problem, Status, coding, rdc, tosc
+from jaxrd import Problem, Status, coding, rdc, testing, tosc
 
 COIN = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
 SCORES = np.random.default_rng(0).normal(size=(60, 3))
@@ -187,7 +187,7 @@ def documented(module: ModuleType, path: str) -> Iterator[tuple[str, object]]:
             yield from documented(value, f"{path}.{name}")
 
 
-NAMES = {name: value for module in (jaxrd, tosc, rdc) for name, value in documented(module, module.__name__)}
+NAMES = {name: value for module in (jaxrd, tosc, rdc, testing) for name, value in documented(module, module.__name__)}
 
 
 def described(text: str, heading: str) -> dict[str, str]:

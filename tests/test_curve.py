@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
-from strategies import generators
 
 from jaxrd import Curve, Problem, Status, lower_convex_envelope, sweep
+from jaxrd.testing import generators
 
 
 def slow_envelope(d, r):

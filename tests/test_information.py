@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from strategies import generators, pmfs
 
 from jaxrd import Problem, validate
 from jaxrd.coding import encode
 from jaxrd.distortion import hamming, log_loss, remote, squared_error
 from jaxrd.information import binary_entropy, cross_entropy, entropy, mutual_information, relative_entropy
+from jaxrd.testing import generators, pmfs
 
 
 @given(p=pmfs(6), q=pmfs(6, concentration=(1.0,)))

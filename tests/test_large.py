@@ -4,12 +4,10 @@ import jax
 import jax.numpy as jnp
 import large
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
-from strategies import generators
 
 from jaxrd import (
     Problem,
@@ -31,6 +29,7 @@ from jaxrd.errors import InputError
 from jaxrd.kernels import kernel_of, ratio
 from jaxrd.kernels.dense import dense_kernel
 from jaxrd.solvers._blahut_arimoto import compiled
+from jaxrd.testing import achieved_pair, certificate, certified_gap, generators
 from jaxrd.tosc.curves.sampled_in_blocks import sample_and_communicate_in_blocks
 
 SLOPES = (0.0, 1e-3, 0.7, 30.0, 1e3, np.inf)
@@ -125,11 +124,11 @@ def assert_honest(problem, slope, point, slack=1e-12):
     """The point is real, and its gap no smaller than numpy finds from q alone."""
     p, d = np.asarray(problem.source), np.asarray(problem.distortion.dense())
     q = point.reproduction
-    rate, distortion = oracles.channel_point(p, d, slope, q)
+    rate, distortion = achieved_pair(p, d, slope, q)
     scale = max(1.0, slope * distortion)
     np.testing.assert_allclose(point.rate, rate, atol=slack * scale)
     np.testing.assert_allclose(point.distortion, distortion, rtol=slack, atol=slack)
-    assert oracles.gap(p, d, slope, q) <= float(point.gap) + slack * scale
+    assert certified_gap(p, d, slope, q) <= float(point.gap) + slack * scale
 
 
 @pytest.mark.slow
@@ -177,7 +176,7 @@ def test_float32_is_honest():
     d = ((x[:, None] - x) ** 2).sum(-1)
     for slope, point in points:
         assert point.rate.dtype == jnp.float32
-        f, top = oracles.certificate(p / p.sum(), d, slope, point.reproduction)
+        f, top = certificate(p / p.sum(), d, slope, point.reproduction)
         assert float(point.rate) + slope * float(point.distortion) - (f - top) <= float(point.gap)
         assert int(point.status) == Status.CONVERGED
         assert float(point.gap) <= 1.01e-4 * max(1, f)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import problems
 
 from jaxrd import Problem, Status, blahut_arimoto, critical_slope, distortion_at, optimal_channel, rate_at, solve
 from jaxrd.closed_form import binary, categorical, erasure
+from jaxrd.testing import problems
 
 
 def coin(q):

@@ -19,7 +19,7 @@ from jaxrd.cli.sweep import sweep_command
 from jaxrd.cli.tasks import tasks_command
 from jaxrd.errors import InputError
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="jaxrd",
     help="Rate-distortion curves computed with certificates.",
     epilog="Exit codes: 0, all is done; 1, the results are saved, but a solver failed at a point: see its status; 2, "
@@ -38,20 +38,31 @@ app.command("decode")(decode_command)
 app.add_typer(codec_app, name="codec")
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(context: typer.Context, asked: bool) -> None:
+    if not asked:
+        return
+    if context.params.get("verbose"):
+        from jaxrd.cli.version import report
+
+        print(report())
+    else:
         print(f"jaxrd {__version__}")
-        raise typer.Exit
+    raise typer.Exit
 
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="and exit")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, help="and exit")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", is_eager=True, help="with --version: what a bug report needs")
+    ] = False,
     cache: Annotated[
         bool, typer.Option(help="Keep compiled programs in $XDG_CACHE_HOME/jaxrd (~/.cache/jaxrd) for the next run.")
     ] = True,
 ) -> None:
     """Rate-distortion curves computed with certificates."""
+    if verbose:
+        raise InputError("--verbose belongs to --version.")
     if cache:
         keep_compilations()
 

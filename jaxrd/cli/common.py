@@ -22,8 +22,8 @@ from jaxrd._version import __version__
 from jaxrd.cli import interrupts
 
 # No markup: names of files and columns may hold brackets.
-console = Console(markup=False)
-errors = Console(stderr=True, markup=False)
+console: Console = Console(markup=False)
+errors: Console = Console(stderr=True, markup=False)
 
 _MEMORY = 300.0
 """Seconds of the past from which the time left is estimated: steps of large files may take a minute each."""

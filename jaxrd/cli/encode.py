@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jaxrd.tosc.losses import Loss
     from jaxrd.tosc.schemes import Samples, Scheme
 
-POINTS = {
+POINTS: dict[str, tuple[str, ...]] = {
     "TMRD": ("slope", "accuracy", "distortion"),
     "S&C": (),
     "iE&C": ("slope", "accuracy", "distortion"),

@@ -30,7 +30,7 @@ class _Figures(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     cls=_Figures,
     help="Recompute a figure of the papers: picture, numbers, and the paper's claims beside what was found.",
     no_args_is_help=True,

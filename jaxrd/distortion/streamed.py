@@ -86,8 +86,10 @@ class Streamed(Structured):
         *,
         shared: bool = False,
     ):
-        self.data, self.build, self.shape, self.shared = data, build, shape, shared
-        self.rows = rows or block_rows(*shape)
+        self.data: Callable[[int, int], Any] = data
+        self.build: Callable[[Any], jax.Array] = build
+        self.shape, self.shared = shape, bool(shared)
+        self.rows: int = rows or block_rows(*shape)
 
     @property
     def dtype(self) -> jnp.dtype:

@@ -75,7 +75,7 @@ class Structured(ABC):
             "Problem(source, distortion.dense()) if that many numbers fit; else use blahut_arimoto, solve or sweep."
         )
 
-    def __array__(self, dtype=None, copy=None) -> NoReturn:
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> NoReturn:
         """Likewise, for numpy."""
         self.__jax_array__()
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxrd._eager import refuse_unless_whole
 from jaxrd._readable import readable
 from jaxrd.errors import InputError
+from jaxrd.tosc.frames import classes_of, numbered_by
 from jaxrd.tosc.labels import FIRST_LABEL, MOST_CLASSES, check_labels, class_indices, counted_from_zero, doubtful_base
 from jaxrd.tosc.rows import Rows, is_large, pass_over
 from jaxrd.tosc.scores import Survey, as_array, numbered, to_logits, two_classes
@@ -113,8 +114,9 @@ def from_scores(
     an array mapped from a file stays there: blocks of its rows are read, and made logits, when they are used.
 
     Args:
-        scores: shape (samples, classes), or (samples,) for two classes; finite. Any array, tensors too.
-        labels: integers in 0..classes-1, shape (samples,).
+        scores: shape (samples, classes), or (samples,) for two classes; finite. Any array, tensors, lists; the columns
+            of a DataFrame are the classes: their names, or their numbers in order.
+        labels: integers in 0..classes-1, shape (samples,); names of classes where the columns of `scores` have them.
         probabilities: True renormalises rows >= 0 whatever they sum to; False takes logits; None looks at the rows.
         first_label: the number that labels give the first class; None: 0, unless that is in doubt.
         named: what the scores are called where they come from: "logits" or "prob.." settles what the rows leave open.
@@ -130,6 +132,9 @@ def from_scores(
     >>> from_scores([[0.9, 0.1], [0.2, 0.8]], [0, 1]).notes
     ('scores read as probabilities (rows are >= 0 and sum to 1)',)
     """
+    known = classes_of(scores)
+    first_label = known.first if first_label is None and known.first else first_label
+    labels = numbered_by(labels, known.names)
     scores = _held_or_not(scores)
     if shared and isinstance(scores, Rows):
         scores = scores.shared_out()
@@ -150,7 +155,7 @@ def from_scores(
         else:
             logits = scores.astype(np.float64) if made is None else made(scores)
     notes = (note, *doubtful_base(labels, decisions, first_label))
-    return Outputs(labels, decisions, classes, logits, notes, names=numbered(first_label, classes))
+    return Outputs(labels, decisions, classes, logits, notes, names=known.names or numbered(first_label, classes))
 
 
 def _held_or_not(scores: Any) -> np.ndarray | Rows:

@@ -88,6 +88,18 @@ class Posterior:
     ((6, 2), 1.0)
     """
 
+    logits: np.ndarray | Rows
+    labels: np.ndarray
+    temperature: float
+    mesh: Mesh | None
+    loss: Loss | None
+    weights: np.ndarray
+    samples: int
+    classes: int
+    actions: int
+    one_block: bool
+    held: bool
+
     def __init__(
         self,
         logits: np.ndarray | Rows,

@@ -35,7 +35,14 @@ class Rows:
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
 
-    ndim, dtype = 2, np.dtype(np.float64)
+    ndim: int = 2
+    dtype: np.dtype = np.dtype(np.float64)
+    parts: tuple[np.ndarray, ...]
+    rows: np.ndarray | None
+    columns: np.ndarray | None
+    made: Callable[[np.ndarray], np.ndarray] | None
+    shared: bool
+    shape: tuple[int, int]
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ def as_array(values: Any, what: str) -> np.ndarray:
     if np.ma.is_masked(values):
         raise InputError(f"{what} has masked entries, whose values mean nothing: leave their rows out, or fill them.")
     try:
-        array = np.asarray(_dense(values) if hasattr(values, "detach") else values)
+        array = _plain(values)
     except Exception as error:  # another library's object may raise anything
         words = " ".join(str(error).split())[:100]
         raise InputError(f"{what} cannot be read as an array ({type(error).__name__}: {words}).") from None
@@ -45,6 +45,19 @@ def as_array(values: Any, what: str) -> np.ndarray:
     raise InputError(
         f"{what} must be numbers; got {array.dtype}, whose meaning numpy's files do not keep. Save float32 instead."
     )
+
+
+def _plain(values: Any) -> np.ndarray:
+    """What another library holds as numpy's array."""
+    if hasattr(values, "detach"):
+        return np.asarray(_dense(values))
+    if hasattr(values, "to_numpy"):  # a DataFrame or a Series; its own types of missing values become NaN
+        held = values.to_numpy()
+        missing = held.dtype.kind == "O" and not any(isinstance(one, str) for one in held.flat)
+        return values.to_numpy(dtype=float, na_value=np.nan) if missing else held
+    if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+        return np.from_dlpack(values)
+    return np.asarray(values)
 
 
 def _dense(tensor: Any) -> Any:

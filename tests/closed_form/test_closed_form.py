@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shared import INTERIOR, NAMES
-from strategies import pmfs
 
 from jaxrd import Problem, rate_at
 from jaxrd.closed_form import (
@@ -23,6 +22,7 @@ from jaxrd.closed_form import (
     vector_gaussian,
 )
 from jaxrd.information import entropy
+from jaxrd.testing import pmfs
 
 
 def f(row, *keys):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import generators
 
 from jaxrd.coding import Coded, decisions_bound, decode, encode_decisions
 from jaxrd.coding.decisions import FIXED
 from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
+from jaxrd.testing import generators
 
 CHECKSUM_ERROR = "the checksum does not match: this is no .jrd stream, or it is damaged or cut short."
 GOLDEN = (

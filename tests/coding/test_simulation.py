@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import entr, rel_entr, zeta
 from scipy.stats import chi2
-from strategies import generators
 
 import jaxrd
 from jaxrd import Status, optimal_channel, solve
@@ -37,6 +36,7 @@ from jaxrd.datasets import example_path
 from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io import read_outputs
+from jaxrd.testing import generators
 from jaxrd.tosc import label_distortion, limits, log_posterior, model_aware_problem, sample_and_communicate
 
 # shared/reference.json, section G: made by a program that shares nothing with this one.

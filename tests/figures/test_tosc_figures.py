@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import joints, pmfs
 
 from jaxrd import sweep, tosc
 from jaxrd.cli.app import run
@@ -27,6 +26,7 @@ from jaxrd.figures.tosc_fig4.published import published
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io import read_outputs
 from jaxrd.io.codec import CodecPoints, read_codec
+from jaxrd.testing import joints, pmfs
 from jaxrd.tosc.confidence.held_out import indirect_cross_fitted
 from jaxrd.tosc.curves import indirect, oracle
 from jaxrd.tosc.curves.merged import merge_order

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import lifted_program, rdc_point
 from scipy.cluster.hierarchy import linkage
-from strategies import generators
 
 from jaxrd import Problem, Status
 from jaxrd.rdc import lifted_rate, lifted_solve
@@ -19,6 +18,7 @@ from jaxrd.rdc.lifted.families import _joined
 from jaxrd.rdc.lifted.pricing import Price, ascend
 from jaxrd.rdc.lifted.relaxation import Boxes, bounded, first_boxes, relaxation, shrunk
 from jaxrd.rdc.point import entropies
+from jaxrd.testing import generators
 
 MNIST = Path(__file__).parents[2] / "benchmarks" / "results" / "rdc_mnist64.npz"
 SHAPES = ((2,), (3,), (4,), (2, 2), (3, 2), (2, 2, 2))

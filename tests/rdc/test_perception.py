@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from jax.flatten_util import ravel_pytree
 from oracles import two_letter_perception
 from scipy.optimize import linprog
-from strategies import generators, pmfs
 
 from jaxrd import Problem, rate_at
 from jaxrd.closed_form import gaussian
@@ -23,6 +22,7 @@ from jaxrd.rdc.perception.program import Decoder, Program, begin, prepare
 from jaxrd.rdc.perception.rate import perceptual_fixed_classifier_rate, perceptual_rate
 from jaxrd.rdc.perception.transport import transport, wasserstein_on_line
 from jaxrd.solution import Status
+from jaxrd.testing import generators, pmfs
 
 TERNARY = Problem(np.array([0.5, 0.3, 0.2]), 1 - np.eye(3))
 LINE = np.array([0.0, 1.0, 2.5])

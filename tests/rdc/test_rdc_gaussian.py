@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import generators
 
 from jaxrd.closed_form import bottleneck
 from jaxrd.closed_form import gaussian as plain
@@ -17,6 +16,7 @@ from jaxrd.rdc.gaussian.vector import VectorSource, classification_at, distortio
 from jaxrd.rdc.perception.closed_form import bernoulli_rate, gaussian_rate
 from jaxrd.rdc.representation.universal import universal_vector_gaussian_rate
 from jaxrd.solution import Status
+from jaxrd.testing import generators
 
 H = 1.4189385332046727418  # h(S) of a unit variance, nats
 SOURCE = {"variance": 1.0, "correlation": 0.7, "label_entropy": H}

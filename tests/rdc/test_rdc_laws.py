@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from strategies import generators
 
 from jaxrd import Problem
 from jaxrd.errors import InputError
@@ -21,6 +20,7 @@ from jaxrd.rdc.point import entropies
 from jaxrd.rdc.representation.literal import literal_boundary
 from jaxrd.rdc.representation.region import time_shared_region
 from jaxrd.solution import Status
+from jaxrd.testing import generators
 
 INF = np.inf
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import lifted_program, rdc_point
-from strategies import generators, labelled
 
 from jaxrd import Problem, Status, rate_at
 from jaxrd.errors import InputError
@@ -15,6 +14,7 @@ from jaxrd.rdc.lifted.atoms import Core
 from jaxrd.rdc.lifted.certificate import bound
 from jaxrd.rdc.lifted.pricing import LARGEST, Price, ascend, best_starts, price, starts
 from jaxrd.rdc.point import entropies
+from jaxrd.testing import generators, labelled
 
 COIN = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
 FLIPPED = np.array([[0.9, 0.1], [0.1, 0.9]])

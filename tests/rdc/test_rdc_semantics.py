@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import rdc_point
-from strategies import generators, labelled
 
 from jaxrd import Problem, Status, rate_at
 from jaxrd.errors import InputError
@@ -25,6 +24,7 @@ from jaxrd.rdc import (
 from jaxrd.rdc.fixed import linear
 from jaxrd.rdc.point import entropies
 from jaxrd.rdc.representation.region import fixed_classifier_region, lifted_region
+from jaxrd.testing import generators, labelled
 
 COIN = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
 Z_CHANNEL = np.array([[1.0, 0.0], [0.5, 0.5]])

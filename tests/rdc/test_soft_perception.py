@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import generators
 
 from jaxrd import Problem
 from jaxrd.errors import InputError
 from jaxrd.rdc import Point, least_distortion, lifted_rate, perceptual_lifted_rate, perceptual_rate, surface
 from jaxrd.rdc.perception.measures import RelativeEntropy, TotalVariation
 from jaxrd.solution import Status
+from jaxrd.testing import generators
 
 BINARY = Problem(np.array([0.7, 0.3]), 1 - np.eye(2))
 Z_LABELS = np.array([[1.0, 0.0], [0.5, 0.5]])

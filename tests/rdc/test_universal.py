@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
-from strategies import generators
 
 from jaxrd import Problem
 from jaxrd.closed_form import bottleneck as gaussian_bottleneck
@@ -33,6 +32,7 @@ from jaxrd.rdc.representation.universal import (
     universal_perceptual_rate,
 )
 from jaxrd.solution import Status
+from jaxrd.testing import generators
 
 TERNARY = Problem(np.array([0.5, 0.3, 0.2]), 1 - np.eye(3))
 LABELS = np.array([[0.95, 0.05], [0.5, 0.5], [0.1, 0.9]])

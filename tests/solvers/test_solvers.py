@@ -9,8 +9,6 @@ import pytest
 import soak
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import problems as random_problems
-from strategies import slopes
 
 from jaxrd import (
     ConvergenceError,
@@ -26,6 +24,8 @@ from jaxrd import (
 )
 from jaxrd.distortion import PointCloud
 from jaxrd.solvers.certificate import certify, evaluate, prepare, scale
+from jaxrd.testing import achieved_pair, certificate, certified_gap, slopes
+from jaxrd.testing import problems as random_problems
 
 EXTREME = (1e-3, 1e3)
 
@@ -37,8 +37,8 @@ def assert_certified(problem, slope, point, tol=1e-9):
     allowed = tol * max(1.0, abs(lagrangian))
     assert int(point.status) == Status.CONVERGED
     assert float(point.gap) <= allowed
-    assert oracles.gap(p, d, slope, point.reproduction) <= allowed
-    rate, distortion = oracles.channel_point(p, d, slope, point.reproduction)
+    assert certified_gap(p, d, slope, point.reproduction) <= allowed
+    rate, distortion = achieved_pair(p, d, slope, point.reproduction)
     np.testing.assert_allclose(point.rate, rate, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(point.distortion, distortion, rtol=1e-9, atol=1e-12)
 
@@ -136,7 +136,7 @@ def test_five_letters_of_tiny_mass_and_whole_distortions():
     assert points.steps.max() < 100
     for k in range(0, count, 256):
         q = np.asarray(points.reproduction[k])
-        assert oracles.gap(p[k], d[k], slope[k], q) <= float(points.gap[k]) + 1e-15
+        assert certified_gap(p[k], d[k], slope[k], q) <= float(points.gap[k]) + 1e-15
 
 
 @given(problem=random_problems(), slope=slopes())
@@ -145,7 +145,7 @@ def test_lower_true_upper(problem, slope):
     point = solve(problem, jnp.asarray(slope))
     p, d = problem.source, problem.distortion
     assert int(point.status) == Status.CONVERGED
-    rate, distortion = oracles.channel_point(p, d, slope, point.reproduction)
+    rate, distortion = achieved_pair(p, d, slope, point.reproduction)
     scale = max(1.0, rate + slope * abs(distortion))
     # upper: the channel is real
     assert abs(float(point.rate) - rate) <= 1e-11 * scale
@@ -154,7 +154,7 @@ def test_lower_true_upper(problem, slope):
     lower = float(point.lower) + slope * float(point.distortion)
     g = np.random.default_rng(0)
     for q in g.dirichlet(np.full(d.shape[1], 0.5), 20):
-        assert lower <= oracles.certificate(p, d, slope, np.maximum(q, 1e-300))[0] + 1e-11 * scale
+        assert lower <= certificate(p, d, slope, np.maximum(q, 1e-300))[0] + 1e-11 * scale
     np.testing.assert_allclose(np.asarray(point.reproduction).sum(), 1, rtol=1e-12)
     channel = np.asarray(optimal_channel(problem, point))
     np.testing.assert_allclose(channel.sum(1), 1, rtol=1e-12)
@@ -194,15 +194,15 @@ class TestCertify:
     def test_by_hand(self):
         found = self.certified(1e-9)
         low, eps = self.d.min(1), np.finfo(float).eps
-        information, mean = oracles.channel_point(self.p, self.d, self.slope, self.q)
-        gap = oracles.gap(self.p, self.d, self.slope, self.q)
+        information, mean = achieved_pair(self.p, self.d, self.slope, self.q)
+        gap = certified_gap(self.p, self.d, self.slope, self.q)
         assert gap > 0.1
-        objective, _ = oracles.certificate(self.p, self.bare, self.slope, self.q)
+        objective, _ = certificate(self.p, self.bare, self.slope, self.q)
         size, excess = self.p @ low, self.slope * (mean - self.p @ low)
         assert float(found.rate) == pytest.approx(information, rel=1e-12)
         assert 2 * eps * size < float(found.distortion) - mean < 6 * eps * size
         for d, offset in ((self.d, self.slope * size), (self.bare, 0)):
-            rounded = float(self.certified(1e-9, d=d).gap) - oracles.gap(self.p, d, self.slope, self.q)
+            rounded = float(self.certified(1e-9, d=d).gap) - certified_gap(self.p, d, self.slope, self.q)
             assert rounded == pytest.approx(8 * eps * (1 + objective + excess + offset), rel=0.3, abs=0)
         assert (int(found.steps), int(found.status)) == (7, Status.STALLED)
         np.testing.assert_array_equal(found.reproduction, self.q)
@@ -229,7 +229,7 @@ class TestCertify:
         best = np.asarray(interior_point(Problem(self.p, self.d), self.slope).reproduction)
         for q, d in ((0.999 * best + 0.001 * self.q, self.d), (self.q, self.bare)):
             gap = float(self.certified(1e-9, q).gap)
-            objective, _ = oracles.certificate(self.p, d, self.slope, q)
+            objective, _ = certificate(self.p, d, self.slope, q)
             assert objective > 1.1
             assert (gap > 0.01 * objective) == (d is self.bare)
             for share, status in ((1.01, Status.CONVERGED), (0.99, Status.STALLED)):
@@ -254,7 +254,7 @@ class TestCertify:
         hidden = slope * np.ptp(d[1, 1:])
         assert hidden > 1e-3
         np.testing.assert_allclose(prepared.kernel.hidden, [0, hidden], rtol=1e-5)
-        measured = oracles.gap(np.float64(p) / p.sum(), d, slope, np.float64(q) / q.sum())
+        measured = certified_gap(np.float64(p) / p.sum(), d, slope, np.float64(q) / q.sum())
         assert 0.3 * hidden < measured <= float(found.gap) < 3 * hidden
 
     def test_nothing_is_short_of_a_code_that_cannot_be(self):
@@ -325,7 +325,7 @@ class TestStatus:
         point = blahut_arimoto(hard, 1.0, max_steps=5)
         assert int(point.status) == Status.MAX_STEPS
         assert int(point.steps) == 5
-        assert oracles.gap(hard.source, hard.distortion, 1.0, point.reproduction) <= float(point.gap)
+        assert certified_gap(hard.source, hard.distortion, 1.0, point.reproduction) <= float(point.gap)
         with pytest.raises(ConvergenceError, match=r"slope 1: MAX_STEPS, gap .* nat"):
             check(point)
 
@@ -376,7 +376,7 @@ def test_float32_is_honest():
         point = solver(Problem(jnp.asarray(p), jnp.asarray(d)), jnp.asarray(slope))
         assert point.rate.dtype == jnp.float32
         exact = p.astype(np.float64)
-        f, top = oracles.certificate(exact / exact.sum(), d, float(slope), point.reproduction)
+        f, top = certificate(exact / exact.sum(), d, float(slope), point.reproduction)
         true_gap = float(point.rate) + float(slope) * float(point.distortion) - (f - top)
         assert true_gap <= float(point.gap), (i, slope)
         if int(point.status) != Status.CONVERGED:
@@ -394,7 +394,7 @@ def test_float32_with_offsets_of_both_signs():
         d = (g.random((8, 6)) + offset * shift[:, None]).astype(np.float32)
         point = solve(Problem(jnp.asarray(p), jnp.asarray(d)), jnp.float32(30))
         exact = p.astype(np.float64) / p.astype(np.float64).sum()
-        f, top = oracles.certificate(exact, d, 30.0, point.reproduction)
+        f, top = certificate(exact, d, 30.0, point.reproduction)
         claimed = float(point.lower) + 30 * float(point.distortion)
         assert claimed <= f + 1e-12
         assert float(point.rate) + 30 * float(point.distortion) - (f - top) <= float(point.gap)
@@ -429,7 +429,7 @@ def test_a_large_offset_of_rows_is_no_convergence(dtype):
         exact, least = p.astype(np.float64) / p.sum(dtype=np.float64), d.min(1).astype(np.float64)
         beyond = d.astype(np.float64) - least[:, None]  # exact
         true = solve(Problem(exact, beyond), 5.0)
-        rate, distortion = oracles.channel_point(exact, beyond, 5.0, np.asarray(point.reproduction, np.float64))
+        rate, distortion = achieved_pair(exact, beyond, 5.0, np.asarray(point.reproduction, np.float64))
         best = float(true.rate + 5 * true.distortion)
         claimed = float(point.rate) + 5 * (float(point.distortion) - exact @ least)
         assert best - 1e-12 <= rate + 5 * distortion <= best + float(point.gap)

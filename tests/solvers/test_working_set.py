@@ -3,12 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import oracles
 import problems
 import pytest
 
 from jaxrd import InputError, Problem, Status, interior_point, solve, working_set
 from jaxrd.solvers import _working_set as ws
+from jaxrd.testing import certificate, certified_gap
 from jaxrd.tosc import losses
 
 
@@ -16,7 +16,7 @@ def assert_arrived(problem, slope, point):
     p, d = np.asarray(problem.source), np.asarray(problem.distortion)
     allowed = 1e-9 * max(1.0, abs(float(point.rate + slope * point.distortion)))
     assert int(point.status) == Status.CONVERGED
-    assert oracles.gap(p, d, slope, point.reproduction) <= allowed
+    assert certified_gap(p, d, slope, point.reproduction) <= allowed
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_float32(solver):
         point = solver(problem, slope)
         assert point.rate.dtype == jnp.float32
         assert int(point.status) == Status.CONVERGED
-        f, top = oracles.certificate(p / p.sum(), d, float(slope), point.reproduction)
+        f, top = certificate(p / p.sum(), d, float(slope), point.reproduction)
         assert float(point.rate) + float(slope) * float(point.distortion) - (f - top) <= float(point.gap)
 
 

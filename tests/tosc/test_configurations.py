@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.nn import log_softmax
 from scipy.special import softmax
-from strategies import generators
 
 from jaxrd import tosc
+from jaxrd.testing import generators
 from jaxrd.tosc.curves.configurations import configuration, joint_log_posterior, sample_and_communicate_by_cells
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
-from strategies import generators, posteriors
 
 from jaxrd import tosc
 from jaxrd.errors import InputError
+from jaxrd.testing import generators, posteriors
 from jaxrd.tosc.estimate import central, empirical_bernstein, error_limits
 from jaxrd.tosc.identifiability.annotations import annotation_entropy, repeated_inputs
 from jaxrd.tosc.identifiability.fano import greatest_entropy, least_entropy, least_error

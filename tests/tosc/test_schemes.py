@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import generators
 
 from jaxrd import Problem, Status, rate_at, solve
 from jaxrd.errors import InputError
 from jaxrd.information import mutual_information
+from jaxrd.testing import generators
 from jaxrd.tosc import (
     confusion_joint,
     estimate_and_compress,

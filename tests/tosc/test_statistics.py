@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
-from strategies import generators
 
 from jaxrd import Problem, optimal_channel, rate_at, solve, sweep, tosc
 from jaxrd.closed_form import categorical
 from jaxrd.curve import Curve
+from jaxrd.testing import generators
 from jaxrd.tosc import resampling
 from jaxrd.tosc.confidence import held_out, intervals, inversion
 from jaxrd.tosc.confidence.rigorous import hoeffding, mcdiarmid

@@ -13,12 +13,12 @@ from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io import read_outputs
 from jaxrd.rdc.fixed import linear
+from jaxrd.testing import generators
 from jaxrd.tosc import from_decisions, from_scores, joint_limits, losses
 from jaxrd.tosc.tasks.joint import between
 from jaxrd.tosc.tasks.optimum import Start, least_rate
 from jaxrd.tosc.tasks.point import _cold, _limited, point_at, task_of
 from jaxrd.tosc.tasks.product import Product, channel, every_mean, every_sum, sums
-from tests.strategies import generators
 
 SAMPLES = 12  # and up to four actions: one compiled program serves all tests
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
-from strategies import generators, joints, posteriors
 
 from jaxrd import Curve, Status, lower_convex_envelope, optimal_channel, rate_at, solve, sweep, tosc
 from jaxrd.closed_form import categorical
 from jaxrd.errors import InputError
 from jaxrd.information import entropy
+from jaxrd.testing import assert_convex, assert_nonincreasing, generators, joints, posteriors
 from jaxrd.tosc.calibration.reliability import estimated_kappa
 from jaxrd.tosc.calibration.temperature import doubts
 from jaxrd.tosc.curves import drawing, model_aware
@@ -26,18 +26,6 @@ SLOPES = np.geomspace(0.3, 60, 24)
 def ec_curve(joint, points=400):
     grid = np.linspace(0, 1 - float(joint.sum(0).max()), points)
     return jax.vmap(lambda d: tosc.estimate_and_compress(joint, d))(jnp.asarray(grid))
-
-
-def convex(d, rate, slack):
-    """Largest rise of the curve above a chord of neighbours' neighbours; <= slack if convex."""
-    order = np.argsort(d)
-    d, rate = np.asarray(d)[order], np.asarray(rate)[order]
-    keep = np.concatenate([[True], np.diff(d) > 1e-7])
-    d, rate = d[keep], rate[keep]
-    if len(d) < 3:
-        return True
-    chord = rate[:-2] + (rate[2:] - rate[:-2]) * (d[1:-1] - d[:-2]) / (d[2:] - d[:-2])
-    return bool((rate[1:-1] <= chord + slack).all())
 
 
 class TestReference:
@@ -168,8 +156,8 @@ class TestLaws:
         prior = joint.sum(1)
         d = np.linspace(0, 1, 60)
         rate = np.asarray(categorical.rate(prior, d))
-        assert (np.diff(rate) <= 1e-12).all()
-        assert convex(d, rate, 1e-9)
+        assert_nonincreasing(d, rate, tol=1e-12)
+        assert_convex(d, rate, tol=1e-9)
         assert (rate[d >= 1 - prior.max()] == 0).all()
 
     @given(joint=joints())
@@ -179,7 +167,7 @@ class TestLaws:
         assert np.asarray(curve.converged).all()
         d, rate, gap = (np.asarray(a) for a in (curve.distortion, curve.rate, curve.gap))
         assert (np.diff(rate) >= -2e-9).all()
-        assert convex(d, rate, 1e-7)
+        assert_convex(d, rate, tol=1e-7)
         assert (np.asarray(categorical.rate(joint.sum(1), d)) <= rate + gap + 1e-9).all()
         beyond = rate_at(problem, 1 - float(joint.sum(1).max()) + 1e-15)  # D_0 may be the least distortion too
         assert float(beyond.rate) < 1e-9
@@ -191,7 +179,7 @@ class TestLaws:
         points = ec_curve(joint)
         d_hat, d_y, rate = (np.asarray(a) for a in (points.estimate_distortion, points.distortion, points.rate))
         d_tm, d_0, h = (float(x) for x in tosc.landmarks(joint))
-        assert convex(d_hat, rate, 1e-9)
+        assert_convex(d_hat, rate, tol=1e-9)
         assert (np.abs(d_y - d_hat) <= d_tm + 1e-9).all()
         assert (rate <= h + 1e-12).all()
         problem = tosc.indirect_problem(joint)
@@ -202,7 +190,7 @@ class TestLaws:
         assert (envelope <= shared[1] + 1e-12).all()
         order = np.argsort(shared[0])
         assert (np.diff(envelope[order]) <= 1e-9).all()
-        assert convex(shared[0], envelope, 1e-7)
+        assert_convex(shared[0], envelope, tol=1e-7)
 
     @given(joint=joints())
     def test_channel_of_estimate_and_compress(self, joint):
@@ -288,7 +276,7 @@ class TestLaws:
         assert np.asarray(curve.converged).all()
         d, rate = np.asarray(curve.distortion), np.asarray(curve.rate)
         assert (np.diff(rate) >= -2e-9).all()
-        assert convex(d, rate, 1e-7)
+        assert_convex(d, rate, tol=1e-7)
         # calibrated labels: TMRD lies below S&C and below iE&C of its own decisions
         n, k = v.shape
         log_v = jnp.asarray(np.log(np.repeat(v, k, axis=0)))

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow optimised lint lock clean
+.PHONY: demo test slow optimised docs lint lock clean
 
 demo: $(VENV)/.core  ## install, run `jaxrd limits` on the embedded example
 	$(BIN)/jaxrd limits --out limits
@@ -18,6 +18,9 @@ slow: $(VENV)/.dev  ## whole figures, notebooks, real data, trainings
 # The other tests compile with few optimisations, in a third of the time.
 optimised: $(VENV)/.dev  ## the solvers compiled as a user's programs are
 	JAX_PLATFORMS=cpu XLA_FLAGS= $(BIN)/python -m pytest -n $${JAXRD_WORKERS:-2} -m "not slow" tests/solvers $(ARGS)
+
+docs: $(VENV)/.docs  ## the site, in docs/_build; every warning is an error
+	JAX_PLATFORMS=cpu $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .
@@ -44,3 +47,7 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@ $(VENV)/.core
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	@touch $@

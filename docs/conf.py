@@ -11,9 +11,9 @@ from pathlib import Path
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 sys.path.insert(0, str(Path(__file__).parent))
 
-import generate  # noqa: E402
+import generate
 
-from jaxrd import __version__  # noqa: E402
+from jaxrd import __version__
 
 project = "jaxrd"
 author = "the jaxrd authors"
@@ -23,12 +23,11 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "generate",
 ]
-exclude_patterns = ["README.md", "_build", "_generated/*.md", "gallery/*", "**/GALLERY_HEADER.rst"]
+exclude_patterns = ["README.md", "_build", "_generated/*.md", "gallery/*", "auto_gallery/*.ipynb"]
 html_theme = "sphinx_book_theme"
 html_title = "jaxrd"
 html_theme_options = {
@@ -42,18 +41,19 @@ html_theme_options = {
     "show_toc_level": 2,
 }
 html_static_path = []
+html_math_renderer = "mathml"
 html_show_sourcelink = False
 html_copy_source = False
-mathjax_path = "https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-mml-chtml.js"
 
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!jaxrd).*")]  # names of other packages: no inventory is fetched
 default_role = "code"  # the docstrings write `name` as Markdown does
 
-myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # the tests execute the notebooks; the site shows what they wrote
 nb_merge_streams = True
+nb_ipywidgets_js = {}  # no page asks the network for anything
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -71,6 +71,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "within_subsection_order": "FileNameSortKey",
     "min_reported_time": 1000,
+    "write_computation_times": False,
     "show_memory": False,
     "show_signature": False,
     "abort_on_example_error": True,

@@ -1,4 +1,4 @@
-"""Pages made from the code: the command line's help, the files' schemas, the notebooks; links and docstrings made fit."""
+"""Pages made from the code: the command line, the files' schemas, the API, the notebooks; links made fit."""
 
 import json
 import re
@@ -6,15 +6,40 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
+
+from docutils import nodes
+from latex2mathml.converter import convert
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 MADE = DOCS / "_generated"
+_ROOMS = {
+    "jaxrd": "Problems, solvers, sweeps",
+    "jaxrd.closed_form": "Classical sources, exact and differentiable",
+    "jaxrd.tosc": "The limits of a classifier's outputs: paper [A]",
+    "jaxrd.tosc.losses": "What a decision costs",
+    "jaxrd.tosc.mixture": "The Gaussian mixture of paper [A]",
+    "jaxrd.rdc": "Rate, distortion, classification, perception: paper [B]",
+    "jaxrd.rdc.gaussian": "Gaussian sources with a label",
+    "jaxrd.rdc.gaussian.vector": "Gaussian vectors with a label",
+    "jaxrd.rdc.perception.measures": "How far two laws are apart",
+    "jaxrd.rdc.representation.real_valued": "Theorems 4 and 5 of paper [B]",
+    "jaxrd.blocklength": "Blocks of n letters",
+    "jaxrd.side_information": "A receiver that knows something",
+    "jaxrd.distortion": "Distortions that no matrix holds",
+    "jaxrd.coding": "Streams and channel simulation",
+    "jaxrd.testing": "Strategies, laws and the certificate in numpy",
+    "jaxrd.neural": "Autoencoders",
+    "jaxrd.datasets": "Embedded examples and MNIST",
+    "jaxrd.plots": "Figures",
+    "jaxrd.schemas": "Schemas of the files that are written",
+}
 _FIRST_LEVEL = re.compile(r"^# .*\n", re.MULTILINE)
-_LINK = re.compile(r"\]\(\.\./([^)#]*)(#[^)]*)?\)")
+_LINK = re.compile(r"\]\(([^)#:]+)(#[^)]*)?\)")
 _CODE = re.compile(r"(``.*?``|`.*?`)")
-_NOTEBOOK = re.compile(r"notebooks/(\w+)\.ipynb$")
 
 
 def repository() -> str:
@@ -25,9 +50,21 @@ def repository() -> str:
 
 def setup(app) -> None:
     """Sphinx calls it."""
+    app.add_html_math_renderer("mathml", (_math("inline"), None), (_math("block"), None))
     app.connect("builder-inited", lambda _: pages())
     app.connect("source-read", _linked)
+    app.connect("autodoc-skip-member", lambda _, what, name, obj, skip, options: skip or _is_field(obj))
     app.connect("autodoc-process-docstring", _escaped, priority=100)  # before napoleon
+
+
+def _math(display: str):
+    """Formulas as MathML, which browsers draw by themselves: no page asks the network for a script."""
+
+    def visit(translator, node) -> None:
+        translator.body.append(convert(node.astext(), display=display))
+        raise nodes.SkipNode
+
+    return visit
 
 
 def pages() -> None:
@@ -35,10 +72,37 @@ def pages() -> None:
     MADE.mkdir(exist_ok=True)
     (MADE / "cli.md").write_text(_command_line())
     (MADE / "formats.md").write_text(_formats())
+    for name in ("CHANGELOG", "CONTRIBUTING"):
+        (MADE / f"{name}.md").write_text(_led(ROOT, (ROOT / f"{name}.md").read_text()))
+    _api(DOCS / "api")
     shutil.rmtree(DOCS / "notebooks", ignore_errors=True)
     (DOCS / "notebooks").mkdir()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         shutil.copy(path, DOCS / "notebooks")
+    names = "\n".join(path.stem for path in sorted((DOCS / "notebooks").glob("*.ipynb")))
+    (DOCS / "notebooks" / "index.md").write_text(
+        f"# Notebooks\n\nAs the tests executed them.\n\n```{{toctree}}\n{names}\n```\n"
+    )
+
+
+def _api(folder: Path) -> None:
+    """A page a room, from the docstrings."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    rooms = [name for name in _ROOMS if find_spec(name) is not None]
+    for name in rooms:
+        title = f"``{name}``"
+        inside = [one.name for one in iter_modules([str(DOCS.parent / "jaxrd" / "closed_form")]) if one.name[0] != "_"]
+        of = [f"{name}.{one}" for one in inside] if name == "jaxrd.closed_form" else []
+        parts = [title, "=" * len(title), "", _ROOMS[name] + ".", ""]
+        parts += [f".. automodule:: {name}", "   :members:", ""]
+        for one in of:
+            parts += [f"``{one}``", "-" * (len(one) + 4), "", f".. automodule:: {one}", "   :members:", ""]
+        (folder / f"{name}.rst").write_text("\n".join(parts))
+    index = ["# API", "", "| module | what it holds |", "|---|---|"]
+    index += [f"| [`{name}`]({name}.rst) | {_ROOMS[name]} |" for name in rooms]
+    index += ["", "```{toctree}", ":hidden:", "", *rooms, "```", ""]
+    (folder / "index.md").write_text("\n".join(index))
 
 
 def _command_line() -> str:
@@ -103,21 +167,30 @@ def _cell(text: str) -> str:
 
 
 def _linked(app, name: str, source: list[str]) -> None:
-    """Links that leave docs/ lead to the notebooks' pages, or to the repository."""
+    """Sphinx's event: links that leave docs/ lead to the notebooks' pages, or to the repository."""
+    source[0] = _led((DOCS / name).parent, source[0])
+
+
+def _led(folder: Path, text: str) -> str:
+    """Markdown of a file of this folder, with links that the site can follow from docs/."""
 
     def target(match: re.Match) -> str:
-        path, anchor = match[1], match[2] or ""
-        depth = name.count("/")
-        if depth:
+        path, anchor = (folder / match[1]).resolve(), match[2] or ""
+        if not path.exists() or path.suffix == ".png":
             return match[0]
-        if notebook := _NOTEBOOK.fullmatch(path):
-            return f"](notebooks/{notebook[1]}.ipynb)"
-        if path.endswith(".png"):
-            return match[0]
-        kind = "tree" if (ROOT / path).is_dir() else "blob"
-        return f"]({repository()}/{kind}/main/{path}{anchor})"
+        if path.parent == ROOT / "notebooks":
+            return f"](notebooks/{path.stem}.ipynb)" if path.suffix == ".ipynb" else "](notebooks/index.md)"
+        if path.is_relative_to(DOCS):
+            return f"]({path.relative_to(DOCS)}{anchor})" if folder == ROOT else match[0]
+        kind = "tree" if path.is_dir() else "blob"
+        return f"]({repository()}/{kind}/main/{path.relative_to(ROOT)}{anchor})"
 
-    source[0] = _LINK.sub(target, source[0])
+    return _LINK.sub(target, text)
+
+
+def _is_field(obj: object) -> bool:
+    """Of a named tuple: the class's docstring says what it is."""
+    return (getattr(obj, "__doc__", None) or "").startswith("Alias for field number")
 
 
 def _escaped(app, what, name, obj, options, lines: list[str]) -> None:
@@ -127,5 +200,11 @@ def _escaped(app, what, name, obj, options, lines: list[str]) -> None:
         example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
         if not example:
             parts = _CODE.split(line)
-            parts[::2] = [re.sub(r"([*|]|(?<=\w)_(?!\w))", r"\\\1", part) for part in parts[::2]]
+            for k, part in enumerate(parts):
+                if k % 2 == 0:
+                    parts[k] = re.sub(r"([*|]|(?<=\w)_(?!\w))", r"\\\1", part)
+                else:  # reStructuredText wants a space, or some signs, on both sides of code
+                    before = "\\ " if re.search(r"[\w.)]$", parts[k - 1]) else ""
+                    after = "\\ " if re.match(r"[\w(^=+]", parts[k + 1]) else ""
+                    parts[k] = before + part + after
             lines[i] = "".join(parts)

@@ -58,8 +58,8 @@ assert abs(compressed - remote) < 1e-12
 # "S&C ends at D_0"
 # -----------------
 #
-# At inverse temperature 0 the sample is uniform over the labels: its distortion is 1 - 1/\|Y\|. And S&C's distortion and
-# rate need not be monotone in the inverse temperature: here the rate falls while the model grows more certain.
+# At inverse temperature 0 the sample is uniform over the labels: its distortion is 1 - 1/\|Y\|. And S&C's rate need not
+# be monotone in the inverse temperature: here it first rises and then falls.
 
 rows = np.log(np.array([[0.9, 0.1], [0.6, 0.4]]))
 labels = np.array([0, 0])

@@ -1,0 +1,5 @@
+"""The interactive page of a result: one HTML file that needs no network (`--html`, extra `report`)."""
+
+from jaxrd.report.page import page, require
+
+__all__ = ["page", "require"]

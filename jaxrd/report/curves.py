@@ -1,0 +1,177 @@
+"""Curves of rate over distortion: values under the pointer, curves to switch off, and a slider that reads them off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from jaxrd.plots import STYLE
+from jaxrd.report.text import text
+from jaxrd.tosc import CURVES
+
+if TYPE_CHECKING:
+    from bokeh.models import CustomJS, UIElement
+    from bokeh.plotting import figure
+
+_MARKERS = {"o": "circle", "s": "square", "^": "triangle", "D": "diamond", "P": "plus", "v": "inverted_triangle"}
+_BANDS = (("bootstrap", "bootstrap"), ("clt", "CLT"))
+_CODECS = ("#CC79A7", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#56B4E9")
+_SAID = (
+    "Read off straight lines between the computed points; where a curve is convex such a line lies above it. At a point "
+    "that was asked for, the value is the computed one."
+)
+_READ = """
+const d = is_error ? 1 - slider.value / 100 : slider.value;
+line.location = d;
+const rows = curves.map(({name, meaning, distortion, rate, asked}) => {
+  let least = d >= zero ? 0 : Infinity;
+  for (const [at, bits] of asked) if (at <= d + 1e-9) least = Math.min(least, bits);
+  for (let i = 0; i < rate.length; i++) {
+    if (rate[i] === null || distortion[i] === null) continue;
+    if (distortion[i] <= d) least = Math.min(least, rate[i]);
+    if (i === 0 || rate[i - 1] === null) continue;
+    const [a, b] = [distortion[i - 1], distortion[i]];
+    if ((a - d) * (b - d) < 0)
+      least = Math.min(least, rate[i - 1] + (rate[i] - rate[i - 1]) * (d - a) / (b - a));
+  }
+  const bits = least === Infinity ? "not reached" : least.toFixed(4);
+  return `<tr><td>${name}</td><td>${meaning}</td><td class="number">${bits}</td></tr>`;
+});
+table.text = `<table><tr><th>curve</th><th>meaning</th><th>bits</th></tr>${rows.join("")}</table>`;
+"""
+
+
+def curves(document: Mapping[str, Any]) -> tuple[list[UIElement], CustomJS]:
+    """The figure, the slider and what it reads; and the call that reads it when the page opens."""
+    from bokeh.models import Span
+
+    summary = document["summary"]
+    is_error = "samples" in summary and summary.get("loss") in (None, "zero-one")
+    plot = _figure(is_error, summary)
+    for name, curve in document["curves"].items():
+        _draw(plot, name, curve, is_error)
+    for number, codec in enumerate(document.get("codecs") or []):
+        _draw_codec(plot, codec, _CODECS[number % len(_CODECS)], is_error)
+    plot.legend.click_policy = "hide"
+    plot.legend.title = "click: on or off"
+    plot.add_layout(plot.legend[0], "below")
+    plot.legend.ncols, plot.legend.location = 4, "center"
+    plot.legend.label_text_font_size = "13px"
+    line = Span(location=0, dimension="height", line_color="#444444", line_dash=[4, 4])
+    plot.add_layout(line)
+    table, said = text(""), text(f"<p>{_SAID}</p>")
+    slider, call = _slider(document, is_error, line, table)
+    return [plot, slider, table, said], call
+
+
+def _asked(document: Mapping[str, Any], name: str) -> list[tuple[float, float]]:
+    """Distortion and rate of the points that were asked for."""
+    rows = document.get("at") or []
+    pairs = [(row["distortion"], row.get("rate_bits") if name == "R(D)" else row.get(name)) for row in rows]
+    return [(d, bits) for d, bits in pairs if bits is not None]
+
+
+def _figure(is_error: bool, summary: Mapping[str, Any]) -> figure:
+    from bokeh.models import Span
+    from bokeh.plotting import figure
+
+    what = "D = 1 - accuracy" if is_error else "distortion D"
+    plot = figure(
+        height=480, sizing_mode="stretch_width", x_axis_label=what, tools="pan,wheel_zoom,box_zoom,reset,save",
+        y_axis_label="rate, bits per sample" if "samples" in summary else "rate, bits per letter",
+        active_scroll=None,
+    )  # fmt: skip
+    plot.toolbar.logo = None
+    if "task_model_distortion" in summary:
+        place = summary["task_model_distortion"]
+        plot.add_layout(Span(location=place, dimension="height", line_color="#888888", line_dash=[1, 3]))
+    return plot
+
+
+def _draw(plot: figure, name: str, curve: Mapping[str, Any], is_error: bool) -> None:
+    """A line, its points with their values under the pointer, and its band."""
+    from bokeh.models import ColumnDataSource, HoverTool
+
+    colour, marker, dashes = STYLE.get(name, ("#D55E00", "o", "-"))
+    dash = "solid" if isinstance(dashes, str) else [round(2 * x) for x in dashes[1]]
+    count = len(curve["rate_bits"])
+    data = {
+        "d": curve["distortion"], "rate": curve["rate_bits"], "name": [name] * count, "status": curve["status"],
+        "accuracy": [None if d is None else 100 * (1 - d) for d in curve["distortion"]],
+        "gap": ["none" if g is None else f"{g:.1e}" for g in curve["gap_bits"]],
+    }  # fmt: skip
+    for key, _ in _BANDS:
+        lower, upper = (curve.get(f"{key}_{end}_bits") for end in ("lower", "upper"))
+        if lower and upper:
+            kept = [i for i in range(count) if lower[i] is not None and upper[i] is not None]
+            x, low, high = ([column[i] for i in kept] for column in (curve["distortion"], lower, upper))
+            plot.varea(x, low, high, fill_color=colour, fill_alpha=0.15, legend_label=name)
+            data |= {"low": lower, "high": upper}
+            break
+    source = ColumnDataSource(data)
+    plot.line("d", "rate", source=source, color=colour, line_dash=dash, line_width=2, legend_label=name)
+    points = plot.scatter(
+        "d", "rate", source=source, color=colour, size=6, marker=_MARKERS.get(marker, "circle"), legend_label=name,
+        fill_alpha=0.6 if marker in _MARKERS else 0.0, line_alpha=0.9 if marker in _MARKERS else 0.0,
+    )  # fmt: skip
+    shown = [("curve", "@name"), ("D", "@d{0.0000}"), ("rate", "@rate{0.0000} bits"), ("gap", "@gap bits")]
+    shown.insert(1, ("accuracy", "@accuracy{0.00} %")) if is_error else None
+    shown += [("interval", "@low{0.0000} .. @high{0.0000} bits")] if "low" in data else []
+    plot.add_tools(HoverTool(renderers=[points], tooltips=[*shown, ("status", "@status")]))
+
+
+def _draw_codec(plot: figure, codec: Mapping[str, Any], colour: str, is_error: bool) -> None:
+    """Measured points, with the bits above the two lowest curves under the pointer."""
+    from bokeh.models import ColumnDataSource, HoverTool
+
+    points = codec["points"]
+    data: dict[str, list[Any]] = {
+        "d": [p["distortion"] for p in points], "rate": [p["rate_bits"] for p in points],
+        "name": [codec["name"]] * len(points),
+    }  # fmt: skip
+    data["accuracy"] = [None if d is None else 100 * (1 - d) for d in data["d"]]
+    tips = [("codec", "@name"), ("D", "@d{0.0000}"), ("rate", "@rate{0.0000} bits")]
+    tips.insert(1, ("accuracy", "@accuracy{0.00} %")) if is_error else None
+    for number, name in enumerate(("oRD", "TMRD")):
+        bits = [(p["bounds"].get(name) or {}).get("excess_bits") for p in points]
+        data[f"above{number}"] = ["unknown" if b is None else f"{b:.4f} bits" for b in bits]
+        tips.append((f"above {name}", f"@above{number}"))
+    drawn = plot.scatter(
+        "d", "rate", source=ColumnDataSource(data), size=11, marker="star", color=colour, legend_label=codec["name"]
+    )
+    plot.add_tools(HoverTool(renderers=[drawn], tooltips=tips))
+
+
+def _slider(document: Mapping[str, Any], is_error: bool, line: Any, table: Any) -> tuple[UIElement, CustomJS]:
+    """Of the accuracy, or of the distortion; and the call that reads the curves at its value."""
+    from bokeh.models import CustomJS, Slider
+
+    read = [
+        {
+            "name": escape(name), "meaning": escape(CURVES.get(name, "certified")), "rate": curve["rate_bits"],
+            "distortion": curve["distortion"], "asked": _asked(document, name),
+        }
+        for name, curve in document["curves"].items()
+    ]  # fmt: skip
+    every = [d for curve in document["curves"].values() for d in curve["distortion"] if d is not None]
+    least, most = min(every), max(every)
+    zero = document["summary"].get("zero_rate_distortion", most)
+    begin = document["at"][0]["distortion"] if document.get("at") else (least + most) / 2
+    begin = min(max(begin, least), most)
+    if is_error:
+        low, high, value, step = 100 * (1 - most), 100 * (1 - least), 100 * (1 - begin), 0.1
+    else:
+        low, high, value, step = least, most, begin, (most - least) / 500
+    title = "accuracy wanted, %" if is_error else "distortion allowed"
+    slider = Slider(
+        start=round(low, 1) if is_error else low, end=round(high, 1) if is_error else high, step=step or 1,
+        value=round(value, 1) if is_error else value, title=title, sizing_mode="stretch_width", name="wanted",
+        format="0.0" if is_error else "0.0000",
+    )  # fmt: skip
+    call = CustomJS(
+        args={"slider": slider, "line": line, "table": table, "curves": read, "zero": zero, "is_error": is_error},
+        code=_READ,
+    )
+    slider.js_on_change("value", call)
+    return slider, call

@@ -40,7 +40,9 @@ html_theme_options = {
     "home_page_in_toc": True,
     "show_toc_level": 2,
 }
-html_static_path = []
+html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
+html_context = {"default_mode": "light"}
 html_math_renderer = "mathml"
 html_show_sourcelink = False
 html_copy_source = False

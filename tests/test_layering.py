@@ -120,7 +120,7 @@ ALLOWED = {
         "_bracket", "_eager", "_points", "_sweep", "distortion", "errors", "implicit", "problem", "solution", "solvers",
     },
     "blocklength": {"_eager", "_optimum", "_readable", "errors", "problem", "solution", "target"},
-    "rdc._surface": {
+    "rdc._surface": {"_threads",
         "_readable", "_sweep", "errors", "problem", "rdc.inputs", "rdc.inverse", "rdc.lifted", "rdc.point", "solution",
     },
     "rdc.representation": {
@@ -184,6 +184,7 @@ ALLOWED = {
         "tosc.identifiability", "tosc.inverse", "tosc.joint", "tosc.log_loss", "tosc.mixture", "tosc.outputs",
         "tosc.regression", "tosc.tasks",
     },
+    "report": {"errors", "plots", "tosc"},
     "testing": {"errors", "problem", "solvers", "target"},
     "__init__": {
         "_kept", "_sweep", "_version", "blocklength", "channel", "closed_form", "coding", "critical", "curve",
@@ -226,7 +227,7 @@ ALLOWED = {
         "figures.rdc_fig6", "figures.rdc_thm5", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
         "neural", "plots", "problem", "rdc", "rdc.gaussian", "rdc.inputs", "rdc.perception", "rdc.point",
-        "rdc.representation", "solution", "solvers", "target", "tosc", "tosc.class_shares", "tosc.comparison",
+        "rdc.representation", "report", "solution", "solvers", "target", "tosc", "tosc.class_shares", "tosc.comparison",
         "tosc.confidence", "tosc.curves", "tosc.leads", "tosc.losses", "tosc.posterior", "tosc.schemes", "tosc.tasks",
     },
     "__main__": {"cli"},

@@ -29,7 +29,7 @@ from jaxrd.cli.outputs import (
     Weights,
 )
 from jaxrd.cli.regression import regression
-from jaxrd.cli.run import COARSE, TOLERANCE, Result, Target, run
+from jaxrd.cli.run import Html, Result, Target, run
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def limits_command(
     bottleneck: BottleneckOption = False,
     out: Out = Path("limits"),
     no_plot: _NoPlot = False,
+    html: Html = False,
     float32: Float32 = False,
     loss: Loss = None,
     prior: Prior = None,
@@ -120,7 +121,7 @@ def limits_command(
     first = file[0] if file else None
     _check(first, reading, asked)
     if file and len(file) > 1:
-        return compare_files(file, reading, asked, devices, (out, no_plot, float32))
+        return compare_files(file, reading, asked, devices, (out, no_plot, float32, html))
     name, path = _named(first, example)
     leads = devices.join()
 
@@ -133,7 +134,7 @@ def limits_command(
         )  # fmt: skip
 
     target = Target(out, "limits.json", _names(asked, no_plot), (path, labels, *asked.codecs))
-    run(compute, target, seed=seed or 0, float32=float32, tolerance=COARSE if float32 else TOLERANCE, leads=leads)
+    run(compute, target, seed=seed or 0, float32=float32, leads=leads, html=html)
 
 
 def _check(file: Path | None, reading: Reading, asked: Asked) -> None:

@@ -14,7 +14,7 @@ from jaxrd.cli.devices import Devices
 from jaxrd.cli.limits_asked import Asked, limits_of, loss_of, refuse_mesh_of_decisions
 from jaxrd.cli.models_report import report
 from jaxrd.cli.outputs import Reading
-from jaxrd.cli.run import COARSE, TOLERANCE, Result, Target, run
+from jaxrd.cli.run import Result, Target, run
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _MOST = 8
 
 
 def compare_files(
-    files: Sequence[Path], reading: Reading, asked: Asked, devices: Devices, written: tuple[Path, bool, bool]
+    files: Sequence[Path], reading: Reading, asked: Asked, devices: Devices, written: tuple[Path, bool, bool, bool]
 ) -> None:
     """Run `jaxrd limits` on several files.
 
@@ -35,12 +35,15 @@ def compare_files(
         reading: how each of them is read.
         asked: what is computed for each of them.
         devices: where.
-        written: the folder of the results, whether there is no figure, and whether float32 is used.
+        written: the folder of the results, whether there is no figure, whether float32 is used, and whether a page is
+            wanted, which there is of one model only.
 
     Raises:
         InputError, OSError: nothing was written.
     """
-    out, no_plot, float32 = written
+    out, no_plot, float32, html = written
+    if html:
+        raise InputError(f"--html makes the page of one model; got {len(files)} files.")
     _check(files, asked)
     names = _names_apart(files)
     leads = devices.join()
@@ -54,8 +57,7 @@ def compare_files(
         )  # fmt: skip
 
     target = Target(out, "limits.json", ["limits.csv", *([] if no_plot else ["limits.png"])], (*files, reading.labels))
-    tolerance = COARSE if float32 else TOLERANCE
-    run(compute, target, seed=asked.seed or 0, float32=float32, tolerance=tolerance, leads=leads)
+    run(compute, target, seed=asked.seed or 0, float32=float32, leads=leads)
 
 
 def _check(files: Sequence[Path], asked: Asked) -> None:

@@ -15,7 +15,7 @@ from jaxrd.cli.rdc_asked import Asked, parse_at_rate, parse_perception, parse_ta
 from jaxrd.cli.rdc_gaussian import gaussian
 from jaxrd.cli.rdc_report import region_figure, report, surface_figure
 from jaxrd.cli.rdc_sources import Source, discrete
-from jaxrd.cli.run import Result, Target, run
+from jaxrd.cli.run import Html, Result, Target, run
 
 if TYPE_CHECKING:
     from jaxrd.documents.rdc import AtRate, Classified
@@ -67,6 +67,7 @@ def rdc_command(
     seed: Annotated[int | None, typer.Option(help="of the random starts; 0 if not given")] = None,
     out: Annotated[Path, typer.Option(help="folder for rdc.json, rdc.csv, rdc.png, rdc_region.png")] = Path("rdc"),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="no figure")] = False,
+    html: Html = False,
 ) -> None:
     """The least bits for a distortion D and a classification loss C, with bounds, in the semantics asked for."""
     asked = Asked(
@@ -86,7 +87,9 @@ def rdc_command(
         )  # fmt: skip
 
     pictures = [*(["rdc.png"] if asked.side else []), *(["rdc_region.png"] if region else [])]
-    run(compute, Target(out, "rdc.json", ["rdc.csv", *([] if no_plot else pictures)], [file]), seed=seed or 0)
+    run(
+        compute, Target(out, "rdc.json", ["rdc.csv", *([] if no_plot else pictures)], [file]), seed=seed or 0, html=html
+    )
 
 
 def _source(file: Path | None, asked: Asked) -> tuple[Source, str]:

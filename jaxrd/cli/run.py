@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -28,6 +29,7 @@ TOLERANCE = 1e-9
 """Gap in nats that the solvers are asked for in float64."""
 COARSE = 1e-5
 """The same in float32."""
+Html = Annotated[bool, typer.Option("--html", help="an interactive page, one file; needs pip install 'jaxrd[report]'")]
 
 
 class Target(NamedTuple):
@@ -71,8 +73,9 @@ def run(
     *,
     seed: int | None = None,
     float32: bool = False,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     leads: bool = True,
+    html: bool = False,
 ) -> None:
     """Run a verb whose options were checked.
 
@@ -81,25 +84,40 @@ def run(
         target: checked before any work.
         seed: of what is random, if anything is.
         float32: compute in float32; else in float64.
-        tolerance: gap in nats that the solvers are asked for.
+        tolerance: gap in nats that the solvers are asked for; None: COARSE in float32, else TOLERANCE.
         leads: False in a process that only helps another one: it computes, and writes and prints nothing.
+        html: write the interactive page of the document too.
 
     Raises:
         typer.Exit: with code 1, after all is saved and reported, where a solver failed at a point.
         InputError, OSError: nothing was written.
     """
     dtype = set_precision(float32)
+    if tolerance is None:
+        tolerance = COARSE if float32 else TOLERANCE
     from jaxrd.io.save import check_target
 
     if not leads:
         compute(lambda *_: None)
         return
-    check_target(target.folder, target.files, target.reads, document=target.document)
+    page_name = Path(target.document).with_suffix(".html").name
+    names = [*target.files, *([page_name] if html else [])]
+    if html:
+        from jaxrd.report import require
+
+        require()
+    check_target(target.folder, names, target.reads, document=target.document)
     with timed() as clock:
         with progress_bar() as tick:
             result = compute(tick)
         meta = provenance(dtype=dtype, sha256=result.sha256, seed=seed, clock=clock, tolerance=tolerance)
-    written = write(target.folder, result.files(meta), (target.document, result.document(meta)))
+    document, files = result.document(meta), result.files(meta)
+    if html:
+        from jaxrd.io.write import to_json
+        from jaxrd.report import page
+
+        files = [*files, (page_name, page(json.loads(to_json(document))))]
+    written = write(target.folder, files, (target.document, document))
     result.report(meta)
     print_line("wrote " + ", ".join(str(path) for path in written))
     if result.failure is not None:

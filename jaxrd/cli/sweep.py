@@ -14,7 +14,7 @@ from rich.table import Table
 
 from jaxrd.cli.common import Tick, console, headed, print_line, print_notes
 from jaxrd.cli.devices import Devices, MeshShape
-from jaxrd.cli.run import COARSE, TOLERANCE, Result, Target, run
+from jaxrd.cli.run import COARSE, TOLERANCE, Html, Result, Target, run
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def sweep_command(
         bool, typer.Option("--float32", help="compute in float32: gaps of 1e-5 nat, relative to max(1, |L|)")
     ] = False,
     mesh: MeshShape = None,
+    html: Html = False,
 ) -> None:
     """The rate-distortion curve of any discrete source and distortion, certified point by point."""
     if slopes < 2:
@@ -81,7 +82,7 @@ def sweep_command(
         from jaxrd.cli import interrupts
 
         interrupts.install_resumable()
-    run(compute, Target(out, "sweep.json", names, [file]), float32=float32, tolerance=tolerance)
+    run(compute, Target(out, "sweep.json", names, [file]), float32=float32, html=html)
 
 
 def _shard(text: str | None, slopes: int) -> tuple[int, int] | None:

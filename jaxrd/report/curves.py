@@ -18,8 +18,8 @@ _MARKERS = {"o": "circle", "s": "square", "^": "triangle", "D": "diamond", "P": 
 _BANDS = (("bootstrap", "bootstrap"), ("clt", "CLT"))
 _CODECS = ("#CC79A7", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#56B4E9")
 _SAID = (
-    "Read off straight lines between the computed points; where a curve is convex such a line lies above it. At a point "
-    "that was asked for, the value is the computed one."
+    "Read off straight lines between the computed points; where a curve is convex such a line lies above it. "
+    "At a point that was asked for, the value is the computed one."
 )
 _READ = """
 const d = is_error ? 1 - slider.value / 100 : slider.value;
@@ -103,7 +103,7 @@ def _draw(plot: figure, name: str, curve: Mapping[str, Any], is_error: bool) -> 
     }  # fmt: skip
     for key, _ in _BANDS:
         lower, upper = (curve.get(f"{key}_{end}_bits") for end in ("lower", "upper"))
-        if lower and upper:
+        if lower is not None and upper is not None:
             kept = [i for i in range(count) if lower[i] is not None and upper[i] is not None]
             x, low, high = ([column[i] for i in kept] for column in (curve["distortion"], lower, upper))
             plot.varea(x, low, high, fill_color=colour, fill_alpha=0.15, legend_label=name)

@@ -135,8 +135,16 @@ def _lower_bound(problem: Problem, distortion: float) -> float:
     """The best bound on R(distortion), nats, among the slopes near that of the point."""
     at = float(rate_at(problem, distortion).slope)
     best = 0.0
-    for slope in (at, at * (1 - 1e-3), at * (1 + 1e-3)):
-        if 0 < slope < np.inf:
+    for slope in (at, at * (1 - 1e-3), at * (1 + 1e-3)) if at < np.inf else _steep(problem):
+        if slope > 0:
             q = np.asarray(solve(problem, slope).reproduction)
             best = max(best, certificate(problem.source, problem.distortion, slope, q).lower - slope * distortion)
     return best
+
+
+def _steep(problem: Problem) -> list[float]:
+    """Slopes for the least distortion, where that of the curve is infinite."""
+    d = np.asarray(problem.distortion)[np.asarray(problem.source) > 0]
+    excess = d - d.min(1, keepdims=True)
+    some = excess[np.isfinite(excess) & (excess > 0)]
+    return [k / float(max(some.min(), 1e-12 * some.max())) for k in (1, 10, 100)] if len(some) else [1.0]

@@ -91,6 +91,15 @@ class TestFaults:
         with pytest.raises(AssertionError, match=r"no channel has the distortion -0.1; the least is 0"):
             testing.assert_achievable(COIN, rate, -0.1)
 
+    def test_nothing_is_sent_and_nothing_is_lost(self):
+        """At the least distortion the slope is infinite: the bound comes from steep ones. dit 2.3 gave this pair."""
+        for problem in (COIN, Problem(np.array([0, 0.6, 0.4]), 1 - np.eye(3)), THREE):
+            with pytest.raises(AssertionError, match="lies below the curve"):
+                testing.assert_achievable(problem, 0.0, 0.0)
+        certain = Problem(np.array([1.0, 0.0]), 1 - np.eye(2))
+        testing.assert_achievable(certain, 0.0, 0.0)
+        testing.assert_achievable(Problem(COIN.source, np.zeros((2, 2))), 0.0, 0.0)
+
     def test_an_offset_makes_no_tolerance(self):
         """A thousandth of L(s) = 2000 would be two nats."""
         far = Problem(COIN.source, COIN.distortion + 1000.0)

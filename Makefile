@@ -33,7 +33,7 @@ lock: $(VENV)/.dev  ## the versions that CI installs, from those installed here
 	$(BIN)/python -m pip freeze --exclude-editable >> .ci/constraints.txt
 
 clean:
-	rm -rf $(VENV) .cache limits sweep
+	rm -rf $(VENV) .cache limits sweep docs/_build docs/_generated docs/api docs/auto_gallery docs/notebooks
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jaxrd needs Python 3.11 or later; make PYTHON=python3.12 ...")'

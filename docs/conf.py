@@ -44,6 +44,7 @@ html_static_path = ["_static"]
 html_favicon = "_static/icon.svg"
 html_context = {"default_mode": "light"}
 html_math_renderer = "mathml"
+html_extra_path = ["_generated/site"]
 html_show_sourcelink = False
 html_copy_source = False
 

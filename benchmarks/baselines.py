@@ -14,8 +14,7 @@ import numpy as np
 from machine import describe
 
 from jaxrd import datasets
-from jaxrd.figures.rdc_rates.baselines import QUICK, baselines
-from jaxrd.figures.rdc_rates.codebooks import Effort
+from jaxrd.figures.rdc_rates.baselines import FULL, QUICK, baselines
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -29,11 +28,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few iterations")
     args = parser.parse_args()
 
-    train, test = (
-        split.images.reshape(len(split.images), -1) / np.float32(255) for split in datasets.mnist(args.data)
-    )
+    train, test = (split.images.reshape(len(split.images), -1) / np.float32(255) for split in datasets.mnist(args.data))
     train = train[: args.images]
-    effort = QUICK if args.quick else Effort()
+    effort = QUICK if args.quick else FULL
     target = args.out / "rdc-rates-baselines.json"
     rates = []
     for bits in args.bits:

@@ -133,3 +133,12 @@ def logits(model: LeNet, images: np.ndarray, *, batch: int = 1000) -> np.ndarray
     forward = jax.jit(lambda state, x: nnx.merge(graph, state)(x))
     parts = [forward(state, jnp.asarray(images[i : i + batch], jnp.float32)) for i in range(0, len(images), batch)]
     return np.concatenate([np.asarray(p) for p in parts])
+
+
+def fixed(model: LeNet) -> Callable[[jax.Array], jax.Array]:
+    """A trained classifier as a function of images, (n, height, width, channels) or flattened, to logits.
+
+    Every call makes another function: keep it, so that programs compiled with it are found again.
+    """
+    graph, state = nnx.split(model)
+    return lambda images: nnx.merge(graph, state)(images)

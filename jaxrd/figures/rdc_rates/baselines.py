@@ -25,6 +25,7 @@ PRODUCT = "product VQ, rotated"
 SCALAR = "PCA, scalar quantisers"
 GAUSSIAN = "Gaussian R(D), same covariance"
 """A lower bound for a Gaussian source, which MNIST is not: codes for MNIST may lie below."""
+FULL = Effort()
 QUICK = Effort(iterations=6, rounds=2, turns=3, beam=4)
 _BEAM = 32
 """Partial codes that the encoder of the finished codebooks keeps."""
@@ -36,7 +37,7 @@ def baselines(
     test: np.ndarray,
     bits: int,
     *,
-    effort: Effort = Effort(),
+    effort: Effort = FULL,
     seed: int = 0,
     say: Say = lambda _: None,
 ) -> list[dict[str, Any]]:

@@ -143,7 +143,7 @@ def joint_books(images: np.ndarray, codes: np.ndarray, words: int, ridge: float 
 
     Reference: A. Babenko and V. Lempitsky, Additive quantization for extreme vector compression, CVPR 2014.
     """
-    count, stages = codes.shape
+    stages = codes.shape[1]
     gram = np.zeros((stages, words, stages, words))
     sums = np.zeros((stages, words, images.shape[1]))
     for i in range(stages):

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from jaxrd.neural.universal.networks import convolutional, dense
 
 _HOMES = {
-    "Fit": "universal.fit", "Levels": "universal.codes", "Schedule": "universal.fit", "UniversalAutoencoder": "universal.model",
-    "Weights": "losses", "Words": "universal.codes", "convolutional": "universal.networks",
-    "dense": "universal.networks", "fit": "universal.fit", "fit_decoder": "universal.fit",
-    "measure": "universal.measure",
+    "Fit": "universal.fit", "Levels": "universal.codes", "Schedule": "universal.fit",
+    "UniversalAutoencoder": "universal.model", "Weights": "losses", "Words": "universal.codes",
+    "convolutional": "universal.networks", "dense": "universal.networks", "fit": "universal.fit",
+    "fit_decoder": "universal.fit", "measure": "universal.measure",
 }  # fmt: skip
 
 __all__ = [

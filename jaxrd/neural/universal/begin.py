@@ -25,13 +25,13 @@ def components(vectors: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]
         Shapes (pixels,) and (pixels, width), orthonormal columns, the largest variance first.
     """
     mean = vectors.mean(0, dtype=np.float64).astype(np.float32)
-    centred = vectors - mean
+    centred = (vectors - mean).astype(np.float64)
     count, pixels = centred.shape
     if pixels <= count:
-        axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))[1][:, ::-1][:, :width]
+        axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :width]
     else:  # the same axes from the smaller matrix of inner products
-        values, places = np.linalg.eigh((centred @ centred.T).astype(np.float64))
-        keep = values > 1e-9 * values[-1]
+        values, places = np.linalg.eigh(centred @ centred.T)
+        keep = values > 1e-6 * values[-1]
         axes = (centred.T @ (places[:, keep] / np.sqrt(values[keep])))[:, ::-1][:, :width]
     padded = np.zeros((pixels, width), np.float32)
     padded[:, : axes.shape[1]] = axes

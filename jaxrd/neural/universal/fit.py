@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ class Schedule:
         batch: images a step.
         labelled: images of each batch that classifiers and critic see.
         critic_rate: of the critic's Adam, constant.
+        critic_steps: of the critic, after each step of the generator.
 
     Raises:
         InputError: a number that is not positive.
@@ -51,11 +53,18 @@ class Schedule:
     batch: int = 128
     labelled: int = 64
     critic_rate: float = 2e-4
+    critic_steps: int = 1
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if min(self.epochs, self.batch, self.labelled) < 1 or not (self.rate > 0 and self.critic_rate > 0):
+        if min(self.epochs, self.batch, self.labelled, self.critic_steps) < 1 or not (
+            self.rate > 0 and self.critic_rate > 0
+        ):
             raise InputError(f"a schedule's numbers must be positive; got {self}.")
+
+    def stage(self, *, frozen: bool, adversarial: bool) -> Stage:
+        """What a step does under this schedule."""
+        return Stage(frozen, adversarial, self.batch, self.labelled, self.critic_steps)
 
 
 class Fit(NamedTuple):
@@ -141,9 +150,8 @@ def fit(
     critics = _critics(name, shape, critic, data.weights, rngs)
     model = UniversalAutoencoder(shape, encoder, code, {name: decoder}, critics, {name: noise})
     begin(model, np.asarray(data.images), jax.random.key(seed))
-    return _train(
-        model, name, data, Stage(False, bool(critics), schedule.batch, schedule.labelled), schedule, seed, out, report
-    )
+    stage = schedule.stage(frozen=False, adversarial=bool(critics))
+    return _train(model, name, data, stage, schedule, seed, out, report)
 
 
 def fit_decoder(
@@ -189,7 +197,7 @@ def fit_decoder(
         grown.critics[made] = net
     latents = sent(grown, data.images)
     begin_decoder(grown.decoders[name], latents, np.asarray(data.images))
-    stage = Stage(True, name in grown.critics, schedule.batch, schedule.labelled)
+    stage = schedule.stage(frozen=True, adversarial=name in grown.critics)
     return _train(grown, name, data, stage, schedule, seed, out, report, latents)
 
 
@@ -237,6 +245,7 @@ def _train(
     return Fit(model, history)
 
 
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _VERSION = 1
 """Of the training step: increased when the same input gives another result."""
 
@@ -247,7 +256,7 @@ def _described(objective: Objective, stage: Stage, schedule: Schedule, state: St
     logits = [np.asarray(c(few), float).ravel() for c in objective.classifiers]
     return {
         "universal_version": _VERSION,
-        "networks": repr(objective.graphs),
+        "networks": _ADDRESS.sub("", repr(objective.graphs)),
         "stage": repr(stage),
         "schedule": repr(schedule),
         "state": digest(state._replace(key=jax.random.key_data(state.key))._asdict()),

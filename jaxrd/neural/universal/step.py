@@ -46,6 +46,7 @@ class Stage:
     adversarial: bool = False
     batch: int = 128
     labelled: int = 64
+    critic_steps: int = 1
 
 
 @register
@@ -151,19 +152,25 @@ def step(objective: Objective, stage: Stage, state: State, index: jax.Array, rat
     gradients, (losses, made) = jax.grad(generator, has_aux=True)(free)
     state = _descend(state._replace(key=key), gradients, rates[0], _ADAM)
     if stage.adversarial:
-        state = _descend(state, _critic_gradient(objective, everything, critic_key, x, made), rates[1], ADAM)
+        state = _critic_steps(objective, stage, state, critic_key, (x, made), rates[1])
     return state, losses
 
 
-def _critic_gradient(
-    objective: Objective, parameters: dict[str, Any], key: jax.Array, images: jax.Array, made: jax.Array
-) -> dict[str, Any]:
-    def loss(critic: dict[str, Any]) -> jax.Array:
+def _critic_steps(
+    objective: Objective, stage: Stage, state: State, key: jax.Array, pair: tuple[jax.Array, jax.Array], rate: jax.Array
+) -> State:
+    images, made = pair[0][: len(pair[1])], jax.lax.stop_gradient(pair[1])
+    real, fake = (a.reshape(len(made), -1) for a in (images, made))
+
+    def loss(critic: dict[str, Any], key: jax.Array) -> jax.Array:
         module = objective.part("critic", {"critic": critic})
-        real, fake = (a.reshape(len(made), -1) for a in (images[: len(made)], jax.lax.stop_gradient(made)))
         return critic_loss(lambda y: module(y.reshape(made.shape)), key, real, fake)
 
-    return {"critic": jax.grad(loss)(parameters["critic"])}
+    def one(state: State, key: jax.Array) -> tuple[State, None]:
+        gradient = jax.grad(loss)(state.parameters["critic"], key)
+        return _descend(state, {"critic": gradient}, rate, ADAM), None
+
+    return jax.lax.scan(one, state, jax.random.split(key, stage.critic_steps))[0]
 
 
 def _cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:

@@ -110,7 +110,7 @@ def _trained(asked: _Asked, tick: Tick) -> tuple[dict[str, Any], bytes, str]:
         labels or None,
         [_fixed(model) for model in models] or None,
         bits=asked.bits,
-        weights=neural.Weights(1.0, np.array(asked.weights) if asked.weights else 0.0),
+        weights=neural.Weights(1.0, np.array(asked.weights) if asked.weights else 0.0),  # pyright: ignore
         networks=neural.convolutional if asked.convolutional else neural.dense,
         schedule=neural.Schedule(epochs=asked.epochs),
         seed=asked.seed,

@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
     from jaxrd.neural.losses import Weights
     from jaxrd.neural.universal.codes import Levels, Words
-    from jaxrd.neural.universal.fit import Fit, Schedule, fit, fit_decoder
+    from jaxrd.neural.universal.fit import fit, fit_decoder, tune
     from jaxrd.neural.universal.measure import measure
     from jaxrd.neural.universal.model import UniversalAutoencoder
     from jaxrd.neural.universal.networks import convolutional, dense
+    from jaxrd.neural.universal.run import Fit, Schedule
 
 _HOMES = {
-    "Fit": "universal.fit", "Levels": "universal.codes", "Schedule": "universal.fit",
+    "Fit": "universal.run", "Levels": "universal.codes", "Schedule": "universal.run",
     "UniversalAutoencoder": "universal.model", "Weights": "losses", "Words": "universal.codes",
     "convolutional": "universal.networks", "dense": "universal.networks", "fit": "universal.fit",
-    "fit_decoder": "universal.fit", "measure": "universal.measure",
+    "fit_decoder": "universal.fit", "measure": "universal.measure", "tune": "universal.fit",
 }  # fmt: skip
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "fit",
     "fit_decoder",
     "measure",
+    "tune",
 ]
 
 

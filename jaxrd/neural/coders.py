@@ -103,7 +103,7 @@ def _of_messages(model: Model) -> Coder:
 
 def _of_symbols(stored: Stored, decoder: str | None) -> Coder:
     model, sizes = stored.model, stored.model.code.sizes
-    decoder = model.chosen(decoder)
+    decoder = model.decoder_named(decoder)
     dither = getattr(model.code, "dither", 0.0)
     return Coder(
         digest=stored.digest().hex(),

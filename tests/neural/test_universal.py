@@ -272,6 +272,19 @@ class TestFit:
         ]
         assert ce[1] < ce[0]
 
+    def test_tuning_goes_on_from_a_model(self):
+        first = neural.fit(IMAGES, bits=4, networks=SMALL, schedule=LONG)
+        go = partial(neural.tune, first.model, IMAGES, LABELS[0], READERS[0], networks=SMALL, name="digit")
+        begun = go(weights=Weights(), schedule=Schedule(1, 1e-9, 64))
+        before, same = (neural.measure(m, IMAGES)["mse"] for m in (first.model, begun.model))
+        assert same == pytest.approx(before, rel=1e-4)
+        assert begun.model.names == ("digit",)
+        tuned = go(weights=Weights(1.0, 0.05), schedule=LONG)
+        ce = [neural.measure(m, IMAGES, LABELS[0], READERS[0])["ce_nats"][0] for m in (first.model, tuned.model)]
+        assert ce[1] < 0.7 * ce[0]
+        assert first.model.names == ("conventional",)
+        assert go(noise=2, schedule=QUICK).model.decoders["digit"].noise == 2
+
     def test_with_a_critic_the_law_is_near_and_the_error_at_most_doubles(self):
         """Theorem 5's regime: from one bit, the conditional mean at D1; then a sample of p(x | m), at 2 D1 or less."""
         run = partial(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
 from jaxrd.errors import InputError
 from jaxrd.neural.losses import Weights
@@ -56,6 +58,7 @@ def checked(images: Any, labels: Any, classifier: Any, weights: Weights) -> Data
     x = checked_images(images)
     several = [] if labels is None else list(labels) if _is_several(labels) else [labels]
     classifiers: list[Any] = [] if classifier is None else [classifier] if callable(classifier) else list(classifier)
+    classifiers = [_function(c) for c in classifiers]
     if len(several) != len(classifiers):
         raise InputError(f"each label needs its classifier; got {len(several)} labels, {len(classifiers)} classifiers.")
     entropies = np.atleast_1d(np.asarray(weights.cross_entropy, np.float32))
@@ -74,6 +77,15 @@ def checked(images: Any, labels: Any, classifier: Any, weights: Weights) -> Data
         float(weights.distortion), jnp.asarray([entropies[k] for k in used], jnp.float32), float(weights.wasserstein)
     )
     return Data(jax.device_put(x), jax.device_put(stacked), tuple(classifiers[k] for k in used), weights)
+
+
+@cache
+def _function(classifier: Any) -> Classifier:
+    """A classifier as a function, the same one for the same module: programs are kept by it."""
+    if not isinstance(classifier, nnx.Module):
+        return classifier
+    graph, state = nnx.split(classifier)
+    return lambda images: nnx.merge(graph, state)(images)  # pyright: ignore[reportCallIssue]
 
 
 def _is_several(labels: Any) -> bool:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,68 +13,17 @@ import numpy as np
 from flax import nnx
 
 from jaxrd.errors import InputError
-from jaxrd.neural.checkpoint import latest, save
 from jaxrd.neural.losses import Weights
-from jaxrd.neural.run_file import claim, digest
-from jaxrd.neural.train import State
 from jaxrd.neural.universal.begin import begin, begin_decoder
 from jaxrd.neural.universal.codes import Code, Words
 from jaxrd.neural.universal.data import Data, checked
 from jaxrd.neural.universal.model import Decoder, UniversalAutoencoder
 from jaxrd.neural.universal.networks import Pair, dense, dense_critic
-from jaxrd.neural.universal.step import Losses, Objective, Stage, epoch, join, moments, rates, split
+from jaxrd.neural.universal.run import Fit, Report, Schedule, train
 
-Report = Callable[[int, Losses], None]
-_MSE = Weights()
+_MSE, _SCHEDULE = Weights(), Schedule()
 WIDTH = 64
 """Coordinates of a latent vector of words, where images have as many pixels."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train.
-
-    Args:
-        epochs: through all images.
-        rate: of Adam at the top; up over half an epoch, down to a 200th by a cosine.
-        batch: images a step.
-        labelled: images of each batch that classifiers and critic see.
-        critic_rate: of the critic's Adam, constant.
-        critic_steps: of the critic, after each step of the generator.
-
-    Raises:
-        InputError: a number that is not positive.
-    """
-
-    epochs: int = 20
-    rate: float = 1e-3
-    batch: int = 128
-    labelled: int = 64
-    critic_rate: float = 2e-4
-    critic_steps: int = 1
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        if min(self.epochs, self.batch, self.labelled, self.critic_steps) < 1 or not (
-            self.rate > 0 and self.critic_rate > 0
-        ):
-            raise InputError(f"a schedule's numbers must be positive; got {self}.")
-
-    def stage(self, *, frozen: bool, adversarial: bool) -> Stage:
-        """What a step does under this schedule."""
-        return Stage(frozen, adversarial, self.batch, self.labelled, self.critic_steps)
-
-
-class Fit(NamedTuple):
-    """What training gives.
-
-    Args:
-        model: trained.
-        history: a row an epoch: mse, cross_entropy (one a label), wasserstein, means over its steps.
-    """
-
-    model: UniversalAutoencoder
-    history: list[dict[str, Any]]
 
 
 def code_of(bits: float, width: int, *, rngs: nnx.Rngs) -> Words:
@@ -106,7 +53,7 @@ def fit(
     critic: Callable[..., nnx.Module] | None = dense_critic,
     noise: int = 0,
     name: str = "conventional",
-    schedule: Schedule = Schedule(),
+    schedule: Schedule = _SCHEDULE,
     seed: int = 0,
     out: str | Path | None = None,
     report: Report = lambda *_: None,
@@ -151,7 +98,7 @@ def fit(
     model = UniversalAutoencoder(shape, encoder, code, {name: decoder}, critics, {name: noise})
     begin(model, np.asarray(data.images), jax.random.key(seed))
     stage = schedule.stage(frozen=False, adversarial=bool(critics))
-    return _train(model, name, data, stage, schedule, seed, out, report)
+    return train(model, name, data, stage, schedule, seed, out, report)
 
 
 def fit_decoder(
@@ -165,7 +112,7 @@ def fit_decoder(
     networks: Pair = dense,
     critic: Callable[..., nnx.Module] | None = dense_critic,
     noise: int = 0,
-    schedule: Schedule = Schedule(),
+    schedule: Schedule = _SCHEDULE,
     seed: int = 0,
     out: str | Path | None = None,
     report: Report = lambda *_: None,
@@ -185,20 +132,79 @@ def fit_decoder(
 
     Reference: [B] (17).
     """
+    data = _data_of(model, images, labels, classifier, weights)
+    grown = nnx.clone(model)
+    latents = sent(grown, data.images)
+    _add(grown, name, data, latents, networks, critic, noise, seed)
+    stage = schedule.stage(frozen=True, adversarial=name in grown.critics)
+    return train(grown, name, data, stage, schedule, seed, out, report, latents)
+
+
+def tune(
+    model: UniversalAutoencoder,
+    images: Any,
+    labels: Any = None,
+    classifier: Any = None,
+    *,
+    name: str = "conventional",
+    begun: str | None = None,
+    weights: Weights = _MSE,
+    networks: Pair = dense,
+    critic: Callable[..., nnx.Module] | None = dense_critic,
+    noise: int = 0,
+    schedule: Schedule = _SCHEDULE,
+    seed: int = 0,
+    out: str | Path | None = None,
+    report: Report = lambda *_: None,
+) -> Fit:
+    """Go on training encoder, code and a decoder of a model together, on other losses: (16) from where it is.
+
+    Args:
+        model: to begin from; it is not changed.
+        images, labels, classifier, weights, networks, critic, noise, schedule, seed, out, report: as in `fit`.
+        name: of the decoder in the result.
+        begun: the decoder of `model` to begin from, None for the only one; a fresh one where `noise` differs from its.
+
+    Returns:
+        A model with this decoder alone: the others do not fit the new encoder.
+
+    Raises:
+        InputError: arguments that do not fit each other; a folder of another run.
+
+    Reference: [B] (16).
+    """
+    data = _data_of(model, images, labels, classifier, weights)
+    other = nnx.clone(model)
+    decoder = other.decoders[other.decoder_named(begun)]
+    for gone in other.names:
+        del other.decoders[gone]
+        other.critics.pop(gone, None)
+    _add(other, name, data, sent(model, data.images), networks, critic, noise, seed)
+    if decoder.noise == noise:
+        other.decoders[name] = decoder
+    stage = schedule.stage(frozen=False, adversarial=name in other.critics)
+    return train(other, name, data, stage, schedule, seed, out, report)
+
+
+def _data_of(model: UniversalAutoencoder, images: Any, labels: Any, classifier: Any, weights: Weights) -> Data:
     data = checked(images, labels, classifier, weights)
     if data.images.shape[1:] != model.shape:
         raise InputError(f"the model codes images of shape {model.shape}; got {data.images.shape[1:]}.")
+    return data
+
+
+def _add(
+    model: UniversalAutoencoder, name: str, data: Data, latents: jax.Array, networks: Pair, critic: Any, noise: int,
+    seed: int,
+) -> None:  # fmt: skip
+    """Put a fresh decoder of that name in the model, and a critic where one is needed."""
     rngs = nnx.Rngs(seed)
     _, network = networks(model.shape, model.code.width, noise, rngs=rngs)
-    grown = nnx.clone(model)
-    grown.decoders[name] = Decoder(network, model.shape, model.code.width, noise)
-    grown.critics.pop(name, None)
+    model.decoders[name] = Decoder(network, model.shape, model.code.width, noise)
+    model.critics.pop(name, None)
     for made, net in _critics(name, model.shape, critic, data.weights, rngs).items():
-        grown.critics[made] = net
-    latents = sent(grown, data.images)
-    begin_decoder(grown.decoders[name], latents, np.asarray(data.images))
-    stage = schedule.stage(frozen=True, adversarial=name in grown.critics)
-    return _train(grown, name, data, stage, schedule, seed, out, report, latents)
+        model.critics[made] = net
+    begin_decoder(model.decoders[name], latents, np.asarray(data.images))
 
 
 def sent(model: UniversalAutoencoder, images: jax.Array) -> jax.Array:
@@ -216,53 +222,3 @@ def _critics(name: str, shape: tuple[int, ...], critic: Any, weights: Weights, r
             f"a Wasserstein weight of {weights.wasserstein:g} has no effect without a critic: pass critic."
         )
     return {name: critic(shape, rngs=rngs)}
-
-
-def _train(
-    model: UniversalAutoencoder, name: str, data: Data, stage: Stage, schedule: Schedule, seed: int,
-    out: str | Path | None, report: Report, latents: jax.Array | None = None,
-) -> Fit:  # fmt: skip
-    count = len(data.images)
-    if stage.batch > count:
-        raise InputError(f"a batch of {stage.batch} is more than the {count} images: nothing would be trained.")
-    graphs, parameters = split(model, name)
-    state = State(parameters, moments(stage, parameters), jax.random.key(seed))
-    objective = Objective(graphs, data.classifiers, data.images, data.labels, latents, data.weights)
-    history: list[dict[str, Any]] = []
-    folder = None if out is None else Path(out)
-    if folder is not None:
-        claim(folder, _described(objective, stage, schedule, state))
-        if (saved := latest(folder, state)) is not None:
-            state, history = saved
-    plan = rates(schedule.epochs, count // stage.batch, schedule.rate, schedule.critic_rate)
-    for i in range(len(history), schedule.epochs):
-        state, losses = epoch(objective, stage, state, plan[i])
-        history.append({field: np.asarray(value).tolist() for field, value in losses._asdict().items()})
-        if folder is not None:
-            save(folder, state, history)
-        report(i + 1, losses)
-    join(model, name, state.parameters)
-    return Fit(model, history)
-
-
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_VERSION = 1
-"""Of the training step: increased when the same input gives another result."""
-
-
-def _described(objective: Objective, stage: Stage, schedule: Schedule, state: State) -> dict[str, Any]:
-    """All that decides the result, by name: digests, and the classifiers' logits on a few images."""
-    few = objective.images[:8]
-    logits = [np.asarray(c(few), float).ravel() for c in objective.classifiers]
-    return {
-        "universal_version": _VERSION,
-        "networks": _ADDRESS.sub("", repr(objective.graphs)),
-        "stage": repr(stage),
-        "schedule": repr(schedule),
-        "state": digest(state._replace(key=jax.random.key_data(state.key))._asdict()),
-        "images": digest(objective.images),
-        "labels": digest(objective.labels),
-        "latents": digest(objective.latents),
-        "weights": digest(objective.weights._asdict()),
-        "logits": np.concatenate([np.zeros(0), *logits]).tolist(),
-    }

@@ -170,7 +170,7 @@ class UniversalAutoencoder(nnx.Module):
             InputError: symbols of another shape or outside the code's sizes, no decoder of that name, several decoders
                 and no name, no key where one is needed.
         """
-        name = self.chosen(name)
+        name = self.decoder_named(name)
         self._check_symbols(symbols)
         u = self.code.offsets(key, len(symbols))
         own = None
@@ -180,11 +180,11 @@ class UniversalAutoencoder(nnx.Module):
             own = jax.random.key_data(jax.random.split(jax.random.fold_in(key, 1), len(symbols)))
         return self._batched(_images_by(name), symbols, u=u, own=own)
 
-    def chosen(self, name: str | None) -> str:
-        """The name of the decoder that is used: the only one where none is named.
+    def decoder_named(self, name: str | None) -> str:
+        """The name of a decoder, or of the only one.
 
         Raises:
-            InputError: no decoder of that name, or several and no name.
+            InputError: there is none of that name; there are several and none is named.
         """
         if name is None and len(self.names) == 1:
             return self.names[0]

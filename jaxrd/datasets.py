@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import math
 import os
 import struct
@@ -96,6 +97,12 @@ def mnist(folder: str | Path | None = None) -> tuple[Split, Split]:
         return Split(images, labels.astype(np.int32))
 
     return split("train"), split("t10k")
+
+
+def is_mnist(test: Split) -> bool:
+    """Whether these are the test images of MNIST, and not of a set of its shape."""
+    header = struct.pack(">HBB3I", 0, 0x08, 3, *test.images.shape)
+    return hashlib.sha256(header + test.images.tobytes()).hexdigest() == MNIST["t10k-images-idx3-ubyte"]
 
 
 def download_mnist() -> Path:

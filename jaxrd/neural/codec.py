@@ -21,7 +21,7 @@ import numpy as np
 from jaxrd.coding import framing
 from jaxrd.coding.range_coder import Decoder, Encoder
 from jaxrd.errors import InputError, StreamError
-from jaxrd.neural.evaluate import transmit
+from jaxrd.neural.evaluate import sent_messages
 from jaxrd.neural.networks import PIXELS
 from jaxrd.neural.quantizer import codes, nearest_messages
 from jaxrd.neural.samples import refuse_unless_images
@@ -87,12 +87,8 @@ def fitted(code: Code, parameters: Parameters, images: np.ndarray, *, batch: int
         InputError: they are no such images.
     """
     refuse_unless_images(images, (PIXELS,))
-    keys = jax.random.split(jax.random.key(0), -(-len(images) // batch))
-    parts = [
-        transmit(code, parameters, key, jnp.asarray(images[i * batch : (i + 1) * batch]))[0]
-        for i, key in enumerate(keys)
-    ]
-    return Model(code, parameters, np.bincount(np.concatenate(parts), minlength=code.levels**code.dimensions))
+    sent = sent_messages(code, parameters, images, batch=batch)
+    return Model(code, parameters, np.bincount(sent, minlength=code.levels**code.dimensions))
 
 
 def _dithers(code: Code, seed: int, count: int) -> np.ndarray:

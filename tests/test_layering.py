@@ -87,6 +87,9 @@ ALLOWED = {
     "figures": {"figures.reproduction"},
     "figures.rdc_fig4": {"figures.reproduction", "information", "plots", "rdc.gaussian", "solution"},
     "figures.rdc_fig6": {"_files", "_version", "datasets", "figures.reproduction", "neural", "rdc.quantiser"},
+    "figures.rdc_rates": {
+        "_files", "_version", "closed_form", "datasets", "errors", "figures.reproduction", "information", "neural",
+    },
     "rdc.lifted": {
         "_eager", "_threads", "errors", "problem", "rdc._traced", "rdc.alternating", "rdc.inputs", "rdc.master",
         "rdc.point", "solution",

@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.errors import InputError
+from jaxrd.neural.networks import PIXELS
 from jaxrd.neural.quantizer import codes, dither, nearest_messages
+from jaxrd.neural.samples import refuse_unless_images, refuse_unless_labels
 from jaxrd.neural.sliced import sliced_w2
 from jaxrd.neural.train import Code, Logits, Parameters, decode, encode
 
@@ -49,15 +51,19 @@ def evaluate(
         logits: the fixed classifier.
         images: shape (count, 784), in [0, 1].
         labels: shape (count,).
-        batch: images at a time; divides the count.
+        batch: images at a time, at most; divides the count.
 
     Returns:
         `mse` a pixel; `ce_nats` and `ce_bits`; `accuracy`; `sliced_w2` (see `sliced.sliced_w2`); `variance` of the
         reproductions, a pixel; `entropy_bits` of the messages, a plug-in estimate; `rate_bits` = h log2 L.
 
     Raises:
-        InputError: the batch does not divide the count.
+        InputError: images that are no vectors of 784 pixels in [0, 1], labels of another number or none of the
+            classifier's classes; the batch does not divide the count.
     """
+    refuse_unless_images(images, (PIXELS,))
+    refuse_unless_labels(labels, len(images), jax.eval_shape(logits, images[:1]).shape[-1])
+    batch = min(batch, len(images))
     if len(images) % batch:
         raise InputError(f"evaluate takes whole batches; {len(images)} images are no multiple of batch = {batch}.")
 

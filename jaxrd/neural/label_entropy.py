@@ -1,30 +1,14 @@
-"""H(S|M), what a label keeps of uncertainty once a message is known: the C of paper [B], by estimate or by bound.
+"""H(S|M), what a label keeps of uncertainty once the message is known: the C of paper [B], where messages are few.
 
-No decoder has a smaller cross-entropy than H(S|M), and the best one for the label has exactly that. With few messages
-it is estimated from a table of counts; with many, the cross-entropy of any classifier of the symbols is achievable, and
-so an upper bound of H(S|M).
+No decoder has a smaller cross-entropy than H(S|M), and the best one for the label has exactly that. It is estimated from
+a table of counts. Where messages hardly recur, `universal.probe` gives an upper estimate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
-
-from jaxrd.coding.symbols import refuse_unless_symbols
-from jaxrd.errors import InputError
-from jaxrd.neural.samples import refuse_unless_labels
-
-_WIDTH = 256
-_BATCH = 256
-_HELD_OUT = 10
-"""One of so many training images chooses the epoch."""
-_ADAMW = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(1e-4))
 
 
 def plug_in(messages: np.ndarray, labels: np.ndarray) -> float:
@@ -94,99 +78,3 @@ def corner(
         float((shares.argmax(1)[sent] == known).mean()),
         plug_in(sent, known),
     )
-
-
-def achievable(
-    train: tuple[np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray],
-    sizes: Sequence[int],
-    *,
-    epochs: int = 8,
-    seed: int = 0,
-) -> float:
-    """Cross-entropy on test symbols of a network that was trained to tell the label from the symbols, nats.
-
-    Achievable: H(S|M) is at most this, up to the sampling of the test images. The epoch is chosen on a tenth of the
-    training symbols, which the network does not learn from; the test symbols choose nothing.
-
-    Args:
-        train: symbols, shape (count, places), and labels to learn from.
-        test: the same to measure on.
-        sizes: symbols of each place.
-        epochs: passes through the training symbols.
-        seed: of the network and its order of symbols.
-
-    Raises:
-        InputError: symbols or labels that are none, fewer training symbols than two batches.
-    """
-    symbols, labels = refuse_unless_symbols(train[0], sizes), np.asarray(train[1])
-    others, known = refuse_unless_symbols(test[0], sizes), np.asarray(test[1])
-    classes = int(max(labels.max(), known.max())) + 1
-    refuse_unless_labels(labels, len(symbols), classes)
-    refuse_unless_labels(known, len(others), classes)
-    if len(symbols) < 2 * _BATCH:
-        raise InputError(f"two batches of {_BATCH} training symbols are needed; got {len(symbols)}.")
-    first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    rows, sent = (np.asarray(first + one, np.int32) for one in (symbols, others))
-    held = np.arange(len(rows)) % _HELD_OUT == 0
-    learnt = jax.device_put((rows[~held], labels[~held].astype(np.int32)))
-    steps = len(learnt[1]) // _BATCH
-    rates = np.asarray(optax.cosine_decay_schedule(2e-3, epochs * steps)(np.arange(epochs * steps)), np.float32)
-    network = _network(jax.random.key(seed), int(sum(sizes)), classes)
-    moments = _ADAMW.init(network)
-    best, found = np.inf, np.inf
-    for i, key in enumerate(jax.random.split(jax.random.key(seed), epochs)):
-        network, moments = _epoch(network, moments, learnt, rates[i * steps : (i + 1) * steps], key)
-        chosen = _log_loss(network, rows[held], labels[held])
-        if chosen < best:
-            best, found = chosen, _log_loss(network, sent, known)
-    return found
-
-
-def _network(key: jax.Array, rows: int, classes: int) -> dict[str, Any]:
-    keys = jax.random.split(key, 3)
-    scale = (2 / _WIDTH) ** 0.5
-    return {
-        "words": 0.1 * jax.random.normal(keys[0], (rows, _WIDTH)),
-        "bias": jnp.zeros(_WIDTH),
-        "hidden": scale * jax.random.normal(keys[1], (_WIDTH, _WIDTH)),
-        "hidden bias": jnp.zeros(_WIDTH),
-        "head": 0.1 * scale * jax.random.normal(keys[2], (_WIDTH, classes)),
-        "head bias": jnp.zeros(classes),
-    }
-
-
-def _logits(network: dict[str, Any], rows: jax.Array) -> jax.Array:
-    x = jax.nn.relu(network["words"][rows].sum(1) + network["bias"])
-    x = jax.nn.relu(x @ network["hidden"] + network["hidden bias"])
-    return x @ network["head"] + network["head bias"]
-
-
-@jax.jit
-def _losses(network: dict[str, Any], rows: jax.Array, labels: jax.Array) -> jax.Array:
-    return optax.softmax_cross_entropy_with_integer_labels(_logits(network, rows), labels)
-
-
-def _log_loss(network: dict[str, Any], rows: np.ndarray, labels: np.ndarray) -> float:
-    size = min(1000, len(rows))
-    short = -len(rows) % size
-    padded = [np.pad(one, [(0, short)] + [(0, 0)] * (one.ndim - 1)) for one in (rows, labels.astype(np.int32))]
-    parts = [_losses(network, padded[0][i : i + size], padded[1][i : i + size]) for i in range(0, len(rows), size)]
-    return float(np.concatenate([np.asarray(p) for p in parts])[: len(rows)].mean(dtype=float))
-
-
-@partial(jax.jit, donate_argnums=(0, 1))
-def _epoch(
-    network: Any, moments: Any, sample: tuple[jax.Array, jax.Array], rates: jax.Array, key: jax.Array
-) -> tuple[Any, Any]:
-    rows, labels = sample
-    order = jax.random.permutation(key, len(labels))[: len(rates) * _BATCH].reshape(len(rates), _BATCH)
-
-    def step(carry: tuple[Any, Any], inputs: tuple[jax.Array, jax.Array]) -> tuple[tuple[Any, Any], None]:
-        network, moments = carry
-        index, rate = inputs
-        gradient = jax.grad(lambda n: _losses(n, rows[index], labels[index]).mean())(network)
-        updates, moments = _ADAMW.update(gradient, moments, network)
-        return (jax.tree.map(lambda p, u: p - (rate * u).astype(p.dtype), network, updates), moments), None
-
-    return jax.lax.scan(step, (network, moments), (order, rates))[0]

@@ -95,5 +95,6 @@ def _same(name: str, held: Any, value: Any) -> bool:
         one, other = np.asarray(held, float), np.asarray(value, float)
     except (ValueError, TypeError, OverflowError):  # the numbers are not trusted
         return False
-    most = _AGREEMENT * np.abs(other).max(initial=1)
-    return one.shape == other.shape and bool(np.abs(one - other).max(initial=0) <= most)
+    if one.shape != other.shape or not one.size:
+        return one.shape == other.shape
+    return bool(np.abs(one - other).max() <= _AGREEMENT * max(1, np.abs(other).max()))

@@ -16,8 +16,17 @@ from jaxrd.figures.rdc_rates.baselines import (
     baselines,
     gaussian,
 )
-from jaxrd.figures.rdc_rates.codebooks import Effort, decode, encode, joint_books, k_means, nearest, residual_books
-from jaxrd.figures.rdc_rates.transforms import ProductCode, ScalarCode, lloyd_max, principal, rounded, shared_out
+from jaxrd.figures.rdc_rates.codebooks import (
+    Effort,
+    decode,
+    encode,
+    joint_books,
+    k_means,
+    nearest,
+    principal,
+    residual_books,
+)
+from jaxrd.figures.rdc_rates.transforms import ProductCode, ScalarCode, lloyd_max, rounded, shared_out
 
 SMALL = Effort(iterations=10, rounds=3, turns=10, beam=4, words=8)
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from jaxrd.closed_form import vector_gaussian
 from jaxrd.errors import InputError
-from jaxrd.figures.rdc_rates.codebooks import Effort, decode, encode, joint_books, residual_books
-from jaxrd.figures.rdc_rates.transforms import ProductCode, ScalarCode, principal
+from jaxrd.figures.rdc_rates.codebooks import Effort, decode, encode, joint_books, principal, residual_books
+from jaxrd.figures.rdc_rates.transforms import ProductCode, ScalarCode
 from jaxrd.information import NATS_PER_BIT
 
 RESIDUAL = "residual VQ"

@@ -7,6 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+_KEPT = 0.99
+"""Share of the variance on which words are searched."""
+
 
 class Effort(NamedTuple):
     """How long the fits take.
@@ -24,6 +27,12 @@ class Effort(NamedTuple):
     turns: int = 60
     beam: int = 8
     words: int = 256
+
+
+def principal(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Variances, falling, and principal directions as columns, of centred images of shape (count, dimensions)."""
+    values, vectors = scipy.linalg.eigh(images.T @ images / len(images))
+    return np.maximum(values[::-1], 0), vectors[:, ::-1].astype(images.dtype)
 
 
 def nearest(images: np.ndarray, words: np.ndarray) -> np.ndarray:
@@ -47,8 +56,11 @@ def k_means(images: np.ndarray, words: int, iterations: int, generator: np.rando
     """
     # As many images as words, or fewer: each is a word.
     centres = images[generator.permutation(len(images))[np.arange(words) % len(images)]]
+    index = np.full(len(images), -1)
     for i in range(iterations):
-        index = nearest(images, centres)
+        before, index = index, nearest(images, centres)
+        if np.array_equal(index, before):
+            break
         means, count, errors = _cells(images, index, words)
         centres = np.where(count[:, None] > 0, means, centres)
         dead = np.flatnonzero(count == 0)
@@ -123,11 +135,20 @@ def decode(codes: np.ndarray, books: np.ndarray) -> np.ndarray:
 
 
 def residual_books(images: np.ndarray, stages: int, effort: Effort, generator: np.random.Generator) -> np.ndarray:
-    """A codebook for what the stages before leave over, one after the other: shape (stages, words, dimensions)."""
+    """A codebook for what the stages before leave over, one after the other: shape (stages, words, dimensions).
+
+    Lloyd's algorithm works on the principal components of nearly all of the variance, a third of the pixels; the words
+    are the means of whole images.
+    """
+    variances, directions = principal(images)
+    share = np.cumsum(variances) / variances.sum()
+    directions = directions[:, : int(np.searchsorted(share, _KEPT)) + 1]
     rest, books = images.copy(), []
     for _ in range(stages):
-        book = k_means(rest, effort.words, effort.iterations, generator)
-        rest -= book[nearest(rest, book)]
+        few = rest @ directions
+        index = nearest(few, k_means(few, effort.words, effort.iterations, generator))
+        book, _, _ = _cells(rest, index, effort.words)
+        rest -= book[index]
         books.append(book)
     return np.stack(books)
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from jaxrd.figures.rdc_rates.codebooks import Effort, k_means, nearest
+from jaxrd.figures.rdc_rates.codebooks import Effort, k_means, nearest, principal
 
 _MOST_BITS = 8
 """Most bits of a scalar quantiser."""
 _LLOYD = 200
 """Iterations of a scalar quantiser's design."""
-
-
-def principal(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variances, falling, and principal directions as columns, of centred images of shape (count, dimensions)."""
-    values, vectors = scipy.linalg.eigh(images.T @ images / len(images))
-    return np.maximum(values[::-1], 0), vectors[:, ::-1].astype(images.dtype)
 
 
 def shared_out(variances: np.ndarray, parts: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from jaxrd.cli.common import Tick
 from jaxrd.cli.mnist import Data, images_sha256, mnist_files, read_mnist, refuse_unless_mnist, without_networks
 from jaxrd.cli.outputs import FirstLabel, LabelColumn, Labels, Probabilities, Reading, Scores, UnsafePickle
-from jaxrd.cli.reproduce_networks import rdc_fig6_command
+from jaxrd.cli.reproduce_networks import rdc_fig6_command, rdc_rates_command
 from jaxrd.cli.reproduce_run import Out, reproduce
 from jaxrd.errors import InputError
 
@@ -230,3 +230,4 @@ def rdc_thm5_command(out: Out = Path("reproduced")) -> None:
 
 # Figures of networks, which train for minutes to hours.
 app.command("rdc-fig6")(rdc_fig6_command)
+app.command("rdc-rates")(rdc_rates_command)

@@ -1,7 +1,7 @@
 """H(S|M), what a label keeps of uncertainty once the message is known: the C of paper [B], where messages are few.
 
-No decoder has a smaller cross-entropy than H(S|M), and the best one for the label has exactly that. It is estimated from
-a table of counts. Where messages hardly recur, `universal.probe` gives an upper estimate.
+No decoder has a smaller cross-entropy than H(S|M), and the best one for the label has exactly that. It is estimated
+from a table of counts. Where messages hardly recur, `universal.probe` gives an upper estimate.
 """
 
 from __future__ import annotations

@@ -136,21 +136,25 @@ def test_the_command(folder, tmp_path, monkeypatch, capsys):
     plan = replace(QUICK, bits=(16,))
     monkeypatch.setattr("jaxrd.figures.rdc_rates.plan.QUICK", plan)
     monkeypatch.setattr(module, "models", models)
-    monkeypatch.setattr(module.codes, "QUICK", module.codes.QUICK._replace(words=16))
+    efforts = []
+
+    def baselines(train, test, bits, *, effort, say):
+        efforts.append((effort, train.shape, test.shape, float(train.max())))
+        return rate(bits)["baselines"]
+
+    monkeypatch.setattr(module.codes, "baselines", baselines)
     command = ["reproduce", "rdc-rates", "--quick", "--data", str(folder), "--out", str(tmp_path / "out")]
     assert run(command) == 0
+    assert efforts == [(module.codes.QUICK, (100, 784), (40, 784), 1.0)]
     assert asked == [(plan, 2, True, 2, "rdc-rates.runs")]
     pictures = {f"rdc-rates.{kind}" for kind in ("csv", "json", "pdf", "png")}
     assert {p.name for p in (tmp_path / "out").iterdir()} == {*pictures, "rdc-rates.runs"}
     assert "found  16 bits: within 5%" in capsys.readouterr().out
     first = json.loads((tmp_path / "out" / "rdc-rates.json").read_text())
 
-    def fitted(*_, **__):
-        raise AssertionError("the baselines were fitted already")
-
-    monkeypatch.setattr(module.codes, "baselines", fitted)
     assert run(command) == 0
     assert json.loads((tmp_path / "out" / "rdc-rates.json").read_text())["rates"] == first["rates"]
+    assert len(efforts) == 1
 
 
 def test_other_images_are_refused(folder, tmp_path, monkeypatch, capsys):

@@ -39,7 +39,7 @@ def draw(
     middle.set_title("the same models", fontsize=10)
     measured = "" if bound["d_b"] is None else f"; measured: {bound['d_b']:.3f}"
     left.text(
-        0.98, 0.02, f"Theorem 5: decoders on the encoder of weight 0\nkeep MSE ≤ {bound['d_b_at_most']:.3f}{measured}",
+        0.98, 0.02, f"Theorem 5: decoders on the\nencoder of weight 0 keep\nMSE ≤ {bound['d_b_at_most']:.3f}{measured}",
         transform=left.transAxes, ha="right", va="bottom", fontsize=9, color="0.3",
     )  # fmt: skip
     _realism(right, tables)

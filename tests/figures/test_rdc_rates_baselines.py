@@ -1,6 +1,8 @@
 """Codes without a network, against exhaustive searches, optimality conditions and the rate-distortion function."""
 
+import json
 from itertools import pairwise, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from jaxrd.errors import InputError
 from jaxrd.figures.rdc_rates.baselines import (
     ADDITIVE,
     BEAM,
+    FULL,
     GAUSSIAN,
     PRODUCT,
     RESIDUAL,
@@ -162,3 +165,16 @@ def test_the_gaussian_line_is_water_filling():
 def test_bits_that_are_no_stages(bits):
     with pytest.raises(InputError, match=f"a positive multiple of 8, one stage of 256 words each; got {bits}"):
         baselines(np.zeros((9, 4)), np.zeros((9, 4)), bits)
+
+
+def test_the_committed_numbers():
+    """They are of all images and of the full effort, and the order of the codes is as the page says."""
+    found = json.loads((Path(__file__).parents[2] / "benchmarks/results/rdc-rates-baselines.json").read_text())
+    assert (found["training_images"], found["test_images"]) == (60_000, 10_000)
+    assert found["effort"] == FULL._asdict()
+    assert [rate["bits"] for rate in found["rates"]] == [16, 32, 64]
+    for rate in found["rates"]:
+        mse = {row["name"]: row["mse"] for row in rate["baselines"]}
+        assert mse[ADDITIVE] < mse[BEAM] < mse[RESIDUAL] < mse[PRODUCT] < mse[SCALAR]
+        assert mse[GAUSSIAN] < mse[SCALAR]
+        assert mse[ADDITIVE] < mse[GAUSSIAN]  # a bound for a Gaussian source, which these images are not

@@ -47,14 +47,15 @@ def fit_classifier(
         images: shape (count, height, width) or (count, height, width, channels), floats in [0, 1].
         labels: whole numbers in 0..classes-1, shape (count,).
         classes: how many; None: the largest label and one.
-        epochs: passes through the images; those that fill no batch of 128 are left out of a pass.
+        epochs: passes through the images, in batches of 128, or of all where there are fewer; those that fill no batch
+            are left out of a pass.
         shift: each image is moved by up to so many pixels, anew in every pass; 0 where the place matters.
         widths: of `LeNet`.
         seed: of the first parameters, the order of images and their shifts.
         report: called with the passes done and the mean loss of the last one, nats.
 
     Raises:
-        InputError: images or labels that are none, fewer images than a batch, no pass or a negative shift.
+        InputError: images or labels that are none, no pass or a negative shift.
     """
     if np.ndim(images) not in (3, 4):
         raise InputError(f"images must have shape (count, height, width[, channels]); got {np.shape(images)}.")
@@ -63,15 +64,13 @@ def fit_classifier(
     x = np.asarray(images).reshape(-1, *shape)
     refuse_unless_images(x, shape)
     refuse_unless_labels(labels, len(x), _classes(labels) if classes is None else classes)
-    if len(x) < _BATCH:
-        raise InputError(f"a classifier needs a batch of {_BATCH} images at least; got {len(x)}.")
     if epochs < 1 or shift < 0:
         raise InputError(f"epochs must be >= 1 and shift >= 0; got {epochs} and {shift}.")
     x, y = x.astype(np.float32), np.asarray(labels, np.int32)
     scale = {"mean": round(float(x.mean()), 4), "deviation": max(round(float(x.std()), 4), 1e-3)}
     model = LeNet(shape, classes or _classes(labels), widths=widths, **scale, rngs=nnx.Rngs(seed))
     graph, parameters = nnx.split(model)
-    steps = len(x) // _BATCH
+    steps = len(x) // min(_BATCH, len(x))
     rates = np.asarray(optax.cosine_decay_schedule(_RATE, epochs * steps)(np.arange(epochs * steps)), np.float32)
     moments = _ADAMW.init(parameters)
     sample = jax.device_put((x, y))
@@ -100,8 +99,8 @@ def _epoch(
     graph, shift = fixed
     images, labels = sample
     order_key, shift_key = jax.random.split(key)
-    steps = len(labels) // _BATCH
-    order = jax.random.permutation(order_key, len(labels))[: steps * _BATCH].reshape(steps, _BATCH)
+    steps, batch = len(rates), min(_BATCH, len(labels))
+    order = jax.random.permutation(order_key, len(labels))[: steps * batch].reshape(steps, batch)
 
     def loss(parameters: Any, x: jax.Array, y: jax.Array) -> jax.Array:
         return optax.softmax_cross_entropy_with_integer_labels(nnx.merge(graph, parameters)(x), y).mean()

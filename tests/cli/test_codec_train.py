@@ -97,6 +97,7 @@ def test_the_round_trip(folder, tmp_path, capsys):
     assert "2 symbols of 64 each" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_every_option_counts(folder, tmp_path):
     digests = {}
     for name, more in {
@@ -109,6 +110,16 @@ def test_every_option_counts(folder, tmp_path):
         assert train(folder, tmp_path / f"{name}.npz", *more, epochs=1) == 0
         digests[name] = stored.read(tmp_path / f"{name}.npz").digest()
     assert len(set(digests.values())) == len(digests)
+
+
+def test_a_dozen_images(tmp_path):
+    """Fewer than a batch, and of colours: they are one batch."""
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((12, 6, 5, 3)))
+    args = ["train", tmp_path / "x.npy", "--bits", 3, "--epochs", 1, "--out", tmp_path / "m.npz"]
+    assert command(*args) == 0
+    assert command("encode", tmp_path / "x.npy", "--model", tmp_path / "m.npz", "--out", tmp_path / "x.jrc") == 0
+    assert command("decode", tmp_path / "x.jrc", "--model", tmp_path / "m.npz", "--out", tmp_path / "y.npy") == 0
+    assert np.load(tmp_path / "y.npy").shape == (12, 6, 5, 3)
 
 
 @pytest.mark.slow

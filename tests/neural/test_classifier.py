@@ -45,6 +45,12 @@ def test_the_same_seed_gives_the_same_classifier(learnt):
     assert classifier_file.digest(same) == classifier_file.digest(learnt) != classifier_file.digest(other)
 
 
+def test_fewer_images_than_a_batch_are_one_batch():
+    with jax.enable_x64(False):
+        few = fit_classifier(*bars((12, 12), 20), epochs=60, shift=0, widths=SMALL)
+    assert measured(few, *bars((12, 12), 20))["accuracy"] == 1
+
+
 def test_the_shift_is_used(learnt):
     with jax.enable_x64(False):
         moved = fit_classifier(*bars((12, 12), 512), epochs=15, shift=2, widths=SMALL)
@@ -111,7 +117,6 @@ class TestFiles:
         (lambda x, y: (x, y[:-1]), "images and labels must be as many; got 256 and 255"),
         (lambda x, y: (x, y + 0.5), "labels must be whole numbers; got float64"),
         (lambda x, y: (x, y - 1), r"labels of 2 classes must lie in 0..1; got -1"),
-        (lambda x, y: (x[:100], y[:100]), "needs a batch of 128 images at least; got 100"),
     ],
 )
 def test_what_is_refused(change, message):

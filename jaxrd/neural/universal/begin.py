@@ -10,7 +10,7 @@ from jaxrd.neural.universal.model import Decoder, UniversalAutoencoder
 
 MOST = 20_000
 """Images that the beginning looks at."""
-REGRESSED = 5000
+REGRESSED = 10_000
 """Images that a decoder's linear map is fitted to."""
 _RIDGE = 1e-4
 

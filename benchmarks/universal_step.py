@@ -67,7 +67,7 @@ def time_jax() -> dict[str, float]:
     found = {}
     for kind, (labelled, critic) in KINDS.items():
         weights = Weights(1.0, jnp.full(int(labelled), 0.01), 0.001 * critic)
-        objective = Objective(graphs, (logits,) * labelled, images, labels[:, : int(labelled)], None, weights)
+        objective = Objective(graphs, (logits,) * labelled, images, labels[:, : int(labelled)], None, None, weights)
         stage = Stage(adversarial=critic, batch=BATCH)
         state = State(parts, moments(stage, parts), jax.random.key(0))
         alone, many = (objective, stage, state, jnp.arange(BATCH), fast[0]), (objective, stage, state, fast)

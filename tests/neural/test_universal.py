@@ -67,11 +67,24 @@ class TestCodes:
         best = ((latent[:, None] - sums) ** 2).sum(-1).min(1)
         errors = []
         for beam in (1, 3, 16):
-            found = np.asarray(codes.search(jnp.asarray(latent), jnp.asarray(words), beam))
+            found = np.asarray(codes.search(jnp.asarray(latent), jnp.asarray(words), beam))[:, 0]
             z = sum(words[s][found[:, s]] for s in range(3))
             errors.append(((latent - z) ** 2).sum(-1))
         np.testing.assert_allclose(errors[2], best)
         assert errors[0].mean() > errors[1].mean() >= best.mean()
+
+    def test_candidates_of_levels_are_the_nearest(self):
+        rng = np.random.default_rng(0)
+        latent = jnp.asarray(rng.normal(size=(30, 3)))
+        code = Levels(3, 4)
+        near = np.asarray(code.candidates(latent, 3))
+        np.testing.assert_array_equal(near[:, 0], code.symbols(latent))
+        grid = np.array(list(product(range(4), repeat=3)))
+        errors = ((np.asarray(code.latents(grid)) - np.tanh(latent)[:, None]) ** 2).sum(-1)
+        second = np.sort(errors, 1)[:, 1]
+        tried = ((np.asarray(code.latents(near[:, 1])) - np.tanh(latent)) ** 2).sum(-1)
+        np.testing.assert_allclose(tried, second, rtol=1e-5)
+        assert code.candidates(latent, 99).shape == (30, 4, 3)
 
     def test_words_have_gradients_to_encoder_and_words(self):
         code = Words(2, 4, 3, rngs=nnx.Rngs(0))
@@ -158,6 +171,21 @@ class TestModel:
         images = model.decode(whole, key=key)
         monkeypatch.undo()
         np.testing.assert_allclose(model.decode(whole, key=key), images, atol=1e-6)
+
+    def test_a_search_sends_what_its_decoder_makes_best(self):
+        model = made(code=Words(2, 4, 3, rngs=nnx.Rngs(1)))
+        neural.universal.begin.begin(model, IMAGES, jax.random.key(0))
+        x = IMAGES[:40]
+        plain = ((model.decode(model.encode(x)) - x) ** 2).mean((1, 2))
+        model.search_through(neural.universal.model.Search("one", 16))
+        symbols = model.encode(x)
+        everything = jnp.asarray(list(product(range(4), repeat=2)), jnp.int32)
+        images = model.decode(everything)
+        errors = ((images[None] - x[:, None]) ** 2).mean((2, 3))
+        np.testing.assert_array_equal(symbols, everything[errors.argmin(1)])
+        assert errors.min(1).mean() < plain.mean()
+        with pytest.raises(InputError, match="no decoder 'two'"):
+            model.search_through(neural.universal.model.Search("two"))
 
     def test_noise_is_of_the_key(self):
         model = made(noise=2)
@@ -250,6 +278,17 @@ class TestFit:
         run = partial(neural.fit, IMAGES, LABELS[0], READERS[0], bits=4, networks=SMALL, schedule=QUICK)
         heavy, light = (run(weights=Weights(d, 0.05)).history[-1]["mse"] for d in (100.0, 0.0))
         assert heavy < light
+
+    def test_searched_epochs(self):
+        run = partial(neural.fit, IMAGES, bits=4, networks=SMALL)
+        plain = run(schedule=Schedule(6, 2e-3, 64)).model
+        found = run(schedule=Schedule(6, 2e-3, 64, searched=3, candidates=4)).model
+        assert plain.search is None
+        assert found.search == ("conventional", 4)
+        assert neural.measure(found, IMAGES)["mse"] < neural.measure(plain, IMAGES)["mse"]
+        grown = neural.fit_decoder(found, IMAGES, name="two", networks=SMALL, schedule=QUICK).model
+        np.testing.assert_array_equal(grown.encode(IMAGES), found.encode(IMAGES))
+        assert neural.tune(found, IMAGES, name="new", networks=SMALL, schedule=QUICK).model.search == ("new", 4)
 
     def test_a_universal_decoder_leaves_the_encoder_alone(self):
         first = neural.fit(IMAGES, bits=6, networks=SMALL, schedule=QUICK)

@@ -16,7 +16,8 @@ import numpy as np
 from jaxrd._files import parsing
 from jaxrd.figures.rdc_rates.plan import Plan, Target
 from jaxrd.neural import UniversalAutoencoder, dense, fit, fit_decoder, measure, tune
-from jaxrd.neural.universal.measure import coded_bits, frequencies
+from jaxrd.neural.universal.measure import coded_bits
+from jaxrd.neural.universal.model import Search
 from jaxrd.neural.universal.probe import label_entropy
 
 Say = Callable[[str], None]
@@ -51,7 +52,8 @@ class Job:
         self.plan, self.folder, self.say, self.classifiers = plan, folder, say, list(classifiers)
         self.train, self.test = train.first(plan.images), test.first(plan.tests)
         self.conventional = cache(self._conventional)
-        self.label_entropies = cache(self._label_entropies)
+        self.symbols, self.label_entropies = cache(self._symbols), cache(self._label_entropies)
+        self.learnt = cache(self._learnt)
 
     def _common(self, target: Target, seed: int, *place: str) -> dict[str, Any]:
         schedule = self.plan.critic if target.wasserstein else None
@@ -71,15 +73,19 @@ class Job:
         """Encoder and decoder trained together; all but the first target go on from the first's model."""
         given = self._common(target, seed, f"{bits}", target.name, f"{seed}")
         if target == self.plan.first:
-            return fit(self.train.images, **given | {"bits": bits, "schedule": self.plan.begin}).model
-        given["schedule"] = given["schedule"] or self.plan.tune
-        return tune(self.conventional(bits, self.plan.first, seed), self.train.images, **given).model
+            model = fit(self.train.images, **given | {"bits": bits, "schedule": self.plan.begin}).model
+        else:
+            given["schedule"] = given["schedule"] or self.plan.tune
+            model = tune(self.conventional(bits, self.plan.first, seed), self.train.images, **given).model
+        model.search_through(Search(target.name, self.plan.candidates))
+        return model
 
     def universal(self, bits: int, target: Target, seed: int) -> UniversalAutoencoder:
         """A fresh decoder on the plan's frozen encoder."""
         source = self.frozen
         given = self._common(target, 100 + seed, f"{bits}", f"{target.name} on {source.name}", f"{seed}")
         given["schedule"] = given["schedule"] or self.plan.decoder
+        given["symbols"] = self.learnt(bits, seed)
         return fit_decoder(self.conventional(bits, source, seed), self.train.images, **given).model
 
     @property
@@ -87,16 +93,26 @@ class Job:
         """The target whose encoder the universal decoders use."""
         return next(t for t in (self.plan.first, *self.plan.others) if t.name == self.plan.frozen)
 
+    def _symbols(self, bits: int, target: Target, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """What the encoder of a conventional model sends for the first training images and for the test images."""
+        model = self.conventional(bits, target, seed)
+        parts = self.train.images[: self.plan.counted], self.test.images
+        train, test = (np.asarray(model.encode(images / np.float32(255))) for images in parts)
+        return train, test
+
+    def _learnt(self, bits: int, seed: int) -> np.ndarray:
+        """What the frozen encoder sends for all training images."""
+        return np.asarray(self.conventional(bits, self.frozen, seed).encode(self.train.images / np.float32(255)))
+
     def _label_entropies(self, bits: int, target: Target, seed: int) -> list[float]:
         """Upper estimates of H(S_k | M), for the encoder of a conventional model."""
-        model = self.conventional(bits, target, seed)
-        latents = [
-            np.asarray(model.code.latents(model.encode(one.images / np.float32(255))))
-            for one in (self.train, self.test)
-        ]
+        code = self.conventional(bits, target, seed).code
+        train, test = (
+            np.asarray(code.latents(jax.device_put(symbols))) for symbols in self.symbols(bits, target, seed)
+        )
         return [
-            label_entropy(latents[0], learnt, latents[1], seen, seed=seed)
-            for learnt, seen in zip(self.train.labels, self.test.labels, strict=True)
+            label_entropy(train, learnt, test, seen, epochs=self.plan.probe, seed=seed)
+            for learnt, seen in zip(self.train.first(len(train)).labels, self.test.labels, strict=True)
         ]
 
     def row(self, bits: int, target: Target, seed: int, *, universal: bool) -> Row:
@@ -114,8 +130,10 @@ class Job:
             found["label_entropy_nats"] = (
                 probed if target.noise else [min(pair) for pair in zip(probed, found["ce_nats"], strict=True)]
             )
-            counts = frequencies(model, self.train.images)
-            found["coded_bits"] = coded_bits(model.encode(self.test.images / np.float32(255)), counts)
+            train, test = self.symbols(bits, encoder, seed)
+            sizes = model.code.sizes
+            counts = [np.bincount(column, minlength=size) for column, size in zip(train.T, sizes, strict=True)]
+            found["coded_bits"] = coded_bits(test, counts)
             _write(path, {"bits": bits, "target": target.name, "seed": seed, "seconds": perf_counter() - clock} | found)
             self.say(f"{path.stem}: " + ", ".join(f"{name} {_short(found[name])}" for name in MEASURES))
         with parsing(path, "a result (delete it to have it measured again)"):

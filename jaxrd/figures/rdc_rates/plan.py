@@ -46,6 +46,9 @@ class Plan:
         seeds: of the targets in `headline`; the others have the first seed alone.
         headline: names of targets.
         hidden: widths of the hidden layers, of the encoder; the decoder's are mirrored.
+        candidates: that a finished encoder tries.
+        counted: training images from which the law of the symbols and H(S | M) are estimated.
+        probe: epochs of the network that estimates H(S | M).
         images: how many training images are used, None for all.
         tests: how many test images.
     """
@@ -60,7 +63,10 @@ class Plan:
     critic: Schedule
     seeds: tuple[int, ...]
     headline: tuple[str, ...]
-    hidden: tuple[int, ...] = (1024, 512)
+    hidden: tuple[int, ...] = (512, 256)
+    candidates: int = 16
+    counted: int = 20_000
+    probe: int = 4
     images: int | None = None
     tests: int | None = None
 
@@ -82,10 +88,10 @@ FULL = Plan(
         Target("mse + realism", (0.0, 0.0), 0.01, 16),
     ),
     frozen="mse + digit + thickness",
-    begin=Schedule(epochs=15, rate=1e-3),
-    tune=Schedule(epochs=5, rate=3e-4),
-    decoder=Schedule(epochs=8, rate=1e-3),
-    critic=Schedule(epochs=8, rate=5e-4, critic_rate=5e-4, critic_steps=5),
+    begin=Schedule(epochs=7, rate=1.5e-3, batch=256, searched=1, candidates=4),
+    tune=Schedule(epochs=3, rate=5e-4, batch=256, searched=2, candidates=4),
+    decoder=Schedule(epochs=5, rate=1e-3, batch=256),
+    critic=Schedule(epochs=4, rate=5e-4, batch=256, critic_rate=5e-4, critic_steps=5),
     seeds=(0, 1, 2),
     headline=("mse", "mse + digit"),
 )

@@ -8,9 +8,10 @@ import numpy as np
 
 from jaxrd.neural.universal.model import Decoder, UniversalAutoencoder
 
-MOST = 60_000
+MOST = 20_000
 """Images that the beginning looks at."""
-_REGRESSED = 10_000
+REGRESSED = 10_000
+"""Images that a decoder's linear map is fitted to."""
 _RIDGE = 1e-4
 
 
@@ -56,13 +57,13 @@ def begin(model: UniversalAutoencoder, images: np.ndarray, key: jax.Array) -> No
     scale = model.code.begin(key, latent)
     model.encoder.mean[...] = jnp.asarray(mean)
     model.encoder.linear[...] = jnp.asarray(axes) * scale
-    few = vectors[:_REGRESSED]
-    sent = model.code.latents(model.code.symbols(latent[:_REGRESSED] * scale))
+    few = vectors[:REGRESSED]
+    sent = model.code.latents(model.code.symbols(latent[:REGRESSED] * scale))
     for decoder in model.decoders.values():
         begin_decoder(decoder, sent, few)
 
 
-def begin_decoder(decoder: Decoder, latent: jax.Array, images: np.ndarray) -> None:
+def begin_decoder(decoder: Decoder, latent: jax.Array, images: np.ndarray | jax.Array) -> None:
     """Set a decoder's linear map to the least-squares fit of images to the latent vectors sent for them, in place.
 
     Args:
@@ -70,8 +71,8 @@ def begin_decoder(decoder: Decoder, latent: jax.Array, images: np.ndarray) -> No
         latent: points of the code, shape (n, width).
         images: shape (n, *shape).
     """
-    z = np.asarray(latent[:_REGRESSED], np.float64)
-    vectors = np.asarray(images[:_REGRESSED], np.float32).reshape(len(z), -1)
+    z = np.asarray(latent[:REGRESSED], np.float64)
+    vectors = np.asarray(images[:REGRESSED], np.float32).reshape(len(z), -1)
     centre, mean = z.mean(0), vectors.mean(0, dtype=np.float64)
     gram = (z - centre).T @ (z - centre)
     ridge = _RIDGE * max(float(np.trace(gram)) / len(gram), 1e-12) * np.eye(len(gram))

@@ -5,7 +5,8 @@ A code is a module with
     sizes                     symbols of each place, and `width`, the coordinates of a latent vector
     symbols(latent, u)        (n, width) -> int32 (n, places)
     latents(symbols, u)       its inverse on the code's points: (n, places) -> (n, width)
-    straight(latent, u)       latents of the nearest symbols, whose gradient passes to the encoder; and a penalty
+    candidates(latent, count, u)  near symbols, from which an encoder may choose: (n, width) -> (n, <= count, places)
+    straight(latent, u, symbols)  latents of given symbols, or the nearest, with a gradient to the encoder; a penalty
     offsets(key, count)       the dither u that encoder and decoder share, (n, width), or None
     begin(key, latent)        fit the code to latent vectors, principal components at first; returns their scale
 
@@ -43,12 +44,18 @@ class Code(Protocol):
         """The nearest symbols."""
         ...
 
+    def candidates(self, latent: jax.Array, count: int, u: jax.Array | None = None) -> jax.Array:
+        """Near symbols, the nearest found first."""
+        ...
+
     def latents(self, symbols: jax.Array, u: jax.Array | None = None) -> jax.Array:
         """The point that symbols stand for."""
         ...
 
-    def straight(self, latent: jax.Array, u: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        """The nearest point with a gradient, and a penalty a latent vector."""
+    def straight(
+        self, latent: jax.Array, u: jax.Array | None = None, symbols: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """A point with a gradient to the encoder, and a penalty a latent vector."""
         ...
 
 
@@ -95,7 +102,11 @@ class Words(nnx.Module):
 
     def symbols(self, latent: jax.Array, u: jax.Array | None = None) -> jax.Array:
         """The words found by the search, int32 of shape (n, stages)."""
-        return search(latent, self.words[...], self.beam)
+        return search(latent, self.words[...], self.beam)[:, 0]
+
+    def candidates(self, latent: jax.Array, count: int, u: jax.Array | None = None) -> jax.Array:
+        """The `count` best words of a search that keeps as many, int32 of shape (n, count, stages)."""
+        return search(latent, self.words[...], count)
 
     def latents(self, symbols: jax.Array, u: jax.Array | None = None) -> jax.Array:
         """The sum of the words, shape (n, width)."""
@@ -105,13 +116,17 @@ class Words(nnx.Module):
             total = total + words[stage][symbols[:, stage]]
         return total
 
-    def straight(self, latent: jax.Array, u: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        """The sum of the greedy words: its gradient goes to the words and, unchanged, to the encoder.
+    def straight(
+        self, latent: jax.Array, u: jax.Array | None = None, symbols: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """The sum of the words, the greedy ones if none are given, with a gradient to the words and the encoder.
 
         The penalty holds both together: |f - z|^2 / 4 for the encoder alone plus the same for the words alone.
         """
         fixed = jax.lax.stop_gradient
-        z = self.latents(search(fixed(latent), fixed(self.words[...]), 1))
+        if symbols is None:
+            symbols = search(fixed(latent), fixed(self.words[...]), 1)[:, 0]
+        z = self.latents(symbols)
         penalty = 0.25 * ((latent - fixed(z)) ** 2).sum(-1) + 0.25 * ((fixed(latent) - z) ** 2).sum(-1)
         return z + latent - fixed(latent), penalty
 
@@ -125,11 +140,11 @@ def search(latent: jax.Array, words: jax.Array, beam: int) -> jax.Array:
         beam: beginnings.
 
     Returns:
-        int32 of shape (n, stages).
+        The best of them, int32 of shape (n, at most beam, stages), the nearest first.
 
     >>> words = jnp.array([[[0.0], [4.0]], [[-1.0], [1.5]]])
     >>> search(jnp.array([[2.4]]), words, 1).tolist(), search(jnp.array([[1.9]]), words, 2).tolist()
-    ([[1, 0]], [[0, 1]])
+    ([[[1, 0]]], [[[0, 1], [1, 0]]])
     """
     residual = latent[:, None]  # (n, beginnings, width)
     cost = jnp.zeros(residual.shape[:2], latent.dtype)
@@ -144,7 +159,7 @@ def search(latent: jax.Array, words: jax.Array, beam: int) -> jax.Array:
         residual = jnp.take_along_axis(residual, origin[..., None], 1) - stage[word]
         earlier = jnp.take_along_axis(chosen, origin[..., None], 1)
         chosen = jnp.concatenate([earlier, word[..., None].astype(jnp.int32)], -1)
-    return chosen[:, 0]
+    return chosen
 
 
 @partial(jax.jit, static_argnums=(2, 3))
@@ -223,13 +238,30 @@ class Levels(nnx.Module):
         places = (jnp.tanh(latent) + (0 if u is None else u) + 1) / 2 * top
         return jnp.clip(jnp.round(places), 0, top).astype(jnp.int32)
 
+    def candidates(self, latent: jax.Array, count: int, u: jax.Array | None = None) -> jax.Array:
+        """The nearest levels, then with one coordinate at its second nearest, int32 of shape (n, <= count, h).
+
+        The coordinates that are nearest to a border between two levels come first.
+        """
+        top = self.sizes[0] - 1
+        places = (jnp.tanh(latent) + (0 if u is None else u) + 1) / 2 * top
+        nearest = jnp.clip(jnp.round(places), 0, top)
+        step = jnp.where(places >= nearest, 1, -1)
+        step = jnp.where((nearest + step < 0) | (nearest + step > top), -step, step)
+        cost = (places - nearest - step) ** 2 - (places - nearest) ** 2
+        moved = jnp.argsort(cost, -1)[:, : count - 1, None] == jnp.arange(self.width)
+        all_of_them = jnp.concatenate([nearest[:, None], nearest[:, None] + moved * step[:, None]], 1)
+        return all_of_them.astype(jnp.int32)
+
     def latents(self, symbols: jax.Array, u: jax.Array | None = None) -> jax.Array:
         """The levels less the dither, shape (n, h)."""
         return symbols * (2 / (self.sizes[0] - 1)) - 1 - (0 if u is None else u)
 
-    def straight(self, latent: jax.Array, u: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        """The nearest levels with the gradient of tanh f; no penalty."""
+    def straight(
+        self, latent: jax.Array, u: jax.Array | None = None, symbols: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """The levels, the nearest if none are given, with the gradient of tanh f; no penalty."""
         fixed = jax.lax.stop_gradient
-        z = self.latents(self.symbols(fixed(latent), u), u)
+        z = self.latents(self.symbols(fixed(latent), u) if symbols is None else symbols, u)
         soft = jnp.tanh(latent)
         return z + soft - fixed(soft), jnp.zeros(len(latent), latent.dtype)

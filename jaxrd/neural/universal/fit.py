@@ -14,7 +14,7 @@ from flax import nnx
 
 from jaxrd.errors import InputError
 from jaxrd.neural.losses import Weights
-from jaxrd.neural.universal.begin import begin, begin_decoder
+from jaxrd.neural.universal.begin import REGRESSED, begin, begin_decoder
 from jaxrd.neural.universal.codes import Code, Words
 from jaxrd.neural.universal.data import Data, checked
 from jaxrd.neural.universal.model import Decoder, UniversalAutoencoder
@@ -108,6 +108,7 @@ def fit_decoder(
     classifier: Any = None,
     *,
     name: str,
+    symbols: Any = None,
     weights: Weights = _MSE,
     networks: Pair = dense,
     critic: Callable[..., nnx.Module] | None = dense_critic,
@@ -123,6 +124,7 @@ def fit_decoder(
         model: whose encoder and code are used; it is not changed.
         images, labels, classifier, weights, networks, critic, noise, schedule, seed, out, report: as in `fit`.
         name: of the new decoder, which replaces one of that name.
+        symbols: of the images, where `model.encode` gave them before; None to encode them. Not for a dithered code.
 
     Returns:
         A model with the new decoder beside the others.
@@ -134,7 +136,12 @@ def fit_decoder(
     """
     data = _data_of(model, images, labels, classifier, weights)
     grown = nnx.clone(model)
-    latents = sent(grown, data.images)
+    if symbols is None:
+        latents = sent(grown, data.images)
+    else:
+        if len(symbols) != len(data.images):
+            raise InputError(f"symbols must be those of the {len(data.images)} images; got {len(symbols)}.")
+        latents = grown.code.latents(jnp.asarray(symbols))
     _add(grown, name, data, latents, networks, critic, noise, seed)
     stage = schedule.stage(frozen=True, adversarial=name in grown.critics)
     return train(grown, name, data, stage, schedule, seed, out, report, latents)
@@ -176,12 +183,16 @@ def tune(
     data = _data_of(model, images, labels, classifier, weights)
     other = nnx.clone(model)
     decoder = other.decoders[other.decoder_named(begun)]
+    searched = other.search
+    other.search_through(None)
     for gone in other.names:
         del other.decoders[gone]
         other.critics.pop(gone, None)
-    _add(other, name, data, sent(model, data.images), networks, critic, noise, seed)
+    _add(other, name, data, sent(model, data.images[:REGRESSED]), networks, critic, noise, seed)
     if decoder.noise == noise:
         other.decoders[name] = decoder
+    if searched is not None:
+        other.search_through(searched._replace(decoder=name))
     stage = schedule.stage(frozen=False, adversarial=name in other.critics)
     return train(other, name, data, stage, schedule, seed, out, report)
 

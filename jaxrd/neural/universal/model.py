@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from jaxrd._eager import is_traced
 from jaxrd.errors import InputError
 from jaxrd.neural.universal.codes import Code, bits_of
 
-BATCH = 1000
+BATCH = 500
 """Images that a compiled call takes at a time."""
 _LEAK = 0.02
 
@@ -61,24 +61,34 @@ class Decoder(nnx.Module):
         self.linear = nnx.Param(jnp.zeros((width, math.prod(shape))))
 
     def __call__(self, latent: jax.Array, key: jax.Array | None = None) -> jax.Array:
-        """Shape (n, width) -> (n, *shape), not yet confined to [0, 1].
-
-        Raises:
-            InputError: the decoder has noise and there is no key.
-        """
+        """Shape (n, width) -> (n, *shape), not yet confined to [0, 1]; without a key the noise is 0."""
         network: Any = self.network
         images = (self.mean[...] + latent @ self.linear[...]).reshape(len(latent), *self.shape)
         if not self.noise:
             return images + network(latent)
-        if key is None:
-            raise InputError("this decoder draws noise: pass a key.")
-        return images + network(jnp.concatenate([latent, jax.random.normal(key, (len(latent), self.noise))], -1))
+        size = (len(latent), self.noise)
+        drawn = jnp.zeros(size) if key is None else jax.random.normal(key, size)
+        return images + network(jnp.concatenate([latent, drawn], -1))
 
 
 def leaky(images: jax.Array) -> jax.Array:
     """Images confined to [0, 1] but for a small slope outside, so that training can bring them back."""
     inside = jnp.clip(images, 0, 1)
     return inside + _LEAK * (images - inside)
+
+
+class Search(NamedTuple):
+    """Analysis by synthesis: of the symbols near f(x), the encoder sends those that a decoder turns into x most nearly.
+
+    A decoder that draws noise is tried with the noise 0.
+
+    Args:
+        decoder: name of the decoder it tries them with.
+        candidates: how many it tries.
+    """
+
+    decoder: str
+    candidates: int = 16
 
 
 class UniversalAutoencoder(nnx.Module):
@@ -95,9 +105,10 @@ class UniversalAutoencoder(nnx.Module):
         decoders: networks (n, code.width + noise) -> (n, *shape), by name.
         critics: networks (n, *shape) -> (n,), by the names of decoders.
         noise: coordinates of noise of decoders, by name; 0 where not given.
+        search: how the encoder tries symbols, through one of the decoders; None to send the nearest to f(x).
 
     Raises:
-        InputError: no decoder, or a critic or noise of no decoder.
+        InputError: no decoder; a critic, noise or a search of no decoder.
 
     >>> from jaxrd.neural import Words, dense
     >>> rngs = nnx.Rngs(0)
@@ -118,6 +129,7 @@ class UniversalAutoencoder(nnx.Module):
         decoders: Mapping[str, nnx.Module],
         critics: Mapping[str, nnx.Module] | None = None,
         noise: Mapping[str, int] | None = None,
+        search: Search | None = None,
     ):
         critics, noise = critics or {}, noise or {}
         if not decoders:
@@ -131,6 +143,20 @@ class UniversalAutoencoder(nnx.Module):
             {name: Decoder(net, shape, code.width, noise.get(name, 0)) for name, net in decoders.items()}
         )
         self.critics = nnx.Dict(dict(critics))
+        self.search: Search | None = None
+        self.search_through(search)
+
+    def search_through(self, search: Search | None) -> None:
+        """Change how the encoder tries symbols, in place.
+
+        Raises:
+            InputError: there is no such decoder, or nothing to try.
+        """
+        if search is not None:
+            self.decoder_named(search.decoder)
+            if search.candidates < 1:
+                raise InputError(f"a search needs candidates >= 1; got {search.candidates}.")
+        self.search = search
 
     @property
     def bits(self) -> float:
@@ -228,7 +254,16 @@ def _compiled(step: Callable[..., jax.Array], graph: Any, state: Any, rows: jax.
 
 
 def _symbols(model: UniversalAutoencoder, images: jax.Array, u: jax.Array | None) -> jax.Array:
-    return model.code.symbols(model.encoder(images), u)
+    latent = model.encoder(images)
+    if model.search is None:
+        return model.code.symbols(latent, u)
+    near = model.code.candidates(latent, model.search.candidates, u)  # (n, candidates, places)
+    count, tried, places = near.shape
+    repeated = None if u is None else jnp.repeat(u, tried, 0)
+    made = model.decoders[model.search.decoder](model.code.latents(near.reshape(-1, places), repeated))
+    errors = (jnp.clip(made, 0, 1).reshape(count, tried, -1) - images.reshape(count, 1, -1)) ** 2
+    best = errors.sum(-1).argmin(-1)
+    return jnp.take_along_axis(near, best[:, None, None], 1)[:, 0]
 
 
 @cache

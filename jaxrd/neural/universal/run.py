@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from jaxrd.neural.checkpoint import latest, save
 from jaxrd.neural.run_file import claim, digest
 from jaxrd.neural.train import State
 from jaxrd.neural.universal.data import Data
-from jaxrd.neural.universal.model import UniversalAutoencoder
+from jaxrd.neural.universal.model import Search, UniversalAutoencoder
 from jaxrd.neural.universal.step import Losses, Objective, Stage, epoch, join, moments, rates, split
 
 Report = Callable[[int, Losses], None]
@@ -33,6 +33,9 @@ class Schedule:
         labelled: images of each batch that classifiers and critic see.
         critic_rate: of the critic's Adam, constant.
         critic_steps: of the critic, after each step of the generator.
+        searched: epochs, the last ones, in which the encoder and the decoder train on the symbols that a search through
+            the decoder chose at the epoch's beginning (`Search`); the encoder then goes on searching.
+        candidates: of that search.
 
     Raises:
         InputError: a number that is not positive.
@@ -44,9 +47,13 @@ class Schedule:
     labelled: int = 64
     critic_rate: float = 2e-4
     critic_steps: int = 1
+    searched: int = 0
+    candidates: int = 8
 
     def __post_init__(self) -> None:
         """Check the values."""
+        if not 0 <= self.searched <= self.epochs or self.candidates < 1:
+            raise InputError(f"searched must lie in [0, epochs] and candidates be >= 1; got {self}.")
         if min(self.epochs, self.batch, self.labelled, self.critic_steps) < 1 or not (
             self.rate > 0 and self.critic_rate > 0
         ):
@@ -94,7 +101,7 @@ def train(
         raise InputError(f"a batch of {stage.batch} is more than the {count} images: nothing would be trained.")
     graphs, parameters = split(model, name)
     state = State(parameters, moments(stage, parameters), jax.random.key(seed))
-    objective = Objective(graphs, data.classifiers, data.images, data.labels, latents, data.weights)
+    objective = Objective(graphs, data.classifiers, data.images, data.labels, latents, None, data.weights)
     history: list[dict[str, Any]] = []
     folder = None if out is None else Path(out)
     if folder is not None:
@@ -103,6 +110,10 @@ def train(
             state, history = saved
     plan = rates(schedule.epochs, count // stage.batch, schedule.rate, schedule.critic_rate)
     for i in range(len(history), schedule.epochs):
+        if i >= schedule.epochs - schedule.searched and not stage.frozen:
+            join(model, name, state.parameters)
+            model.search_through(Search(model.search.decoder if model.search else name, schedule.candidates))
+            objective = replace(objective, symbols=model.encode(data.images))
         state, losses = epoch(objective, stage, state, plan[i])
         history.append({field: np.asarray(value).tolist() for field, value in losses._asdict().items()})
         if folder is not None:

@@ -60,6 +60,7 @@ class Objective:
         images: shape (n, *shape), in [0, 1].
         labels: integers, shape (n, labels).
         latents: of the frozen encoder, shape (n, width); None if it learns.
+        symbols: that the encoder's search chose, shape (n, places); None for the nearest ones of each step.
         weights: of the losses; `cross_entropy` has one entry a label.
     """
 
@@ -68,6 +69,7 @@ class Objective:
     images: jax.Array
     labels: jax.Array
     latents: jax.Array | None
+    symbols: jax.Array | None
     weights: Weights
 
     def part(self, name: str, parameters: dict[str, Any]) -> Any:
@@ -108,11 +110,11 @@ def _learners(stage: Stage) -> tuple[str, ...]:
 
 def _sent(objective: Objective, stage: Stage, p: dict, rows: tuple, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The latent vectors that the decoder receives, and the code's penalty."""
-    x, latent = rows
+    x, latent, symbols = rows
     code = objective.part("code", p)
     u = code.offsets(key, len(x))
     if not stage.frozen:
-        return code.straight(objective.part("encoder", p)(x), u)
+        return code.straight(objective.part("encoder", p)(x), u, symbols)
     # Without dither every image's point is always the same one, and was looked up before.
     return (latent if u is None else code.latents(code.symbols(latent, u), u)), jnp.zeros(len(x))
 
@@ -134,12 +136,12 @@ def step(objective: Objective, stage: Stage, state: State, index: jax.Array, rat
     """
     key, dither_key, noise_key, critic_key = jax.random.split(state.key, 4)
     x, labels = objective.images[index], objective.labels[index[: stage.labelled]]
-    latent = None if objective.latents is None else objective.latents[index]
+    latent, symbols = (None if a is None else a[index] for a in (objective.latents, objective.symbols))
     weights, everything = objective.weights, state.parameters
 
     def generator(free: dict[str, Any]) -> tuple[jax.Array, tuple[Losses, jax.Array]]:
         p = everything | free
-        z, penalty = _sent(objective, stage, p, (x, latent), dither_key)
+        z, penalty = _sent(objective, stage, p, (x, latent, symbols), dither_key)
         r = leaky(objective.part("decoder", p)(z, noise_key))
         few, mse = r[: stage.labelled], ((r - x) ** 2).mean()
         entropies = [_cross_entropy(c(few), labels[:, k]) for k, c in enumerate(objective.classifiers)]

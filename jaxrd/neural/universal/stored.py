@@ -18,7 +18,7 @@ from jaxrd._files import read_bytes, refuse_claim
 from jaxrd.coding.symbols import Law, fit_law
 from jaxrd.errors import InputError, ModelError
 from jaxrd.neural.universal.codes import Code, Levels, Words
-from jaxrd.neural.universal.model import UniversalAutoencoder
+from jaxrd.neural.universal.model import Search, UniversalAutoencoder
 from jaxrd.neural.universal.networks import ConvDecoder, ConvEncoder, Dense, convolutional, dense
 
 SCHEMA = "jaxrd.universal/1"
@@ -94,6 +94,7 @@ def to_bytes(stored: Stored) -> bytes:
     settings = {
         "shape": list(model.shape),
         "code": _code_settings(model.code),
+        "search": model.search,
         "encoder": _network_settings(model.encoder.network),
         "decoders": {
             name: _network_settings(one.network) | {"noise": one.noise} for name, one in model.decoders.items()
@@ -203,4 +204,5 @@ def _made(settings: dict[str, Any]) -> UniversalAutoencoder:
         made,
         {name: pair(network, mirrored=True)[1] for name, network in decoders.items()},
         noise={name: network["noise"] for name, network in decoders.items()},
+        search=None if settings.get("search") is None else Search(*settings["search"]),
     )

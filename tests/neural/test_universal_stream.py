@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -171,3 +172,14 @@ def test_networks_of_ones_own_have_no_file(kept):
     own.encoder.network = Mine()
     with pytest.raises(InputError, match=r"networks of jaxrd.neural.dense and convolutional; got Mine"):
         to_bytes(module.Stored(own, kept["words"].law))
+
+
+def test_the_committed_files_of_mnist():
+    found = json.loads((Path(__file__).parents[2] / "benchmarks" / "results" / "streams.json").read_text())
+    assert [row["bits"] for row in found["rows"]] == [32, 64]
+    for row in found["rows"]:
+        assert row["images"] == 10_000
+        assert row["symbols_bit_exact"]
+        assert row["pixels_as_foreseen"]
+        assert 1 <= row["file_over_ideal"] < 1.03
+        assert row["file_bits_per_image"] < row["bits"]

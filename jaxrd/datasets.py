@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import math
 import os
 import struct
@@ -31,6 +32,9 @@ MNIST = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 """MNIST's files and the SHA-256 of each, unpacked: archives of the same file differ from host to host."""
+
+THICKNESS_TERCILES = (2.1281, 2.6221)
+"""Stroke thicknesses in pixels that divide MNIST's training images into three equal parts."""
 
 
 class Split(NamedTuple):
@@ -95,6 +99,12 @@ def mnist(folder: str | Path | None = None) -> tuple[Split, Split]:
     return split("train"), split("t10k")
 
 
+def is_mnist(test: Split) -> bool:
+    """Whether these are the test images of MNIST, and not of a set of its shape."""
+    header = struct.pack(">HBB3I", 0, 0x08, 3, *test.images.shape)
+    return hashlib.sha256(header + test.images.tobytes()).hexdigest() == MNIST["t10k-images-idx3-ubyte"]
+
+
 def download_mnist() -> Path:
     """Fetch MNIST's four files into the user's cache, unless they lie there; returns the folder, for `mnist`.
 
@@ -147,3 +157,43 @@ def example_path(name: str) -> Path:
     if name not in EXAMPLES:
         raise KeyError(f"no example {name!r}; there are: {', '.join(EXAMPLES)}")
     return embedded_path(EXAMPLES[name])
+
+
+def stroke_thickness(images: np.ndarray) -> np.ndarray:
+    """Mean width in pixels of the strokes of grey images: twice their area by their perimeter, the total variation.
+
+        2 sum_ij x_ij / sum_ij |grad x|_ij
+
+    A straight stroke of width w and length l has 2 w l / (2 l + 2 w), nearly w. Brightness cancels, so edges that are
+    smooth over a few pixels change nothing; a stroke keeps its thickness under a blur narrower
+    than it.
+
+    Args:
+        images: shape (count, height, width), of any scale, dark where there is no stroke.
+
+    Returns:
+        Shape (count,); 0 of an image without a stroke.
+
+    >>> bar = np.zeros((1, 28, 28))
+    >>> bar[0, 4:24, 10:13] = 255
+    >>> stroke_thickness(bar).round(2).tolist()
+    [2.64]
+    """
+    x = np.pad(np.asarray(images, float), ((0, 0), (1, 1), (1, 1)))
+    down, right = x[:, 1:, :-1] - x[:, :-1, :-1], x[:, :-1, 1:] - x[:, :-1, :-1]
+    perimeter = np.hypot(down, right).sum((1, 2))
+    return 2 * x.sum((1, 2)) / np.where(perimeter > 0, perimeter, 1)
+
+
+def thickness_classes(images: np.ndarray) -> np.ndarray:
+    """A second label of MNIST's images: thin, middle or thick strokes, 0, 1 or 2, by `THICKNESS_TERCILES`.
+
+    It is measured from the image and nearly independent of the digit: the two share .018 nat on the training images.
+
+    Args:
+        images: shape (count, 28, 28), of any scale.
+
+    Returns:
+        int32, shape (count,).
+    """
+    return np.digitize(stroke_thickness(images), THICKNESS_TERCILES).astype(np.int32)

@@ -131,6 +131,10 @@ class TestDownload:
         with pytest.raises(FileNotFoundError, match=r"pooch, .* pip install pooch"):
             datasets.download_mnist()
 
+    def test_mnist_is_told_from_sets_of_its_shape(self, tmp_path, data):
+        assert datasets.is_mnist(datasets.mnist(data)[1])
+        assert not datasets.is_mnist(datasets.mnist(write(tmp_path, files()))[1])
+
     def test_the_files_of_mnist_are_those(self, data):
         for name, expected in datasets.MNIST.items():
             raw = gzip.decompress((data / "mnist" / f"{name}.gz").read_bytes())

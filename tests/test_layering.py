@@ -90,6 +90,9 @@ ALLOWED = {
     "figures": {"figures.reproduction"},
     "figures.rdc_fig4": {"figures.reproduction", "information", "plots", "rdc.gaussian", "solution"},
     "figures.rdc_fig6": {"_files", "_version", "datasets", "figures.reproduction", "neural", "rdc.quantiser"},
+    "figures.rdc_rates": {
+        "_files", "_version", "closed_form", "datasets", "errors", "figures.reproduction", "information", "neural",
+    },
     "rdc.lifted": {
         "_eager", "_threads", "errors", "problem", "rdc._traced", "rdc.alternating", "rdc.inputs", "rdc.master",
         "rdc.point", "solution",
@@ -224,7 +227,8 @@ ALLOWED = {
         "_files", "_kept", "_resume", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets",
         "documents", "errors",
         "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
-        "figures.rdc_fig6", "figures.rdc_thm5", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
+        "figures.rdc_fig6", "figures.rdc_rates",
+        "figures.rdc_thm5", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
         "neural", "plots", "problem", "rdc", "rdc.gaussian", "rdc.inputs", "rdc.perception", "rdc.point",
         "rdc.representation", "report", "solution", "solvers", "target", "tosc", "tosc.class_shares", "tosc.comparison",

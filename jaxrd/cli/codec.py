@@ -10,54 +10,62 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from jaxrd.cli.codec_train import classifier_command, train_command
 from jaxrd.cli.common import Tick, headed, print_line, set_precision
 from jaxrd.cli.run import Result, Target, refuse_unless_ends, run, run_decoder
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
     from jaxrd.documents.codec import Images
-    from jaxrd.neural.codec import Model
+    from jaxrd.neural.coders import Coder
 
 app = typer.Typer(
-    help="Encode images with a trained code into a stream of counted bits, and decode it into reproductions.",
+    help="Train a code of images, encode with it into a stream of counted bits, and decode it into reproductions.",
     no_args_is_help=True,
 )
+app.command("train")(train_command)
+app.command("classifier")(classifier_command)
 
 _ModelFile = Annotated[
-    Path, typer.Option("--model", help="the trained code, .npz, as reproduce rdc-fig6 leaves it in NAME.runs/*/models")
+    Path,
+    typer.Option(
+        "--model", help="the trained code, .npz, of codec train, or of reproduce rdc-fig6 (its .runs/*/models)"
+    ),
 ]
+_Decoder = Annotated[str | None, typer.Option(help="the decoder's name, where the model has several")]
 
 
-def _read_model(path: Path) -> Model:
+def _read_model(path: Path, decoder: str | None) -> Coder:
     try:
-        from jaxrd.neural import model_file
+        from jaxrd.neural import coders
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed, and the networks need it: pip install flax optax orbax-checkpoint."
         ) from error
-    return model_file.read(path)
+    return coders.read(path, decoder)
 
 
 @app.command("encode")
 def encode_command(
     images: Annotated[
-        Path, typer.Argument(help="28 x 28 pixels: IDX (.gz too), .npy, or .npz with images; uint8 or floats in [0, 1]")
+        Path, typer.Argument(help="of the model's shape: IDX (.gz too), .npy, or .npz with images; uint8 or in [0, 1]")
     ],
     model: _ModelFile,
     seed: Annotated[
-        int | None, typer.Option(help="of the dither that both sides share, 0 if not given; the stream holds it")
+        int | None, typer.Option(help="of dither or noise that both sides share, 0 if not given; the stream holds it")
     ] = None,
+    decoder: _Decoder = None,
     out: Annotated[Path, typer.Option(help="the stream, X.jrc; its bits and its error go to X.json")] = Path(
         "images.jrc"
     ),
 ) -> None:
-    """Encode images into a stream: one message per image, range-coded by its frequencies in the model's training."""
+    """Encode images into a stream: one message or several symbols an image, range-coded by their law in the model."""
     refuse_unless_ends(out, ".jrc")
     if seed is not None and not 0 <= seed < 1 << 32:
         raise InputError(f"--seed must lie in [0, 2^32); got {seed}.")
 
     def compute(tick: Tick) -> Result:
-        sent, sha256 = _sent(images, model, seed, tick)
+        sent, sha256 = _sent(images, model, seed, decoder, tick)
         files = [(out.name, sent.stream)]
         return Result(sent.document, lambda _: files, lambda _: _report(sent), sha256)
 
@@ -65,34 +73,33 @@ def encode_command(
     run(compute, target, seed=seed or 0, float32=True, tolerance=0.0)
 
 
-def _sent(file: Path, model: Path, seed: int | None, tick: Tick) -> tuple[Images, str]:
+def _sent(file: Path, model: Path, seed: int | None, decoder: str | None, tick: Tick) -> tuple[Images, str]:
     """The images that a file holds, encoded and decoded again, and the SHA-256 of the file."""
     from jaxrd.io.images import read_images
 
-    pixels, sha256 = read_images(file)
-    trained = _read_model(model)
-    if seed is not None and not trained.code.dither:
+    trained = _read_model(model, decoder)
+    pixels, sha256 = read_images(file, trained.shape)
+    if seed is not None and not trained.seeded:
         raise InputError(f"--seed {seed} has no effect: the code of {model.name} has no dither.")
     seed = seed or 0
     from jaxrd.documents.codec import Images
-    from jaxrd.neural.codec import pack, quantise, reproduce, unpack
 
-    messages = quantise(trained, pixels, seed=seed, progress=partial(tick, "encode"))
-    stream = pack(trained, messages, seed=seed)
-    sent, _ = unpack(trained, stream)
+    messages = trained.quantise(pixels, seed=seed, progress=partial(tick, "encode"))
+    stream = trained.pack(messages, seed=seed)
+    sent, _ = trained.unpack(stream)
     if not np.array_equal(sent, messages):
         raise AssertionError("the stream does not decode to what was sent")
-    reproductions = reproduce(trained, sent, seed=seed, progress=partial(tick, "decode"))
+    reproductions = trained.reproduce(sent, seed=seed, progress=partial(tick, "decode"))
     return Images(file.name, trained, pixels, messages, stream, reproductions, seed), sha256
 
 
 def _report(images: Images) -> None:
-    code = images.model.code
-    model, letters = images.model.digest().hex(), f"{code.levels}^{code.dimensions} messages"
+    coder, entropy = images.coder, images.entropy_bits
+    plug_in = "" if entropy is None else f", entropy of the messages {entropy:.4f} (plug-in)"
     for line in (
-        headed(images.name, f": {images.count} images by model {model}, one of {letters} each"),
+        headed(images.name, f": {images.count} images by model {coder.digest}, {coder.words}"),
         f"payload {images.payload_bits:.4f} bits an image, and {images.header_bytes} bytes of header",
-        f"h log2 L {images.rate_bits:.4f}, entropy of the messages {images.entropy_bits:.4f} (plug-in)",
+        f"h log2 L {coder.rate_bits:.4f}{plug_in}; ideal code of the model {images.ideal_bits:.4f}",
         f"MSE {images.mse:.4f} a pixel; SHA-256 of the reproductions {images.sha256}",
     ):
         print_line(line)
@@ -102,7 +109,8 @@ def _report(images: Images) -> None:
 def decode_command(
     file: Annotated[Path, typer.Argument(help="a stream that jaxrd codec encode wrote")],
     model: _ModelFile,
-    out: Annotated[Path, typer.Option(help="the images, uint8, shape (count, 28, 28)")] = Path("images.npy"),
+    decoder: _Decoder = None,
+    out: Annotated[Path, typer.Option(help="the images, uint8, of the model's shape")] = Path("images.npy"),
 ) -> None:
     """Decode the images of a stream; a stream that is damaged, or of another model, is refused.
 
@@ -112,10 +120,9 @@ def decode_command(
     set_precision(True)
 
     def decode(stream: bytes, tick: Tick) -> np.ndarray:
-        trained = _read_model(model)
-        from jaxrd.neural.codec import decompress
-
-        return decompress(trained, stream, progress=partial(tick, "decode"))
+        trained = _read_model(model, decoder)
+        messages, seed = trained.unpack(stream)
+        return trained.reproduce(messages, seed=seed, progress=partial(tick, "decode"))
 
     def words(images: np.ndarray) -> str:
         return f"{len(images)} images, SHA-256 {hashlib.sha256(images.tobytes()).hexdigest()}"

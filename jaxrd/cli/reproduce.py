@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from jaxrd.cli.common import Tick, errors, headed, print_line, print_notes
-from jaxrd.cli.mnist import Data, images_sha256, mnist_files, read_mnist, without_networks
+from jaxrd.cli.common import Tick
+from jaxrd.cli.mnist import Data, images_sha256, mnist_files, read_mnist, refuse_unless_mnist, without_networks
 from jaxrd.cli.outputs import FirstLabel, LabelColumn, Labels, Probabilities, Reading, Scores, UnsafePickle
-from jaxrd.cli.run import Result, Target, run
+from jaxrd.cli.reproduce_networks import rdc_fig6_command, rdc_rates_command
+from jaxrd.cli.reproduce_run import Out, reproduce
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,50 +36,6 @@ app: typer.Typer = typer.Typer(
     no_args_is_help=True,
 )
 
-Out = Annotated[Path, typer.Option(help="folder for NAME.png, NAME.pdf, NAME.json, NAME.csv")]
-
-
-def _reproduce(
-    name: str,
-    compute: Callable[[Tick], Reproduction],
-    out: Path,
-    *,
-    reads: Iterable[Path | None] = (),
-    sha256: str | None = None,
-    seed: int | None = None,
-    float32: bool = False,
-) -> None:
-    """Run the verb of a figure.
-
-    Args:
-        name: of the figure.
-        compute: called with tick(what, done, total).
-        out: the folder.
-        reads: the files that are read.
-        sha256: of the data read, if any.
-        seed: of what is random, if anything is.
-        float32: for networks.
-    """
-
-    def computed(tick: Tick) -> Result:
-        reproduction = compute(tick)
-        failed = ", ".join(reproduction.failed)
-        failure = f"not converged at some points, see status: {failed}" if failed else None
-        return Result(
-            reproduction.document, lambda _: reproduction.beside(), lambda _: _report(reproduction), sha256, failure
-        )
-
-    target = Target(out, f"{name}.json", [f"{name}.{kind}" for kind in ("csv", "png", "pdf")], reads)
-    run(computed, target, seed=seed, float32=float32)
-
-
-def _report(reproduction: Reproduction) -> None:
-    """The paper's claims, each with what was found."""
-    for claim in reproduction.claims:
-        print_line(headed("paper", f"  {claim.paper}"))
-        print_line(headed("found", f"  {claim.found}"))
-    print_notes(reproduction.notes)
-
 
 @app.command("identifiability")
 def identifiability_command(
@@ -89,6 +45,7 @@ def identifiability_command(
 ) -> None:
     """Corrupted MNIST: what is known of H(Y|X), and which bounds change ([A], appendix)."""
     train, test = read_mnist(data)
+    refuse_unless_mnist(test)
     try:
         from jaxrd.figures.identifiability.compute import CORRUPTIONS, identifiability
     except ModuleNotFoundError as error:
@@ -99,7 +56,7 @@ def identifiability_command(
         few = [c._replace(strengths=c.strengths[1::2]) for c in CORRUPTIONS]
         compute = partial(identifiability, accuracies=(0.7,), corruptions=few, slopes=4)
     sha256 = images_sha256(test, train)
-    _reproduce(
+    reproduce(
         "identifiability", lambda tick: compute(train, test, progress=tick), out, reads=mnist_files(data), sha256=sha256
     )
 
@@ -117,7 +74,7 @@ def tosc_fig1_command(
 
         return tosc_fig1(prior, separation, tick=tick)
 
-    _reproduce("tosc-fig1", compute, out)
+    reproduce("tosc-fig1", compute, out)
 
 
 @app.command("tosc-fig2")
@@ -129,7 +86,7 @@ def tosc_fig2_command(out: Out = Path("reproduced")) -> None:
 
         return tosc_fig2(tick=tick)
 
-    _reproduce("tosc-fig2", compute, out)
+    reproduce("tosc-fig2", compute, out)
 
 
 _Classifiers = Annotated[Path | None, typer.Option(help="folder that holds classifiers/ (default: $JAXRD_DATA)")]
@@ -144,7 +101,7 @@ def tosc_fig3_command(out: Out = Path("reproduced"), data: _Classifiers = None) 
 
     there, _ = elsewhere(data)
     reads = [one.path for one in embedded() + there]
-    _reproduce("tosc-fig3", lambda tick: tosc_fig3(data, tick=tick), out, reads=reads, sha256=digest(*reads))
+    reproduce("tosc-fig3", lambda tick: tosc_fig3(data, tick=tick), out, reads=reads, sha256=digest(*reads))
 
 
 @app.command("tosc-fig4")
@@ -195,7 +152,7 @@ def tosc_fig4_command(
     codecs = [points for path in codec or [] for points in read_codec(path, count)]
     known = published(count) if file is None and chosen.key == "imagenet" else []
     outputs, sha256 = reading.read(chosen.path)
-    _reproduce(
+    reproduce(
         "tosc-fig4",
         lambda tick: tosc_fig4(outputs, chosen.title, count, codecs=codecs, published=known, notes=notes, tick=tick),
         out,
@@ -213,10 +170,10 @@ def tosc_complexity_command(out: Out = Path("reproduced"), data: _Classifiers = 
 
     there, notes = elsewhere(data, ["imagenet"])
     if not there:
-        _reproduce("tosc-complexity", lambda _: tosc_complexity(None, "1000 equally likely labels", notes=notes), out)
+        reproduce("tosc-complexity", lambda _: tosc_complexity(None, "1000 equally likely labels", notes=notes), out)
         return
     outputs, sha256 = read_outputs(there[0].path)
-    _reproduce(
+    reproduce(
         "tosc-complexity", lambda _: tosc_complexity(outputs, there[0].title), out, reads=[there[0].path], sha256=sha256
     )
 
@@ -225,11 +182,12 @@ def tosc_complexity_command(out: Out = Path("reproduced"), data: _Classifiers = 
 def tosc_transmitter_command(out: Out = Path("reproduced"), data: Data = None) -> None:
     """A pruned and quantised LeNet at the transmitter: accuracy and limits over its size (section IV-B of [A])."""
     _, test = read_mnist(data)
+    refuse_unless_mnist(test)
     try:
         from jaxrd.figures.tosc_transmitter.compute import tosc_transmitter
     except ModuleNotFoundError as error:
         raise without_networks(error) from error
-    _reproduce(
+    reproduce(
         "tosc-transmitter", lambda tick: tosc_transmitter(test, progress=tick), out,
         reads=mnist_files(data), sha256=images_sha256(test),
     )  # fmt: skip
@@ -246,7 +204,7 @@ def rdc_fig3_command(out: Out = Path("reproduced")) -> None:
 
         return rdc_fig3(*digits(), tick=tick)
 
-    _reproduce("rdc-fig3", compute, out, sha256=digest(embedded_path("rdc_digits.npz")), seed=0)
+    reproduce("rdc-fig3", compute, out, sha256=digest(embedded_path("rdc_digits.npz")), seed=0)
 
 
 @app.command("rdc-fig4")
@@ -259,7 +217,7 @@ def rdc_fig4_command(out: Out = Path("reproduced")) -> None:
         tick("rdc-fig4", 0, 1)
         return rdc_fig4()
 
-    _reproduce("rdc-fig4", compute, out)
+    reproduce("rdc-fig4", compute, out)
 
 
 @app.command("rdc-thm5")
@@ -267,33 +225,9 @@ def rdc_thm5_command(out: Out = Path("reproduced")) -> None:
     """Theorem 5 of [B]: bounds on distortion gap and ratio against the true ones, and where the premise fails."""
     from jaxrd.figures.rdc_thm5.compute import rdc_thm5
 
-    _reproduce("rdc-thm5", lambda tick: rdc_thm5(tick=tick), out)
+    reproduce("rdc-thm5", lambda tick: rdc_thm5(tick=tick), out)
 
 
-@app.command("rdc-fig6")
-def rdc_fig6_command(
-    out: Out = Path("reproduced"),
-    data: Data = None,
-    quick: Annotated[bool, typer.Option("--quick", help="few images, models and epochs: hours become minutes")] = False,
-) -> None:
-    """Figure 6 of [B]: autoencoders on MNIST at 4.75 bits, conventional and universal, beside a quantiser.
-
-    After an interruption the same command continues from the last finished epoch: OUT/rdc-fig6.runs holds its
-    checkpoints, which may be deleted once the figure is there.
-    """
-    train, test = read_mnist(data)
-    try:
-        from jaxrd.figures.rdc_fig6.compute import rdc_fig6
-        from jaxrd.figures.rdc_fig6.plan import FULL, QUICK
-    except ModuleNotFoundError as error:
-        raise without_networks(error) from error
-    sha256 = images_sha256(test, train)
-
-    def compute(tick: Tick) -> Reproduction:
-        def say(line: str) -> None:
-            errors.print(line, style="dim", soft_wrap=True, highlight=False)
-
-        plan = QUICK if quick else FULL
-        return rdc_fig6(train, test, out / "rdc-fig6.runs", sha256=sha256, plan=plan, tick=tick, say=say)
-
-    _reproduce("rdc-fig6", compute, out, reads=mnist_files(data), sha256=sha256, seed=0, float32=True)
+# Figures of networks, which train for minutes to hours.
+app.command("rdc-fig6")(rdc_fig6_command)
+app.command("rdc-rates")(rdc_rates_command)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from jaxrd.neural.codec import Model, coded_bits
+from jaxrd.neural.coders import Coder
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,16 @@ class Images:
 
     Args:
         name: of the images.
-        model: the trained code.
-        pixels: the images, floats in [0, 1], shape (images, pixels).
-        messages: one an image, integers.
+        coder: the trained code.
+        pixels: the images, floats in [0, 1], a row each.
+        messages: integers, one an image, or a row of symbols.
         stream: the messages, range-coded.
         reproductions: what a decoder makes of the stream, uint8.
         seed: of the dither that both sides share.
     """
 
     name: str
-    model: Model
+    coder: Coder
     pixels: np.ndarray
     messages: np.ndarray
     stream: bytes
@@ -42,7 +42,7 @@ class Images:
     @property
     def payload_bits(self) -> float:
         """Bits of payload per image."""
-        return coded_bits(self.stream)
+        return self.coder.coded_bits(self.stream)
 
     @property
     def payload_bytes(self) -> int:
@@ -55,22 +55,24 @@ class Images:
         return len(self.stream) - self.payload_bytes
 
     @property
-    def rate_bits(self) -> float:
-        """Bits per message if all messages are equally likely."""
-        return self.model.code.dimensions * float(np.log2(self.model.code.levels))
-
-    @property
-    def entropy_bits(self) -> float:
-        """Entropy of the messages, plug-in."""
+    def entropy_bits(self) -> float | None:
+        """Entropy of the messages, plug-in; None of codes with several symbols an image: these hardly recur."""
+        if self.messages.ndim > 1:
+            return None
         shares = np.bincount(self.messages) / self.count
         shares = shares[shares > 0]
         return float(-(shares * np.log2(shares)).sum())
 
     @cached_property
+    def ideal_bits(self) -> float:
+        """Ideal length of the code: -log2 of the messages' probability in the model, bits an image."""
+        return self.coder.ideal_bits(self.messages)
+
+    @cached_property
     def mse(self) -> float:
         """Mean squared error a pixel."""
         decoded = self.reproductions.reshape(self.count, -1) / np.float32(255)
-        return float(np.mean((decoded - self.pixels) ** 2, dtype=float))
+        return float(np.mean((decoded - self.pixels.reshape(self.count, -1)) ** 2, dtype=float))
 
     @cached_property
     def sha256(self) -> str:
@@ -79,14 +81,13 @@ class Images:
 
     def document(self, meta: Mapping[str, object]) -> dict[str, object]:
         """What the JSON holds; `meta` says where, when and with what versions it was computed."""
-        code = self.model.code
         return {
             "schema": "jaxrd.codec-encode/1", "name": self.name, "meta": meta,
-            "model": self.model.digest().hex(), "dimensions": code.dimensions, "levels": code.levels,
-            "dither": code.dither, "seed": self.seed, "images": self.count,
+            "model": self.coder.digest, **self.coder.settings, "seed": self.seed, "images": self.count,
             "header_bytes": self.header_bytes, "payload_bytes": self.payload_bytes,
             "payload_bits_per_image": self.payload_bits,
-            "rate_bits": self.rate_bits,
+            "ideal_bits_per_image": self.ideal_bits,
+            "rate_bits": self.coder.rate_bits,
             "entropy_bits": self.entropy_bits,
             "mse": self.mse,
             "sha256": self.sha256,  # meta has that of the input

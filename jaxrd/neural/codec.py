@@ -21,8 +21,10 @@ import numpy as np
 from jaxrd.coding import framing
 from jaxrd.coding.range_coder import Decoder, Encoder
 from jaxrd.errors import InputError, StreamError
-from jaxrd.neural.evaluate import transmit
+from jaxrd.neural.evaluate import sent_messages
+from jaxrd.neural.networks import PIXELS
 from jaxrd.neural.quantizer import codes, nearest_messages
+from jaxrd.neural.samples import refuse_unless_images
 from jaxrd.neural.train import Code, Parameters, decode, encode
 
 MAGIC = b"JRDC1\n"
@@ -80,13 +82,13 @@ def fitted(code: Code, parameters: Parameters, images: np.ndarray, *, batch: int
         parameters: theirs.
         images: shape (count, 784), in [0, 1].
         batch: images at a time.
+
+    Raises:
+        InputError: they are no such images.
     """
-    keys = jax.random.split(jax.random.key(0), -(-len(images) // batch))
-    parts = [
-        transmit(code, parameters, key, jnp.asarray(images[i * batch : (i + 1) * batch]))[0]
-        for i, key in enumerate(keys)
-    ]
-    return Model(code, parameters, np.bincount(np.concatenate(parts), minlength=code.levels**code.dimensions))
+    refuse_unless_images(images, (PIXELS,))
+    sent = sent_messages(code, parameters, images, batch=batch)
+    return Model(code, parameters, np.bincount(sent, minlength=code.levels**code.dimensions))
 
 
 def _dithers(code: Code, seed: int, count: int) -> np.ndarray:
@@ -130,7 +132,11 @@ def quantise(model: Model, images: np.ndarray, *, seed: int = 0, progress: _Prog
         images: shape (count, 784), in [0, 1].
         seed: of the shared dither, below 2^32.
         progress: called with images done and their number.
+
+    Raises:
+        InputError: they are no such images.
     """
+    refuse_unless_images(images, (PIXELS,), least=0)
     return _by_batches(_nearest, model, np.asarray(images, np.float32), seed, progress).astype(np.int32)
 
 

@@ -10,7 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrd.errors import InputError
+from jaxrd.neural.label_entropy import plug_in
+from jaxrd.neural.networks import PIXELS
 from jaxrd.neural.quantizer import codes, dither, nearest_messages
+from jaxrd.neural.samples import refuse_unless_images, refuse_unless_labels
 from jaxrd.neural.sliced import sliced_w2
 from jaxrd.neural.train import Code, Logits, Parameters, decode, encode
 
@@ -34,6 +37,23 @@ def transmit(code: Code, parameters: Parameters, key: jax.Array, images: jax.Arr
     return messages, decode(code, parameters, codes(code.dimensions, code.levels)[messages] - u)
 
 
+def sent_messages(code: Code, parameters: Parameters, images: np.ndarray, *, batch: int = 1000) -> np.ndarray:
+    """The message of each image, under a dither of fixed seed: integers, shape (count,).
+
+    Args:
+        code: what encoder and decoder agree on.
+        parameters: theirs.
+        images: shape (count, 784), in [0, 1].
+        batch: images at a time.
+    """
+    keys = jax.random.split(jax.random.key(0), -(-len(images) // batch))
+    parts = [
+        transmit(code, parameters, key, jnp.asarray(images[i * batch : (i + 1) * batch]))[0]
+        for i, key in enumerate(keys)
+    ]
+    return np.concatenate(parts)
+
+
 _scores = jax.jit(lambda logits, images: jax.nn.log_softmax(logits(images)), static_argnums=0)
 _sliced_w2 = jax.jit(sliced_w2)
 
@@ -49,15 +69,20 @@ def evaluate(
         logits: the fixed classifier.
         images: shape (count, 784), in [0, 1].
         labels: shape (count,).
-        batch: images at a time; divides the count.
+        batch: images at a time, at most; divides the count.
 
     Returns:
-        `mse` a pixel; `ce_nats` and `ce_bits`; `accuracy`; `sliced_w2` (see `sliced.sliced_w2`); `variance` of the
+        `mse` a pixel; `ce_nats` and `ce_bits`; `accuracy`; `label_entropy_nats`, H(S|M), the least cross-entropy that
+        any decoder of these messages has, a plug-in estimate; `sliced_w2` (see `sliced.sliced_w2`); `variance` of the
         reproductions, a pixel; `entropy_bits` of the messages, a plug-in estimate; `rate_bits` = h log2 L.
 
     Raises:
-        InputError: the batch does not divide the count.
+        InputError: images that are no vectors of 784 pixels in [0, 1], labels of another number or none of the
+            classifier's classes; the batch does not divide the count.
     """
+    refuse_unless_images(images, (PIXELS,))
+    refuse_unless_labels(labels, len(images), jax.eval_shape(logits, images[:1]).shape[-1])
+    batch = min(batch, len(images))
     if len(images) % batch:
         raise InputError(f"evaluate takes whole batches; {len(images)} images are no multiple of batch = {batch}.")
 
@@ -75,6 +100,7 @@ def evaluate(
         "ce_nats": ce,
         "ce_bits": ce / float(np.log(2)),
         "accuracy": float((scores.argmax(-1) == labels).mean()),
+        "label_entropy_nats": plug_in(messages, np.asarray(labels)),
         "sliced_w2": float(_sliced_w2(jax.random.key(0), jnp.asarray(images), jnp.asarray(reproductions))),
         "variance": float(reproductions.var(0).mean()),
         "entropy_bits": float(-(shares[shares > 0] * np.log2(shares[shares > 0])).sum()),

@@ -8,7 +8,7 @@ from flax import nnx
 
 from jaxrd.neural.quantizer import codes
 
-_PIXELS = 784
+PIXELS = 784
 
 
 def _patches(x: jax.Array, size: int) -> jax.Array:
@@ -50,7 +50,7 @@ class Decoder(nnx.Module):
     def __init__(self, dimensions: int, *, rngs: nnx.Rngs):
         self.hidden1 = nnx.Linear(dimensions, 128, rngs=rngs)
         self.hidden2 = nnx.Linear(128, 512, rngs=rngs)
-        self.head = nnx.Linear(512, _PIXELS, rngs=rngs)
+        self.head = nnx.Linear(512, PIXELS, rngs=rngs)
 
     def __call__(self, latent: jax.Array) -> jax.Array:
         """Shape (batch, h) -> vectors of 784 pixels in [0, 1]."""
@@ -63,7 +63,7 @@ class Critic(nnx.Module):
     """Images to a score, 784-256-128-1; its Lipschitz constant is held near 1 by the gradient penalty."""
 
     def __init__(self, *, rngs: nnx.Rngs):
-        self.hidden1 = nnx.Linear(_PIXELS, 256, rngs=rngs)
+        self.hidden1 = nnx.Linear(PIXELS, 256, rngs=rngs)
         self.hidden2 = nnx.Linear(256, 128, rngs=rngs)
         self.head = nnx.Linear(128, 1, rngs=rngs)
 

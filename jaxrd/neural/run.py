@@ -16,7 +16,9 @@ from jaxrd.errors import InputError
 from jaxrd.neural.checkpoint import latest, save
 from jaxrd.neural.family import Over
 from jaxrd.neural.losses import Terms, Weights
+from jaxrd.neural.networks import PIXELS
 from jaxrd.neural.run_file import claim, described
+from jaxrd.neural.samples import refuse_unless_images, refuse_unless_labels
 from jaxrd.neural.train import Objective, Stage, State, epoch, need_critic, restarted
 
 _CRITIC_RATE = 2e-4
@@ -97,12 +99,14 @@ def train(
         The last state, and one row (leg, epoch, mse, cross_entropy, wasserstein) per epoch; of a family, lists.
 
     Raises:
-        InputError: images and labels of different numbers, fewer images than a batch, a Wasserstein weight where no leg
+        InputError: images that are no vectors of 784 pixels in [0, 1], labels that are none of the classifier's classes
+            or of another number, fewer images than a batch, a Wasserstein weight where no leg
             has a critic, a folder that holds another run (says in what it differs).
     """
     images = len(objective.images)
-    if images != len(objective.labels):
-        raise InputError(f"images and labels must be as many; got {images} and {len(objective.labels)}.")
+    refuse_unless_images(objective.images, (PIXELS,))
+    # A label beyond the last class would be taken for the last one: an index outside an array is clipped.
+    refuse_unless_labels(objective.labels, images, jax.eval_shape(objective.logits, objective.images[:1]).shape[-1])
     if large := [leg.stage.batch for leg in legs if leg.stage.batch > images]:
         raise InputError(f"a batch of {large[0]} is more than the {images} images: nothing would be trained.")
     need_critic([leg.stage for leg in legs], objective.weights)

@@ -27,7 +27,8 @@ _AGREEMENT = 1e-2
 """How far its logits may differ, relative to the largest, as some devices multiply in fewer bits."""
 
 
-def _digest(tree: Any) -> str:
+def digest(tree: Any) -> str:
+    """SHA-256 of the leaves of a pytree, with their names, types and shapes."""
     total = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         array = np.ascontiguousarray(leaf)
@@ -45,10 +46,10 @@ def described(objective: Objective, legs: Sequence[Any], state: State) -> dict[s
         "version": _VERSION,
         "code": repr(objective.code),
         "legs": repr(tuple(legs)),
-        "state": _digest(state._replace(key=jax.random.key_data(state.key))._asdict()),
-        "images": _digest(objective.images),
-        "labels": _digest(objective.labels),
-        "weights": _digest(jax.tree.map(np.float32, objective.weights._asdict())),
+        "state": digest(state._replace(key=jax.random.key_data(state.key))._asdict()),
+        "images": digest(objective.images),
+        "labels": digest(objective.labels),
+        "weights": digest(jax.tree.map(np.float32, objective.weights._asdict())),
         "logits": np.asarray(objective.logits(jnp.asarray(objective.images[:_ASKED])), float).tolist(),
     }
 
@@ -94,4 +95,6 @@ def _same(name: str, held: Any, value: Any) -> bool:
         one, other = np.asarray(held, float), np.asarray(value, float)
     except (ValueError, TypeError, OverflowError):  # the numbers are not trusted
         return False
-    return one.shape == other.shape and bool(np.abs(one - other).max() <= _AGREEMENT * max(1, np.abs(other).max()))
+    if one.shape != other.shape or not one.size:
+        return one.shape == other.shape
+    return bool(np.abs(one - other).max() <= _AGREEMENT * max(1, np.abs(other).max()))

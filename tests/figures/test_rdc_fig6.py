@@ -11,16 +11,20 @@ import pytest
 from flax import nnx
 from shared import compiled_quickly
 
+from jaxrd import datasets
 from jaxrd.cli.app import run
+from jaxrd.errors import InputError
 from jaxrd.figures.rdc_fig6.claims import claims, pick, theorem5
 from jaxrd.figures.rdc_fig6.models import file_name
 from jaxrd.figures.rdc_fig6.plan import FULL, LOW_CE, LOW_DISTORTION, PUBLISHED, QUICK, Group, Member, Plan, Search
-from jaxrd.neural import classifier
+from jaxrd.neural import classifier, classifier_file
 from jaxrd.neural.run import Leg
 from jaxrd.neural.train import Code, Stage
 
 COMMITTED = Path(__file__).parents[2] / "benchmarks" / "results" / "rdc-fig6.json"
-MEASURES = {"weight", "wasserstein_weight", "mse", "ce_nats", "accuracy", "sliced_w2", "coded_bits"}
+MEASURES = {
+    "weight", "wasserstein_weight", "mse", "ce_nats", "label_entropy_nats", "accuracy", "sliced_w2", "coded_bits",
+}  # fmt: skip
 SPREAD = {"seeds", "mse_std", "ce_std"}
 QUANTISER = {"weight", "mse", "ce_nats", "accuracy"}
 
@@ -227,6 +231,8 @@ def data(tmp_path_factory):
 class Linear(nnx.Module):
     """A classifier that costs little to compile."""
 
+    shape = (28, 28, 1)
+
     def __init__(self):
         self.head = nnx.Linear(784, 10, rngs=nnx.Rngs(0))
 
@@ -235,7 +241,8 @@ class Linear(nnx.Module):
 
 
 @pytest.fixture
-def _compiled_quickly():
+def _compiled_quickly(monkeypatch):
+    monkeypatch.setattr(datasets, "is_mnist", lambda _: True)  # of the images made here
     with compiled_quickly():
         yield
 
@@ -282,6 +289,10 @@ class TestCommand:
         assert all(set(r) >= MEASURES | SPREAD | {"encoder_weight"} for r in found["universal"])
         assert all(set(r) >= QUANTISER for r in found["quantiser"])
         assert len(found["published"]) == 5
+        (corner,) = found["corners"]
+        assert (corner["encoder_weight"], corner["seed"]) == (LOW_CE, 0)
+        assert corner["label_entropy_nats"] == pytest.approx(found["universal"][0]["label_entropy_nats"])
+        assert 0 < corner["mse"] < found["universal"][0]["mse"]  # its decoder had one epoch
         assert (len(found["conventional"]), len(found["universal"]), len(found["quantiser"])) == (2, 1, 2)
         assert (found["training_images"], found["test_images"]) == (64, 20)
         assert any("A short run on few images" in note for note in found["notes"])
@@ -307,6 +318,35 @@ class TestCommand:
         assert "none" in error
         assert "--data FOLDER" in error
         assert not out.exists()
+
+    def test_a_classifier_for_other_images(self, data, tmp_path, monkeypatch, capsys):
+        """The cross-entropy of other images under the digits' classifier would mean nothing: it was printed."""
+        monkeypatch.setattr(datasets, "is_mnist", lambda _: False)
+        command = ["reproduce", "rdc-fig6", "--quick", "--data", str(data), "--out", str(tmp_path / "out")]
+        four = classifier.LeNet(classes=4, widths=(2, 2, 2), rngs=nnx.Rngs(0))
+        (tmp_path / "c.npz").write_bytes(classifier_file.to_bytes(four))
+        for more, message in (
+            ([], "images are not MNIST's, and the classifier that ships with jaxrd knows its digits alone: pass --cla"),
+            (["--classifier", str(tmp_path / "c.npz")], "c.npz: labels of 4 classes must lie in 0..3; got 9"),
+            (["--classifier", str(tmp_path / "none.npz")], "none.npz"),
+        ):
+            assert run([*command, *more]) == 2
+            error = capsys.readouterr().err
+            assert message in error
+            assert error.count("\n") == 1
+        for name in ("identifiability", "tosc-transmitter"):
+            assert run(["reproduce", name, "--data", str(data), "--out", str(tmp_path / "out")]) == 2
+            assert "knows its digits alone; this figure is of MNIST." in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+        def given(*_, model, **__):
+            raise InputError(f"classes: {model.classes}")
+
+        monkeypatch.setattr("jaxrd.figures.rdc_fig6.compute.rdc_fig6", given)
+        ten = classifier.LeNet(widths=(2, 2, 2), rngs=nnx.Rngs(0))
+        (tmp_path / "c.npz").write_bytes(classifier_file.to_bytes(ten))
+        assert run([*command, "--classifier", str(tmp_path / "c.npz")]) == 2
+        assert "classes: 10" in capsys.readouterr().err
 
     def test_no_place_to_write(self, data, tmp_path, capsys):
         (tmp_path / "file").write_text("")

@@ -12,8 +12,9 @@ from jaxrd.figures.identifiability.corruptions import CORRUPTIONS, blur, low_res
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(monkeypatch, tmp_path):
     """Ten images with some pixels disturbed, in the files of MNIST."""
+    monkeypatch.setattr("jaxrd.datasets.is_mnist", lambda _: True)  # of the images made here
     g = np.random.default_rng(0)
     prototypes = (g.random((10, 28, 28)) < 0.2) * 255
     for prefix, count in (("train", 200), ("t10k", 60)):

@@ -144,7 +144,8 @@ class TestFigure:
 
 
 @pytest.fixture
-def folder(tmp_path, split):
+def folder(monkeypatch, tmp_path, split):
+    monkeypatch.setattr("jaxrd.datasets.is_mnist", lambda _: True)  # of the images made here
     for prefix in ("train", "t10k"):
         for kind, array in (("images-idx3", split.images), ("labels-idx1", split.labels)):
             header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)

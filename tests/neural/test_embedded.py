@@ -58,6 +58,22 @@ def test_parameters_give_the_outputs(data):
     np.testing.assert_array_equal(test.labels, stored["labels"])
 
 
+def test_the_classifier_of_thickness(data):
+    from jaxrd.neural import classifier_file
+    from jaxrd.neural.classifier_fit import measured
+
+    told = PROVENANCE["mnist_thickness"]
+    model = classifier_file.load_thickness()
+    assert (model.shape, model.classes) == ((28, 28, 1), 3)
+    _, test = datasets.mnist(data / "mnist")
+    few = test.images[:2000]
+    with jax.enable_x64(False):
+        found = measured(model, few / np.float32(255), datasets.thickness_classes(few))
+    assert told["test_accuracy"] > 0.96
+    assert found["accuracy"] == pytest.approx(told["test_accuracy"], abs=0.01)
+    assert found["ce_nats"] == pytest.approx(told["test_ce_nats"], abs=0.02)
+
+
 def test_parameters_load_without_data():
     from jaxrd.neural import classifier
 

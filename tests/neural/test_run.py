@@ -10,12 +10,14 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from shared import CODE, batch, logits
+from shared import CODE, batch, logits, model
 
 import jaxrd
 from jaxrd.errors import InputError
 from jaxrd.neural import family
 from jaxrd.neural.checkpoint import latest, save
+from jaxrd.neural.codec import fitted, quantise
+from jaxrd.neural.evaluate import evaluate
 from jaxrd.neural.losses import Weights
 from jaxrd.neural.run import Leg, train
 from jaxrd.neural.train import Code, Objective, Stage, initial, universal
@@ -84,6 +86,31 @@ def test_another_run_is_refused_not_continued(whole, tmp_path):
     (tmp_path / "run.json").unlink()
     with pytest.raises(InputError, match=r"checkpoints of a run that run.json does not describe"):
         run(tmp_path)
+
+
+def test_images_and_labels_that_are_none_are_refused():
+    """They ended in errors of JAX's, or trained on pixels up to 255, or took a label beyond the last class for it."""
+    images, labels = batch(n=130)
+    for other, message in (
+        ({"images": images.reshape(-1, 28, 28)}, r"\(count, 784\); got \(130, 28, 28\). Pass images.reshape"),
+        ({"images": images[:, 1:]}, r"images must have shape \(count, 784\); got \(130, 783\)"),
+        ({"images": (255 * images).astype(np.uint8)}, r"floats in \[0, 1\]; got uint8"),
+        ({"images": 255 * images}, r"pixels in \[0, 1\]; got 229.499. Divide by 255"),
+        ({"labels": labels + 1}, r"labels of 10 classes must lie in 0..9; got 10"),
+        ({"labels": labels + 0.0}, "labels must be whole numbers; got float"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run(**other)
+        changed = (np.asarray(other.get("images", images)), np.asarray(other.get("labels", labels)))
+        with pytest.raises(InputError, match=message):
+            evaluate(CODE, model().parameters, logits, *changed, batch=130)
+        if "images" in other:
+            for measure in (lambda x: fitted(CODE, model().parameters, x), lambda x: quantise(model(), x)):
+                with pytest.raises(InputError, match=message):
+                    measure(changed[0])
+    # A batch larger than the sample is the whole of it.
+    args = CODE, model().parameters, logits, np.asarray(images), np.asarray(labels)
+    assert evaluate(*args, batch=1000) == evaluate(*args, batch=130)
 
 
 def test_what_would_have_no_effect_is_refused():

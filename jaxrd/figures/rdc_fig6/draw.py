@@ -20,12 +20,15 @@ def draw(
     published: Sequence[Row],
     published_universal: Sequence[Row],
     bound: Mapping[str, Any],
+    corners: Sequence[Row] = (),
 ) -> Figure:
-    """Cross-entropy and accuracy against MSE, and the effect of the W1 term."""
+    """Cross-entropy and accuracy against MSE, the corner of each frozen encoder, and the effect of the W1 term."""
     figure = Figure((15.5, 6.0), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     _plane(left, tables, published, published_universal, ("ce_nats", "ce_std"), float)
     _plane(middle, tables, published, (), ("accuracy", "accuracy_std"), lambda accuracy: 100 * (1 - accuracy))
+    _corners(left, corners, "ce_nats", float)
+    _corners(middle, corners, "accuracy", lambda accuracy: 100 * (1 - accuracy))
     _ticks(left, (0.03, 0.05, 0.1, 0.2, 0.5, 1, 2), "{:g}".format)
     _ticks(middle, (0.5, 1, 2, 5, 10, 20, 40), lambda wrong: f"{100 - wrong:g}")
     # Accuracy rises upwards, on the log scale of the error: 98 and 99 % are as far apart as 60 and 80 %.
@@ -36,7 +39,7 @@ def draw(
     middle.set_title("the same models", fontsize=10)
     measured = "" if bound["d_b"] is None else f"; measured: {bound['d_b']:.3f}"
     left.text(
-        0.98, 0.02, f"Theorem 5: decoders on the encoder of weight 0\nkeep MSE ≤ {bound['d_b_at_most']:.3f}{measured}",
+        0.98, 0.02, f"Theorem 5: decoders on the\nencoder of weight 0 keep\nMSE ≤ {bound['d_b_at_most']:.3f}{measured}",
         transform=left.transAxes, ha="right", va="bottom", fontsize=9, color="0.3",
     )  # fmt: skip
     _realism(right, tables)
@@ -84,6 +87,16 @@ def _plane(
                     va="center", fontsize=9, color=BLUE)  # fmt: skip
     ax.set_xlabel("mean square error per pixel")
     ax.grid(alpha=0.25)
+
+
+def _corners(ax: Axes, corners: Sequence[Row], key: str, height: Callable[[float], float]) -> None:
+    """Crosses where no decoder of a frozen encoder is better in either, but for the sample."""
+    label = "corner: training means and label shares of a frozen encoder, no network"
+    for row in corners:
+        colour = {LOW_CE: GREEN, LOW_DISTORTION: ORANGE}.get(row["encoder_weight"], BLUE)
+        ax.plot([row["mse"]], [height(row[key])], "P", color=colour, markeredgecolor="k", markersize=9, zorder=6,
+                label=label)  # fmt: skip
+        label = None
 
 
 def _ticks(ax: Axes, values: Sequence[float], name: Callable[[float], str]) -> None:

@@ -18,8 +18,9 @@ from jaxrd.figures.rdc_fig6.plan import Group, Member, Plan, Search
 from jaxrd.neural import family, model_file, warm
 from jaxrd.neural.checkpoint import latest, save
 from jaxrd.neural.codec import coded_bits, compress, fitted
-from jaxrd.neural.evaluate import evaluate, transmit
+from jaxrd.neural.evaluate import evaluate, sent_messages, transmit
 from jaxrd.neural.family import Over
+from jaxrd.neural.label_entropy import corner
 from jaxrd.neural.losses import Terms
 from jaxrd.neural.quantizer import codes
 from jaxrd.neural.run import train
@@ -175,6 +176,21 @@ def parameters(job: Job, wanted: Member) -> Parameters:
             assert saved is not None
             return family.member(saved[0].parameters, group.members.index(wanted))
     raise ValueError(f"no conventional model {wanted} in the plan.")
+
+
+def corners(job: Job) -> list[dict[str, Any]]:
+    """What the best decoders of each frozen encoder reach, without a network: a row an encoder."""
+    sizes = job.plan.code.levels**job.plan.code.dimensions
+    frozen = {(m.encoder, m.seed) for m in job.plan.universal.members if m.encoder is not None}
+    rows = []
+    for weight, seed in sorted(frozen):
+        encoder = jax.device_get(parameters(job, Member(weight, 0.0, seed)))
+        train, test = (
+            (sent_messages(job.plan.code, encoder, np.asarray(s.images)), np.asarray(s.images), np.asarray(s.labels))
+            for s in (job.train, job.test)
+        )
+        rows.append({"encoder_weight": weight, "seed": seed} | corner(train, test, sizes)._asdict())
+    return rows
 
 
 def _over(job: Job, group: Group) -> Over:

@@ -1,0 +1,261 @@
+"""`jaxrd codec train` and `jaxrd codec classifier`: a code, and a fixed classifier, of a user's own images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import numpy as np
+import typer
+
+from jaxrd.cli.common import Tick, headed, print_line
+from jaxrd.cli.mnist import without_networks
+from jaxrd.cli.run import Result, Target, refuse_unless_ends, run
+from jaxrd.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxrd.neural.classifier import LeNet
+
+_WEIGHT = 0.005
+"""Weight of a nat of cross-entropy where none is given."""
+_CLASSIFIER_EPOCHS = 8
+_BATCH = 128
+"""Images a step, or all where there are fewer."""
+
+_ImageFile = Annotated[
+    Path,
+    typer.Argument(help="(count, h, w[, c]) or vectors: IDX (.gz too), .npy, or .npz with images; uint8 or in [0, 1]"),
+]
+_Seed = Annotated[int, typer.Option(help="of all that is random")]
+
+
+def train_command(
+    images: _ImageFile,
+    bits: Annotated[float, typer.Option(help="of an image, at most: symbols of at most 256 values, 8 bits each")],
+    labels: Annotated[
+        list[Path] | None, typer.Option(help="labels that a classifier should still see; repeatable")
+    ] = None,
+    classifier: Annotated[
+        list[Path] | None,
+        typer.Option(help="the fixed classifier of each --labels, .npz of codec classifier; none: trained here first"),
+    ] = None,
+    cross_entropy: Annotated[
+        list[float] | None, typer.Option(help=f"weight of each --labels, against 1 for the MSE a pixel ({_WEIGHT:g})")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="passes through the images")] = 20,
+    convolutional: Annotated[
+        bool, typer.Option("--convolutional", help="small convolutions, not dense layers")
+    ] = False,
+    seed: _Seed = 0,
+    resume: Annotated[
+        Path | None, typer.Option(help="folder of checkpoints: a run that was stopped goes on there")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="the trained code, M.npz; how it was trained goes to M.json")] = Path(
+        "code.npz"
+    ),
+) -> None:
+    """Train encoder, code and decoder on images; codec encode and decode use what it writes.
+
+    It minimises the mean squared error a pixel and, with --labels, a cross-entropy of fixed classifiers.
+    """
+    refuse_unless_ends(out, ".npz")
+    label_files, classifier_files = labels or [], classifier or []
+    weights = _weights(label_files, classifier_files, cross_entropy)
+    if not (0 <= seed < 1 << 32 and epochs >= 1):
+        raise InputError(f"--seed must lie in [0, 2^32) and --epochs be at least 1; got {seed} and {epochs}.")
+
+    asked = _Asked(images, bits, label_files, classifier_files, weights, epochs, convolutional, seed, resume)
+
+    def compute(tick: Tick) -> Result:
+        told, content, sha256 = _trained(asked, tick)
+        return Result(
+            lambda meta: {"schema": "jaxrd.codec-train/1", "meta": meta, **told},
+            lambda _: [(out.name, content)], lambda _: _report(told), sha256,
+        )  # fmt: skip
+
+    reads = (images, *label_files, *classifier_files)
+    run(
+        compute, Target(out.parent, out.with_suffix(".json").name, [out.name], reads), seed=seed, float32=True,
+        tolerance=0.0,
+    )  # fmt: skip
+
+
+class _Asked(NamedTuple):
+    """What a training is asked for."""
+
+    images: Path
+    bits: float
+    labels: list[Path]
+    classifiers: list[Path]
+    weights: list[float]
+    epochs: int
+    convolutional: bool
+    seed: int
+    resume: Path | None
+
+
+def _trained(asked: _Asked, tick: Tick) -> tuple[dict[str, Any], bytes, str]:
+    """What the JSON says of a training, the model file, and the SHA-256 of the images."""
+    try:
+        from jaxrd import neural
+        from jaxrd.neural.universal.stored import to_bytes, with_law
+    except ModuleNotFoundError as error:
+        raise without_networks(error) from error
+    from jaxrd.io.images import read_images
+
+    pixels, sha256 = read_images(asked.images)
+    labels, models = _classifiers(pixels, asked.labels, asked.classifiers, asked.seed, tick)
+    fitted = neural.fit(
+        pixels,
+        labels or None,
+        [_fixed(model) for model in models] or None,
+        bits=asked.bits,
+        weights=neural.Weights(1.0, np.array(asked.weights) if asked.weights else 0.0),  # pyright: ignore
+        networks=neural.convolutional if asked.convolutional else neural.dense,
+        schedule=neural.Schedule(epochs=asked.epochs, batch=min(_BATCH, len(pixels))),
+        seed=asked.seed,
+        out=asked.resume,
+        report=lambda done, _: tick("code", done, asked.epochs),
+    )
+    stored = with_law(fitted.model, pixels)
+    told = _told(asked, stored, fitted.history, pixels, models)
+    return told, to_bytes(stored), sha256
+
+
+def _weights(labels: list[Path], classifiers: list[Path], given: list[float] | None) -> list[float]:
+    """A weight for each file of labels."""
+    if classifiers and len(classifiers) != len(labels):
+        raise InputError(f"each --labels needs its --classifier; got {len(labels)} and {len(classifiers)}.")
+    if given is not None and len(given) != len(labels):
+        raise InputError(f"each --labels takes one --cross-entropy; got {len(labels)} and {len(given)}.")
+    weights = given or [_WEIGHT] * len(labels)
+    if wrong := [weight for weight in weights if not 0 < weight < float("inf")]:
+        raise InputError(f"--cross-entropy must be positive; got {wrong[0]:g}. Leave --labels out for none.")
+    return weights
+
+
+def _fixed(model: LeNet) -> Callable[[Any], Any]:
+    from jaxrd.neural.classifier import fixed
+
+    return fixed(model)
+
+
+def _classifiers(
+    pixels: np.ndarray, labels: list[Path], files: list[Path], seed: int, tick: Tick
+) -> tuple[list[np.ndarray], list[LeNet]]:
+    """The labels, and the classifier of each: of its file, or trained here."""
+    from jaxrd.io.images import read_labels
+    from jaxrd.neural import classifier_file
+    from jaxrd.neural.classifier_fit import fit_classifier
+    from jaxrd.neural.samples import refuse_unless_labels, refuse_unless_shaped
+
+    several = [read_labels(path, len(pixels)) for path in labels]
+    if not files:
+        return several, [
+            fit_classifier(
+                pixels, one, epochs=_CLASSIFIER_EPOCHS, seed=seed,
+                report=lambda done, _, k=k: tick(f"classifier {k + 1}", done, _CLASSIFIER_EPOCHS),
+            )
+            for k, one in enumerate(several)
+        ]  # fmt: skip
+    models = [classifier_file.read(path) for path in files]
+    for path, model, one in zip(files, models, several, strict=True):
+        try:
+            refuse_unless_shaped(pixels, model.shape)
+            refuse_unless_labels(one, len(pixels), model.classes)
+        except InputError as error:
+            raise InputError(f"{path.name}: {error}") from error
+    return several, models
+
+
+def _told(
+    asked: _Asked, stored: Any, history: list[dict[str, Any]], pixels: np.ndarray, models: list[LeNet]
+) -> dict[str, Any]:
+    from jaxrd.neural import classifier_file, measure
+
+    model, law = stored
+    found = measure(model, pixels[:10_000])
+    return {
+        "name": asked.images.name,
+        "model": stored.digest().hex(),
+        "images": len(pixels),
+        "shape": list(model.shape),
+        "sizes": list(model.code.sizes),
+        "rate_bits": model.bits,
+        "ideal_bits_per_image": float(law.bits(model.encode(pixels[:10_000])).mean()),
+        "mse": found["mse"],
+        "measured_on": min(len(pixels), 10_000),
+        "cross_entropy_weights": asked.weights,
+        "classifiers": [classifier_file.digest(one) for one in models],
+        "epochs": asked.epochs,
+        "history": history,
+    }
+
+
+def _report(told: dict[str, Any]) -> None:
+    for line in (
+        headed(told["name"], f": {told['images']} images, code {told['model']} of {told['rate_bits']:.4g} bits"),
+        f"on the first {told['measured_on']} of the training images: MSE {told['mse']:.4f} a pixel, "
+        f"{told['ideal_bits_per_image']:.4f} bits by the ideal code of the model",
+    ):
+        print_line(line)
+
+
+def classifier_command(
+    images: _ImageFile,
+    labels: Annotated[Path, typer.Option(help="whole numbers from 0 on: IDX, .npy, or .npz with labels")],
+    test: Annotated[Path | None, typer.Option(help="images to measure on, with --test-labels")] = None,
+    test_labels: Annotated[Path | None, typer.Option(help="their labels")] = None,
+    epochs: Annotated[int, typer.Option(help="passes through the images")] = _CLASSIFIER_EPOCHS,
+    shift: Annotated[int, typer.Option(help="images are moved by up to so many pixels; 0 where the place matters")] = 2,
+    seed: _Seed = 0,
+    out: Annotated[Path, typer.Option(help="the classifier, C.npz; its accuracy goes to C.json")] = Path(
+        "classifier.npz"
+    ),
+) -> None:
+    """Train the fixed classifier of a label: what codec train --classifier and reproduce --classifier take."""
+    refuse_unless_ends(out, ".npz")
+    if (test is None) != (test_labels is None):
+        raise InputError("--test and --test-labels belong together: pass both, or none.")
+
+    def compute(tick: Tick) -> Result:
+        try:
+            from jaxrd.neural import classifier_file
+            from jaxrd.neural.classifier_fit import fit_classifier, measured
+        except ModuleNotFoundError as error:
+            raise without_networks(error) from error
+        from jaxrd.io.images import read_images, read_labels
+
+        pixels, sha256 = read_images(images)
+        known = read_labels(labels, len(pixels))
+        model = fit_classifier(
+            pixels,
+            known,
+            epochs=epochs,
+            shift=shift,
+            seed=seed,
+            report=lambda done, _: tick("classifier", done, epochs),
+        )
+        on, sample = images.name, (pixels, known)
+        if test is not None and test_labels is not None:
+            others, _ = read_images(test)
+            on, sample = test.name, (others, read_labels(test_labels, len(others)))
+        told = {
+            "name": images.name, "classifier": classifier_file.digest(model), "shape": list(model.shape),
+            "classes": model.classes, "images": len(pixels), "epochs": epochs, "measured_on": on,
+            **measured(model, *sample),
+        }  # fmt: skip
+        return Result(
+            lambda meta: {"schema": "jaxrd.codec-classifier/1", "meta": meta, **told},
+            lambda _: [(out.name, classifier_file.to_bytes(model))], partial(_told_of, told), sha256,
+        )  # fmt: skip
+
+    target = Target(out.parent, out.with_suffix(".json").name, [out.name], (images, labels, test, test_labels))
+    run(compute, target, seed=seed, float32=True, tolerance=0.0)
+
+
+def _told_of(told: dict[str, Any], _: object) -> None:
+    print_line(headed(told["name"], f": {told['images']} images of {told['classes']} classes"))
+    print_line(f"on {told['measured_on']}: accuracy {told['accuracy']:.2%}, cross-entropy {told['ce_nats']:.4f} nat")

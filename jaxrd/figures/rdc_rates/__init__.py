@@ -1,0 +1,1 @@
+"""Autoencoders on MNIST at 16, 32 and 64 bits."""

@@ -1,0 +1,1 @@
+"""The universal autoencoder: one encoder, a product code, any number of decoders; each image is decoded by itself."""

@@ -1,0 +1,282 @@
+"""The universal autoencoder of [B]: an encoder, a code, decoders by name and their critics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from jaxrd._eager import is_traced
+from jaxrd.errors import InputError
+from jaxrd.neural.universal.codes import Code, bits_of
+
+BATCH = 500
+"""Images that a compiled call takes at a time."""
+_LEAK = 0.02
+
+
+class Encoder(nnx.Module):
+    """Images to latent vectors: a linear map, which begins as principal components, and a network's correction.
+
+        f(x) = (x - mean) A + network(x)
+
+    Args:
+        network: (n, *shape) -> (n, width).
+        pixels: of an image.
+        width: coordinates of a latent vector.
+    """
+
+    def __init__(self, network: nnx.Module, pixels: int, width: int):
+        self.network = network
+        self.mean = nnx.Param(jnp.zeros(pixels))
+        self.linear = nnx.Param(jnp.zeros((pixels, width)))
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """Shape (n, *shape) -> (n, width)."""
+        network: Any = self.network
+        return (images.reshape(len(images), -1) - self.mean[...]) @ self.linear[...] + network(images)
+
+
+class Decoder(nnx.Module):
+    """Latent vectors, and noise of its own, to images: a linear map and a network's correction.
+
+        g(z) = mean + z B + network(z, noise)
+
+    Args:
+        network: (n, width + noise) -> (n, *shape).
+        shape: of an image.
+        width: coordinates of a latent vector.
+        noise: coordinates of standard normal noise, 0 for a deterministic decoder.
+    """
+
+    def __init__(self, network: nnx.Module, shape: tuple[int, ...], width: int, noise: int = 0):
+        self.network, self.shape, self.noise = network, shape, noise
+        self.mean = nnx.Param(jnp.zeros(math.prod(shape)))
+        self.linear = nnx.Param(jnp.zeros((width, math.prod(shape))))
+
+    def __call__(self, latent: jax.Array, key: jax.Array | None = None) -> jax.Array:
+        """Shape (n, width) -> (n, *shape), not yet confined to [0, 1]; without a key the noise is 0."""
+        network: Any = self.network
+        images = (self.mean[...] + latent @ self.linear[...]).reshape(len(latent), *self.shape)
+        if not self.noise:
+            return images + network(latent)
+        size = (len(latent), self.noise)
+        drawn = jnp.zeros(size) if key is None else jax.random.normal(key, size)
+        return images + network(jnp.concatenate([latent, drawn], -1))
+
+
+def leaky(images: jax.Array) -> jax.Array:
+    """Images confined to [0, 1] but for a small slope outside, so that training can bring them back."""
+    inside = jnp.clip(images, 0, 1)
+    return inside + _LEAK * (images - inside)
+
+
+class Search(NamedTuple):
+    """Analysis by synthesis: of the symbols near f(x), the encoder sends those that a decoder turns into x most nearly.
+
+    A decoder that draws noise is tried with the noise 0.
+
+    Args:
+        decoder: name of the decoder it tries them with.
+        candidates: how many it tries.
+    """
+
+    decoder: str
+    candidates: int = 16
+
+
+class UniversalAutoencoder(nnx.Module):
+    """One encoder and a product code, with any number of decoders by name: each image is coded by itself.
+
+        encode: x -> m = symbols(f(x)),    decode: m -> g_name(latents(m))
+
+    Time and memory are linear in the bits. `fit` makes and trains one; the networks may be any.
+
+    Args:
+        shape: of an image: (h, w), (h, w, c), or (d,) for vectors.
+        encoder: network (n, *shape) -> (n, code.width).
+        code: `Words` or `Levels`, or what has their methods.
+        decoders: networks (n, code.width + noise) -> (n, *shape), by name.
+        critics: networks (n, *shape) -> (n,), by the names of decoders.
+        noise: coordinates of noise of decoders, by name; 0 where not given.
+        search: how the encoder tries symbols, through one of the decoders; None to send the nearest to f(x).
+
+    Raises:
+        InputError: no decoder; a critic, noise or a search of no decoder.
+
+    >>> from jaxrd.neural import Words, dense
+    >>> rngs = nnx.Rngs(0)
+    >>> encoder, decoder = dense((4, 4), 3, hidden=(8,), rngs=rngs)
+    >>> model = UniversalAutoencoder((4, 4), encoder, Words(2, 8, 3, rngs=rngs), {"mse": decoder})
+    >>> symbols = model.encode(jnp.zeros((5, 4, 4)))
+    >>> symbols.shape, model.code.sizes, model.bits, model.decode(symbols, name="mse").shape
+    ((5, 2), (8, 8), 6.0, (5, 4, 4))
+
+    Reference: [B] section V.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        encoder: nnx.Module,
+        code: Code,
+        decoders: Mapping[str, nnx.Module],
+        critics: Mapping[str, nnx.Module] | None = None,
+        noise: Mapping[str, int] | None = None,
+        search: Search | None = None,
+    ):
+        critics, noise = critics or {}, noise or {}
+        if not decoders:
+            raise InputError("a universal autoencoder needs a decoder: pass decoders={'mse': network}.")
+        if alone := sorted({*critics, *noise} - {*decoders}):
+            raise InputError(f"critics and noise belong to decoders; none is named {', '.join(alone)}.")
+        self.shape = shape
+        self.encoder = Encoder(encoder, math.prod(shape), code.width)
+        self.code = code
+        self.decoders = nnx.Dict(
+            {name: Decoder(net, shape, code.width, noise.get(name, 0)) for name, net in decoders.items()}
+        )
+        self.critics = nnx.Dict(dict(critics))
+        self.search: Search | None = None
+        self.search_through(search)
+
+    def search_through(self, search: Search | None) -> None:
+        """Change how the encoder tries symbols, in place.
+
+        Raises:
+            InputError: there is no such decoder, or nothing to try.
+        """
+        if search is not None:
+            self.decoder_named(search.decoder)
+            if search.candidates < 1:
+                raise InputError(f"a search needs candidates >= 1; got {search.candidates}.")
+        self.search = search
+
+    @property
+    def bits(self) -> float:
+        """log2 of the number of messages: the rate is at most this."""
+        return bits_of(self.code)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the decoders, in the order of the alphabet."""
+        return tuple(sorted(self.decoders))
+
+    def encode(self, images: jax.Array | np.ndarray, *, key: jax.Array | None = None) -> jax.Array:
+        """The symbols of images: int32 of shape (n, places).
+
+        Args:
+            images: shape (n, *shape), in [0, 1].
+            key: of a dithered code, common to encoder and decoder.
+
+        Raises:
+            InputError: images of another shape, a dithered code without a key.
+        """
+        if np.ndim(images) != 1 + len(self.shape) or np.shape(images)[1:] != self.shape:
+            raise InputError(f"images must have shape (n, {', '.join(map(str, self.shape))}); got {np.shape(images)}.")
+        return self._batched(_symbols, images, u=self.code.offsets(key, len(images)))
+
+    def decode(
+        self, symbols: jax.Array | np.ndarray, *, name: str | None = None, key: jax.Array | None = None
+    ) -> jax.Array:
+        """The images that a decoder makes of symbols: shape (n, *shape), in [0, 1].
+
+        Args:
+            symbols: of `encode`, shape (n, places).
+            name: of the decoder; None for the only one.
+            key: of the dither, the encoder's, and of the decoder's noise.
+
+        Raises:
+            InputError: symbols of another shape or outside the code's sizes, no decoder of that name, several decoders
+                and no name, no key where one is needed.
+        """
+        name = self.decoder_named(name)
+        self._check_symbols(symbols)
+        u = self.code.offsets(key, len(symbols))
+        own = None
+        if self.decoders[name].noise:
+            if key is None:
+                raise InputError(f"decoder {name} draws noise: pass a key.")
+            own = jax.random.key_data(jax.random.split(jax.random.fold_in(key, 1), len(symbols)))
+        return self._batched(_images_by(name), symbols, u=u, own=own)
+
+    def decoder_named(self, name: str | None) -> str:
+        """The name of a decoder, or of the only one.
+
+        Raises:
+            InputError: there is none of that name; there are several and none is named.
+        """
+        if name is None and len(self.names) == 1:
+            return self.names[0]
+        if name not in self.names:
+            said = "several decoders: pass name" if name is None else f"no decoder {name!r}"
+            raise InputError(f"{said}; there are: {', '.join(self.names)}.")
+        return name
+
+    def _check_symbols(self, symbols: jax.Array | np.ndarray) -> None:
+        sizes = np.array(self.code.sizes)
+        if np.ndim(symbols) != 2 or np.shape(symbols)[1] != len(sizes):
+            raise InputError(f"symbols must have shape (n, {len(sizes)}); got {np.shape(symbols)}.")
+        if is_traced(symbols):
+            return
+        values = np.asarray(symbols)
+        if values.dtype.kind not in "iu":
+            raise InputError(f"symbols must be integers; got {values.dtype}.")
+        if (wrong := (values < 0) | (values >= sizes)).any():
+            raise InputError(f"symbols must lie in [0, size) of their place; got {values[wrong][0]}.")
+
+    def _batched(self, step: Callable[..., jax.Array], rows: Any, **beside: Any) -> jax.Array:
+        """`step(model, rows, **beside)` in equal, padded batches of one compiled program."""
+        graph, state = nnx.split(self)
+        rows = jnp.asarray(rows)
+        if is_traced(rows, beside, state) or not len(rows):
+            return step(self, rows, **beside)
+        parts, size = [], min(BATCH, len(rows))
+        for start in range(0, len(rows), size):
+            some = {k: None if v is None else _padded(v[start : start + size], size) for k, v in beside.items()}
+            parts.append(_compiled(step, graph, state, _padded(rows[start : start + size], size), some))
+        return jnp.concatenate(parts)[: len(rows)]
+
+
+def _padded(rows: jax.Array, size: int) -> jax.Array:
+    return jnp.pad(rows, [(0, size - len(rows))] + [(0, 0)] * (rows.ndim - 1))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _compiled(step: Callable[..., jax.Array], graph: Any, state: Any, rows: jax.Array, beside: Any) -> jax.Array:
+    return step(nnx.merge(graph, state), rows, **beside)
+
+
+def _symbols(model: UniversalAutoencoder, images: jax.Array, u: jax.Array | None) -> jax.Array:
+    latent = model.encoder(images)
+    if model.search is None:
+        return model.code.symbols(latent, u)
+    near = model.code.candidates(latent, model.search.candidates, u)  # (n, candidates, places)
+    count, tried, places = near.shape
+    repeated = None if u is None else jnp.repeat(u, tried, 0)
+    made = model.decoders[model.search.decoder](model.code.latents(near.reshape(-1, places), repeated))
+    errors = (jnp.clip(made, 0, 1).reshape(count, tried, -1) - images.reshape(count, 1, -1)) ** 2
+    best = errors.sum(-1).argmin(-1)
+    return jnp.take_along_axis(near, best[:, None, None], 1)[:, 0]
+
+
+@cache
+def _images_by(name: str) -> Callable[..., jax.Array]:
+    # One function a name, so that a second call finds the program of the first.
+    return partial(_images, name)
+
+
+def _images(
+    name: str, model: UniversalAutoencoder, symbols: jax.Array, u: jax.Array | None, own: jax.Array | None
+) -> jax.Array:
+    decoder, latent = model.decoders[name], model.code.latents(symbols, u)
+    if own is None:
+        return jnp.clip(decoder(latent), 0, 1)
+    one = jax.vmap(lambda z, key: decoder(z[None], jax.random.wrap_key_data(key))[0])
+    return jnp.clip(one(latent, own), 0, 1)

@@ -1,8 +1,8 @@
 """jaxrd: rate-distortion curves computed with certificates, compiled by JAX.
 
 Names and rooms (`blocklength`, `closed_form`, `coding`, `datasets`, `figures`, `information`, `io`, `neural`, `plots`,
-`rdc`, `tosc`) are imported when they are first asked for: `jaxrd.tosc.limits` works after `import jaxrd`, which itself
-is done before JAX is loaded.
+`rdc`, `side_information`, `tosc`) are imported when they are first asked for: `jaxrd.tosc.limits` works after
+`import jaxrd`, which itself is done before JAX is loaded.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         neural,
         plots,
         rdc,
+        side_information,
         tosc,
     )  # fmt: skip
     from jaxrd._kept import cache
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 _ROOMS = (
     "blocklength", "closed_form", "coding", "datasets", "figures", "information", "io", "neural", "plots", "rdc",
-    "tosc",
+    "side_information", "tosc",
 )  # fmt: skip
 _MODULES = (
     "channel", "critical", "curve", "distortion", "ends", "errors", "implicit", "kernels", "problem", "pytree",

@@ -117,6 +117,10 @@ ALLOWED = {
         "_bracket", "_eager", "_points", "_sweep", "distortion", "errors", "implicit", "problem", "solution", "solvers",
     },
     "blocklength": {"_eager", "_optimum", "_readable", "errors", "problem", "solution", "target"},
+    "side_information": {
+        "_bracket", "_eager", "_envelope", "_exported", "_points", "_room", "errors", "information", "problem",
+        "pytree", "solution", "solvers",
+    },
     "rdc._surface": {
         "_readable", "_sweep", "errors", "problem", "rdc.inputs", "rdc.inverse", "rdc.lifted", "rdc.point", "solution",
     },
@@ -183,8 +187,8 @@ ALLOWED = {
     },
     "__init__": {
         "_kept", "_sweep", "_version", "blocklength", "channel", "closed_form", "coding", "critical", "curve",
-        "datasets", "ends", "errors", "figures", "information", "io", "neural", "plots", "problem", "rdc", "solution",
-        "solvers", "target", "tosc",
+        "datasets", "ends", "errors", "figures", "information", "io", "neural", "plots", "problem", "rdc",
+        "side_information", "solution", "solvers", "target", "tosc",
     },
     "documents": {
         "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian", "solution", "tosc",

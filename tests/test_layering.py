@@ -191,7 +191,8 @@ ALLOWED = {
         "side_information", "solution", "solvers", "target", "tosc",
     },
     "documents": {
-        "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian", "solution", "tosc",
+        "_files", "blocklength", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian",
+        "solution", "tosc",
         "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.leads", "tosc.losses",
         "tosc.schemes",
     },
@@ -220,8 +221,8 @@ ALLOWED = {
         "datasets", "figures.identifiability", "figures.reproduction", "information", "neural", "plots", "tosc",
     },
     "cli": {
-        "_files", "_kept", "_resume", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets",
-        "documents", "errors",
+        "_files", "_kept", "_resume", "_sweep", "_version", "blocklength", "channel", "coding", "critical", "curve",
+        "datasets", "documents", "ends", "errors",
         "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
         "figures.rdc_fig6", "figures.rdc_thm5", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",

@@ -192,9 +192,8 @@ ALLOWED = {
     },
     "documents": {
         "_files", "blocklength", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian",
-        "solution", "tosc",
-        "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.leads", "tosc.losses",
-        "tosc.schemes",
+        "solution", "tosc", "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.leads",
+        "tosc.losses", "tosc.posterior", "tosc.schemes",
     },
     "figures.identifiability": {
         "datasets", "figures.reproduction", "information", "neural", "plots", "tosc", "tosc.identifiability",

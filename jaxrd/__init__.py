@@ -1,8 +1,8 @@
 """jaxrd: rate-distortion curves computed with certificates, compiled by JAX.
 
 Names and rooms (`blocklength`, `closed_form`, `coding`, `datasets`, `figures`, `information`, `io`, `neural`, `plots`,
-`rdc`, `schemas`, `testing`, `tosc`) are imported when they are first asked for: `jaxrd.tosc.limits` works after `import
-jaxrd`, which itself is done before JAX is loaded.
+`rdc`, `schemas`, `side_information`, `testing`, `tosc`) are imported when they are first asked for: `jaxrd.tosc.limits`
+works after `import jaxrd`, which itself is done before JAX is loaded.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         plots,
         rdc,
         schemas,
+        side_information,
         testing,
         tosc,
     )  # fmt: skip
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 _ROOMS = (
     "blocklength", "closed_form", "coding", "datasets", "figures", "information", "io", "neural", "plots", "rdc",
-    "schemas", "testing", "tosc",
+    "schemas", "side_information", "testing", "tosc",
 )  # fmt: skip
 _MODULES = (
     "channel", "critical", "curve", "distortion", "ends", "errors", "implicit", "kernels", "problem", "pytree",

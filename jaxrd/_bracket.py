@@ -39,7 +39,7 @@ def _module(x: object) -> ModuleType:
     return jnp if isinstance(x, jax.Array) else np
 
 
-def _silence(xp: ModuleType, problem: Problem) -> Solution:
+def silence(xp: ModuleType, problem: Problem) -> Solution:
     """The zero-rate point, exact: always the reproduction of least mean distortion, D_max = min_y E d(X,y)."""
     p, d = xp.asarray(problem.source), problem.distortion
     mean = expected(d, p)
@@ -70,11 +70,10 @@ def _choose(condition: jax.Array, a: Solution, b: Solution) -> Solution:
     return jax.tree.map(lambda x, y: xp.where(condition, x, y), a, b)
 
 
-def start(xp: ModuleType, problem: Problem, target: jax.Array, along_rate: bool) -> tuple[_Goal, Bracket]:
+def start(xp: ModuleType, silence: Solution, target: jax.Array, along_rate: bool) -> tuple[_Goal, Bracket]:
     """The goal, and the bracket before any slope is solved: both ends are the zero-rate point."""
-    dtype = problem.source.dtype
+    dtype = silence.rate.dtype
     aim = -target if along_rate else target
-    silence = _silence(xp, problem)
     size = xp.where(xp.isfinite(silence.distortion), xp.abs(silence.distortion), 0)
     # The first solve is for the least distortion (slope inf). With forbidden pairs zero rate may not be possible; then
     # the second is for the least rate (slope zero). The others narrow the bracket.

@@ -35,7 +35,7 @@ def _search(
     dtype = problem.source.dtype
     n, m = problem.distortion.shape
     aim_gap = jnp.minimum(tol, 64 * jnp.finfo(dtype).eps) if n * m * m <= SMALL else tol
-    goal, start = _bracket.start(jnp, problem, target, along_rate)
+    goal, start = _bracket.start(jnp, _bracket.silence(jnp, problem), target, along_rate)
 
     # The program has one solver call for all slopes, because the solver takes most of the compile time.
     def narrow(state: _bracket.Bracket) -> _bracket.Bracket:
@@ -53,7 +53,7 @@ def _search_on_host(
     n, m = at.problem.distortion.shape
     aim_gap = min(tol, 64 * np.finfo(tol.dtype).eps) if n * m * m <= SMALL else tol
     with np.errstate(all="ignore"):
-        goal, state = _bracket.start(np, problem, target, along_rate)
+        goal, state = _bracket.start(np, _bracket.silence(np, problem), target, along_rate)
         while _bracket.unfinished(goal, state, aim_gap, max_solves):
             state = _bracket.narrowed(goal, state, at.one(_bracket.next_slope(goal, state)))
         return jax.device_put(_bracket.solution(goal, state, tol, max_solves))

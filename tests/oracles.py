@@ -108,3 +108,63 @@ def lifted_program(p, d, labels, distortion, classification, divisions):
     options = {"A_ub": np.array([a for a, _ in used]), "b_ub": [b for _, b in used]} if used else {}
     solved = linprog(cost, A_eq=posts.T, b_eq=p, method="highs", **options)
     return solved.fun if solved.status == 0 else np.inf
+
+
+def side_information_by_posteriors(joint, d, s, points=4001):
+    """min I(X;U|S) + s E d(X, f(U, S)) for binary X, from above: a convex hull over the posteriors of X given U.
+
+    No strategies here: with P(X = 1|U) = a, S follows p(s|x), the decoder takes the best letter for each (a, s).
+    """
+    joint, d = np.asarray(joint, float), np.asarray(d, float)
+    channel = joint / joint.sum(1, keepdims=True)  # p(s|x)
+    a = np.sin(np.linspace(0, np.pi / 2, points)) ** 2  # close together at the ends, where the entropy is steep
+    at = np.stack([1 - a, a], 1)[:, :, None] * channel  # p(x, s | a)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        known = np.where(at > 0, at * np.log(at / at.sum(1, keepdims=True)), 0).sum((1, 2))  # - H(X|S)
+    cost = known + s * np.einsum("axs,xy->asy", at, d).min(2).sum(1)
+    hull = []  # of the lower hull, by a monotone chain
+    for point in zip(a, cost, strict=True):
+        while len(hull) > 1 and (hull[-1][0] - hull[-2][0]) * (point[1] - hull[-2][1]) <= (
+            hull[-1][1] - hull[-2][1]
+        ) * (point[0] - hull[-2][0]):
+            hull.pop()
+        hull.append(point)
+    value = np.interp(joint.sum(1)[1], *np.array(hull).T)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropy = -np.where(joint > 0, joint * np.log(joint / joint.sum(0)), 0).sum()
+    return float(entropy + value)
+
+
+def side_information_by_channels(joint, d, s):
+    """The same for any alphabet, from above: sequential quadratic programs over the channels from X to strategies."""
+    from itertools import product
+
+    from scipy.optimize import minimize
+
+    joint, d = np.asarray(joint, float), np.asarray(d, float)
+    n, values = joint.shape
+    chosen = np.array(list(product(range(d.shape[1]), repeat=values)))
+    channel = joint / joint.sum(1, keepdims=True)
+    cost = np.einsum("xs,xts->xt", channel, d[:, chosen])
+
+    def value(flat):
+        w = np.maximum(flat.reshape(n, -1), 1e-14)
+        share = np.einsum("xs,xt->ts", joint, w) / joint.sum(0)  # p(t|s)
+        inner = np.log(w) - channel @ np.log(share).T + s * cost
+        return (joint.sum(1)[:, None] * w * inner).sum(), (joint.sum(1)[:, None] * inner).ravel()
+
+    sums = np.kron(np.eye(n), np.ones(len(chosen)))
+    start = np.full(n * len(chosen), 1 / len(chosen))
+    constraint = {"type": "eq", "fun": lambda w: sums @ w - 1, "jac": lambda w: sums}
+    options = {"maxiter": 2000, "ftol": 1e-14}
+    found = minimize(
+        value,
+        start,
+        jac=True,
+        method="SLSQP",
+        bounds=[(1e-14, 1)] * len(start),
+        constraints=constraint,
+        options=options,
+    )
+    w = np.maximum(found.x.reshape(n, -1), 0)
+    return float(value((w / w.sum(1, keepdims=True)).ravel())[0])

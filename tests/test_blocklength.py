@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import jaxrd
 from jaxrd import InputError, Problem, blocklength, rate_at, sweep
 from jaxrd.blocklength.achievability import _letters, _log_hits, _types, largest_log_size
 from jaxrd.blocklength.converse import certified_tilted, least_log_size
@@ -203,6 +204,16 @@ def test_any_channel_gives_a_converse():
         j = certified_tilted(p, d, s, np.array(q), 0.05)
         assert ((p * np.exp(j)) @ np.exp(s * (0.05 - d)) <= 1).all()
         assert least_log_size(j, p, 500, 0.01) < least_log_size(best, p, 500, 0.01)
+
+
+def test_beyond_zero_rate():
+    """Regression: at D > D_max the slope, and with it the tilt, is zero, and no steeper tilt was ever reached."""
+    g = np.random.default_rng(0)
+    problem = Problem(np.array([0.39, 0.59, 0.015, 0.005]), g.random((4, 4)))
+    _, most = jaxrd.distortion_range(problem)
+    found = blocklength.rate(problem, float(most) + 0.01, [1, 10], 0.1)
+    assert found.rate == 0
+    assert (found.lower <= found.upper).all()
 
 
 def test_no_code_at_all():

@@ -123,7 +123,12 @@ ALLOWED = {
         "_bracket", "_eager", "_points", "_sweep", "distortion", "errors", "implicit", "problem", "solution", "solvers",
     },
     "blocklength": {"_eager", "_optimum", "_readable", "errors", "problem", "solution", "target"},
-    "rdc._surface": {"_threads",
+    "side_information": {
+        "_bracket", "_eager", "_envelope", "_exported", "_points", "_room", "errors", "information", "problem",
+        "pytree", "solution", "solvers",
+    },
+    "rdc._surface": {
+        "_threads",
         "_readable", "_sweep", "errors", "problem", "rdc.inputs", "rdc.inverse", "rdc.lifted", "rdc.point", "solution",
     },
     "rdc.representation": {
@@ -192,12 +197,12 @@ ALLOWED = {
     "__init__": {
         "_kept", "_sweep", "_version", "blocklength", "channel", "closed_form", "coding", "critical", "curve",
         "datasets", "ends", "errors", "figures", "information", "io", "neural", "plots", "problem", "rdc", "schemas",
-        "solution", "solvers", "target", "testing", "tosc", "tosc.model",
+        "side_information", "solution", "solvers", "target", "testing", "tosc", "tosc.model",
     },
     "documents": {
-        "_files", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian", "solution", "tosc",
-        "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.leads", "tosc.losses",
-        "tosc.schemes",
+        "_files", "blocklength", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian",
+        "solution", "tosc", "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.leads",
+        "tosc.losses", "tosc.posterior", "tosc.schemes",
     },
     "figures.identifiability": {
         "datasets", "figures.reproduction", "information", "neural", "plots", "tosc", "tosc.identifiability",
@@ -224,8 +229,8 @@ ALLOWED = {
         "datasets", "figures.identifiability", "figures.reproduction", "information", "neural", "plots", "tosc",
     },
     "cli": {
-        "_files", "_kept", "_resume", "_sweep", "_version", "channel", "coding", "critical", "curve", "datasets",
-        "documents", "errors",
+        "_files", "_kept", "_resume", "_sweep", "_version", "blocklength", "channel", "coding", "critical", "curve",
+        "datasets", "documents", "ends", "errors",
         "figures.classifiers", "figures.identifiability", "figures.rdc_fig3", "figures.rdc_fig4",
         "figures.rdc_fig6", "figures.rdc_rates",
         "figures.rdc_thm5", "figures.reproduction", "figures.tosc_complexity", "figures.tosc_fig1",

@@ -19,6 +19,8 @@ _RARE = 1e-6
 _ROUNDING = 1e-12
 _STEEP = 40.0
 """The largest tilt, over a step of the lattice."""
+_FLAT = 0.1
+"""The least tilt after none."""
 _HIDDEN = 1e-8
 """A mass under the tilt that rounding may hide."""
 
@@ -89,7 +91,7 @@ def _log_hits(letters: _Letters, types: np.ndarray, n: int, slope: float) -> np.
         hidden = hidden[relative < _HIDDEN]
         if tilt >= _STEEP:
             break
-        tilt = min(4 * tilt, _STEEP)
+        tilt = min(max(4 * tilt, _FLAT), _STEEP)
     return np.minimum(log, 0)
 
 

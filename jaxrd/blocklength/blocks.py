@@ -29,7 +29,8 @@ class Blocks(NamedTuple):
     approximation: np.ndarray
     """R + sqrt(V / n) Q^-1(excess) + ln n / 2n, nats a letter, shape (lengths,): near both bounds, neither."""
     upper: np.ndarray
-    """Achievable: some code has this, nats a letter, shape (lengths,); nan: too many types of blocks to tell."""
+    """Achievable: some code has this, nats a letter, shape (lengths,); inf: words drawn from q, however many, leave too
+    many blocks beyond D; nan: too many types of blocks to tell."""
     rate: float
     """R(D), endless blocks, nats a letter."""
     dispersion: float

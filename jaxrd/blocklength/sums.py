@@ -37,7 +37,7 @@ def merged(values: np.ndarray, pmf: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def least_tails(values: np.ndarray, pmf: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Thresholds t, rising, and numbers that P[sum of n letters >= t] is not less than.
 
-    Two different values, or one, are summed exactly; more are rounded down to a lattice.
+    One letter, and two different values or one, are exact; sums of more are rounded down to a lattice.
 
     Args:
         values: of each letter, nats, shape (letters,).
@@ -51,6 +51,8 @@ def least_tails(values: np.ndarray, pmf: np.ndarray, n: int) -> tuple[np.ndarray
     span = value[-1] - value[0]
     if len(value) == 1:
         return n * value, np.ones(1) - 1e-12
+    if n == 1:
+        return value, np.clip(np.cumsum(mass[::-1])[::-1] - 1e-12, 0, 1)
     if len(value) == 2:
         law, step, error = binomial(n, mass[1]), span, 1e-12
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.table import Table
@@ -13,11 +13,13 @@ from jaxrd.cli.common import console, print_line, print_notes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from jaxrd.documents import at_bits, one_message
+    from jaxrd.documents import at_bits
     from jaxrd.documents.bd_rate import BdRate
     from jaxrd.documents.codec_points import Beside, Codec, Entry
     from jaxrd.documents.limits import Analysed
 
+SIMULATED = ("TMRD", "S&C")
+"""The curves whose channel is simulated."""
 _SHOWN = 4
 """Points of a codec in the table, one less where there are intervals; all are in codecs.csv."""
 _STYLE = (("#E69F00", "*"), ("#332288", "P"), ("#882255", "X"), ("#44AA99", "h"), ("#DDCC77", "d"))
@@ -122,18 +124,34 @@ def _bd_lines(rates: dict[str, BdRate], is_error: bool) -> Iterator[str]:
         yield words.replace(" over {}", "") if every and " over {}" in words else words.format(listed)
 
 
-def report_messages(rows: Sequence[one_message.Row]) -> None:
-    """Say what the rates of TMRD and S&C assume, and what one message a sample costs at the accuracies asked for."""
-    costs = []
-    for name in ("TMRD", "S&C"):
-        bits = [row[name] for row in rows]
+def report_messages(cost: dict[str, Any], is_error: bool) -> None:
+    """Print what one message a sample costs at the distortions asked for, beside the rates of long blocks."""
+    at, decided = cost["at"], cost["decisions"]
+    table = Table(title="bits per image, if images are sent one by one")
+    table.add_column("what is sent")
+    for row in at:
+        accuracy = f"{1 - row['distortion']:.4g} acc.\n" if is_error else ""
+        table.add_column(f"{accuracy}D = {row['distortion']:.4g}", justify="right")
+
+    def add(words: str, bits: Sequence[float | None], style: str | None = None) -> None:
         if any(b is not None for b in bits):
-            costs.append(f"{name} {', '.join('-' if b is None else f'{b:.2f}' for b in bits)}")
-    if costs:
-        print_line(
-            "TMRD and S&C assume long blocks and shared randomness; one message a sample costs at most "
-            f"{'; '.join(costs)} bits (jaxrd encode makes the file)"
-        )
+            table.add_row(words, *("-" if b is None else f"{b:.2f}" for b in bits), style=style)
+
+    for name in SIMULATED:
+        add(f"{name}: endless blocks, R", [row["rate_bits"][name] for row in at])
+        add("  one message, at most", [row[name] for row in at])
+        if name == "TMRD":
+            add("  jaxrd encode", [row["encoded_bits"][name] for row in at])
+    reached = [row["distortion"] >= decided["distortion"] - 1e-12 for row in at]
+    add("decisions: entropy H", [decided["entropy_bits"] if yes else None for yes in reached])
+    add("  one message, Huffman", [decided["message_bits"] if yes else None for yes in reached])
+    add("  jaxrd encode, all in one", [decided["encoded_bits"] if yes else None for yes in reached])
+    console.print(table)
+    print_line(
+        "TMRD and S&C assume long blocks and shared randomness; jaxrd encode of TMRD: the mean length of "
+        f"{cost['coded_samples']} messages",
+        style="dim",
+    )
 
 
 def draw_codecs(ax: Axes, analysed: Analysed) -> None:

@@ -66,7 +66,7 @@ def report(analysed: Analysed, meta: Meta) -> None:
         from jaxrd.cli import bottleneck_report
 
         bottleneck_report.report(analysed.bottleneck)
-    codec_report.report_messages(analysed.one_message["at"])
+    codec_report.report_messages(analysed.one_message, analysed.limits.is_error)
     if analysed.at_bits is not None:
         codec_report.report_bits(analysed.at_bits, analysed.limits.is_error)
     if analysed.beside is not None:

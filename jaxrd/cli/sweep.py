@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from jaxrd.cli import sweep_blocks
 from jaxrd.cli.common import Tick, console, headed, print_line, print_notes
 from jaxrd.cli.devices import Devices, MeshShape
 from jaxrd.cli.run import COARSE, TOLERANCE, Html, Result, Target, run
@@ -32,6 +33,8 @@ class _Asked(NamedTuple):
     shard: tuple[int, int] | None
     resume: Path | None
     devices: Devices
+    lengths: list[int]
+    excess: float | None
 
 
 def sweep_command(
@@ -57,6 +60,8 @@ def sweep_command(
     ] = False,
     mesh: MeshShape = None,
     html: Html = False,
+    block: sweep_blocks.Block = None,
+    excess: sweep_blocks.Excess = None,
 ) -> None:
     """The rate-distortion curve of any discrete source and distortion, certified point by point."""
     if slopes < 2:
@@ -70,8 +75,12 @@ def sweep_command(
     part = _shard(shard, slopes)
     if part is not None and (low is None or high is None):
         raise InputError("--shard needs --low and --high: they fix slopes that all jobs know.")
-    asked = _Asked(at or [], slopes, low, high, tolerance, part, resume, devices)
+    lengths = sweep_blocks.lengths(block, excess)
+    if lengths and part is not None:
+        raise InputError(f"--block is for a whole sweep; got --shard {shard}. Run sweep --block without it.")
+    asked = _Asked(at or [], slopes, low, high, tolerance, part, resume, devices, lengths, excess)
     names = ["sweep.csv", *([] if no_plot else ["sweep.png"]), *([] if part is None else ["sweep.npz"])]
+    names += ["blocks.csv"] if lengths else []
     out = out or Path("sweep" if part is None else f"sweep-{part[0]}-of-{part[1]}")
 
     def compute(tick: Tick) -> Result:
@@ -127,7 +136,10 @@ def _swept(file: Path, asked: _Asked, tick: Tick) -> tuple[Swept, tuple[float, f
     part = None if asked.shard is None else Shard(*asked.shard, asked.slopes, least, most, asked.at)
     letters = given.source.size, given.distortion.shape[1]
     notes = not_used(held, PROBLEM_KEYS)
-    return Swept(file.name, letters, critical, curve, at, notes, part), (least, most), sha256
+    blocks = None
+    if asked.excess is not None:
+        blocks = sweep_blocks.blocked(problem, asked.at, asked.lengths, asked.excess, tick)
+    return Swept(file.name, letters, critical, curve, at, notes, part, blocks), (least, most), sha256
 
 
 def _solvers(
@@ -174,6 +186,8 @@ def _files(swept: Swept, no_plot: bool) -> Iterator[tuple[str, bytes]]:
     from jaxrd.io import csv_rows
 
     yield "sweep.csv", csv_rows(swept.tables)
+    if swept.blocks is not None:
+        yield "blocks.csv", swept.blocks.csv()
     if swept.shard is not None:
         from jaxrd.documents.shards import POINTS, points
 
@@ -184,6 +198,8 @@ def _files(swept: Swept, no_plot: bool) -> Iterator[tuple[str, bytes]]:
         ax.set_title(plots.literal(swept.name), fontsize=11)
         if np.isfinite(right := shown(swept.curve)):
             ax.set_xlim(right=right)
+        if swept.blocks is not None:
+            sweep_blocks.draw(ax, swept.blocks)
         yield "sweep.png", plots.png(figure)
 
 
@@ -204,3 +220,5 @@ def _report(swept: Swept, ends: tuple[float, float]) -> None:
             rate = "beyond" if np.isinf(r["rate_bits"]) else f"{r['rate_bits']:.6f}"
             table.add_row(f"{r['distortion']:.6g}", rate, f"{r['gap_bits']:.1e}", r["status"])
         console.print(table)
+    if swept.blocks is not None:
+        sweep_blocks.report(swept.blocks)

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxrd.curve import Curve
 from jaxrd.documents import confidence
-from jaxrd.documents.one_message import one_message
+from jaxrd.documents.one_message import one_message, with_spending
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns, compressai, reach
 from jaxrd.solution import has_failed
@@ -71,7 +71,7 @@ class Analysed:
     @cached_property
     def one_message(self) -> dict[str, Any]:
         """What one message a sample costs at the distortions asked for."""
-        return one_message(self.rows, self.limits.summary["samples"])
+        return with_spending(one_message(self.rows, self.limits.summary["samples"]), self.limits)
 
     @cached_property
     def curves(self) -> dict[str, dict[str, Any]]:

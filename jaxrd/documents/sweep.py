@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrd.curve import Curve
+from jaxrd.documents.blocks import Blocked
 from jaxrd.information import NATS_PER_BIT
 from jaxrd.io.write import columns
 from jaxrd.solution import Solution, Status, has_failed
@@ -54,6 +55,7 @@ class Swept:
         at: distortions asked for, each with its solution.
         notes: on the input, for the reader.
         shard: which part of a sweep this is; None: it is whole.
+        blocks: what blocks of n letters need, if that was asked for.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Swept:
     at: Sequence[tuple[float, Solution]]
     notes: Sequence[str]
     shard: Shard | None = None
+    blocks: Blocked | None = None
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -87,6 +90,7 @@ class Swept:
         """What sweep.json holds; `meta` says where, when and with what versions it was computed."""
         n, m = self.letters
         part = {} if self.shard is None else {"shard": self.shard._asdict()}
+        part |= {} if self.blocks is None else {"blocks": self.blocks.object()}
         return {
             "schema": SCHEMA, "name": self.name, "meta": meta,
             "summary": {"source_letters": n, "reproduction_letters": m, "critical_slope": self.critical_slope},

@@ -278,11 +278,35 @@ class TestOneMessage:
             assert inside[name] == pytest.approx(bits)
             assert (beyond[name], beyond["status"][name]) == (None, "beyond")
             assert silent[name] == 0
-        assert set(inside) == {"distortion", "TMRD", "S&C", "status"}
-        line = next(
-            line for line in capsys.readouterr().out.splitlines() if "long blocks and shared randomness" in line
-        )
-        assert f"TMRD {inside['TMRD']:.2f}, -, 0.00; S&C" in line
+        assert set(inside) == {"distortion", "TMRD", "S&C", "status", "rate_bits", "encoded_bits"}
+        assert inside["rate_bits"] == {name: found["at"][0][name] for name in ("TMRD", "S&C")}
+        spent = inside["encoded_bits"]["TMRD"]
+        assert inside["rate_bits"]["TMRD"] < spent < inside["TMRD"]
+        assert (beyond["encoded_bits"]["TMRD"], silent["encoded_bits"]["TMRD"]) == (None, 0)
+        decided = found["one_message"]["decisions"]
+        assert decided["distortion"] == found["summary"]["task_model_distortion"]
+        assert decided["entropy_bits"] == found["summary"]["estimate_entropy_bits"]
+        assert decided["entropy_bits"] <= decided["message_bits"] < decided["entropy_bits"] + 1
+        assert 0 <= decided["encoded_bits"] - decided["entropy_bits"] < 65 / 300
+        printed = capsys.readouterr().out
+        table = printed[printed.index("bits per image, if images are sent one by one") :]
+        rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table.splitlines() if "│" in line]
+        assert [row[1:] for row in rows[:3]] == [
+            [f"{inside['rate_bits']['TMRD']:.2f}", "-", "0.00"],
+            [f"{inside['TMRD']:.2f}", "-", "0.00"],
+            [f"{spent:.2f}", "-", "0.00"],
+        ]
+        assert "long blocks and shared randomness" in table
+
+    def test_what_encode_really_spends(self, file, tmp_path):
+        """The messages that the table measures are those of the file that jaxrd encode makes of all samples."""
+        _, found = limits(file, tmp_path / "out", "--at", ".5", "--temperature", "1", "--no-plot")
+        args = "--distortion", ".5", "--out", str(tmp_path / "x.jrd")
+        assert run(["encode", str(file), *args]) == 0
+        made = json.loads((tmp_path / "x.json").read_text())
+        (row,) = found["one_message"]["at"]
+        assert found["one_message"]["coded_samples"] == 256
+        assert row["encoded_bits"]["TMRD"] == pytest.approx(8 * made["payload_bytes"] / 300, abs=0.6)
 
 
 def mean_log_ratio(distortion, codec, bound):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _WEIGHT = 0.005
 """Weight of a nat of cross-entropy where none is given."""
 _CLASSIFIER_EPOCHS = 8
+_SEARCHED = 2
+"""Last epochs that train on symbols which a search through the decoder chose; the encoder then goes on searching."""
 _BATCH = 128
 """Images a step, or all where there are fewer."""
 
@@ -114,7 +116,9 @@ def _trained(asked: _Asked, tick: Tick) -> tuple[dict[str, Any], bytes, str]:
         bits=asked.bits,
         weights=neural.Weights(1.0, np.array(asked.weights) if asked.weights else 0.0),  # pyright: ignore
         networks=neural.convolutional if asked.convolutional else neural.dense,
-        schedule=neural.Schedule(epochs=asked.epochs, batch=min(_BATCH, len(pixels))),
+        schedule=neural.Schedule(
+            epochs=asked.epochs, batch=min(_BATCH, len(pixels)), searched=min(_SEARCHED, asked.epochs // 2)
+        ),
         seed=asked.seed,
         out=asked.resume,
         report=lambda done, _: tick("code", done, asked.epochs),

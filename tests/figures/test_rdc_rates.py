@@ -21,6 +21,7 @@ SEEDS = {"seeds": [0, 1, 2], "mse_std": 1e-4, "ce_std": [0.01, 0.01]}
 def row(target, mse, ce, *, accuracy=0.95, wasserstein=0.0, w2=0.06, **more):
     return {
         "target": target, "mse": mse, "ce_nats": [ce, 0.3], "accuracy": [accuracy, 0.9], "wasserstein": wasserstein,
+        "cross_entropy_weights": [0.005 * ("digit" in target), 0.0],
         "label_entropy_nats": [0.6 * ce, 0.2], "sliced_w2": w2, "variance": 0.05, "coded_bits": 15.1, **SEEDS, **more,
     }  # fmt: skip
 
@@ -54,9 +55,11 @@ class TestClaims:
             in said(rate(penalty=penalty))[0]
         )
 
-    def test_every_label_counts(self):
-        assert is_slight({"mse": 0.05, "ce_nats": [0.02, -1.0]})
-        assert not is_slight({"mse": 0.0, "ce_nats": [0.0, 0.021]})
+    def test_the_labels_that_the_target_asks_for_count(self):
+        assert is_slight({"mse": 0.05, "ce_nats": [0.02, -1.0], "asked": [True, True]})
+        assert not is_slight({"mse": 0.0, "ce_nats": [0.0, 0.021], "asked": [True, True]})
+        assert is_slight({"mse": 0.0, "ce_nats": [0.0, 3.0], "asked": [True, False]})
+        assert "(mse MSE +2.0%, mse + digit MSE +2.0%, CE +0.010 nat, mse + realism" in said(rate())[0]
         assert [p["own"] for p in penalties(rate())] == [False, True, False]
         assert [p["ce_nats"] for p in penalties(rate())] == [pytest.approx([0.01, 0.0])] * 3
 

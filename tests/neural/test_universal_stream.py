@@ -15,6 +15,7 @@ from jaxrd.neural import Levels, UniversalAutoencoder, Words, convolutional, den
 from jaxrd.neural.universal import stored as module
 from jaxrd.neural.universal import stream
 from jaxrd.neural.universal.begin import begin
+from jaxrd.neural.universal.model import Search
 from jaxrd.neural.universal.stored import read, to_bytes, with_law
 
 SHAPE = (8, 8)
@@ -30,19 +31,21 @@ def images(seed=0, count=COUNT):
     return x.astype(np.float32)
 
 
-def model(code, pair=dense, decoders=("mse",), seed=0, noise=None, **sizes):
+def model(code, pair=dense, decoders=("mse",), seed=0, noise=None, search=None, **sizes):
     rngs = nnx.Rngs(seed)
     encoder, _ = pair(SHAPE, code.width, rngs=rngs, **sizes)
     noise = noise or {}
     made = {name: pair(SHAPE, code.width, noise.get(name, 0), rngs=rngs, **sizes)[1] for name in decoders}
     found = UniversalAutoencoder(SHAPE, encoder, code, made, noise=noise)
     begin(found, images(), jax.random.key(seed))
+    found.search_through(search)
     return with_law(found, images())
 
 
 CODES = {
     "words": lambda: Words(4, 8, 6, rngs=nnx.Rngs(1)),
     "beam": lambda: Words(4, 8, 6, beam=4, rngs=nnx.Rngs(1)),
+    "searched": lambda: Words(4, 8, 6, rngs=nnx.Rngs(1)),
     "levels": lambda: Levels(10, 4),
     "dithered": lambda: Levels(5, 3, dither=1.0),
 }
@@ -54,6 +57,7 @@ def kept():
         return {
             "words": model(CODES["words"](), hidden=(12, 7)),
             "beam": model(CODES["beam"](), convolutional, channels=4),
+            "searched": model(CODES["searched"](), hidden=(12, 7), search=Search("mse", 5)),
             "levels": model(CODES["levels"](), hidden=(9,), decoders=("a", "b"), noise={"b": 3}),
             "dithered": model(CODES["dithered"](), hidden=(9,)),
         }
@@ -79,6 +83,18 @@ def test_a_file_gives_the_same_model_and_streams_come_back(kept, tmp_path, kind)
     assert (found != other).any() == (kind in ("dithered", "levels"))  # the seed of a dither, or of noise
     if kind == "dithered":
         assert (stream.quantise(first, images(1), seed=8) != sent).any()
+
+
+def test_a_search_is_kept_in_the_file_and_finds_better_symbols(kept, tmp_path):
+    (tmp_path / "m.npz").write_bytes(to_bytes(kept["searched"]))
+    found = read(tmp_path / "m.npz")
+    assert found.model.search == Search("mse", 5)
+    made = {
+        name: stream.reproduce(one, stream.quantise(one, images(1))) / 255
+        for name, one in {"searched": found, "nearest": kept["words"]}.items()
+    }
+    errors = {name: ((x - images(1)) ** 2).mean() for name, x in made.items()}
+    assert errors["searched"] < errors["nearest"]
 
 
 @pytest.mark.parametrize("kind", CODES)

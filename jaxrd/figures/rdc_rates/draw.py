@@ -67,7 +67,8 @@ def _over_bits(ax: Axes, rates: Sequence[Row], first: str) -> None:
     ax.set_ylabel("mean square error per pixel")
     ax.set_title("codes of the same length, fitted to the training images", fontsize=10)
     ax.grid(alpha=0.25, which="both")
-    ax.legend(frameon=False, fontsize=8)
+    ax.margins(y=0.12)
+    ax.legend(frameon=False, fontsize=8, loc="lower left")
 
 
 def _decimal(axis: Any) -> None:
@@ -129,7 +130,8 @@ def _penalty(ax: Axes, rates: Sequence[Row]) -> None:
         ax.bar(place, heights, 0.9 * width, color=colours.get(name, "0.4"), label=name)
         for x, p, height in zip(place, found, heights, strict=True):
             if p is not None:
-                words = "\n".join(f"{ce:+.3f}" for ce in p["ce_nats"])
+                asked = zip(p["ce_nats"], p["asked"], strict=True)
+                words = "\n".join(f"{ce:+.3f}" for ce, weighted in asked if weighted)
                 ax.annotate(words, (x, max(height, 0)), xytext=(0, 3), textcoords="offset points", ha="center",
                             fontsize=7)  # fmt: skip
     ax.axhline(100 * MOST_MSE, color="k", linestyle=":", linewidth=1)
@@ -137,7 +139,7 @@ def _penalty(ax: Axes, rates: Sequence[Row]) -> None:
     ax.margins(y=0.35)
     ax.set_xticks(np.arange(len(rates)), [f"{rate['bits']} bits" for rate in rates])
     ax.set_ylabel("MSE above the model trained for the target  [%]")
-    ax.set_title("what universal decoders lose; numbers: nats of cross-entropy, a line a label", fontsize=10)
+    ax.set_title("what universal decoders lose; numbers: nats of the cross-entropies they are for", fontsize=10)
     ax.grid(alpha=0.25, axis="y")
     if names:
         ax.legend(frameon=False, fontsize=8, ncols=2, loc="upper center")
@@ -160,6 +162,7 @@ def _realism(ax: Axes, rates: Sequence[Row], first: str, floor: float) -> None:
     ax.axhline(floor, color="k", linestyle="--", linewidth=1, label=f"between two samples of the images: {floor:.3f}")
     ax.axvline(2, color="k", linestyle=":", linewidth=1, label="twice the least MSE")
     ax.set_ylim(bottom=0)
+    ax.margins(y=0.3)
     ax.set_xlabel("MSE, a multiple of that of MSE alone")
     ax.set_ylabel("sliced W2 to the test images  [per pixel]")
     ax.set_title("realism: at 1 MSE alone, to the right decoders with noise and a critic", fontsize=10)

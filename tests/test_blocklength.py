@@ -1,6 +1,7 @@
 """Blocks of n letters: closed forms of the dispersion, and bounds around codes found by trying all of them."""
 
 from itertools import combinations, product
+from math import comb
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,8 @@ from jaxrd.blocklength.achievability import _letters, _log_hits, _types, largest
 from jaxrd.blocklength.converse import certified_tilted, least_log_size
 from jaxrd.blocklength.sums import least_tails
 
-COIN = Problem(np.array([0.89, 0.11]), 1 - np.eye(2))
+HAMMING = 1 - np.eye(2)
+COIN = Problem(np.array([0.89, 0.11]), HAMMING)
 
 
 def entropy(p):
@@ -141,6 +143,17 @@ def test_equal_letters_need_no_types():
     found = blocklength.rate(even, 0.3, [10, 1000], 0.1)
     assert (found.lower <= found.upper).all()
     assert found.upper[1] - found.rate < 6e-3
+
+
+@pytest.mark.parametrize("n", [10, 40, 100])
+@pytest.mark.parametrize("excess", [0.1, 0.01])
+def test_a_fair_coin_by_spheres(n, excess):
+    """Balls of radius nD: some code of M = ln excess / ln(1 - V) words is enough, and (1 - excess) / V are needed."""
+    found = blocklength.rate(Problem(np.full(2, 0.5), HAMMING), 0.11, n, excess)
+    volume = sum(comb(n, k) for k in range(int(0.11 * n + 1e-9) + 1)) / 2**n
+    enough = min(np.log(np.ceil(np.log(excess) / np.log1p(-volume))), n * np.log(2))
+    assert found.upper[0] * n == pytest.approx(enough, abs=2e-3)
+    assert found.lower[0] * n <= np.log((1 - excess) / volume) + 1e-9
 
 
 def test_many_types_have_no_upper_bound():

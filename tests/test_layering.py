@@ -124,8 +124,8 @@ ALLOWED = {
     },
     "blocklength": {"_eager", "_optimum", "_readable", "errors", "problem", "solution", "target"},
     "side_information": {
-        "_bracket", "_eager", "_envelope", "_exported", "_points", "_room", "errors", "information", "problem",
-        "pytree", "solution", "solvers",
+        "_bracket", "_eager", "_envelope", "_exported", "_points", "_room", "_sweep", "errors", "information",
+        "problem", "pytree", "solution", "solvers",
     },
     "rdc._surface": {
         "_threads",
@@ -182,6 +182,10 @@ ALLOWED = {
         "_eager", "_readable", "_threads", "curve", "errors", "information", "solution", "tosc._limits",
         "tosc.outputs", "tosc.regression",
     },
+    "tosc.known": {
+        "_readable", "curve", "errors", "side_information", "solution", "tosc._limits", "tosc.curves", "tosc.outputs",
+        "tosc.posterior", "tosc.rows", "tosc.split",
+    },
     "tosc.leads": {"curve", "tosc._limits", "tosc.curves", "tosc.outputs"},
     "tosc.comparison": {
         "_eager", "_readable", "errors", "tosc._limits", "tosc.arguments", "tosc.confidence", "tosc.curves",
@@ -201,8 +205,8 @@ ALLOWED = {
     },
     "documents": {
         "_files", "blocklength", "coding", "curve", "errors", "information", "io", "neural", "rdc", "rdc.gaussian",
-        "solution", "tosc", "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.leads",
-        "tosc.losses", "tosc.posterior", "tosc.schemes",
+        "solution", "tosc", "tosc.class_shares", "tosc.confidence", "tosc.curves", "tosc.inverse", "tosc.known",
+        "tosc.leads", "tosc.losses", "tosc.posterior", "tosc.schemes",
     },
     "figures.identifiability": {
         "datasets", "figures.reproduction", "information", "neural", "plots", "tosc", "tosc.identifiability",
@@ -237,7 +241,8 @@ ALLOWED = {
         "figures.tosc_fig2", "figures.tosc_fig3", "figures.tosc_fig4", "figures.tosc_transmitter", "information", "io",
         "neural", "plots", "problem", "rdc", "rdc.gaussian", "rdc.inputs", "rdc.perception", "rdc.point",
         "rdc.representation", "report", "solution", "solvers", "target", "tosc", "tosc.class_shares", "tosc.comparison",
-        "tosc.confidence", "tosc.curves", "tosc.leads", "tosc.losses", "tosc.posterior", "tosc.schemes", "tosc.tasks",
+        "tosc.confidence", "tosc.curves", "tosc.known", "tosc.leads", "tosc.losses", "tosc.posterior", "tosc.schemes",
+        "tosc.tasks",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -146,6 +146,8 @@ def report_messages(cost: dict[str, Any], is_error: bool) -> None:
     add("decisions: entropy H", [decided["entropy_bits"] if yes else None for yes in reached])
     add("  one message, Huffman", [decided["message_bits"] if yes else None for yes in reached])
     add("  jaxrd encode, all in one", [decided["encoded_bits"] if yes else None for yes in reached])
+    if not table.row_count:
+        return
     console.print(table)
     print_line(
         "TMRD and S&C assume long blocks and shared randomness; jaxrd encode of TMRD: the mean length of "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaxrd.cli import limits_codec
+from jaxrd.cli import limits_codec, limits_known
 from jaxrd.cli.bottleneck_report import BottleneckOption
 from jaxrd.cli.by_class_report import ByClassOption
 from jaxrd.cli.common import Meta, Tick
@@ -87,6 +87,7 @@ def limits_command(
     accuracy: Accuracies = None,
     bits: Bits = None,
     codec: Codecs = None,
+    known: limits_known.KnownFile = None,
     temperature: Temperature = None,
     slopes: Slopes = 32,
     pixels: _Pixels = None,
@@ -114,7 +115,7 @@ def limits_command(
     reading = Reading(labels, scores, label_column, probabilities, first_label, unsafe_pickle, weights)
     asked = Asked(
         example, at or [], accuracy or [], temperature, slopes, pixels, confidence, kappa, seed, loss, prior, by_class,
-        bottleneck, bits or [], codec or [],
+        bottleneck, bits or [], codec or [], known,
     )  # fmt: skip
     devices = Devices(mesh, distributed, coordinator, processes, process)
     devices.check()
@@ -133,7 +134,7 @@ def limits_command(
             sha256, f"not converged at some slopes, see status: {failed}" if failed else None,
         )  # fmt: skip
 
-    target = Target(out, "limits.json", _names(asked, no_plot), (path, labels, *asked.codecs))
+    target = Target(out, "limits.json", _names(asked, no_plot), (path, labels, known, *asked.codecs))
     run(compute, target, seed=seed or 0, float32=float32, leads=leads, html=html)
 
 
@@ -145,6 +146,8 @@ def _check(file: Path | None, reading: Reading, asked: Asked) -> None:
     """
     _check_confidence(asked.confidence, asked.kappa, asked.loss)
     limits_codec.check(asked.bits, asked.codecs)
+    if asked.known is not None and not asked.known.exists():
+        raise InputError(f"{asked.known} does not exist.")
     if file is not None and asked.example is not None:
         raise InputError(f"pass FILE or --example, not both; got {file} and {asked.example}.")
     if asked.pixels is not None and asked.pixels < 1:
@@ -211,6 +214,7 @@ def _analysed(
         by_class=tosc.by_class(limits, progress=tick) if asked.by_class else None,
         bottleneck=tosc.bottleneck(limits, progress=tick) if asked.bottleneck else None,
         at_bits=limits_codec.reached(limits, asked.bits, tick), beside=compared,
+        receiver=limits_known.receiver(asked.known, outputs, limits, asked, tick),
     )  # fmt: skip
     return analysed, sha256
 

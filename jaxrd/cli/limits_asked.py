@@ -36,6 +36,7 @@ class Asked:
     bottleneck: bool
     bits: list[float]
     codecs: list[Path]
+    known: Path | None
 
     @property
     def targets(self) -> list[float]:

@@ -75,7 +75,7 @@ def _check(files: Sequence[Path], asked: Asked) -> None:
                     raise InputError(f"{file} is named twice; name each model once.")
     alone = (
         ("--by-class", asked.by_class), ("--bottleneck", asked.bottleneck), ("--bits", asked.bits),
-        ("--codec", asked.codecs),
+        ("--codec", asked.codecs), ("--known", asked.known),
     )  # fmt: skip
     for option, given in alone:
         if given:

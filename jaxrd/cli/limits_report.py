@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
-from jaxrd.cli import codec_report
+from jaxrd.cli import codec_report, limits_known
 from jaxrd.cli.common import Meta, console, headed, print_line
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def figure(analysed: Analysed) -> bytes:
             loss=None if limits.is_error or limits.loss is None else plots.literal(limits.loss.name),
         )  # fmt: skip
         codec_report.draw_codecs(ax, analysed)
+        if analysed.receiver is not None:
+            limits_known.draw(ax, analysed.receiver)
         under = "" if limits.loss is None else f", {plots.literal(limits.loss.name)}"
         what = "accuracy" if limits.is_error else "mean loss"
         ax.set_title(f"{plots.literal(analysed.name)}{under}: bits needed for a given {what}", fontsize=11)
@@ -66,6 +68,8 @@ def report(analysed: Analysed, meta: Meta) -> None:
         from jaxrd.cli import bottleneck_report
 
         bottleneck_report.report(analysed.bottleneck)
+    if analysed.receiver is not None:
+        limits_known.report(analysed.receiver)
     codec_report.report_messages(analysed.one_message, analysed.limits.is_error)
     if analysed.at_bits is not None:
         codec_report.report_bits(analysed.at_bits, analysed.limits.is_error)

@@ -21,6 +21,7 @@ from jaxrd.tosc.curves import EVERY
 if TYPE_CHECKING:
     from jaxrd.documents.at_bits import AtBits
     from jaxrd.documents.codec_points import Beside
+    from jaxrd.documents.known import Receiver
     from jaxrd.tosc import ByClass, LogLoss, Statistics
 
 RESULTS = {curve.name: f"{curve.file}.json" for curve in EVERY}
@@ -43,6 +44,7 @@ class Analysed:
         bottleneck: bits against log-loss, if that was asked for.
         at_bits: the curves at rates, if any were asked for.
         beside: codecs beside the curves, if any were given.
+        receiver: the curves where its decisions are known to both ends, if it was given.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Analysed:
     bottleneck: LogLoss | None = None
     at_bits: AtBits | None = None
     beside: Beside | None = None
+    receiver: Receiver | None = None
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -85,7 +88,9 @@ class Analysed:
     def tables(self) -> dict[str, dict[str, Any]]:
         """The columns of limits.csv by curve: the cross-fitted ones come last."""
         crossed = {} if self.stats is None else self.stats.cross_fitted
-        return self.curves | {f"{key} cross-fitted": self._columns(c) for key, c in crossed.items()}
+        known = {} if self.receiver is None else self.receiver.tables
+        tables = self.curves | {f"{key} cross-fitted": self._columns(c) for key, c in crossed.items()}
+        return tables | {f"{key} receiver known": table for key, table in known.items()}
 
     def _columns(self, curve: Curve) -> dict[str, Any]:
         """Of a curve; its accuracy is nan where the loss has none."""
@@ -98,6 +103,7 @@ class Analysed:
     def warnings(self) -> list[str]:
         """Warnings that a reader should know before trusting a curve."""
         impossible = [] if self.beside is None else self.beside.warnings
+        impossible = impossible if self.receiver is None else [*impossible, *self.receiver.known.warnings]
         if self.stats is None:
             return [*self.limits.warnings, *impossible]
         words = confidence.optimism(self.stats, self.limits)
@@ -108,6 +114,7 @@ class Analysed:
         """Where a solver failed: curves, and rates at a distortion asked for."""
         curves = [name for name, curve in self.limits.curves.items() if has_failed(curve.status).any()]
         further = [*(self.at_bits.failed if self.at_bits else []), *(self.beside.failed if self.beside else [])]
+        further += [] if self.receiver is None else self.receiver.failed
         return curves + [f"{name} at D = {d:.4g}" for name, d in self.limits.unconverged] + further
 
     def document(self, meta: Mapping[str, object]) -> dict[str, object]:
@@ -134,6 +141,7 @@ class Analysed:
         document["one_message"] = self.one_message
         document |= {} if self.at_bits is None else {"at_bits": self.at_bits.rows}
         document |= {} if self.beside is None else {"codecs": self.beside.document()}
+        document |= {} if self.receiver is None else {"known": self.receiver.object()}
         if self.stats is None:
             return document
         return document | confidence.objects(self.stats, self.limits, seed=self.seed, given=self.kappa_given)

@@ -29,7 +29,7 @@ from jaxrd.cli.outputs import (
     Weights,
 )
 from jaxrd.cli.regression import regression
-from jaxrd.cli.run import Html, Result, Target, run
+from jaxrd.cli.run import Html, Result, Target, failure, run
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
@@ -128,10 +128,9 @@ def limits_command(
 
     def compute(tick: Tick) -> Result:
         analysed, sha256 = _analysed(name, path, reading, asked, devices, tick)
-        failed = ", ".join(analysed.failed)
         return Result(
             analysed.document, lambda meta: _files(analysed, meta, no_plot), lambda meta: report(analysed, meta),
-            sha256, f"not converged at some slopes, see status: {failed}" if failed else None,
+            sha256, failure(analysed.failed),
         )  # fmt: skip
 
     target = Target(out, "limits.json", _names(asked, no_plot), (path, labels, known, *asked.codecs))

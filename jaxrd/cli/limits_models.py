@@ -14,7 +14,7 @@ from jaxrd.cli.devices import Devices
 from jaxrd.cli.limits_asked import Asked, limits_of, loss_of, refuse_mesh_of_decisions
 from jaxrd.cli.models_report import report
 from jaxrd.cli.outputs import Reading
-from jaxrd.cli.run import Result, Target, run
+from jaxrd.cli.run import Result, Target, failure, run
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,10 +50,9 @@ def compare_files(
 
     def compute(tick: Tick) -> Result:
         compared = _compared(dict(zip(names, files, strict=True)), reading, asked, devices, tick)
-        failed = ", ".join(compared.failed)
         return Result(
             compared.document, lambda meta: _files(compared, meta, no_plot), lambda meta: report(compared, meta),
-            None, f"not converged at some slopes, see status: {failed}" if failed else None,
+            None, failure(compared.failed),
         )  # fmt: skip
 
     target = Target(out, "limits.json", ["limits.csv", *([] if no_plot else ["limits.png"])], (*files, reading.labels))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -29,7 +29,7 @@ TOLERANCE = 1e-9
 """Gap in nats that the solvers are asked for in float64."""
 COARSE = 1e-5
 """The same in float32."""
-Html = Annotated[bool, typer.Option("--html", help="an interactive page, one file; needs pip install 'jaxrd[report]'")]
+Html = Annotated[bool, typer.Option("--html", help="an interactive page, one file; needs Bokeh, the extra `report`")]
 
 
 class Target(NamedTuple):
@@ -65,6 +65,11 @@ class Result:
     report: Callable[[Meta], None]
     sha256: str | None
     failure: str | None = None
+
+
+def failure(curves: Collection[str]) -> str | None:
+    """The line for curves that a solver did not finish, if there are any."""
+    return f"not converged at some slopes, see status: {', '.join(curves)}" if curves else None
 
 
 def run(

@@ -28,6 +28,7 @@ extensions = [
     "generate",
 ]
 exclude_patterns = ["README.md", "_build", "_generated/*.md", "gallery/*", "auto_gallery/*.ipynb"]
+smartquotes = False  # options and quotes can be copied
 html_theme = "sphinx_book_theme"
 html_title = "jaxrd"
 html_theme_options = {

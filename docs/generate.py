@@ -1,6 +1,7 @@
 """Pages made from the code: the command line, the files' schemas, the API, the notebooks; links made fit."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -79,6 +80,9 @@ def pages() -> None:
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "jaxrd", "limits", *options, "--out", folder]
         subprocess.run(command, capture_output=True, check=True)
+        environment = os.environ | {"COLUMNS": "100"}
+        plain = subprocess.run(command[:4], cwd=folder, capture_output=True, text=True, check=True, env=environment)
+        (MADE / "limits.txt").write_text(plain.stdout)
         for name in ("limits.html", "limits.png"):
             shutil.copy(Path(folder) / name, MADE / "site" / "example")
     for name in ("CHANGELOG", "CONTRIBUTING"):
@@ -117,14 +121,17 @@ def _api(folder: Path) -> None:
 def _command_line() -> str:
     command = [sys.executable, "-m", "typer", "jaxrd.cli.app", "utils", "docs", "--name", "jaxrd"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return _FIRST_LEVEL.sub("", text, count=1).replace("{", "&#123;")
+    return _FIRST_LEVEL.sub("", text, count=1)
 
 
 def _formats() -> str:
     """One table a file: its keys, their types, what they mean."""
     from jaxrd import schemas
 
-    parts = []
+    first = schemas.load(schemas.names()[0])
+    parts = ["## `meta`", "", "In every file: where, when and with what versions it was computed.", ""]
+    meta = {"properties": {"meta": first["properties"]["meta"]}}
+    parts += ["| key | type | meaning |", "|---|---|---|", *_rows(meta, first, "")[1:], ""]
     for name in schemas.names():
         schema = schemas.load(name)
         parts += [f"## `{name}`", "", schema.get("description", schema.get("title", "")), ""]
@@ -136,9 +143,11 @@ def _rows(schema: dict, root: dict, path: str) -> list[str]:
     """The keys of an object, those of objects inside it after them."""
     rows = []
     for key, value in schema.get("properties", {}).items():
+        if key == "meta" and schema is root:
+            continue
         value = _resolved(value, root)
         optional = "" if key in schema.get("required", []) else ", may be absent"
-        rows.append(f"| `{path}{key}` | {_type(value, root)}{optional} | {_cell(value.get('description', ''))} |")
+        rows.append(f"| `{path}{key}` | {_type(value, root)}{optional} | {_meaning(value)} |")
         inner, suffix = value, "."
         while "items" in inner:
             inner, suffix = _resolved(inner["items"], root), "[]" + suffix
@@ -169,6 +178,12 @@ def _type(schema: dict, root: dict) -> str:
     if kind == "array" and "items" in schema:
         return f"array of {_type(_resolved(schema['items'], root), root)}"
     return words
+
+
+def _meaning(schema: dict) -> str:
+    """What the schema says, but for the sentence on nulls: the page begins with it."""
+    text = schema.get("description", "")
+    return "" if text.startswith("A number; null") else _cell(text)
 
 
 def _cell(text: str) -> str:

@@ -3,7 +3,8 @@ Blocks of n letters
 ===================
 
 R(D) is a promise for endless blocks. For n letters of a Bernoulli(.11) source, D = .05, exceeded in one block of a
-hundred: no code has less than the lower line, some code has the upper one, and the normal approximation lies between.
+hundred: no code has less than the lower line, some code has the upper one, and the normal approximation
+is neither: at n = 10 it lies above the upper line.
 """
 
 import jax

@@ -3,7 +3,9 @@ Figure 4 of paper [A]: published codecs beside the limits
 =========================================================
 
 Measured points of codecs for machines, as their authors report them, beside the curves of a ResNet-50's decisions on
-ImageNet. This page draws the committed numbers, `benchmarks/results/tosc-fig4.json`.
+ImageNet. Only oRD binds every codec: the other curves are schemes that send this model's decisions.
+
+This page draws the committed numbers, `benchmarks/results/tosc-fig4.json`.
 """
 
 import json
@@ -21,7 +23,7 @@ for name, curve in rows["curves"].items():
     accuracy = [100 * (1 - d) for d in curve["distortion"]]
     if name in STYLE:
         colour, _, dashes = STYLE[name]
-        ax.plot(curve["rate_bits"], accuracy, color=colour, linestyle=dashes, lw=2, label=f"limit: {name}")
+        ax.plot(curve["rate_bits"], accuracy, color=colour, linestyle=dashes, lw=2, label=f"curve: {name}")
     else:
         ax.plot(curve["rate_bits"], accuracy, next(markers), ms=5, label=name.removeprefix("codec "))
 ax.set(xscale="log", xlim=(0.3, None), xlabel="rate, bits per image", ylabel="top-1 accuracy, %")

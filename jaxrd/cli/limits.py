@@ -47,8 +47,9 @@ Slopes = Annotated[int, typer.Option(help="points per curve")]
 Loss = Annotated[
     str | None,
     typer.Option(
-        help="of a label and a decision: zero-one (the default), topK such as top5, abstain:COST, superclass:FILE, "
-        "hierarchy:FILE, or a matrix in .npy or .csv; squared: of a real target and a predictive law"
+        help="of a label and a decision: zero-one (the default), topK such as top2 (at most 20 000 sets), "
+        "abstain:COST, superclass:FILE, hierarchy:FILE, or a matrix in .npy or .csv; squared: of a real "
+        "target and a predictive law"
     ),
 ]
 Prior = Annotated[

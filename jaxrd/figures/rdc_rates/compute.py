@@ -15,8 +15,9 @@ import numpy as np
 
 from jaxrd._files import parsing
 from jaxrd.figures.rdc_rates.plan import Plan, Target
-from jaxrd.neural import UniversalAutoencoder, dense, fit, fit_decoder, measure, tune
-from jaxrd.neural.universal.measure import coded_bits
+from jaxrd.neural import UniversalAutoencoder, dense, fit, fit_decoder, tune
+from jaxrd.neural.universal.data import functions
+from jaxrd.neural.universal.measure import coded_bits, compared
 from jaxrd.neural.universal.model import Search
 from jaxrd.neural.universal.probe import label_entropy
 
@@ -96,8 +97,15 @@ class Job:
     def _symbols(self, bits: int, target: Target, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """What the encoder of a conventional model sends for the first training images and for the test images."""
         model = self.conventional(bits, target, seed)
-        parts = self.train.images[: self.plan.counted], self.test.images
-        train, test = (np.asarray(model.encode(images / np.float32(255))) for images in parts)
+        learnt, seen = (
+            images / np.float32(255) for images in (self.train.images[: self.plan.counted], self.test.images)
+        )
+        train = np.asarray(model.encode(learnt))
+        judged = tuple(functions(self.classifiers)) if any(target.cross_entropy) else ()
+        model.search_through(Search(target.name, self.plan.candidates, target.cross_entropy if judged else (), judged))
+        test = np.asarray(model.encode(seen))
+        # Training sets are encoded by the error alone: the classifiers' passes would take most of the time.
+        model.search_through(Search(target.name, self.plan.candidates))
         return train, test
 
     def _learnt(self, bits: int, seed: int) -> np.ndarray:
@@ -123,14 +131,14 @@ class Job:
             clock = perf_counter()
             encoder = self.frozen if universal else target
             model = self.universal(bits, target, seed) if universal else self.conventional(bits, target, seed)
-            key = jax.random.key(seed)
-            found = measure(model, self.test.images, self.test.labels, self.classifiers, name=target.name, key=key)
+            train, test = self.symbols(bits, encoder, seed)
+            made = np.asarray(model.decode(test, name=target.name, key=jax.random.key(seed)))
+            found = compared(self.test.images / np.float32(255), made, self.test.labels, self.classifiers)
             probed = self.label_entropies(bits, encoder, seed)
             # The classifier's own verdict is an upper estimate too, where the decoder adds no noise.
             found["label_entropy_nats"] = (
                 probed if target.noise else [min(pair) for pair in zip(probed, found["ce_nats"], strict=True)]
             )
-            train, test = self.symbols(bits, encoder, seed)
             sizes = model.code.sizes
             counts = [np.bincount(column, minlength=size) for column, size in zip(train.T, sizes, strict=True)]
             found["coded_bits"] = coded_bits(test, counts)

@@ -33,8 +33,8 @@ _NOTES: tuple[str, ...] = (
     "Labels: the digit, and stroke thickness in three classes measured from the image; each with a fixed classifier.",
     "label_entropy_nats is an upper estimate of H(S|M), the least cross-entropy of any decoder of those messages: the "
     "log loss of a network that guesses the label from the message, on the test images.",
-    "sliced_w2 compares reproductions with the very images they are of, so it may lie below sliced_w2_floor, that of two "
-    "samples of images.",
+    "sliced_w2 compares reproductions with the very images they are of, so it may lie below sliced_w2_floor, that of "
+    "two samples of images.",
     "Bits are log2 of the number of messages; coded_bits what a range coder takes with each symbol's own frequencies "
     "(codec encode also uses an earlier symbol, and takes less).",
 )
@@ -108,7 +108,7 @@ def reproduction(rates: Sequence[dict[str, Any]], plan: Plan, *, floor: float, c
         notes.append("A short run on few images: its numbers show that it runs, not what the models reach.")
     first = plan.first.name
     return Reproduction(
-        "rdc-rates", draw(rates, first, floor), _curves(rates), claims(rates, first, floor), notes, more
+        "rdc-rates", draw(rates, first, floor, LABELS), _curves(rates), claims(rates, first, floor), notes, more
     )  # fmt: skip
 
 

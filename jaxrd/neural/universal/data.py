@@ -58,7 +58,7 @@ def checked(images: Any, labels: Any, classifier: Any, weights: Weights) -> Data
     x = checked_images(images)
     several = [] if labels is None else list(labels) if _is_several(labels) else [labels]
     classifiers: list[Any] = [] if classifier is None else [classifier] if callable(classifier) else list(classifier)
-    classifiers = [_function(c) for c in classifiers]
+    classifiers = functions(classifiers)
     if len(several) != len(classifiers):
         raise InputError(f"each label needs its classifier; got {len(several)} labels, {len(classifiers)} classifiers.")
     entropies = np.atleast_1d(np.asarray(weights.cross_entropy, np.float32))
@@ -77,6 +77,11 @@ def checked(images: Any, labels: Any, classifier: Any, weights: Weights) -> Data
         float(weights.distortion), jnp.asarray([entropies[k] for k in used], jnp.float32), float(weights.wasserstein)
     )
     return Data(jax.device_put(x), jax.device_put(stacked), tuple(classifiers[k] for k in used), weights)
+
+
+def functions(classifiers: Sequence[Any]) -> list[Classifier]:
+    """Modules as functions, the same one for the same module; functions as they are."""
+    return [_function(one) for one in classifiers]
 
 
 @cache

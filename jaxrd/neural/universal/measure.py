@@ -39,18 +39,29 @@ def measure(
         `sliced.sliced_w2`); `variance` of the reproductions, a pixel; `rate_bits`, log2 of the messages.
     """
     x = checked_images(images)
+    made = np.asarray(model.decode(model.encode(x, key=key), name=name, key=key))
+    return compared(x, made, labels, classifier) | {"rate_bits": model.bits}
+
+
+def compared(images: np.ndarray, made: np.ndarray, labels: Any = None, classifier: Any = None) -> dict[str, Any]:
+    """The entries of `measure`, without the rate, of reproductions that were made before.
+
+    Args:
+        images: shape (n, *shape), in [0, 1].
+        made: likewise.
+        labels: shape (n,), or one such array a label.
+        classifier: images -> logits, fixed; or one a label.
+    """
     several = [] if labels is None else [labels] if np.ndim(labels[0]) == 0 else list(labels)
     classifiers = [] if classifier is None else [classifier] if callable(classifier) else list(classifier)
-    made = np.asarray(model.decode(model.encode(x, key=key), name=name, key=key))
-    flat, true = made.reshape(len(made), -1), x.reshape(len(x), -1)
+    flat, true = made.reshape(len(made), -1), images.reshape(len(images), -1)
     verdicts = [verdict(c, made, np.asarray(s)) for c, s in zip(classifiers, several, strict=True)]
     return {
-        "mse": float(np.mean((made - x) ** 2, dtype=np.float64)),
+        "mse": float(np.mean((made - images) ** 2, dtype=np.float64)),
         "ce_nats": [ce for ce, _ in verdicts],
         "accuracy": [accuracy for _, accuracy in verdicts],
         "sliced_w2": float(_sliced_w2(jax.random.key(0), jnp.asarray(true), jnp.asarray(flat))),
         "variance": float(flat.var(0).mean()),
-        "rate_bits": model.bits,
     }
 
 

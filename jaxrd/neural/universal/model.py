@@ -78,17 +78,24 @@ def leaky(images: jax.Array) -> jax.Array:
 
 
 class Search(NamedTuple):
-    """Analysis by synthesis: of the symbols near f(x), the encoder sends those that a decoder turns into x most nearly.
+    """Analysis by synthesis: of the symbols near f(x), the encoder sends those of which a decoder makes the best image.
 
-    A decoder that draws noise is tried with the noise 0.
+        |x - g(m)|^2 / pixels + sum_k cross_entropy[k] CE(c_k(x), c_k(g(m)))   is least
+
+    The classifiers' beliefs on x itself, not the label, which an encoder does not see. A decoder that draws noise is
+    tried with the noise 0.
 
     Args:
         decoder: name of the decoder it tries them with.
         candidates: how many it tries.
+        cross_entropy: weight of each classifier.
+        classifiers: images -> logits, fixed.
     """
 
     decoder: str
     candidates: int = 16
+    cross_entropy: tuple[float, ...] = ()
+    classifiers: tuple[Callable[[jax.Array], jax.Array], ...] = ()
 
 
 class UniversalAutoencoder(nnx.Module):
@@ -258,12 +265,25 @@ def _symbols(model: UniversalAutoencoder, images: jax.Array, u: jax.Array | None
     if model.search is None:
         return model.code.symbols(latent, u)
     near = model.code.candidates(latent, model.search.candidates, u)  # (n, candidates, places)
-    count, tried, places = near.shape
-    repeated = None if u is None else jnp.repeat(u, tried, 0)
-    made = model.decoders[model.search.decoder](model.code.latents(near.reshape(-1, places), repeated))
-    errors = (jnp.clip(made, 0, 1).reshape(count, tried, -1) - images.reshape(count, 1, -1)) ** 2
-    best = errors.sum(-1).argmin(-1)
+    decoder = model.decoders[model.search.decoder]
+
+    def cost(symbols: jax.Array) -> jax.Array:
+        made = jnp.clip(decoder(model.code.latents(symbols, u)), 0, 1)
+        total = ((made - images) ** 2).reshape(len(images), -1).mean(-1)
+        return total + sum(w * _disagreement(c, images, made) for w, c in _judges(model.search))
+
+    # One candidate of all images at a time: the classifiers' activations are large.
+    best = jax.lax.map(cost, near.swapaxes(0, 1)).argmin(0)
     return jnp.take_along_axis(near, best[:, None, None], 1)[:, 0]
+
+
+def _judges(search: Search | None) -> list[tuple[float, Any]]:
+    pairs = [] if search is None else zip(search.cross_entropy, search.classifiers, strict=True)
+    return [(weight, classifier) for weight, classifier in pairs if weight > 0]
+
+
+def _disagreement(classifier: Callable[[jax.Array], jax.Array], images: jax.Array, made: jax.Array) -> jax.Array:
+    return -(jax.nn.softmax(classifier(images)) * jax.nn.log_softmax(classifier(made))).sum(-1)
 
 
 @cache

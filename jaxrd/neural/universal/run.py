@@ -112,7 +112,7 @@ def train(
     for i in range(len(history), schedule.epochs):
         if i >= schedule.epochs - schedule.searched and not stage.frozen:
             join(model, name, state.parameters)
-            model.search_through(Search(model.search.decoder if model.search else name, schedule.candidates))
+            model.search_through(Search(name, schedule.candidates))
             objective = replace(objective, symbols=model.encode(data.images))
         state, losses = epoch(objective, stage, state, plan[i])
         history.append({field: np.asarray(value).tolist() for field, value in losses._asdict().items()})

@@ -94,7 +94,7 @@ def to_bytes(stored: Stored) -> bytes:
     settings = {
         "shape": list(model.shape),
         "code": _code_settings(model.code),
-        "search": model.search,
+        "search": model.search and model.search[:2],  # a file holds no classifiers
         "encoder": _network_settings(model.encoder.network),
         "decoders": {
             name: _network_settings(one.network) | {"noise": one.noise} for name, one in model.decoders.items()

@@ -217,6 +217,14 @@ class TestFrames:
     def test_arrays_have_no_columns(self):
         assert classes_of(predict(X)) == classes_of([[1, 2]]) == Classes()
 
+    def test_arrow(self):
+        arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        table = arrow.table(dict(zip(("cat", "dog", "owl"), predict(X).T, strict=True)))
+        found = tosc.from_scores(table, arrow.array(Y))
+        assert found.names == ("cat", "dog", "owl")
+        np.testing.assert_allclose(found.logits, predict(X))
+        np.testing.assert_array_equal(found.labels, Y)
+
     def test_pandas(self):
         pandas = pytest.importorskip("pandas", reason="pandas is not installed")
         frame = pandas.DataFrame(predict(X), columns=["cat", "dog", "owl"])

@@ -26,7 +26,7 @@ def test_every_dependency_is_pinned():
     pinned = {canonicalize_name(name): Version(version) for name, version in pinned.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"]]
-    for extra in ("neural", "io", "dev"):  # what CI installs
+    for extra in ("neural", "io", "testing", "dev"):  # what CI installs
         asked += project["optional-dependencies"][extra]
     for requirement in map(Requirement, asked):
         if requirement.name != "jaxrd":

@@ -27,10 +27,10 @@ def classes_of(scores: Any) -> Classes:
     >>> classes_of([[0.2, 0.8]])
     Classes(names=None, first=None)
     """
-    columns = getattr(scores, "columns", None)
+    columns = getattr(scores, "column_names", getattr(scores, "columns", None))  # Arrow's `columns` are the values
     if columns is None or not hasattr(scores, "shape"):
         return Classes()
-    held = np.asarray(columns).tolist()
+    held = columns.tolist() if hasattr(columns, "tolist") else list(columns)
     if all(isinstance(name, int) and not isinstance(name, bool) for name in held):
         if held != list(range(held[0], held[0] + len(held))) or held[0] < 0:
             raise InputError(

@@ -148,6 +148,19 @@ def test_nothing_is_held_twice(monkeypatch):
     assert peak < 1.6 * held  # blocks of 4 MB in float64 while the scores are looked through; 5.1 times with the inputs
 
 
+def test_pytorch():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    model = torch.nn.Linear(4, 3, dtype=torch.float64)
+    with torch.no_grad():
+        model.weight[:] = torch.tensor(2 * W.T)
+        model.bias[:] = 0
+    pairs = [(torch.tensor(x), torch.tensor(y)) for x, y in batches()]
+    found = jaxrd.from_model(model, pairs)  # its scores have a gradient
+    np.testing.assert_allclose(found.logits, predict(X), rtol=1e-12)
+    narrow = jaxrd.from_model(lambda x: model(x).to(torch.bfloat16), pairs)
+    np.testing.assert_allclose(narrow.logits, predict(X), rtol=2**-8)
+
+
 MISTAKES = {
     "no batches": (predict, [], "there is no batch"),
     "a dictionary": (predict, [{"image": 1, "label": 2}], "got a dict with image, label. Make pairs of it"),
@@ -203,6 +216,14 @@ class TestFrames:
 
     def test_arrays_have_no_columns(self):
         assert classes_of(predict(X)) == classes_of([[1, 2]]) == Classes()
+
+    def test_arrow(self):
+        arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        table = arrow.table(dict(zip(("cat", "dog", "owl"), predict(X).T, strict=True)))
+        found = tosc.from_scores(table, arrow.array(Y))
+        assert found.names == ("cat", "dog", "owl")
+        np.testing.assert_allclose(found.logits, predict(X))
+        np.testing.assert_array_equal(found.labels, Y)
 
     def test_pandas(self):
         pandas = pytest.importorskip("pandas", reason="pandas is not installed")

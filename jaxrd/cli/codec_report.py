@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.table import Table
@@ -13,7 +13,7 @@ from jaxrd.cli.common import console, print_line, print_notes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from jaxrd.documents import at_bits
+    from jaxrd.documents import at_bits, one_message
     from jaxrd.documents.bd_rate import BdRate
     from jaxrd.documents.codec_points import Beside, Codec, Entry
     from jaxrd.documents.limits import Analysed
@@ -124,7 +124,7 @@ def _bd_lines(rates: dict[str, BdRate], is_error: bool) -> Iterator[str]:
         yield words.replace(" over {}", "") if every and " over {}" in words else words.format(listed)
 
 
-def report_messages(cost: dict[str, Any], is_error: bool) -> None:
+def report_messages(cost: one_message.Row, is_error: bool) -> None:
     """Print what one message a sample costs at the distortions asked for, beside the rates of long blocks."""
     at, decided = cost["at"], cost["decisions"]
     table = Table(title="bits per image, if images are sent one by one")
@@ -150,8 +150,7 @@ def report_messages(cost: dict[str, Any], is_error: bool) -> None:
         return
     console.print(table)
     print_line(
-        "TMRD and S&C assume long blocks and shared randomness; jaxrd encode of TMRD: the mean length of "
-        f"{cost['coded_samples']} messages",
+        "TMRD and S&C assume long blocks and shared randomness; jaxrd encode of TMRD: the mean length of a message",
         style="dim",
     )
 

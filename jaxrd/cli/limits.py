@@ -120,8 +120,7 @@ def limits_command(
     )  # fmt: skip
     devices = Devices(mesh, distributed, coordinator, processes, process)
     devices.check()
-    first = file[0] if file else None
-    _check(first, reading, asked)
+    _check(first := file[0] if file else None, reading, asked)
     if file and len(file) > 1:
         return compare_files(file, reading, asked, devices, (out, no_plot, float32, html))
     name, path = _named(first, example)

@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxrd._eager import refuse_weights
-from jaxrd.coding.index_code import BUCKETS, bucket_ends
+from jaxrd.coding.index_code import BUCKETS, bucket_ends, frequencies
 from jaxrd.coding.poisson import as_channel
+from jaxrd.coding.range_coder import PRECISION
 from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
 
 _DRAWS = 1024
+_MEANS = 256
 
 
 def _law(law: ArrayLike) -> np.ndarray:
@@ -69,6 +71,27 @@ def payload_bound(information: float, samples: int, block: int = 1) -> float:
         )
     bits = block * information / NATS_PER_BIT
     return information + -(-samples // block) / samples * (float(np.log2(bits + 2)) + 3) * NATS_PER_BIT
+
+
+def mean_length(mean: ArrayLike, exponent: int) -> np.ndarray:
+    """Mean length of the code of an index that is geometric on 1, 2, ... with these means, bits.
+
+    Args:
+        mean: of the index, >= 1, any shape: `mean_index`.
+        exponent: nI + 1 in units of 2^-16 bit, as `encode_indices` takes it.
+
+    Returns:
+        Shape of `mean`, within 1e-3 bit: it is interpolated between 256 means.
+
+    >>> [round(float(bits), 2) for bits in mean_length([1.0, 4.0], 3 << 16)]
+    [1.85, 3.9]
+    """
+    log_mean = np.log(np.asarray(mean, np.float64))
+    grid = np.linspace(0, max(float(log_mean.max(initial=0)), 1e-9), _MEANS)
+    first, width = bucket_ends(np.arange(BUCKETS + 1))
+    beyond = (-np.expm1(-grid))[:, None] ** (first - 1)  # P(J >= j); 0 ** 0 is 1
+    bits = PRECISION - np.log2(frequencies(exponent)) + width[:-1]
+    return np.interp(log_mean, grid, np.maximum(beyond[:, :-1] - beyond[:, 1:], 0) @ bits)
 
 
 def index_entropy(channel: ArrayLike, law: ArrayLike, reproduction: ArrayLike, *, block: int = 1) -> float:

@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxrd.coding import encode_decisions, expected_candidates, payload_bound, quantised_law, simulate
-from jaxrd.coding.index_code import FRACTION, code_length
+from jaxrd.coding import encode_decisions, mean_index, payload_bound
+from jaxrd.coding.index_code import FRACTION
+from jaxrd.coding.law import mean_length
 from jaxrd.information import NATS_PER_BIT
 
 if TYPE_CHECKING:
     from jaxrd.tosc import Limits
+    from jaxrd.tosc.posterior import Posterior
 
 SIMULATED = ("TMRD", "S&C")
 """The curves whose channel is simulated: `jaxrd encode` makes a file of a point of them."""
 
 
 Row = dict[str, Any]
-"""A distortion, and by curve the bits, in `status` a word."""
+"""Keys of a JSON object: at a distortion, by curve the bits, in `status` a word."""
 _BOUND = "I + log2(I + 2) + 3: Poisson functional representation, a code of its indices in whole bits; on average"
-_CODED = 256
-"""Samples whose messages are coded, evenly among all: they take a hundredth of a second."""
-_MOST_CANDIDATES = 1e6
+_CODED = 2**21
+"""Numbers of the channel from whose rows the mean length is taken."""
+_ROWS = 4096
 _MOST_DECISIONS = 10**6
 
 
@@ -62,14 +64,12 @@ def with_spending(cost: dict[str, Any], limits: Limits) -> dict[str, Any]:
         limits: whose samples are coded.
     """
     work, summary = limits.workings, limits.summary
-    rows = np.linspace(0, summary["samples"] - 1, min(summary["samples"], _CODED)).astype(int)
-    expected = _expected(limits, rows)
-    at = []
+    at, used = [], 0
     for row, places in zip(cost["at"], work.places, strict=True):
         bits, place = row["rate_bits"]["TMRD"], places.get("TMRD")
         spent = bits  # none or nothing
-        if bits and expected is not None and place is not None:
-            spent = _message_bits(expected, float(place.parameter), place.reproduction, bits, _shares(limits, rows))
+        if bits and work.posterior is not None and place is not None:
+            spent, used = _message_bits(work.posterior, float(place.parameter), place.reproduction, bits)
         at.append(row | {"encoded_bits": {"TMRD": spent}})
     decided = {
         "distortion": summary["task_model_distortion"],
@@ -77,7 +77,7 @@ def with_spending(cost: dict[str, Any], limits: Limits) -> dict[str, Any]:
         "message_bits": huffman_bits(work.joint.sum(0)),
         "encoded_bits": _decision_bits(work.actions, work.joint.shape[1]),
     }
-    return cost | {"at": at, "decisions": decided, "coded_samples": len(rows)}
+    return cost | {"at": at, "decisions": decided, "coded_samples": used}
 
 
 def huffman_bits(pmf: np.ndarray) -> float:
@@ -96,43 +96,31 @@ def huffman_bits(pmf: np.ndarray) -> float:
     return total
 
 
-def _expected(limits: Limits, rows: np.ndarray) -> np.ndarray | None:
-    """TMRD's distortion of some samples, shape (rows, actions); None for hard decisions."""
-    posterior = limits.workings.posterior
-    if posterior is None:
-        return None
+def _message_bits(posterior: Posterior, slope: float, q: Any, rate_bits: float) -> tuple[float | None, int]:
+    """The mean length of a sample's message, bits, over the randomness that both sides share; and of how many samples.
+
+    Those are all, or of many the first ones.
+    """
+    if q is None or not slope > 0 or posterior.shared:
+        return None, 0
     from jaxrd.tosc.posterior import log_softmax
 
-    some = [np.asarray(posterior.logits[i : i + 1]) for i in rows.tolist()]
-    return posterior.distortion(log_softmax(np.concatenate(some), posterior.temperature))
-
-
-def _shares(limits: Limits, rows: np.ndarray) -> np.ndarray:
-    """How much these samples count, with sum 1."""
-    weights = limits.workings.outputs.weights
-    shares = np.ones(len(rows)) if weights is None else weights[rows]
-    return shares / shares.sum() if shares.sum() > 0 else np.full(len(rows), 1 / len(rows))
-
-
-def _message_bits(
-    expected: np.ndarray, slope: float, reproduction: Any, rate_bits: float, shares: np.ndarray
-) -> float | None:
-    """The mean length of the messages of some samples, bits; None where the search would take long."""
-    if reproduction is None or not slope > 0:
-        return None
-    excess = expected - expected.min(1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        exponent = np.where(excess > 0, slope * excess, 0)
-    q = np.maximum(np.asarray(reproduction, float), 0)
-    channel = q * np.exp(-exponent)
-    if not (channel.sum(1) > 0).all():
-        return None
-    channel /= channel.sum(1, keepdims=True)
-    law = quantised_law(q[None] / q.sum())
-    if not expected_candidates(channel, law) <= _MOST_CANDIDATES:
-        return None
-    sent = simulate(channel, law)
-    return float(shares @ code_length(sent.indices, int(np.ceil((rate_bits + 1) * (1 << FRACTION)))))
+    law = np.maximum(np.asarray(q, float), 0)
+    count = min(posterior.samples, max(_CODED // max(posterior.classes, posterior.actions), 1))
+    weights, total = posterior.weights[:count], 0.0
+    exponent = int(np.ceil((rate_bits + 1) * (1 << FRACTION)))
+    for first in range(0, count, _ROWS):
+        part = slice(first, min(first + _ROWS, count))
+        expected = posterior.distortion(log_softmax(posterior.logits[part], posterior.temperature)).astype(float)
+        excess = expected - expected.min(1, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            channel = law * np.exp(-np.where(excess > 0, slope * excess, 0))
+        sums = channel.sum(1, keepdims=True)
+        if not (sums > 0).all():
+            return None, 0
+        channel /= sums
+        total += float(weights[part] @ (channel * mean_length(mean_index(channel, law), exponent)).sum(1))
+    return total / float(weights.sum()), count
 
 
 def _decision_bits(actions: np.ndarray, letters: int) -> float | None:

@@ -32,6 +32,7 @@ from jaxrd.coding import (
 )
 from jaxrd.coding import index_code as code
 from jaxrd.coding.file import FIXED, Header, pack, unpack
+from jaxrd.coding.law import mean_length
 from jaxrd.datasets import example_path
 from jaxrd.errors import InputError
 from jaxrd.information import NATS_PER_BIT
@@ -690,3 +691,14 @@ def test_benchmark(tmp_path):
     assert (tmp_path / "simulation.png").read_bytes() == picture
     committed = json.loads((simulation.RESULTS / "simulation.json").read_text())
     assert all(point["within_bound"] for case in committed["cases"].values() for point in case["points"])
+
+
+@pytest.mark.parametrize("exponent", [1 << 16, 4 << 16])
+def test_the_mean_length_of_a_geometric_index(exponent):
+    """Summed index by index; between other means it is interpolated."""
+    means = np.array([1.0, 1.2, 3.0, 40.0, 300.0])
+    j = np.arange(1, 20_000)
+    lengths = code.code_length(j, exponent)
+    direct = [lengths @ ((1 - 1 / mean) ** (j - 1) / mean) for mean in means]
+    np.testing.assert_allclose(mean_length(means, exponent), direct, atol=1e-3)
+    np.testing.assert_allclose(mean_length(means[:2], exponent), direct[:2], atol=1e-3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxrd.plots import STYLE
 from jaxrd.report.text import text
@@ -24,7 +24,7 @@ _SAID = (
 _READ = """
 const d = is_error ? 1 - slider.value / 100 : slider.value;
 line.location = d;
-const rows = curves.map(({name, meaning, distortion, rate, asked}) => {
+const rows = curves.map(({name, meaning, distortion, rate, asked, zero}) => {
   let least = d >= zero ? 0 : Infinity;
   for (const [at, bits] of asked) if (at <= d + 1e-9) least = Math.min(least, bits);
   for (let i = 0; i < rate.length; i++) {
@@ -49,8 +49,10 @@ def curves(document: Mapping[str, Any]) -> tuple[list[UIElement], CustomJS]:
     summary = document["summary"]
     is_error = "samples" in summary and summary.get("loss") in (None, "zero-one")
     plot = _figure(is_error, summary)
-    for name, curve in document["curves"].items():
-        _draw(plot, name, curve, is_error)
+    entries = _entries(document)
+    for entry in entries:
+        _draw(plot, entry, is_error)
+    _draw_blocks(plot, document.get("blocks"))
     for number, codec in enumerate(document.get("codecs") or []):
         _draw_codec(plot, codec, _CODECS[number % len(_CODECS)], is_error)
     plot.legend.click_policy = "hide"
@@ -61,15 +63,43 @@ def curves(document: Mapping[str, Any]) -> tuple[list[UIElement], CustomJS]:
     line = Span(location=0, dimension="height", line_color="#444444", line_dash=[4, 4])
     plot.add_layout(line)
     table, said = text(""), text(f"<p>{_SAID}</p>")
-    slider, call = _slider(document, is_error, line, table)
+    slider, call = _slider(document, entries, is_error, (line, table))
     return [plot, slider, table, said], call
 
 
-def _asked(document: Mapping[str, Any], name: str) -> list[tuple[float, float]]:
-    """Distortion and rate of the points that were asked for."""
-    rows = document.get("at") or []
-    pairs = [(row["distortion"], row.get("rate_bits") if name == "R(D)" else row.get(name)) for row in rows]
-    return [(d, bits) for d, bits in pairs if bits is not None]
+class _Entry(NamedTuple):
+    """A curve of the page.
+
+    Args:
+        name: shown.
+        of: its name in `STYLE`.
+        curve: as the document holds it.
+        zero: the distortion from which no bit is needed.
+        asked: distortion and rate of the points that were asked for.
+        known: whether the receiver has decisions of its own.
+    """
+
+    name: str
+    of: str
+    curve: Mapping[str, Any]
+    zero: float
+    asked: list[tuple[float, float]]
+    known: bool
+
+
+def _entries(document: Mapping[str, Any]) -> list[_Entry]:
+    """All curves, those of a receiver that knows something last."""
+    entries = []
+    for part, known in ((document, False), (document.get("known") or {}, True)):
+        for name, curve in part.get("curves", {}).items():
+            rows = part.get("at") or []
+            pairs = [(row["distortion"], row.get("rate_bits") if name == "R(D)" else row.get(name)) for row in rows]
+            reached = [(d, bits) for d, bits in pairs if bits is not None]
+            summary = part if known else part["summary"]
+            zero = summary.get("zero_rate_distortion", max(d for d in curve["distortion"] if d is not None))
+            label = f"{name}, receiver known" if known else name
+            entries.append(_Entry(label, name, curve, zero, reached, known))
+    return entries
 
 
 def _figure(is_error: bool, summary: Mapping[str, Any]) -> figure:
@@ -89,12 +119,13 @@ def _figure(is_error: bool, summary: Mapping[str, Any]) -> figure:
     return plot
 
 
-def _draw(plot: figure, name: str, curve: Mapping[str, Any], is_error: bool) -> None:
+def _draw(plot: figure, entry: _Entry, is_error: bool) -> None:
     """A line, its points with their values under the pointer, and its band."""
     from bokeh.models import ColumnDataSource, HoverTool
 
-    colour, marker, dashes = STYLE.get(name, ("#D55E00", "o", "-"))
-    dash = "solid" if isinstance(dashes, str) else [round(2 * x) for x in dashes[1]]
+    name, curve = entry.name, entry.curve
+    colour, marker, dashes = STYLE.get(entry.of, ("#D55E00", "o", "-"))
+    dash = [2, 3] if entry.known else "solid" if isinstance(dashes, str) else [round(2 * x) for x in dashes[1]]
     count = len(curve["rate_bits"])
     data = {
         "d": curve["distortion"], "rate": curve["rate_bits"], "name": [name] * count, "status": curve["status"],
@@ -143,20 +174,40 @@ def _draw_codec(plot: figure, codec: Mapping[str, Any], colour: str, is_error: b
     plot.add_tools(HoverTool(renderers=[drawn], tooltips=tips))
 
 
-def _slider(document: Mapping[str, Any], is_error: bool, line: Any, table: Any) -> tuple[UIElement, CustomJS]:
+def _draw_blocks(plot: figure, blocks: Mapping[str, Any] | None) -> None:
+    """Bars between the proved bounds of finite blocks."""
+    from bokeh.models import ColumnDataSource, HoverTool
+
+    rows = [row for row in (blocks or {}).get("rows", []) if None not in (row["lower_bits"], row["upper_bits"])]
+    if not rows:
+        return
+    keys = ("n", "distortion", "lower_bits", "approximation_bits", "upper_bits")
+    source = ColumnDataSource({key: [row[key] for row in rows] for key in keys})
+    bars = plot.segment(
+        "distortion", "lower_bits", "distortion", "upper_bits", source=source, line_width=4, color="#0072B2",
+        line_alpha=0.5, legend_label="blocks of n letters: proved bounds",
+    )  # fmt: skip
+    tips = [(key.removesuffix("_bits"), f"@{key}" + ("" if key == "n" else "{0.0000}")) for key in keys]
+    plot.add_tools(HoverTool(renderers=[bars], tooltips=tips))
+
+
+def _slider(
+    document: Mapping[str, Any], entries: list[_Entry], is_error: bool, shown: tuple[Any, Any]
+) -> tuple[UIElement, CustomJS]:
     """Of the accuracy, or of the distortion; and the call that reads the curves at its value."""
     from bokeh.models import CustomJS, Slider
 
+    line, table = shown
     read = [
         {
-            "name": escape(name), "meaning": escape(CURVES.get(name, "certified")), "rate": curve["rate_bits"],
-            "distortion": curve["distortion"], "asked": _asked(document, name),
+            "name": escape(entry.name), "meaning": escape(CURVES.get(entry.of, "certified")),
+            "rate": entry.curve["rate_bits"], "distortion": entry.curve["distortion"], "zero": entry.zero,
+            "asked": entry.asked,
         }
-        for name, curve in document["curves"].items()
+        for entry in entries
     ]  # fmt: skip
-    every = [d for curve in document["curves"].values() for d in curve["distortion"] if d is not None]
+    every = [d for entry in entries for d in entry.curve["distortion"] if d is not None]
     least, most = min(every), max(every)
-    zero = document["summary"].get("zero_rate_distortion", most)
     begin = document["at"][0]["distortion"] if document.get("at") else (least + most) / 2
     begin = min(max(begin, least), most)
     if is_error:
@@ -170,7 +221,7 @@ def _slider(document: Mapping[str, Any], is_error: bool, line: Any, table: Any) 
         format="0.0" if is_error else "0.0000",
     )  # fmt: skip
     call = CustomJS(
-        args={"slider": slider, "line": line, "table": table, "curves": read, "zero": zero, "is_error": is_error},
+        args={"slider": slider, "line": line, "table": table, "curves": read, "is_error": is_error},
         code=_READ,
     )
     slider.js_on_change("value", call)

@@ -14,13 +14,15 @@ import jaxrd
 from jaxrd import InputError, schemas
 
 ROOT = Path(jaxrd.__file__).parent
+MODELS = {"jaxrd.classifier/1", "jaxrd.universal/1"}
+"""Of model files, which are no JSON."""
 RESULTS = ROOT.parent / "benchmarks" / "results"
 
 
 def test_every_file_that_is_written_has_a_schema():
     code = "".join(path.read_text() for path in ROOT.rglob("*.py") if "schemas" not in path.parts)
     written = set(re.findall(r'"(jaxrd\.[a-z0-9-]+/\d+)"', code))
-    assert written == set(schemas.names()) - {TEST}
+    assert written - MODELS == set(schemas.names()) - {TEST}
 
 
 @pytest.mark.parametrize("name", schemas.names())

@@ -177,6 +177,15 @@ def answers(tmp_path_factory):
     for name in ("pipe", "/dev/zero", "images", "images.gz", "claim0.npy"):
         cases[f"images {name}"] = ["codec", "encode", str(tmp / name), "--model", str(tmp / "m.npz"), "--out",
                                    str(tmp / "out" / "x.jrc")]  # fmt: skip
+        cases[f"train {name}"] = ["codec", "train", str(tmp / name), "--bits", "8", "--out", str(tmp / "out" / "m.npz")]
+    for name in ("pipe", "claim0.npz"):
+        cases[f"classifier {name}"] = ["codec", "train", str(tmp / "few.npy"), "--bits", "8", "--labels",
+                                       str(tmp / "y.npy"), "--classifier", str(tmp / name), "--out",
+                                       str(tmp / "out" / "m.npz")]  # fmt: skip
+    cases["labels pipe"] = ["codec", "classifier", str(tmp / "few.npy"), "--labels", str(tmp / "pipe"), "--out",
+                            str(tmp / "out" / "c.npz")]  # fmt: skip
+    np.save(tmp / "few.npy", np.zeros((3, 8, 8), np.uint8))
+    np.save(tmp / "y.npy", np.zeros(3, int))
     case("model", "codec", "decode", tmp / "0.jrc", "--model", tmp / "pipe")
     (tmp / "mnist").mkdir()
     for stem in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):

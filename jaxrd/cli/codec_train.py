@@ -18,7 +18,7 @@ from jaxrd.errors import InputError
 if TYPE_CHECKING:
     from jaxrd.neural.classifier import LeNet
 
-_WEIGHT = 0.005
+_WEIGHT = 0.01
 """Weight of a nat of cross-entropy where none is given."""
 _CLASSIFIER_EPOCHS = 8
 _SEARCHED = 2

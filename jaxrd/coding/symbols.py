@@ -61,6 +61,10 @@ class Law(NamedTuple):
             total -= np.log2(self.shares(place))[self._rows(symbols, place), symbols[:, place]]
         return total
 
+    def least_bits(self) -> float:
+        """A lower bound on the length of the code of any vector: each place at its likeliest symbol."""
+        return float(-sum(np.log2(self.shares(place).max()) for place in range(len(self.counts))))
+
     def digest(self) -> bytes:
         """SHA-256 of all that decides the code."""
         sha256 = hashlib.sha256(repr((self.parents, self.strengths, self.sizes)).encode())

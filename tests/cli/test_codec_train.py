@@ -70,7 +70,7 @@ def test_what_training_tells(folder):
     assert told["schema"] == "jaxrd.codec-train/1"
     assert (told["sizes"], told["rate_bits"], told["shape"]) == ([64, 64], 12.0, [16, 16])
     assert told["classifiers"] == [json.loads((folder / "c.json").read_text())["classifier"]]
-    assert told["cross_entropy_weights"] == [0.005]
+    assert told["cross_entropy_weights"] == [0.01]
     assert 0 < told["ideal_bits_per_image"] < 12
     assert len(told["history"]) == 2
     assert told["mse"] < 0.01

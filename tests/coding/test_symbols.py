@@ -43,6 +43,7 @@ def test_what_was_encoded_comes_back_and_is_as_long_as_it_should_be(sample, seed
         assert found.dtype == np.int32
         np.testing.assert_array_equal(found, symbols)
         ideal = law.bits(symbols).sum()
+        assert (law.bits(symbols) >= law.least_bits() - 1e-9).all()
         assert ideal - 1 <= 8 * len(payload) <= ideal + 64 + 1e-3 * len(symbols) * len(sample.sizes)
 
 

@@ -1,6 +1,9 @@
 """Codes without a network, against exhaustive searches, optimality conditions and the rate-distortion function."""
 
 import json
+import os
+import subprocess
+import sys
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -178,3 +181,16 @@ def test_the_committed_numbers():
         assert mse[ADDITIVE] < mse[BEAM] < mse[RESIDUAL] < mse[PRODUCT] < mse[SCALAR]
         assert mse[GAUSSIAN] < mse[SCALAR]
         assert mse[ADDITIVE] < mse[GAUSSIAN]  # a bound for a Gaussian source, which these images are not
+
+
+@pytest.mark.slow
+def test_the_script(data, tmp_path):
+    """On few images of MNIST, with few iterations."""
+    script = Path(__file__).parents[2] / "benchmarks" / "baselines.py"
+    options = ["--quick", "--images", "1000", "--bits", "16", "--data", data, "--out", tmp_path]
+    environment = os.environ | {"PYTHONPATH": str(script.parents[1])}
+    subprocess.run([sys.executable, script, *map(str, options)], check=True, env=environment, capture_output=True)
+    found = json.loads((tmp_path / "rdc-rates-baselines.json").read_text())
+    mse = {row["name"]: row["mse"] for row in found["rates"][0]["baselines"]}
+    assert mse[GAUSSIAN] < mse[SCALAR] < 0.06
+    assert found["training_images"] == 1000

@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 from pathlib import Path
 
 import jax
@@ -135,6 +136,11 @@ def test_streams_that_are_refused(kept):
         (framing.pack(packed[:20], b""), "the stream is damaged"),
         (framing.pack(packed[:18] + b"\xff\xff\xff\xff" + packed[22:26], packed[26:-32]), "contradicts its length"),
         (framing.pack(packed[:26], packed[26:-36]), "contradicts its length"),
+        # A million images in as many words as three hundred take: they were all decoded.
+        (
+            framing.pack(packed[:18] + struct.pack("<I", 10**6) + packed[22:26], packed[26:-32]),
+            "contradicts its length",
+        ),
     ):
         with pytest.raises(StreamError, match=message):
             stream.unpack(own, damaged)

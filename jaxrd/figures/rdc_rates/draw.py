@@ -1,8 +1,8 @@
-"""The picture of rdc-rates: MSE over bits, cross-entropy over MSE, the universal penalty, realism."""
+"""The picture of rdc-rates: MSE over bits, cross-entropy and accuracy over MSE, the universal penalty, realism."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,18 +25,29 @@ _COLOURS = (BLUE, GREEN, RED, PINK, ORANGE)
 _MARKERS = ("o", "s", "D", "^", "v")
 
 
-def draw(rates: Sequence[Row], first: str, floor: float) -> Figure:
-    """All four panels.
+def draw(rates: Sequence[Row], first: str, floor: float, labels: Sequence[str]) -> Figure:
+    """All six panels.
 
     Args:
         rates: of the JSON.
         first: name of the target of MSE alone.
         floor: sliced W2 between two samples of the images.
+        labels: their names; the first and the last have a panel of accuracy.
     """
-    figure = Figure((13.5, 10.5), layout="constrained")
-    (codes, plane), (penalty, realism) = figure.subplots(2, 2)
+    figure = Figure((19, 10.5), layout="constrained")
+    (codes, plane, digit), (penalty, realism, second) = figure.subplots(2, 3)
     _over_bits(codes, rates, first)
-    _plane(plane, rates)
+    _plane(plane, rates, "ce_nats", 0)
+    _entropies(plane, rates, 0)
+    _decimal(plane.yaxis)
+    _key(plane, rates)
+    plane.set_ylabel(f"cross-entropy of the fixed classifier, {labels[0]}  [nat]")
+    plane.set_title("full: encoder and decoder trained together; open: universal", fontsize=10)
+    for ax, k in ((digit, 0), (second, len(labels) - 1)):
+        _plane(ax, rates, "accuracy", k, _wrong)
+        _percents(ax)
+        ax.set_ylabel(f"accuracy of the fixed classifier, {labels[k]}  [%]")
+        ax.set_title(f"the same models: {labels[k]}", fontsize=10)
     _penalty(penalty, rates)
     _realism(realism, rates, first, floor)
     return figure
@@ -85,37 +96,60 @@ def _targets(rates: Sequence[Row]) -> dict[str, str]:
     return dict(zip(names, _COLOURS * len(names), strict=False))
 
 
-def _plane(ax: Axes, rates: Sequence[Row]) -> None:
-    """Cross-entropy of the first label against MSE; a line joins a universal decoder to the model of its target."""
+def _plane(ax: Axes, rates: Sequence[Row], key: str, label: int, height: Callable[[float], float] = float) -> None:
+    """A measure of a label against MSE; a line joins a universal decoder to the model of its target."""
     colours = _targets(rates)
     for rate, marker in zip(rates, _MARKERS * len(rates), strict=False):
         for row in rate["conventional"]:
-            ax.plot(row["mse"], row["ce_nats"][0], marker, color=colours[row["target"]], markersize=8)
+            ax.plot(row["mse"], height(row[key][label]), marker, color=colours[row["target"]], markersize=8)
         for row in rate["universal"]:
             own = named(rate["conventional"], row["target"])
             colour = colours.get(row["target"], "0.4")
-            ax.plot(row["mse"], row["ce_nats"][0], marker, color=colour, markersize=8, markerfacecolor="white")
+            place = row["mse"], height(row[key][label])
+            ax.plot(*place, marker, color=colour, markersize=8, markerfacecolor="white")
             if own is not None:
-                ax.plot([own["mse"], row["mse"]], [own["ce_nats"][0], row["ce_nats"][0]], "-", color=colour,
-                        linewidth=0.8)  # fmt: skip
-        lowest = min((row["label_entropy_nats"][0] for row in rate["conventional"]), default=None)
-        left = min((row["mse"] for row in (*rate["conventional"], *rate["universal"])), default=None)
-        if lowest is not None and left is not None:
-            ax.plot([left], [lowest], marker="_", color="k", markersize=18)
-    for name, colour in colours.items():
+                ax.plot([own["mse"], place[0]], [height(own[key][label]), place[1]], "-", color=colour, linewidth=0.8)
+    ax.set_yscale("log")
+    ax.set_xlabel("mean square error per pixel")
+    ax.grid(alpha=0.25, which="both")
+
+
+def _entropies(ax: Axes, rates: Sequence[Row], label: int) -> None:
+    """The least H(S|M) of each rate's encoders, an upper estimate: no decoder of that encoder has less CE."""
+    for rate in rates:
+        rows = [*rate["conventional"], *rate["universal"]]
+        if rows:
+            least = min(row["label_entropy_nats"][label] for row in rows)
+            ax.plot(min(row["mse"] for row in rows), least, marker="_", color="k", markersize=18)
+
+
+def _wrong(accuracy: float) -> float:
+    return 100 * max(1 - accuracy, 1e-4)
+
+
+def _percents(ax: Axes) -> None:
+    """Accuracy upwards, on the log scale of the error: 98 and 99 % are as far apart as 80 and 90 %."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    ax.yaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda wrong, _: f"{100 - wrong:g}"))
+    ax.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    ax.invert_yaxis()
+
+
+def _key(ax: Axes, rates: Sequence[Row]) -> None:
+    """The legend of all planes."""
+    for name, colour in _targets(rates).items():
         ax.plot([], [], "o", color=colour, label=name)
     for rate, marker in zip(rates, _MARKERS * len(rates), strict=False):
         ax.plot([], [], marker, color="0.5", label=f"{rate['bits']} bits")
-    frozen = {row["encoder_target"] for rate in rates for row in rate["universal"]}
-    ax.plot([], [], "o", color="0.5", markerfacecolor="white", label=f"open: on the encoder of {', '.join(frozen)}")
+    frozen = dict.fromkeys(row["encoder_target"] for rate in rates for row in rate["universal"])
+    if frozen:
+        ax.plot(
+            [], [], "o", color="0.5", markerfacecolor="white", label=f"open: on the encoder of\n{', '.join(frozen)}"
+        )
     ax.plot([], [], "_k", markersize=14, label="least H(S|M), upper estimate")
-    ax.set_yscale("log")
-    _decimal(ax.yaxis)
-    ax.set_xlabel("mean square error per pixel")
-    ax.set_ylabel("cross-entropy of the digit's fixed classifier  [nat]")
-    ax.set_title("full: encoder and decoder trained together", fontsize=10)
-    ax.grid(alpha=0.25, which="both")
-    ax.legend(frameon=False, fontsize=8, ncols=2)
+    ax.legend(frameon=False, fontsize=8, loc="best")
 
 
 def _penalty(ax: Axes, rates: Sequence[Row]) -> None:

@@ -108,7 +108,7 @@ def reproduction(rates: Sequence[dict[str, Any]], plan: Plan, *, floor: float, c
         notes.append("A short run on few images: its numbers show that it runs, not what the models reach.")
     first = plan.first.name
     return Reproduction(
-        "rdc-rates", draw(rates, first, floor), _curves(rates), claims(rates, first, floor), notes, more
+        "rdc-rates", draw(rates, first, floor, LABELS), _curves(rates), claims(rates, first, floor), notes, more
     )  # fmt: skip
 
 

@@ -127,12 +127,17 @@ def unpack(stored: Stored, stream: bytes) -> tuple[np.ndarray, int]:
         raise StreamError(
             f"made with model {digest.hex()}, not {stored.digest().hex()}; decode with the one that made it."
         )
-    if len(body) != _HEADER.size + 4 * size or count > MOST_IMAGES:
+    if len(body) != _HEADER.size + 4 * size or count > _most_images(stored, size):
         raise StreamError("the header of this stream contradicts its length, though its checksum matches.")
     try:
         return stored.law.decode(body[_HEADER.size :], count), seed
     except InputError as error:
         raise StreamError("the words of this stream are none of its model's, though its checksum matches.") from error
+
+
+def _most_images(stored: Stored, words: int) -> int:
+    """Most images in so many words of 32 bits, if each has the likeliest symbols; doubled, for rounded shares."""
+    return int(min(2 * 32 * (words + 2) / max(stored.law.least_bits(), 2.0**-24), MOST_IMAGES))
 
 
 def coded_bits(stream: bytes) -> float:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from jaxrd.neural.universal.run import Fit, Schedule
 
 _HOMES = {
-    "Fit": "universal.run", "Levels": "universal.codes", "Schedule": "universal.run",
-    "Search": "universal.model", "UniversalAutoencoder": "universal.model", "Weights": "losses", "Words": "universal.codes",
+    "Fit": "universal.run", "Levels": "universal.codes", "Schedule": "universal.run", "Search": "universal.model",
+    "UniversalAutoencoder": "universal.model", "Weights": "losses", "Words": "universal.codes",
     "convolutional": "universal.networks", "dense": "universal.networks", "fit": "universal.fit",
     "fit_decoder": "universal.fit", "measure": "universal.measure", "tune": "universal.fit",
 }  # fmt: skip

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from jaxrd.neural.universal.codes import Levels, Words
     from jaxrd.neural.universal.fit import fit, fit_decoder, tune
     from jaxrd.neural.universal.measure import measure
-    from jaxrd.neural.universal.model import UniversalAutoencoder
+    from jaxrd.neural.universal.model import Search, UniversalAutoencoder
     from jaxrd.neural.universal.networks import convolutional, dense
     from jaxrd.neural.universal.run import Fit, Schedule
 
 _HOMES = {
-    "Fit": "universal.run", "Levels": "universal.codes", "Schedule": "universal.run",
+    "Fit": "universal.run", "Levels": "universal.codes", "Schedule": "universal.run", "Search": "universal.model",
     "UniversalAutoencoder": "universal.model", "Weights": "losses", "Words": "universal.codes",
     "convolutional": "universal.networks", "dense": "universal.networks", "fit": "universal.fit",
     "fit_decoder": "universal.fit", "measure": "universal.measure", "tune": "universal.fit",
@@ -30,6 +30,7 @@ __all__ = [
     "Fit",
     "Levels",
     "Schedule",
+    "Search",
     "UniversalAutoencoder",
     "Weights",
     "Words",

@@ -63,6 +63,12 @@ def test_rows_and_what_is_kept(folder):
     assert sum("epoch" in line for line in lines) == 2 * (4 + 3)
     json.dumps(found, allow_nan=False)
 
+    (folder / "rows" / "3 conventional mse 1.json").rename(folder / "kept")
+    partly = models(PLAN, sample(0), sample(1, 64), CLASSIFIERS, folder, finished=True)
+    assert partly[0]["conventional"][0]["seeds"] == [0]
+    assert partly[0]["conventional"][1:] == found[0]["conventional"][1:]
+    (folder / "kept").rename(folder / "rows" / "3 conventional mse 1.json")
+
     later = []
     assert models(PLAN, sample(0), sample(1, 64), CLASSIFIERS, folder, say=later.append) == found
     assert later == []

@@ -123,10 +123,14 @@ class Job:
             for learnt, seen in zip(self.train.first(len(train)).labels, self.test.labels, strict=True)
         ]
 
+    def path(self, bits: int, target: Target, seed: int, *, universal: bool) -> Path:
+        """Where the row of a model is kept."""
+        kind = f"universal on {self.frozen.name}" if universal else "conventional"
+        return self.folder / "rows" / f"{bits} {kind} {target.name} {seed}.json"
+
     def row(self, bits: int, target: Target, seed: int, *, universal: bool) -> Row:
         """Of a model: what it reaches on the test images."""
-        kind = f"universal on {self.frozen.name}" if universal else "conventional"
-        path = self.folder / "rows" / f"{bits} {kind} {target.name} {seed}.json"
+        path = self.path(bits, target, seed, universal=universal)
         if not path.exists():
             clock = perf_counter()
             encoder = self.frozen if universal else target
@@ -149,7 +153,14 @@ class Job:
 
 
 def models(
-    plan: Plan, train: Sample, test: Sample, classifiers: Sequence[Any], folder: Path, *, say: Say = lambda _: None
+    plan: Plan,
+    train: Sample,
+    test: Sample,
+    classifiers: Sequence[Any],
+    folder: Path,
+    *,
+    finished: bool = False,
+    say: Say = lambda _: None,
 ) -> list[Row]:
     """Conventional and universal models at every rate: `bits`, and rows of `conventional` and `universal`.
 
@@ -161,21 +172,26 @@ def models(
         test: images to measure on.
         classifiers: fixed, one a label.
         folder: for checkpoints and finished steps, of this plan on this data alone.
+        finished: nothing is trained; models that the folder has no row of are left out.
         say: called with lines of progress.
     """
     job = Job(plan, train, test, classifiers, folder, say)
     rows: dict[int, dict[str, Any]] = {bits: {"bits": bits, "conventional": [], "universal": []} for bits in plan.bits}
-    for kind in ("conventional", "universal"):
+    for universal in (False, True):
         for target in (plan.first, *plan.others):
             for bits in plan.bits:
-                rows[bits][kind].append(_mean(job, bits, target, universal=kind == "universal"))
+                seeds = plan.seeds[:1] if universal else plan.seeds_of(target)
+                if finished:
+                    seeds = [s for s in seeds if job.path(bits, target, s, universal=universal).exists()]
+                if seeds:
+                    found = [job.row(bits, target, seed, universal=universal) for seed in seeds]
+                    kind = "universal" if universal else "conventional"
+                    rows[bits][kind].append(_mean(job, target, seeds, found, universal=universal))
     return list(rows.values())
 
 
-def _mean(job: Job, bits: int, target: Target, *, universal: bool) -> Row:
+def _mean(job: Job, target: Target, seeds: Sequence[int], rows: Sequence[Row], *, universal: bool) -> Row:
     """A target's seeds averaged; the spread is the sample's deviation, None of one seed."""
-    seeds = job.plan.seeds[:1] if universal else job.plan.seeds_of(target)
-    rows = [job.row(bits, target, seed, universal=universal) for seed in seeds]
     values = {name: np.array([row[name] for row in rows]) for name in MEASURES}
     spread = {name: v.std(0, ddof=1).tolist() if len(rows) > 1 else None for name, v in values.items()}
     return (

@@ -82,7 +82,7 @@ def rdc_rates(
     tick("baselines", len(plan.bits), len(plan.bits))
     found = models(plan, learnt, held_out, [classifier.fixed(one) for one in fixed], own, say=say)
     rates = [{**rate, "baselines": row} for rate, row in zip(found, rows, strict=True)]
-    return reproduction(rates, plan, floor=_floor(x, y), counts=(len(x), len(y)))
+    return reproduction(rates, plan, floor=sliced_floor(x, y), counts=(len(x), len(y)))
 
 
 def reproduction(rates: Sequence[dict[str, Any]], plan: Plan, *, floor: float, counts: tuple[int, int]) -> Reproduction:
@@ -112,7 +112,8 @@ def reproduction(rates: Sequence[dict[str, Any]], plan: Plan, *, floor: float, c
     )  # fmt: skip
 
 
-def _floor(train: np.ndarray, test: np.ndarray) -> float:
+def sliced_floor(train: np.ndarray, test: np.ndarray) -> float:
+    """Sliced W2 between the test images and as many training images: what two samples of one law reach."""
     count = min(len(train), len(test))
     return float(sliced_w2(jax.random.key(0), jnp.asarray(test[:count]), jnp.asarray(train[:count])))
 

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd.neural.universal.model import Decoder, UniversalAutoencoder
+from jaxrd.neural.universal.model import UniversalAutoencoder
+from jaxrd.neural.universal.parts import Decoder
 
 MOST = 20_000
 """Images that the beginning looks at."""

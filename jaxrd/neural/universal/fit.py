@@ -17,8 +17,9 @@ from jaxrd.neural.losses import Weights
 from jaxrd.neural.universal.begin import REGRESSED, begin, begin_decoder
 from jaxrd.neural.universal.codes import Code, Words
 from jaxrd.neural.universal.data import Data, checked
-from jaxrd.neural.universal.model import Decoder, UniversalAutoencoder
+from jaxrd.neural.universal.model import UniversalAutoencoder
 from jaxrd.neural.universal.networks import Pair, dense, dense_critic
+from jaxrd.neural.universal.parts import Decoder
 from jaxrd.neural.universal.run import Fit, Report, Schedule, train
 
 _MSE, _SCHEDULE = Weights(), Schedule()

@@ -14,7 +14,8 @@ from flax import nnx
 
 from jaxrd.neural.losses import Weights, critic_loss
 from jaxrd.neural.train import ADAM, State
-from jaxrd.neural.universal.model import UniversalAutoencoder, leaky
+from jaxrd.neural.universal.model import UniversalAutoencoder
+from jaxrd.neural.universal.parts import leaky
 from jaxrd.pytree import register
 
 Classifier = Callable[[jax.Array], jax.Array]

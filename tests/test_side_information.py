@@ -190,6 +190,18 @@ class TestLaws:
         blind = sweep(JointProblem(problem.joint, problem.distortion, constant), SLOPES[:-1])
         assert (lagrangian(blind) >= lagrangian(whole) - 1e-10).all()
 
+    @pytest.mark.parametrize("both", [False, True])
+    def test_float32(self, both):
+        """Follows the input's precision; what it claims holds in float64."""
+        problem = drawn(3)
+        narrow = JointProblem(problem.joint.astype(np.float32), problem.distortion.astype(np.float32))
+        wide = JointProblem(narrow.joint.astype(float), narrow.distortion.astype(float))
+        single, double = sweep(narrow, [2.0, 8.0], both=both), sweep(wide, [2.0, 8.0], both=both)
+        assert single.rate.dtype == np.float32
+        assert single.converged.all()
+        assert (lagrangian(single) - single.gap <= lagrangian(double)).all()
+        np.testing.assert_allclose(lagrangian(single), lagrangian(double), atol=2e-5)
+
     def test_rare_values(self):
         """Regression: a barrier of equal weight for all values drove the law of a rare one beyond one; gap 2e-2."""
         joint = np.array([[2e-12, 4.2e-2, 2.5e-6], [2.5e-14, 0.31, 0.647997]])

@@ -69,7 +69,7 @@ def newton(
         return scale[:, :, None] * jax.scipy.linalg.cho_solve((factor, True), scale[:, :, None] * columns)
 
     spread = within(letters)
-    inner = jnp.eye(letters.shape[2]) + jnp.tensordot(letters, spread, ((0, 1), (0, 1)))
+    inner = jnp.eye(letters.shape[2], dtype=letters.dtype) + jnp.tensordot(letters, spread, ((0, 1), (0, 1)))
     root = jnp.linalg.cholesky(inner)
 
     def once(v: jax.Array) -> jax.Array:
@@ -151,7 +151,9 @@ def interior_point(problem: JointProblem, slope: jax.Array, tol: jax.Array, *, m
     q = jnp.full((count, k), 1 / count, slope.dtype)
     t = terms(at, q)
     slack = jnp.maximum(1 - t.c, 1e-2)
-    aim = jnp.asarray(_ENOUGH * jnp.finfo(q.dtype).eps) if n * n * count * k <= _SMALL else 0.5 * tol
+    aim = 0.25 * tol
+    if n * n * count * k <= _SMALL:
+        aim = jnp.minimum(aim, jnp.asarray(_ENOUGH * jnp.finfo(q.dtype).eps, q.dtype))
 
     def unfinished(state: _State) -> jax.Array:
         return (state.step < max_steps) & (state.idle < _PATIENCE) & ~(state.best_gap <= aim)

@@ -20,8 +20,8 @@ from jaxrd.side_information.problem import JointProblem, strategies
 from jaxrd.solution import Solution, Status
 from jaxrd.solvers.certificate import Evaluation, Means, conclude
 
-_NOISE = 128.0
-"""Rounding units of a c: the logarithms of q that it is made of reach 92."""
+_NOISE = 16.0
+"""Rounding units of the sums, beside those of the logarithms of q that a c is made of."""
 
 
 class Columns(NamedTuple):
@@ -117,9 +117,16 @@ def objective(problem: JointProblem, slope: jax.Array, q: jax.Array) -> jax.Arra
     return terms(at, q.T).objective + slope * (at.source * at.least).sum()
 
 
-def bound(at: Columns, q: jax.Array, t: Terms) -> jax.Array:
-    """F at q, each of its laws divided by its sum, less the certified bound on min F."""
-    each = jnp.log(t.c.max(0)) + jnp.log(q.sum(0))
+def bound(at: Columns, q: jax.Array, t: Terms, rounding: jax.Array | float = 0.0) -> jax.Array:
+    """F at q, each of its laws divided by its sum, less the certified bound on min F.
+
+    Args:
+        at: the problem.
+        q: shape (strategies, values).
+        t: its terms.
+        rounding: of ln c, shape (strategies, 1).
+    """
+    each = (jnp.log(jnp.maximum(t.c, jnp.finfo(q.dtype).tiny)) + rounding).max(0) + jnp.log(q.sum(0))
     return jnp.where(at.joint.sum(0) > 0, at.weight * each, 0).sum()
 
 
@@ -128,7 +135,9 @@ def certify(at: Columns, q: jax.Array, steps: jax.Array, tol: jax.Array, unfinis
     q = q / q.sum(0)
     t = terms(at, q)
     divergence = jnp.where(t.mass > 0, t.mass * jnp.log(jnp.where(t.mass > 0, t.c, 1)), 0).sum()
-    e = Evaluation(q, t.c, t.objective, divergence, bound(at, q, t) - divergence)
+    # A strategy of tiny mass has large logarithms; their rounding counts where it decides the bound.
+    rounding = jnp.finfo(q.dtype).eps * (4 + 2 * jnp.abs(jnp.log(q)).max(1, keepdims=True))
+    e = Evaluation(q, t.c, t.objective, divergence, bound(at, q, t, rounding) - divergence)
     size = (at.source * jnp.abs(at.least)).sum()
     none = jnp.zeros((), q.dtype)
     means = Means(t.excess, (at.source * at.least).sum(), size, none, at.sendable, at.sound)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -25,6 +25,9 @@ from jaxrd.cli.common import Tick, headed, print_line
 from jaxrd.cli.mnist import without_networks
 from jaxrd.cli.run import Result, Target, refuse_unless_ends, run
 from jaxrd.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxrd.documents.training import TrainedDecoder
 
 _MEASURED = 10_000
 
@@ -80,7 +83,7 @@ class _Asked(NamedTuple):
     resume: Path | None
 
 
-def _trained(asked: _Asked, tick: Tick) -> tuple[dict[str, Any], bytes, str]:
+def _trained(asked: _Asked, tick: Tick) -> tuple[TrainedDecoder, bytes, str]:
     """What the JSON says of a training, the model file, and the SHA-256 of the images."""
     try:
         from jaxrd import neural
@@ -109,7 +112,7 @@ def _trained(asked: _Asked, tick: Tick) -> tuple[dict[str, Any], bytes, str]:
         report=lambda done, _: tick("decoder", done, asked.epochs),
     )
     grown = stored.Stored(fitted.model, held.law)
-    told = {
+    told: TrainedDecoder = {
         "name": asked.images.name, "model": grown.digest().hex(), "decoder": asked.name,
         "decoders": list(grown.model.names), "images": len(pixels), "measured_on": min(len(pixels), _MEASURED),
         "mse": neural.measure(grown.model, pixels[:_MEASURED], name=asked.name)["mse"],
@@ -118,6 +121,6 @@ def _trained(asked: _Asked, tick: Tick) -> tuple[dict[str, Any], bytes, str]:
     return told, stored.to_bytes(grown), sha256
 
 
-def _report(told: dict[str, Any]) -> None:
+def _report(told: TrainedDecoder) -> None:
     print_line(headed(told["name"], f": decoder {told['decoder']} on the encoder of code {told['model']}"))
     print_line(f"on the first {told['measured_on']} of the training images: MSE {told['mse']:.4f} a pixel")

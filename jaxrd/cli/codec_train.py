@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -29,7 +30,9 @@ from jaxrd.cli.run import Result, Target, refuse_unless_ends, run
 from jaxrd.errors import InputError
 
 if TYPE_CHECKING:
+    from jaxrd.documents.training import TrainedClassifier, TrainedCode
     from jaxrd.neural.classifier import LeNet
+    from jaxrd.neural.universal.stored import Stored
 
 _SEARCHED = 2
 """Last epochs that train on symbols which a search through the decoder chose; the encoder then goes on searching."""
@@ -87,7 +90,7 @@ class _Asked(NamedTuple):
     resume: Path | None
 
 
-def _trained(asked: _Asked, tick: Tick) -> tuple[dict[str, Any], bytes, str]:
+def _trained(asked: _Asked, tick: Tick) -> tuple[TrainedCode, bytes, str]:
     """What the JSON says of a training, the model file, and the SHA-256 of the images."""
     try:
         from jaxrd import neural
@@ -119,8 +122,8 @@ def _trained(asked: _Asked, tick: Tick) -> tuple[dict[str, Any], bytes, str]:
 
 
 def _told(
-    asked: _Asked, stored: Any, history: list[dict[str, Any]], pixels: np.ndarray, models: list[LeNet]
-) -> dict[str, Any]:
+    asked: _Asked, stored: Stored, history: Sequence[Mapping[str, object]], pixels: np.ndarray, models: list[LeNet]
+) -> TrainedCode:
     from jaxrd.neural import classifier_file, measure
 
     model, law = stored
@@ -132,7 +135,7 @@ def _told(
         "shape": list(model.shape),
         "sizes": list(model.code.sizes),
         "rate_bits": model.bits,
-        "ideal_bits_per_image": float(law.bits(model.encode(pixels[:10_000])).mean()),
+        "ideal_bits_per_image": float(law.bits(np.asarray(model.encode(pixels[:10_000]))).mean()),
         "mse": found["mse"],
         "measured_on": min(len(pixels), 10_000),
         "cross_entropy_weights": asked.weights,
@@ -142,7 +145,7 @@ def _told(
     }
 
 
-def _report(told: dict[str, Any]) -> None:
+def _report(told: TrainedCode) -> None:
     for line in (
         headed(told["name"], f": {told['images']} images, code {told['model']} of {told['rate_bits']:.4g} bits"),
         f"on the first {told['measured_on']} of the training images: MSE {told['mse']:.4f} a pixel, "
@@ -190,10 +193,11 @@ def classifier_command(
         if test is not None and test_labels is not None:
             others, _ = read_images(test)
             on, sample = test.name, (others, read_labels(test_labels, len(others)))
-        told = {
+        found = measured(model, *sample)
+        told: TrainedClassifier = {
             "name": images.name, "classifier": classifier_file.digest(model), "shape": list(model.shape),
             "classes": model.classes, "images": len(pixels), "epochs": epochs, "measured_on": on,
-            **measured(model, *sample),
+            "accuracy": found["accuracy"], "ce_nats": found["ce_nats"],
         }  # fmt: skip
         return Result(
             lambda meta: {"schema": "jaxrd.codec-classifier/1", "meta": meta, **told},
@@ -204,6 +208,6 @@ def classifier_command(
     run(compute, target, seed=seed, float32=True, tolerance=0.0)
 
 
-def _told_of(told: dict[str, Any], _: object) -> None:
+def _told_of(told: TrainedClassifier, _: object) -> None:
     print_line(headed(told["name"], f": {told['images']} images of {told['classes']} classes"))
     print_line(f"on {told['measured_on']}: accuracy {told['accuracy']:.2%}, cross-entropy {told['ce_nats']:.4f} nat")

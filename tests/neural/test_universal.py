@@ -316,6 +316,21 @@ class TestFit:
         ]
         assert ce[1] < ce[0]
 
+    def test_a_decoder_may_begin_from_another(self):
+        first = neural.fit(IMAGES, bits=4, networks=SMALL, schedule=LONG)
+        still = partial(
+            neural.fit_decoder, first.model, IMAGES, name="two", networks=SMALL, schedule=Schedule(1, 1e-9, 64)
+        )
+        symbols = first.model.encode(IMAGES)
+        expected = first.model.decode(symbols)
+        np.testing.assert_allclose(still(begun="conventional").model.decode(symbols, name="two"), expected, atol=1e-4)
+        fresh = still(symbols=symbols).model.decode(symbols, name="two")
+        assert np.abs(fresh - expected).max() > 1e-2
+        with pytest.raises(InputError, match="takes 0 coordinates of noise; got noise=2"):
+            still(begun="conventional", noise=2)
+        with pytest.raises(InputError, match="those of the 384 images; got 5"):
+            still(symbols=symbols[:5])
+
     def test_tuning_goes_on_from_a_model(self):
         first = neural.fit(IMAGES, bits=4, networks=SMALL, schedule=LONG)
         go = partial(neural.tune, first.model, IMAGES, LABELS[0], READERS[0], networks=SMALL, name="digit")

@@ -82,11 +82,13 @@ class Job:
         return model
 
     def universal(self, bits: int, target: Target, seed: int) -> UniversalAutoencoder:
-        """A fresh decoder on the plan's frozen encoder."""
+        """A decoder for a target, on the plan's frozen encoder."""
         source = self.frozen
         given = self._common(target, 100 + seed, f"{bits}", f"{target.name} on {source.name}", f"{seed}")
         given["schedule"] = given["schedule"] or self.plan.decoder
         given["symbols"] = self.learnt(bits, seed)
+        # With as much noise, from the encoder's own decoder: a fresh one fits the training images more than the source.
+        given["begun"] = source.name if source.noise == target.noise else None
         return fit_decoder(self.conventional(bits, source, seed), self.train.images, **given).model
 
     @property

@@ -90,7 +90,7 @@ FULL = Plan(
     frozen="mse + digit",
     begin=Schedule(epochs=7, rate=1.5e-3, batch=256, searched=1, candidates=4),
     tune=Schedule(epochs=3, rate=5e-4, batch=256, searched=1, candidates=4),
-    decoder=Schedule(epochs=14, rate=1.5e-3, batch=256),
+    decoder=Schedule(epochs=4, rate=3e-4, batch=256),
     critic=Schedule(epochs=3, rate=5e-4, batch=256, critic_rate=5e-4, critic_steps=5),
     seeds=(0, 1, 2),
     headline=("mse", "mse + digit"),

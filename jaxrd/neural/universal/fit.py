@@ -109,6 +109,7 @@ def fit_decoder(
     classifier: Any = None,
     *,
     name: str,
+    begun: str | None = None,
     symbols: Any = None,
     weights: Weights = _MSE,
     networks: Pair = dense,
@@ -125,6 +126,7 @@ def fit_decoder(
         model: whose encoder and code are used; it is not changed.
         images, labels, classifier, weights, networks, critic, noise, schedule, seed, out, report: as in `fit`.
         name: of the new decoder, which replaces one of that name.
+        begun: a decoder of `model`, with as much noise, whose weights the new one begins from; None for fresh ones.
         symbols: of the images, where `model.encode` gave them before; None to encode them. Not for a dithered code.
 
     Returns:
@@ -144,6 +146,11 @@ def fit_decoder(
             raise InputError(f"symbols must be those of the {len(data.images)} images; got {len(symbols)}.")
         latents = grown.code.latents(jnp.asarray(symbols))
     _add(grown, name, data, latents, networks, critic, noise, seed)
+    if begun is not None:
+        first = model.decoders[model.decoder_named(begun)]
+        if first.noise != noise:
+            raise InputError(f"decoder {begun} takes {first.noise} coordinates of noise; got noise={noise}.")
+        grown.decoders[name] = nnx.clone(first)
     stage = schedule.stage(frozen=True, adversarial=name in grown.critics)
     return train(grown, name, data, stage, schedule, seed, out, report, latents)
 

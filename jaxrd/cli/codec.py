@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from jaxrd.cli.codec_decoder import decoder_command
 from jaxrd.cli.codec_train import classifier_command, train_command
 from jaxrd.cli.common import Tick, headed, print_line, set_precision
 from jaxrd.cli.run import Result, Target, refuse_unless_ends, run, run_decoder
@@ -24,6 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.command("train")(train_command)
+app.command("decoder")(decoder_command)
 app.command("classifier")(classifier_command)
 
 _ModelFile = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -10,6 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
+from jaxrd.cli.codec_labels import (
+    BATCH,
+    CLASSIFIER_EPOCHS,
+    ClassifierFiles,
+    Convolutional,
+    CrossEntropies,
+    ImageFile,
+    LabelFiles,
+    Resume,
+    Seed,
+    classifiers_of,
+    refuse_settings,
+    weights_of,
+)
 from jaxrd.cli.common import Tick, headed, print_line
 from jaxrd.cli.mnist import without_networks
 from jaxrd.cli.run import Result, Target, refuse_unless_ends, run
@@ -18,42 +31,20 @@ from jaxrd.errors import InputError
 if TYPE_CHECKING:
     from jaxrd.neural.classifier import LeNet
 
-_WEIGHT = 0.01
-"""Weight of a nat of cross-entropy where none is given."""
-_CLASSIFIER_EPOCHS = 8
 _SEARCHED = 2
 """Last epochs that train on symbols which a search through the decoder chose; the encoder then goes on searching."""
-_BATCH = 128
-"""Images a step, or all where there are fewer."""
-
-_ImageFile = Annotated[
-    Path,
-    typer.Argument(help="(count, h, w[, c]) or vectors: IDX (.gz too), .npy, or .npz with images; uint8 or in [0, 1]"),
-]
-_Seed = Annotated[int, typer.Option(help="of all that is random")]
 
 
 def train_command(
-    images: _ImageFile,
+    images: ImageFile,
     bits: Annotated[float, typer.Option(help="of an image, at most: symbols of at most 256 values, 8 bits each")],
-    labels: Annotated[
-        list[Path] | None, typer.Option(help="labels that a classifier should still see; repeatable")
-    ] = None,
-    classifier: Annotated[
-        list[Path] | None,
-        typer.Option(help="the fixed classifier of each --labels, .npz of codec classifier; none: trained here first"),
-    ] = None,
-    cross_entropy: Annotated[
-        list[float] | None, typer.Option(help=f"weight of each --labels, against 1 for the MSE a pixel ({_WEIGHT:g})")
-    ] = None,
+    labels: LabelFiles = None,
+    classifier: ClassifierFiles = None,
+    cross_entropy: CrossEntropies = None,
     epochs: Annotated[int, typer.Option(help="passes through the images")] = 20,
-    convolutional: Annotated[
-        bool, typer.Option("--convolutional", help="small convolutions, not dense layers")
-    ] = False,
-    seed: _Seed = 0,
-    resume: Annotated[
-        Path | None, typer.Option(help="folder of checkpoints: a run that was stopped goes on there")
-    ] = None,
+    convolutional: Convolutional = False,
+    seed: Seed = 0,
+    resume: Resume = None,
     out: Annotated[Path, typer.Option(help="the trained code, M.npz; how it was trained goes to M.json")] = Path(
         "code.npz"
     ),
@@ -64,10 +55,8 @@ def train_command(
     """
     refuse_unless_ends(out, ".npz")
     label_files, classifier_files = labels or [], classifier or []
-    weights = _weights(label_files, classifier_files, cross_entropy)
-    if not (0 <= seed < 1 << 32 and epochs >= 1):
-        raise InputError(f"--seed must lie in [0, 2^32) and --epochs be at least 1; got {seed} and {epochs}.")
-
+    weights = weights_of(label_files, classifier_files, cross_entropy)
+    refuse_settings(seed, epochs)
     asked = _Asked(images, bits, label_files, classifier_files, weights, epochs, convolutional, seed, resume)
 
     def compute(tick: Tick) -> Result:
@@ -102,22 +91,23 @@ def _trained(asked: _Asked, tick: Tick) -> tuple[dict[str, Any], bytes, str]:
     """What the JSON says of a training, the model file, and the SHA-256 of the images."""
     try:
         from jaxrd import neural
+        from jaxrd.neural.classifier import fixed
         from jaxrd.neural.universal.stored import to_bytes, with_law
     except ModuleNotFoundError as error:
         raise without_networks(error) from error
     from jaxrd.io.images import read_images
 
     pixels, sha256 = read_images(asked.images)
-    labels, models = _classifiers(pixels, asked.labels, asked.classifiers, asked.seed, tick)
+    labels, models = classifiers_of(pixels, asked.labels, asked.classifiers, asked.seed, tick)
     fitted = neural.fit(
         pixels,
         labels or None,
-        [_fixed(model) for model in models] or None,
+        [fixed(model) for model in models] or None,
         bits=asked.bits,
         weights=neural.Weights(1.0, np.array(asked.weights) if asked.weights else 0.0),  # pyright: ignore
         networks=neural.convolutional if asked.convolutional else neural.dense,
         schedule=neural.Schedule(
-            epochs=asked.epochs, batch=min(_BATCH, len(pixels)), searched=min(_SEARCHED, asked.epochs // 2)
+            epochs=asked.epochs, batch=min(BATCH, len(pixels)), searched=min(_SEARCHED, asked.epochs // 2)
         ),
         seed=asked.seed,
         out=asked.resume,
@@ -126,52 +116,6 @@ def _trained(asked: _Asked, tick: Tick) -> tuple[dict[str, Any], bytes, str]:
     stored = with_law(fitted.model, pixels)
     told = _told(asked, stored, fitted.history, pixels, models)
     return told, to_bytes(stored), sha256
-
-
-def _weights(labels: list[Path], classifiers: list[Path], given: list[float] | None) -> list[float]:
-    """A weight for each file of labels."""
-    if classifiers and len(classifiers) != len(labels):
-        raise InputError(f"each --labels needs its --classifier; got {len(labels)} and {len(classifiers)}.")
-    if given is not None and len(given) != len(labels):
-        raise InputError(f"each --labels takes one --cross-entropy; got {len(labels)} and {len(given)}.")
-    weights = given or [_WEIGHT] * len(labels)
-    if wrong := [weight for weight in weights if not 0 < weight < float("inf")]:
-        raise InputError(f"--cross-entropy must be positive; got {wrong[0]:g}. Leave --labels out for none.")
-    return weights
-
-
-def _fixed(model: LeNet) -> Callable[[Any], Any]:
-    from jaxrd.neural.classifier import fixed
-
-    return fixed(model)
-
-
-def _classifiers(
-    pixels: np.ndarray, labels: list[Path], files: list[Path], seed: int, tick: Tick
-) -> tuple[list[np.ndarray], list[LeNet]]:
-    """The labels, and the classifier of each: of its file, or trained here."""
-    from jaxrd.io.images import read_labels
-    from jaxrd.neural import classifier_file
-    from jaxrd.neural.classifier_fit import fit_classifier
-    from jaxrd.neural.samples import refuse_unless_labels, refuse_unless_shaped
-
-    several = [read_labels(path, len(pixels)) for path in labels]
-    if not files:
-        return several, [
-            fit_classifier(
-                pixels, one, epochs=_CLASSIFIER_EPOCHS, seed=seed,
-                report=lambda done, _, k=k: tick(f"classifier {k + 1}", done, _CLASSIFIER_EPOCHS),
-            )
-            for k, one in enumerate(several)
-        ]  # fmt: skip
-    models = [classifier_file.read(path) for path in files]
-    for path, model, one in zip(files, models, several, strict=True):
-        try:
-            refuse_unless_shaped(pixels, model.shape)
-            refuse_unless_labels(one, len(pixels), model.classes)
-        except InputError as error:
-            raise InputError(f"{path.name}: {error}") from error
-    return several, models
 
 
 def _told(
@@ -208,13 +152,13 @@ def _report(told: dict[str, Any]) -> None:
 
 
 def classifier_command(
-    images: _ImageFile,
+    images: ImageFile,
     labels: Annotated[Path, typer.Option(help="whole numbers from 0 on: IDX, .npy, or .npz with labels")],
     test: Annotated[Path | None, typer.Option(help="images to measure on, with --test-labels")] = None,
     test_labels: Annotated[Path | None, typer.Option(help="their labels")] = None,
-    epochs: Annotated[int, typer.Option(help="passes through the images")] = _CLASSIFIER_EPOCHS,
+    epochs: Annotated[int, typer.Option(help="passes through the images")] = CLASSIFIER_EPOCHS,
     shift: Annotated[int, typer.Option(help="images are moved by up to so many pixels; 0 where the place matters")] = 2,
-    seed: _Seed = 0,
+    seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="the classifier, C.npz; its accuracy goes to C.json")] = Path(
         "classifier.npz"
     ),

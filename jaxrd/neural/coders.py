@@ -64,7 +64,11 @@ def read(path: Path, decoder: str | None = None) -> Coder:
         OSError: there is no such file.
     """
     if _is_universal(path):
-        return _of_symbols(universal_file.read(path), decoder)
+        stored = universal_file.read(path)
+        try:
+            return _of_symbols(stored, stored.model.decoder_named(decoder))
+        except InputError as error:
+            raise InputError(f"{path.name}: {str(error).rstrip('.')}. Choose by --decoder.") from error
     model = model_file.read(path)
     if decoder is not None:
         raise InputError(f"--decoder {decoder} has no effect: {path.name} has one decoder without a name.")
@@ -101,9 +105,8 @@ def _of_messages(model: Model) -> Coder:
     )
 
 
-def _of_symbols(stored: Stored, decoder: str | None) -> Coder:
+def _of_symbols(stored: Stored, decoder: str) -> Coder:
     model, sizes = stored.model, stored.model.code.sizes
-    decoder = model.decoder_named(decoder)
     dither = getattr(model.code, "dither", 0.0)
     return Coder(
         digest=stored.digest().hex(),

@@ -112,6 +112,31 @@ def test_every_option_counts(folder, tmp_path):
     assert len(set(digests.values())) == len(digests)
 
 
+def test_another_decoder_reads_what_was_sent_before(folder, tmp_path, capsys):
+    args = ["encode", folder / "x-ubyte.gz", "--model", folder / "m.npz", "--out", tmp_path / "x.jrc"]
+    assert command(*args) == 0
+    more = ["decoder", folder / "x-ubyte.gz", "--model", folder / "m.npz", "--epochs", 1, "--out", tmp_path / "n.npz"]
+    assert command(*more, "--name", "sharp", "--resume", tmp_path / "run") == 0
+    told = json.loads((tmp_path / "n.json").read_text())
+    assert (told["decoder"], told["decoders"]) == ("sharp", ["conventional", "sharp"])
+    assert told["model"] == json.loads((folder / "m.json").read_text())["model"]
+    decode = ["decode", tmp_path / "x.jrc", "--model", tmp_path / "n.npz"]
+    made = {}
+    for name in ("conventional", "sharp"):
+        assert command(*decode, "--decoder", name, "--out", tmp_path / f"{name}.npy") == 0
+        made[name] = np.load(tmp_path / f"{name}.npy")
+    assert (made["conventional"] != made["sharp"]).any()
+    assert np.mean((made["sharp"] / 255 - bars()[0] / 255) ** 2) == pytest.approx(told["mse"], rel=0.01)
+    capsys.readouterr()
+    assert command(*decode, "--out", tmp_path / "y.npy") == 2
+    assert "there are: conventional, sharp. Choose by --decoder." in capsys.readouterr().err
+    assert command(*more, "--name", "conventional") == 2
+    assert "m.npz has a decoder 'conventional' already" in capsys.readouterr().err
+    labelled = [*more[:-1], tmp_path / "o.npz", "--name", "seen", "--labels", folder / "rows-ubyte"]
+    assert command(*labelled, "--classifier", folder / "c.npz", "--cross-entropy", 1) == 0
+    assert json.loads((tmp_path / "o.json").read_text())["history"][0]["cross_entropy"][0] > 0
+
+
 def test_a_dozen_images(tmp_path):
     """Fewer than a batch, and of colours: they are one batch."""
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((12, 6, 5, 3)))

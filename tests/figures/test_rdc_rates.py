@@ -85,6 +85,16 @@ class TestClaims:
         assert said(without)[3] == "No decoder was trained for realism."
 
 
+def test_of_what_is_finished():
+    """Without universal decoders, and with the first target alone: less is said, and all is drawn."""
+    some = rate()
+    some["universal"], some["conventional"] = [], some["conventional"][:1]
+    found = said(some)
+    assert found[0] == "16 bits: no universal decoder beside the model of its target."
+    assert found[2] == "16 bits: no model for both."
+    assert reproduction([some], FULL, floor=0.012, counts=(9, 9)).figure.axes
+
+
 def test_what_the_files_hold():
     found = reproduction([rate(16), rate(32, 0.018)], FULL, floor=0.012, counts=(60_000, 10_000))
     document = json.loads(dict(found.files({}))["rdc-rates.json"])

@@ -77,6 +77,8 @@ def claims(rates: Sequence[Row], first: str, floor: float) -> list[Claim]:
 
 def _penalty_words(rate: Row) -> str:
     found = penalties(rate)
+    if not found:
+        return f"{rate['bits']} bits: no universal decoder beside the model of its target"
     each = ", ".join(
         f"{p['target']} MSE {p['mse']:+.1%}"
         + "".join(f", CE {ce:+.3f} nat" for ce, asked in zip(p["ce_nats"], p["asked"], strict=True) if asked)
@@ -111,7 +113,8 @@ def _price(rate: Row, first: str) -> str:
     rows = rate["conventional"]
     alone = named(rows, first)
     best = min((r for r in rows if not r["wasserstein"]), key=lambda r: r["ce_nats"][0])
-    assert alone is not None
+    if alone is None or best is alone:
+        return f"{rate['bits']} bits: no model for both"
     return (
         f"{rate['bits']} bits: from {first} to {best['target']} the digit's CE goes from {alone['ce_nats'][0]:.3f} to "
         f"{best['ce_nats'][0]:.3f} nat, accuracy from {alone['accuracy'][0]:.2%} to {best['accuracy'][0]:.2%}, MSE "

@@ -172,6 +172,7 @@ def _penalty(ax: Axes, rates: Sequence[Row]) -> None:
     ax.axhline(0, color="k", linewidth=0.8)
     ax.margins(y=0.35)
     ax.set_xticks(np.arange(len(rates)), [f"{rate['bits']} bits" for rate in rates])
+    ax.set_xlim(-0.5, len(rates) - 0.5)
     ax.set_ylabel("MSE above the model trained for the target  [%]")
     ax.set_title("what universal decoders lose; numbers: nats of the cross-entropies they are for", fontsize=10)
     ax.grid(alpha=0.25, axis="y")

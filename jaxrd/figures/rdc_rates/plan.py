@@ -91,7 +91,7 @@ FULL = Plan(
     begin=Schedule(epochs=7, rate=1.5e-3, batch=256, searched=1, candidates=4),
     tune=Schedule(epochs=3, rate=5e-4, batch=256, searched=1, candidates=4),
     decoder=Schedule(epochs=4, rate=3e-4, batch=256),
-    critic=Schedule(epochs=3, rate=5e-4, batch=256, critic_rate=5e-4, critic_steps=5),
+    critic=Schedule(epochs=5, rate=5e-4, batch=256, critic_rate=5e-4, critic_steps=5),
     seeds=(0, 1, 2),
     headline=("mse", "mse + digit"),
 )

@@ -39,7 +39,7 @@ def main() -> None:
     def say(line: str) -> None:
         print(f"{perf_counter() - clock:6.0f} s  {line}", flush=True)
 
-    found = models(FULL, *samples, fixed, args.runs, finished=args.finished, say=say)
+    found = models(FULL, samples[0], samples[1], fixed, args.runs, finished=args.finished, say=say)
     if args.out:
         held = {rate["bits"]: rate["baselines"] for rate in json.loads(BASELINES.read_text())["rates"]}
         rates = [rate | {"baselines": held[rate["bits"]]} for rate in found if rate["conventional"]]

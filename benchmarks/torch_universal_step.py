@@ -45,7 +45,7 @@ class Autoencoder(nn.Module):
         latent = (x - self.mean) @ self.axes + self.encoder(x)
         with torch.no_grad():
             symbols = self.symbols(latent)
-        z = sum(book[symbols[:, k]] for k, book in enumerate(self.words))
+        z = torch.stack([book[symbols[:, k]] for k, book in enumerate(self.words)]).sum(0)
         penalty = 0.25 * ((latent - z.detach()) ** 2).sum(-1) + 0.25 * ((latent.detach() - z) ** 2).sum(-1)
         through = z + latent - latent.detach()
         images = self.out_mean + through @ self.out_axes + self.decoder(through)

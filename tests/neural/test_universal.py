@@ -326,8 +326,8 @@ class TestFit:
         np.testing.assert_allclose(still(begun="conventional").model.decode(symbols, name="two"), expected, atol=1e-4)
         fresh = still(symbols=symbols).model.decode(symbols, name="two")
         assert np.abs(fresh - expected).max() > 1e-2
-        with pytest.raises(InputError, match="takes 0 coordinates of noise; got noise=2"):
-            still(begun="conventional", noise=2)
+        noisy = still(begun="conventional", noise=2).model.decode(symbols, name="two", key=jax.random.key(0))
+        np.testing.assert_allclose(noisy, expected, atol=1e-4)
         with pytest.raises(InputError, match="those of the 384 images; got 5"):
             still(symbols=symbols[:5])
 

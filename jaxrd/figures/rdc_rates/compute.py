@@ -87,8 +87,8 @@ class Job:
         given = self._common(target, 100 + seed, f"{bits}", f"{target.name} on {source.name}", f"{seed}")
         given["schedule"] = given["schedule"] or self.plan.decoder
         given["symbols"] = self.learnt(bits, seed)
-        # With as much noise, from the encoder's own decoder: a fresh one fits the training images more than the source.
-        given["begun"] = source.name if source.noise == target.noise else None
+        # From the encoder's own decoder: a fresh one fits the training images more than the source.
+        given["begun"] = source.name
         return fit_decoder(self.conventional(bits, source, seed), self.train.images, **given).model
 
     @property

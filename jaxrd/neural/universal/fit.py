@@ -19,7 +19,7 @@ from jaxrd.neural.universal.codes import Code, Words
 from jaxrd.neural.universal.data import Data, checked
 from jaxrd.neural.universal.model import UniversalAutoencoder
 from jaxrd.neural.universal.networks import Pair, dense, dense_critic
-from jaxrd.neural.universal.parts import Decoder
+from jaxrd.neural.universal.parts import Decoder, begun_from
 from jaxrd.neural.universal.run import Fit, Report, Schedule, train
 
 _MSE, _SCHEDULE = Weights(), Schedule()
@@ -126,7 +126,7 @@ def fit_decoder(
         model: whose encoder and code are used; it is not changed.
         images, labels, classifier, weights, networks, critic, noise, schedule, seed, out, report: as in `fit`.
         name: of the new decoder, which replaces one of that name.
-        begun: a decoder of `model`, with as much noise, whose weights the new one begins from; None for fresh ones.
+        begun: a decoder of `model`, of the same networks, whose weights the new one begins from; None for fresh ones.
         symbols: of the images, where `model.encode` gave them before; None to encode them. Not for a dithered code.
 
     Returns:
@@ -147,10 +147,7 @@ def fit_decoder(
         latents = grown.code.latents(jnp.asarray(symbols))
     _add(grown, name, data, latents, networks, critic, noise, seed)
     if begun is not None:
-        first = model.decoders[model.decoder_named(begun)]
-        if first.noise != noise:
-            raise InputError(f"decoder {begun} takes {first.noise} coordinates of noise; got noise={noise}.")
-        grown.decoders[name] = nnx.clone(first)
+        begun_from(grown.decoders[name], model.decoders[model.decoder_named(begun)])
     stage = schedule.stage(frozen=True, adversarial=name in grown.critics)
     return train(grown, name, data, stage, schedule, seed, out, report, latents)
 
@@ -178,7 +175,7 @@ def tune(
         model: to begin from; it is not changed.
         images, labels, classifier, weights, networks, critic, noise, schedule, seed, out, report: as in `fit`.
         name: of the decoder in the result.
-        begun: the decoder of `model` to begin from, None for the only one; a fresh one where `noise` differs from its.
+        begun: the decoder of `model` to begin from, None for the only one; of the same networks.
 
     Returns:
         A model with this decoder alone: the others do not fit the new encoder.
@@ -197,8 +194,7 @@ def tune(
         del other.decoders[gone]
         other.critics.pop(gone, None)
     _add(other, name, data, sent(model, data.images[:REGRESSED]), networks, critic, noise, seed)
-    if decoder.noise == noise:
-        other.decoders[name] = decoder
+    begun_from(other.decoders[name], decoder)
     if searched is not None:
         other.search_through(searched._replace(decoder=name))
     stage = schedule.stage(frozen=False, adversarial=name in other.critics)

@@ -66,3 +66,23 @@ def leaky(images: jax.Array) -> jax.Array:
     """Images confined to [0, 1] but for a small slope outside, so that training can bring them back."""
     inside = jnp.clip(images, 0, 1)
     return inside + _LEAK * (images - inside)
+
+
+def begun_from(decoder: Decoder, other: Decoder) -> None:
+    """Give a decoder the weights of another with less noise, in place: it makes the same images then.
+
+    Weights of what the other does not take, the further noise, become 0; those of another shape stay as they are.
+    """
+    extra = decoder.noise - other.noise
+
+    def taken(own: jax.Array, given: jax.Array) -> jax.Array:
+        if own.shape == given.shape:
+            return given
+        if own.ndim and own.shape == (len(given) + extra, *given.shape[1:]):
+            return jnp.concatenate([given, jnp.zeros((extra, *given.shape[1:]), given.dtype)])
+        return own
+
+    state = nnx.state(decoder)
+    pure = jax.tree.map(taken, nnx.to_pure_dict(state), nnx.to_pure_dict(nnx.state(other)))
+    nnx.replace_by_pure_dict(state, pure)
+    nnx.update(decoder, state)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrd.errors import InputError
+from jaxrd.tosc.rows import Rows
 from jaxrd.tosc.scores import as_array
 
 
@@ -27,6 +28,8 @@ def classes_of(scores: Any) -> Classes:
     >>> classes_of([[0.2, 0.8]])
     Classes(names=None, first=None)
     """
+    if isinstance(scores, Rows):  # its `columns` are those of a file that are read, whatever their places there
+        return Classes()
     columns = getattr(scores, "column_names", getattr(scores, "columns", None))  # Arrow's `columns` are the values
     if columns is None or not hasattr(scores, "shape"):
         return Classes()

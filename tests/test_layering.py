@@ -43,7 +43,7 @@ ALLOWED = {
     "tosc.regression.laws": {"errors"},
     "tosc.weights": {"errors", "tosc.scores"},
     "tosc.labels": {"errors", "tosc.scores"},
-    "tosc.frames": {"errors", "tosc.scores"},
+    "tosc.frames": {"errors", "tosc.rows", "tosc.scores"},
     "tosc.outputs": {
         "_eager", "_readable", "errors", "tosc.frames", "tosc.labels", "tosc.rows", "tosc.scores", "tosc.weights",
     },

@@ -58,14 +58,19 @@ class LeNet(nnx.Module):
         deviation: float = 0.3081,
         rngs: nnx.Rngs,
     ):
+        self.widths: tuple[int, ...]
+        self.classes: int
+        self.shape: tuple[int, ...]
         self.shape, self.classes, self.widths = tuple(shape), classes, tuple(widths)
+        self.deviation: float
+        self.mean: float
         self.mean, self.deviation = mean, deviation
         first, second, hidden = widths
         height, width = (((max(side, _LEAST) - 4) // 2 - 4) // 2 for side in shape[:2])
-        self.conv1 = nnx.Linear(25 * shape[2], first, rngs=rngs)
-        self.conv2 = nnx.Linear(25 * first, second, rngs=rngs)
-        self.hidden = nnx.Linear(height * width * second, hidden, rngs=rngs)
-        self.head = nnx.Linear(hidden, classes, rngs=rngs)
+        self.conv1: nnx.Linear = nnx.Linear(25 * shape[2], first, rngs=rngs)
+        self.conv2: nnx.Linear = nnx.Linear(25 * first, second, rngs=rngs)
+        self.hidden: nnx.Linear = nnx.Linear(height * width * second, hidden, rngs=rngs)
+        self.head: nnx.Linear = nnx.Linear(hidden, classes, rngs=rngs)
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Images (batch, height, width, channels), or flattened, pixels in [0, 1] -> logits (batch, classes)."""

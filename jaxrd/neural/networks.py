@@ -29,11 +29,13 @@ class Encoder(nnx.Module):
     """
 
     def __init__(self, dimensions: int, levels: int, *, rngs: nnx.Rngs):
+        self.levels: int
+        self.dimensions: int
         self.dimensions, self.levels = dimensions, levels
-        self.patch1 = nnx.Linear(36, 32, rngs=rngs)
-        self.patch2 = nnx.Linear(16 * 32, 64, rngs=rngs)
-        self.hidden = nnx.Linear(25 * 64, 128, rngs=rngs)
-        self.head = nnx.Linear(128, levels**dimensions, rngs=rngs)
+        self.patch1: nnx.Linear = nnx.Linear(36, 32, rngs=rngs)
+        self.patch2: nnx.Linear = nnx.Linear(16 * 32, 64, rngs=rngs)
+        self.hidden: nnx.Linear = nnx.Linear(25 * 64, 128, rngs=rngs)
+        self.head: nnx.Linear = nnx.Linear(128, levels**dimensions, rngs=rngs)
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Vectors of 784 pixels in [0, 1], shape (batch, 784) -> (batch, h)."""
@@ -48,9 +50,9 @@ class Decoder(nnx.Module):
     """Latent coordinates to images: h-128-512-784."""
 
     def __init__(self, dimensions: int, *, rngs: nnx.Rngs):
-        self.hidden1 = nnx.Linear(dimensions, 128, rngs=rngs)
-        self.hidden2 = nnx.Linear(128, 512, rngs=rngs)
-        self.head = nnx.Linear(512, PIXELS, rngs=rngs)
+        self.hidden1: nnx.Linear = nnx.Linear(dimensions, 128, rngs=rngs)
+        self.hidden2: nnx.Linear = nnx.Linear(128, 512, rngs=rngs)
+        self.head: nnx.Linear = nnx.Linear(512, PIXELS, rngs=rngs)
 
     def __call__(self, latent: jax.Array) -> jax.Array:
         """Shape (batch, h) -> vectors of 784 pixels in [0, 1]."""
@@ -63,9 +65,9 @@ class Critic(nnx.Module):
     """Images to a score, 784-256-128-1; its Lipschitz constant is held near 1 by the gradient penalty."""
 
     def __init__(self, *, rngs: nnx.Rngs):
-        self.hidden1 = nnx.Linear(PIXELS, 256, rngs=rngs)
-        self.hidden2 = nnx.Linear(256, 128, rngs=rngs)
-        self.head = nnx.Linear(128, 1, rngs=rngs)
+        self.hidden1: nnx.Linear = nnx.Linear(PIXELS, 256, rngs=rngs)
+        self.hidden2: nnx.Linear = nnx.Linear(256, 128, rngs=rngs)
+        self.head: nnx.Linear = nnx.Linear(128, 1, rngs=rngs)
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Vectors of 784 pixels, shape (batch, 784) -> (batch,)."""

@@ -58,10 +58,12 @@ class ProductCode:
         kept = min(components, int((variances > 1e-6 * variances[0]).sum())) // parts * parts
         order = np.argsort(shared_out(variances[:kept], parts), kind="stable")
         self.parts = parts
-        self.directions = directions[:, :kept][:, order]
+        self.directions: np.ndarray = directions[:, :kept][:, order]
         x = images @ self.directions
         rotation = np.eye(kept, dtype=images.dtype)
-        self.books = [k_means(part, effort.words, effort.iterations, generator) for part in self._split(x)]
+        self.books: list[np.ndarray] = [
+            k_means(part, effort.words, effort.iterations, generator) for part in self._split(x)
+        ]
         for _ in range(effort.turns):
             y = x @ rotation
             codes = self._codes(y)
@@ -129,10 +131,10 @@ class ScalarCode:
 
     def __init__(self, images: np.ndarray, bits: int, components: int = 64):
         _, directions = principal(images)
-        self.directions = directions[:, : min(components, images.shape[1])]
+        self.directions: np.ndarray = directions[:, : min(components, images.shape[1])]
         x = np.sort(images @ self.directions, axis=0)
-        self.bits = np.zeros(x.shape[1], int)
-        self.levels = [np.array([column.mean(dtype=float)]) for column in x.T]
+        self.bits: np.ndarray = np.zeros(x.shape[1], int)
+        self.levels: list[np.ndarray] = [np.array([column.mean(dtype=float)]) for column in x.T]
         errors = np.array([self._error(column, one) for column, one in zip(x.T, self.levels, strict=True)])
         better = [self._finer(x, i) for i in range(len(errors))]
         for _ in range(bits):

@@ -88,8 +88,11 @@ class Words(nnx.Module):
                 "a code needs stages >= 1, words >= 2, width >= 1 and beam >= 1; "
                 f"got {stages}, {words}, {width} and {beam}."
             )
+        self.beam: int
+        self.width: int
+        self.sizes: tuple[int, ...]
         self.sizes, self.width, self.beam = (words,) * stages, width, beam
-        self.words = nnx.Param(jax.random.normal(rngs.params(), (stages, words, width)))
+        self.words: nnx.Param[jax.Array] = nnx.Param(jax.random.normal(rngs.params(), (stages, words, width)))
 
     def offsets(self, key: jax.Array | None, count: int) -> None:
         """None: such a code has no dither."""
@@ -214,6 +217,9 @@ class Levels(nnx.Module):
                 f"a code needs dimensions >= 1, levels >= 2 and a dither in [0, 1]; got {dimensions}, {levels} and "
                 f"{dither:g}."
             )
+        self.dither: float
+        self.width: int
+        self.sizes: tuple[int, ...]
         self.sizes, self.width, self.dither = (levels,) * dimensions, dimensions, dither
 
     def offsets(self, key: jax.Array | None, count: int) -> jax.Array | None:

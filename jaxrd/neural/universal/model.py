@@ -88,12 +88,12 @@ class UniversalAutoencoder(nnx.Module):
         if alone := sorted({*critics, *noise} - {*decoders}):
             raise InputError(f"critics and noise belong to decoders; none is named {', '.join(alone)}.")
         self.shape = shape
-        self.encoder = Encoder(encoder, math.prod(shape), code.width)
+        self.encoder: Encoder = Encoder(encoder, math.prod(shape), code.width)
         self.code = code
-        self.decoders = nnx.Dict(
+        self.decoders: nnx.Dict[Decoder] = nnx.Dict(
             {name: Decoder(net, shape, code.width, noise.get(name, 0)) for name, net in decoders.items()}
         )
-        self.critics = nnx.Dict(dict(critics))
+        self.critics: nnx.Dict[nnx.Module] = nnx.Dict(dict(critics))
         self.search: Search | None = None
         self.search_through(search)
 

@@ -28,7 +28,7 @@ class Dense(nnx.Module):
         he = nnx.initializers.he_normal()
         small = nnx.initializers.variance_scaling(2 * last**2, "fan_in", "normal")
         inits = [he] * (len(widths) - 2) + [small]
-        self.layers = nnx.List(
+        self.layers: nnx.List[nnx.Linear] = nnx.List(
             nnx.Linear(a, b, kernel_init=init, rngs=rngs) for (a, b), init in zip(pairwise(widths), inits, strict=True)
         )
         self.out = out
@@ -87,13 +87,13 @@ class ConvEncoder(nnx.Module):
     """Two convolutions of 3 x 3 on blocks of 2 x 2, then a dense layer; sides that 4 does not divide are padded."""
 
     def __init__(self, shape: tuple[int, ...], width: int, channels: int, *, rngs: nnx.Rngs):
-        self.shape = shape if len(shape) == 3 else (*shape, 1)
+        self.shape: tuple[int, ...] = shape if len(shape) == 3 else (*shape, 1)
         h, w, c = self.shape
-        self.conv1 = nnx.Linear(36 * c, channels, rngs=rngs)
-        self.conv2 = nnx.Linear(36 * channels, 2 * channels, rngs=rngs)
+        self.conv1: nnx.Linear = nnx.Linear(36 * c, channels, rngs=rngs)
+        self.conv2: nnx.Linear = nnx.Linear(36 * channels, 2 * channels, rngs=rngs)
         small = nnx.initializers.variance_scaling(0.02, "fan_in", "normal")
         places = math.ceil(h / 4) * math.ceil(w / 4)
-        self.head = nnx.Linear(places * 2 * channels, width, kernel_init=small, rngs=rngs)
+        self.head: nnx.Linear = nnx.Linear(places * 2 * channels, width, kernel_init=small, rngs=rngs)
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Shape (n, h, w) or (n, h, w, c) -> (n, width)."""
@@ -109,13 +109,15 @@ class ConvDecoder(nnx.Module):
     """The mirror of `ConvEncoder`."""
 
     def __init__(self, shape: tuple[int, ...], width: int, channels: int, *, rngs: nnx.Rngs):
+        self.shape: tuple[int, ...]
+        self.out: tuple[int, ...]
         self.out, self.shape = shape, shape if len(shape) == 3 else (*shape, 1)
         h, w, c = self.shape
-        self.grid = (math.ceil(h / 4), math.ceil(w / 4))
-        self.head = nnx.Linear(width, math.prod(self.grid) * 2 * channels, rngs=rngs)
-        self.conv1 = nnx.Linear(18 * channels, 4 * channels, rngs=rngs)
+        self.grid: tuple[int, int] = (math.ceil(h / 4), math.ceil(w / 4))
+        self.head: nnx.Linear = nnx.Linear(width, math.prod(self.grid) * 2 * channels, rngs=rngs)
+        self.conv1: nnx.Linear = nnx.Linear(18 * channels, 4 * channels, rngs=rngs)
         small = nnx.initializers.variance_scaling(0.02, "fan_in", "normal")
-        self.conv2 = nnx.Linear(9 * channels, 4 * c, kernel_init=small, rngs=rngs)
+        self.conv2: nnx.Linear = nnx.Linear(9 * channels, 4 * c, kernel_init=small, rngs=rngs)
 
     def __call__(self, latent: jax.Array) -> jax.Array:
         """Shape (n, width) -> (n, *shape)."""

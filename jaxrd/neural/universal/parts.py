@@ -25,8 +25,8 @@ class Encoder(nnx.Module):
 
     def __init__(self, network: nnx.Module, pixels: int, width: int):
         self.network = network
-        self.mean = nnx.Param(jnp.zeros(pixels))
-        self.linear = nnx.Param(jnp.zeros((pixels, width)))
+        self.mean: nnx.Param[jax.Array] = nnx.Param(jnp.zeros(pixels))
+        self.linear: nnx.Param[jax.Array] = nnx.Param(jnp.zeros((pixels, width)))
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Shape (n, *shape) -> (n, width)."""
@@ -47,9 +47,12 @@ class Decoder(nnx.Module):
     """
 
     def __init__(self, network: nnx.Module, shape: tuple[int, ...], width: int, noise: int = 0):
+        self.noise: int
+        self.shape: tuple[int, ...]
+        self.network: nnx.Module
         self.network, self.shape, self.noise = network, shape, noise
-        self.mean = nnx.Param(jnp.zeros(math.prod(shape)))
-        self.linear = nnx.Param(jnp.zeros((width, math.prod(shape))))
+        self.mean: nnx.Param[jax.Array] = nnx.Param(jnp.zeros(math.prod(shape)))
+        self.linear: nnx.Param[jax.Array] = nnx.Param(jnp.zeros((width, math.prod(shape))))
 
     def __call__(self, latent: jax.Array, key: jax.Array | None = None) -> jax.Array:
         """Shape (n, width) -> (n, *shape), not yet confined to [0, 1]; without a key the noise is 0."""

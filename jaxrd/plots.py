@@ -27,6 +27,8 @@ STYLE = {
     "TS": ("#999999", "None", (0, (1, 1.5))),
     "merge": ("#CC79A7", "v", "-"),
 }
+_LONG = 6
+"""Entries of a legend that has room inside of the axes."""
 
 
 def _accuracy(distortion: Any) -> Any:
@@ -135,10 +137,14 @@ def scales(ax: Axes, right: float, loss: str | None = None) -> None:
 
 
 def place_legend(ax: Axes) -> None:
-    """A legend in the upper right corner, or below the axes where a line would run through it."""
+    """A legend in the upper right corner, or below the axes where it is long, or a line would run through it."""
     figure = ax.get_figure(root=True)
-    legend = ax.legend(frameon=False, fontsize=9, loc="upper right")
     assert figure is not None
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12), "frameon": False, "fontsize": 9}
+    if len(ax.get_legend_handles_labels()[1]) > _LONG:  # without the sizes, which take as long to know as to draw
+        ax.legend(ncols=2, **below)
+        return
+    legend = ax.legend(frameon=False, fontsize=9, loc="upper right")
     if (engine := figure.get_layout_engine()) is not None:
         engine.execute(figure)  # only now the sizes are known
     box, steps = legend.get_window_extent().padded(4), np.linspace(0, 1, 400)
@@ -150,7 +156,7 @@ def place_legend(ax: Axes) -> None:
             drawn = np.stack([np.interp(at, np.arange(len(drawn)), x) for x in drawn.T], 1)
         if box.count_contains(drawn):
             columns = 2 if ax.bbox.width > 6 * figure.dpi else 1
-            ax.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=columns)
+            ax.legend(ncols=columns, **below)
             return
 
 

@@ -26,7 +26,6 @@ Row = dict[str, Any]
 _BOUND = "I + log2(I + 2) + 3: Poisson functional representation, a code of its indices in whole bits; on average"
 _CODED = 2**21
 """Numbers of the channel from whose rows the mean length is taken."""
-_ROWS = 4096
 _MOST_DECISIONS = 10**6
 
 
@@ -107,20 +106,18 @@ def _message_bits(posterior: Posterior, slope: float, q: Any, rate_bits: float) 
 
     law = np.maximum(np.asarray(q, float), 0)
     count = min(posterior.samples, max(_CODED // max(posterior.classes, posterior.actions), 1))
-    weights, total = posterior.weights[:count], 0.0
+    weights = posterior.weights[:count]
+    expected = posterior.distortion(log_softmax(posterior.logits[:count], posterior.temperature)).astype(float)
+    excess = expected - expected.min(1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        channel = law * np.exp(-np.where(excess > 0, slope * excess, 0))
+    sums = channel.sum(1, keepdims=True)
+    if not (sums > 0).all():
+        return None, 0
+    channel /= sums
     exponent = int(np.ceil((rate_bits + 1) * (1 << FRACTION)))
-    for first in range(0, count, _ROWS):
-        part = slice(first, min(first + _ROWS, count))
-        expected = posterior.distortion(log_softmax(posterior.logits[part], posterior.temperature)).astype(float)
-        excess = expected - expected.min(1, keepdims=True)
-        with np.errstate(invalid="ignore"):
-            channel = law * np.exp(-np.where(excess > 0, slope * excess, 0))
-        sums = channel.sum(1, keepdims=True)
-        if not (sums > 0).all():
-            return None, 0
-        channel /= sums
-        total += float(weights[part] @ (channel * mean_length(mean_index(channel, law), exponent)).sum(1))
-    return total / float(weights.sum()), count
+    lengths = (channel * mean_length(mean_index(channel, law), exponent)).sum(1)
+    return float(weights @ lengths) / float(weights.sum()), count
 
 
 def _decision_bits(actions: np.ndarray, letters: int) -> float | None:

@@ -13,9 +13,9 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from machine import describe
 
 from jaxrd import datasets
+from jaxrd.cli.common import Clock, provenance
 from jaxrd.figures.rdc_rates.compute import Sample, models
 from jaxrd.figures.rdc_rates.figure import reproduction, sliced_floor
 from jaxrd.figures.rdc_rates.plan import FULL
@@ -45,7 +45,8 @@ def main() -> None:
         rates = [rate | {"baselines": held[rate["bits"]]} for rate in found if rate["conventional"]]
         x, y = (s.images.reshape(len(s.images), -1) / np.float32(255) for s in samples)
         figure = reproduction(rates, FULL, floor=sliced_floor(x, y), counts=(len(x), len(y)))
-        for name, content in figure.files(describe() | {"command": "python benchmarks/rdc_rates.py --runs RUNS"}):
+        meta = provenance(dtype="float32", sha256=None, seed=0, clock=Clock(), tolerance=0.0)
+        for name, content in figure.files(meta):
             (args.out / name).write_bytes(content)
         for claim in figure.claims:
             print(f"{claim.paper}\n    {claim.found}")

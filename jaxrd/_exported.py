@@ -55,7 +55,7 @@ def exported(function: Callable[..., Any], result: Callable[..., Any], *argument
 
 
 def _options() -> dict[str, bool]:
-    """On a CPU, XLA's older generator of fused operations: it compiles in half the time; the programs are as fast.
+    """On a CPU, XLA's older generator of fused operations: it compiles faster, and small programs run as fast.
 
     Where XLA_FLAGS chooses one, that choice stands.
     """

@@ -196,7 +196,7 @@ ALLOWED = {
         "tosc.identifiability", "tosc.inverse", "tosc.joint", "tosc.log_loss", "tosc.mixture", "tosc.outputs",
         "tosc.regression", "tosc.tasks",
     },
-    "report": {"errors", "plots", "tosc"},
+    "report": {"errors", "plots", "solution", "tosc"},
     "testing": {"errors", "problem", "solvers", "target"},
     "__init__": {
         "_kept", "_sweep", "_version", "blocklength", "channel", "closed_form", "coding", "critical", "curve",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxrd.plots import STYLE
 from jaxrd.report.text import text
+from jaxrd.solution import Status
 from jaxrd.tosc import CURVES
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def curves(document: Mapping[str, Any]) -> tuple[list[UIElement], CustomJS]:
     plot = _figure(is_error, summary)
     entries = _entries(document)
     for entry in entries:
-        _draw(plot, entry, is_error)
+        _draw(plot, entry, is_error, (document.get("confidence") or {}).get("level"))
+        _mark_failed(plot, entry)
     _draw_blocks(plot, document.get("blocks"))
     for number, codec in enumerate(document.get("codecs") or []):
         _draw_codec(plot, codec, _CODECS[number % len(_CODECS)], is_error)
@@ -92,11 +94,14 @@ def _entries(document: Mapping[str, Any]) -> list[_Entry]:
     entries = []
     for part, known in ((document, False), (document.get("known") or {}, True)):
         for name, curve in part.get("curves", {}).items():
+            if curve is None:  # of decisions, which have no posterior
+                continue
             rows = part.get("at") or []
             pairs = [(row["distortion"], row.get("rate_bits") if name == "R(D)" else row.get(name)) for row in rows]
             reached = [(d, bits) for d, bits in pairs if bits is not None]
             summary = part if known else part["summary"]
-            zero = summary.get("zero_rate_distortion", max(d for d in curve["distortion"] if d is not None))
+            largest = max((d for d in curve["distortion"] if d is not None), default=0.0)
+            zero = summary.get("zero_rate_distortion", largest)
             label = f"{name}, receiver known" if known else name
             entries.append(_Entry(label, name, curve, zero, reached, known))
     return entries
@@ -119,8 +124,8 @@ def _figure(is_error: bool, summary: Mapping[str, Any]) -> figure:
     return plot
 
 
-def _draw(plot: figure, entry: _Entry, is_error: bool) -> None:
-    """A line, its points with their values under the pointer, and its band."""
+def _draw(plot: figure, entry: _Entry, is_error: bool, level: float | None) -> None:
+    """A line, its points with their values under the pointer, and its band of this confidence."""
     from bokeh.models import ColumnDataSource, HoverTool
 
     name, curve = entry.name, entry.curve
@@ -132,13 +137,15 @@ def _draw(plot: figure, entry: _Entry, is_error: bool) -> None:
         "accuracy": [None if d is None else 100 * (1 - d) for d in curve["distortion"]],
         "gap": ["none" if g is None else f"{g:.1e}" for g in curve["gap_bits"]],
     }  # fmt: skip
-    for key, _ in _BANDS:
+    band = ""
+    for key, method in _BANDS:
         lower, upper = (curve.get(f"{key}_{end}_bits") for end in ("lower", "upper"))
         if lower is not None and upper is not None:
             kept = [i for i in range(count) if lower[i] is not None and upper[i] is not None]
             x, low, high = ([column[i] for i in kept] for column in (curve["distortion"], lower, upper))
             plot.varea(x, low, high, fill_color=colour, fill_alpha=0.15, legend_label=name)
             data |= {"low": lower, "high": upper}
+            band = f"{level:.0%}, {method}" if level else method
             break
     source = ColumnDataSource(data)
     plot.line("d", "rate", source=source, color=colour, line_dash=dash, line_width=2, legend_label=name)
@@ -148,8 +155,17 @@ def _draw(plot: figure, entry: _Entry, is_error: bool) -> None:
     )  # fmt: skip
     shown = [("curve", "@name"), ("D", "@d{0.0000}"), ("rate", "@rate{0.0000} bits"), ("gap", "@gap bits")]
     shown.insert(1, ("accuracy", "@accuracy{0.00} %")) if is_error else None
-    shown += [("interval", "@low{0.0000} .. @high{0.0000} bits")] if "low" in data else []
+    shown += [(band, "@low{0.0000} .. @high{0.0000} bits")] if band else []
     plot.add_tools(HoverTool(renderers=[points], tooltips=[*shown, ("status", "@status")]))
+
+
+def _mark_failed(plot: figure, entry: _Entry) -> None:
+    """Red crosses where a solver failed: there the gap says what is known."""
+    failed = {status.name for status in Status if status.failed}
+    at = [i for i, status in enumerate(entry.curve["status"]) if status in failed]
+    if at:
+        x, y = ([entry.curve[key][i] for i in at] for key in ("distortion", "rate_bits"))
+        plot.scatter(x, y, marker="x", size=12, line_width=2, color="red", legend_label=f"{entry.name}: not converged")
 
 
 def _draw_codec(plot: figure, codec: Mapping[str, Any], colour: str, is_error: bool) -> None:
@@ -200,13 +216,13 @@ def _slider(
     line, table = shown
     read = [
         {
-            "name": escape(entry.name), "meaning": escape(CURVES.get(entry.of, "certified")),
+            "name": escape(entry.name), "meaning": escape(CURVES.get(entry.of, "rate-distortion function")),
             "rate": entry.curve["rate_bits"], "distortion": entry.curve["distortion"], "zero": entry.zero,
             "asked": entry.asked,
         }
         for entry in entries
     ]  # fmt: skip
-    every = [d for entry in entries for d in entry.curve["distortion"] if d is not None]
+    every = [d for entry in entries for d in entry.curve["distortion"] if d is not None] or [0.0, 1.0]
     least, most = min(every), max(every)
     begin = document["at"][0]["distortion"] if document.get("at") else (least + most) / 2
     begin = min(max(begin, least), most)

@@ -82,8 +82,18 @@ def _summary(document: Mapping[str, Any]) -> str:
         if s.get("temperature") is not None:
             words.append(f"temperature {s['temperature']:.4g}")
         return ", ".join(words) + ". Rates are estimates from these samples; certificates speak of the optimisation."
-    letters = f"{s['source_letters']} source letters, {s['reproduction_letters']} reproduction letters"
-    return f"{letters}. {document['meaning']}." if "meaning" in document else f"{letters}; every point is certified."
+    if "meaning" in document:
+        return f"{_size(s)}. {document['meaning']}."
+    statuses = [status for curve in document["curves"].values() for status in curve["status"]]
+    good = sum(status in ("CONVERGED", "EXACT") for status in statuses)
+    return f"{_size(s)}; {good} of {len(statuses)} points within the tolerance asked for."
+
+
+def _size(summary: Mapping[str, Any]) -> str:
+    """How large the problem is, in words."""
+    if "source_letters" in summary:
+        return f"{summary['source_letters']} source letters, {summary['reproduction_letters']} reproduction letters"
+    return f"a Gaussian source of {summary.get('dimensions', 1)} dimensions"
 
 
 def _foot(document: Mapping[str, Any]) -> str:

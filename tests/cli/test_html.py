@@ -55,6 +55,37 @@ def test_rdc(tmp_path):
     assert b"asked for" in (tmp_path / "out" / "rdc.html").read_bytes()
 
 
+def test_decisions_and_gaussian_sources_have_a_page(tmp_path):
+    """Regression: curves that decisions do not have, and a source without letters, ended in a traceback."""
+    np.savez(tmp_path / "d.npz", predictions=[0, 1, 1, 0, 2, 2], labels=[0, 1, 0, 0, 2, 1])
+    assert run(["limits", str(tmp_path / "d.npz"), "--no-plot", "--html", "--out", str(tmp_path / "out")]) == 0
+    np.savez(tmp_path / "g.npz", covariance=np.eye(2), direction=[1.0, -1.0], noise_variance=0.2)
+    options = ["--surface", "2", "--no-plot", "--html", "--out", str(tmp_path / "gaussian")]
+    assert run(["rdc", str(tmp_path / "g.npz"), *options]) == 0
+    assert b"a Gaussian source of 2 dimensions" in (tmp_path / "gaussian" / "rdc.html").read_bytes()
+
+
+def test_blocks_receivers_and_bands_are_drawn(outputs, tmp_path):
+    np.savez(tmp_path / "p.npz", source=[0.89, 0.11], distortion=1 - np.eye(2))
+    options = ["--slopes", "4", "--at", ".05", "--block", "10", "--excess", ".1", "--no-plot", "--html"]
+    assert run(["sweep", str(tmp_path / "p.npz"), *options, "--out", str(tmp_path / "out")]) == 0
+    text = (tmp_path / "out" / "sweep.html").read_text()
+    assert "blocks of n letters: proved bounds" in text
+    assert "4 of 4 points within the tolerance asked for" in text
+    file = str(outputs.parent / "<b>x.npz")
+    options = ["--known", file, "--slopes", "4", "--at", ".4", "--no-plot", "--html", "--out", str(tmp_path / "known")]
+    assert run(["limits", file, *options]) == 0
+    assert "TMRD, receiver known" in (tmp_path / "known" / "limits.html").read_text()
+    assert re.search("90%, (bootstrap|CLT)", (outputs / "limits.html").read_text())
+
+
+def test_points_that_did_not_converge_are_marked(outputs):
+    document = json.loads((outputs / "limits.json").read_text())
+    assert b"TMRD: not converged" not in page(document)
+    document["curves"]["TMRD"]["status"][2] = "STALLED"
+    assert b"TMRD: not converged" in page(document)
+
+
 def test_what_cannot_be_is_one_line(tmp_path, capsys, monkeypatch):
     assert run(["limits", "a.npz", "b.npz", "--html", "--out", str(tmp_path / "out")]) == 2
     assert "--html makes the page of one model; got 2 files" in capsys.readouterr().err

@@ -120,7 +120,7 @@ def fit_decoder(
     out: str | Path | None = None,
     report: Report = lambda *_: None,
 ) -> Fit:
-    """Train a fresh decoder on the frozen encoder and code of a model: the universal stage, losses (17).
+    """Train a new decoder on the frozen encoder and code of a model: the universal stage, losses (17).
 
     Args:
         model: whose encoder and code are used; it is not changed.

@@ -71,6 +71,8 @@ for n in g.integers(4000, 6001, 20):
 json.dump(rows, open(sys.argv[1], "w"))
 """
 COLD = 3
+OTHERS = ("JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS", "PYTHONDONTWRITEBYTECODE")
+"""What a user's machine does not have: there Python keeps each module as it was first read."""
 STAGES = {"jaxpr_trace": "trace", "jaxpr_to_mlir_module": "lower", "backend_compile": "load"}
 
 
@@ -92,7 +94,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 def seconds(code: str, *args: str, folder: Path) -> float:
     """Wall time of a process of its own."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS")}
+    environment = {k: v for k, v in os.environ.items() if k not in OTHERS}
     environment |= {"XDG_CACHE_HOME": str(folder / "cache"), "MPLBACKEND": "agg"}
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code, *args], check=True, capture_output=True, cwd=folder, env=environment)

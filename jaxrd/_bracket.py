@@ -14,6 +14,9 @@ from jaxrd.distortion import expected
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 
+_BEYOND = 0.1
+"""Of the distance from the last solve to the next: how much farther that goes, to bring the far end near."""
+
 
 class _Goal(NamedTuple):
     """The target, and the data of the zero-rate point that the search needs."""
@@ -33,6 +36,9 @@ class Bracket(NamedTuple):
     solves: jax.Array
     stuck: jax.Array  # solves since the bracket last halved
     lost: jax.Array  # whether a solver ended NONFINITE, so that no claim is made here
+    third: tuple[jax.Array, jax.Array]  # ln slope and measure of the end that was last replaced, NaN before
+    newest: jax.Array  # ln slope of the last solve
+    floor: jax.Array  # measure at the least distortion
 
 
 def _module(x: object) -> ModuleType:
@@ -78,7 +84,10 @@ def start(xp: ModuleType, silence: Solution, target: jax.Array, along_rate: bool
     # The first solve is for the least distortion (slope inf). With forbidden pairs zero rate may not be possible; then
     # the second is for the least rate (slope zero). The others narrow the bracket.
     opening = xp.where(xp.isfinite(silence.distortion), 1, 2)
-    bracket = Bracket(silence, silence, xp.zeros((), dtype), xp.int32(0), xp.int32(0), xp.isnan(target))
+    nan = xp.asarray(xp.nan, dtype)
+    bracket = Bracket(
+        silence, silence, xp.zeros((), dtype), xp.int32(0), xp.int32(0), xp.isnan(target), (nan, nan), nan, nan
+    )
     return _Goal(xp, along_rate, target, aim, size, opening), bracket
 
 
@@ -145,7 +154,9 @@ def unfinished(goal: _Goal, state: Bracket, aim_gap: jax.Array, max_solves: int)
     """Whether to solve another slope."""
     xp = goal.xp
     done = _gap(goal, state) <= aim_gap * xp.maximum(1, _upper(goal, state)[0])
-    settled = done | _impossible(goal, state) | _at_low(goal, state) | _at_high(goal, state)
+    width = _measure(goal, state.low) - _measure(goal, state.high)
+    closed = width <= 8 * xp.finfo(goal.target.dtype).eps * xp.abs(goal.aim)  # rounding: nothing lies between
+    settled = done | closed | _impossible(goal, state) | _at_low(goal, state) | _at_high(goal, state)
     return ((state.solves < goal.opening) | ((state.solves < max_solves) & ~settled)) & ~state.lost
 
 
@@ -155,16 +166,51 @@ def next_slope(goal: _Goal, state: Bracket) -> jax.Array:
     run = low.distortion - high.distortion
     chord = (high.rate - low.rate) / xp.where(run > 0, run, 1)  # exact at once on a linear piece
     geometric = xp.sqrt(low.slope * high.slope)
-    # ln s is nearly linear in the target over a short bracket.
-    log_low, log_high = xp.log(low.slope), xp.log(high.slope)
-    secant = xp.exp(log_low + _weight(goal, low, high) * (log_high - log_low))
-    inside = xp.isfinite(log_low) & xp.isfinite(log_high)
-    guess = xp.where(inside & (state.stuck < 2), secant, chord)
+    inside = xp.isfinite(xp.log(low.slope)) & xp.isfinite(xp.log(high.slope))
+    ahead = xp.where(inside, _interpolated(goal, state), _extrapolated(goal, state, chord))
+    guess = xp.where(state.stuck < 2, ahead, xp.where(inside & (state.stuck > 2), geometric, chord))
     # With the rounding of a nearly closed bracket, or an infinite far end, any slope strictly inside is good enough.
     wild = ~(xp.isfinite(guess) & (guess > low.slope) & (guess < high.slope))
-    between = xp.where(inside, geometric, xp.where(low.slope > 0, 2 * low.slope, xp.minimum(1, high.slope / 2)))
+    between = xp.where(low.slope > 0, 2 * low.slope, xp.where(xp.isfinite(high.slope), high.slope / 2, 1))
+    between = xp.where(inside, geometric, between)
     slope = xp.where(wild, between, guess)
     return xp.where(state.solves == 0, xp.inf, xp.where(state.solves < goal.opening, 0, slope))
+
+
+def _extrapolated(goal: _Goal, state: Bracket, chord: jax.Array) -> jax.Array:
+    """The slope where the high end is the least distortion, of slope inf, which the curve may reach in two ways.
+
+    Like 1/s (continuous sources), or exponentially (finite alphabets): by the last two points the slower of them.
+    """
+    xp, low = goal.xp, state.low
+    power = low.slope * (_measure(goal, low) - state.floor) / (goal.aim - state.floor)
+    if goal.along_rate:
+        power = low.slope * xp.exp((goal.target - low.rate) / (low.slope * (low.distortion - state.high.distortion)))
+    deep, before, wanted = (xp.log(v - state.floor) for v in (_measure(goal, low), state.third[1], goal.aim))
+    exponential = low.slope + (low.slope - xp.exp(state.third[0])) * (deep - wanted) / (before - deep)
+    return xp.where(low.slope > 0, xp.fmin(power, xp.fmax(chord, exponential)), chord)
+
+
+def _interpolated(goal: _Goal, state: Bracket) -> jax.Array:
+    """The slope by inverse interpolation of ln s, nearly linear in the target over a short bracket.
+
+    Through the ends and the end before, where that lies between the ends; and where the last solve left the far end
+    far away, somewhat beyond it, because the gap is the product of both ends' distances.
+    """
+    xp = goal.xp
+    a, b, c = xp.log(state.low.slope), xp.log(state.high.slope), state.third[0]
+    fa, fb, fc, aim = (
+        xp.log(v - state.floor)
+        for v in (_measure(goal, state.low), _measure(goal, state.high), state.third[1], goal.aim)
+    )
+    fa, fb, fc = fa - aim, fb - aim, fc - aim
+    ab, bc, ca = fa - fb, fb - fc, fc - fa
+    secant = (a * -fb + b * fa) / ab
+    curved = -(a * fb * fc / (ab * ca) + b * fa * fc / (ab * bc) + c * fa * fb / (bc * ca))
+    curved = xp.where((curved > a) & (curved < b), curved, secant)
+    beyond = curved + _BEYOND * (curved - state.newest)
+    curved = xp.where((state.stuck > 0) & (beyond > a) & (beyond < b), beyond, curved)
+    return xp.exp(curved)
 
 
 def narrowed(goal: _Goal, state: Bracket, point: Solution) -> Bracket:
@@ -177,8 +223,12 @@ def narrowed(goal: _Goal, state: Bracket, point: Solution) -> Bracket:
     width = _measure(goal, low) - _measure(goal, high)
     before = _measure(goal, state.low) - _measure(goal, state.high)
     lower = xp.maximum(state.lower, _bound_at(point, goal.target))
-    stuck = xp.where((width <= 0.5 * before) | (state.stuck >= 2) | first | second, 0, state.stuck + 1)
-    return Bracket(low, high, lower, state.solves + 1, stuck, point.status == Status.NONFINITE)
+    stuck = xp.where((width <= 0.5 * before) | (state.stuck >= 3) | first | second, 0, state.stuck + 1)
+    replaced = _choose(second | (right & ~first), state.low, state.high)
+    third = (xp.log(replaced.slope), _measure(goal, replaced))
+    floor = xp.where(first, _measure(goal, point), state.floor)
+    lost = point.status == Status.NONFINITE
+    return Bracket(low, high, lower, state.solves + 1, stuck, lost, third, xp.log(point.slope), floor)
 
 
 def solution(goal: _Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solution:
@@ -206,8 +256,11 @@ def _mixture(goal: _Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solu
     xp = goal.xp
     weight = _weight(goal, end.low, end.high)
     rate, distortion, reproduction = _mix(end.low, end.high, weight)
-    # The slope of the mixture's channel: on a linear piece both ends have it, but the zero-rate point has slope zero.
-    closest = _choose((weight < 0.5) & (end.low.slope > 0), end.low, end.high)
+    # The slope of the mixture's channel is that of the end with the better bound there: at a kink, and at zero rate, a
+    # point is that of many slopes.
+    bounds = _bound_at(end.low, distortion), _bound_at(end.high, distortion)
+    tie = xp.abs(bounds[0] - bounds[1]) <= 64 * xp.finfo(rate.dtype).eps * (1 + rate)
+    closest = _choose(xp.where(tie, weight < 0.5, bounds[0] > bounds[1]) & (end.low.slope > 0), end.low, end.high)
     gap = xp.maximum(_gap(goal, end), 0) + 4 * xp.finfo(rate.dtype).eps * (1 + rate)
     fine = gap <= tol * xp.maximum(1, rate)
     status = xp.where(fine, Status.CONVERGED, xp.where(end.solves < max_solves, Status.STALLED, Status.MAX_STEPS))

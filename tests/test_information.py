@@ -32,7 +32,7 @@ def test_mutual_information(g):
 
 @given(g=generators())
 def test_no_information_is_below_zero(g):
-    n, m = g.integers(1, 300), g.integers(2, 12)
+    n, m = g.choice([1, 2, 40, 299]), g.choice([2, 5, 11])  # each shape is compiled
     w = g.dirichlet(np.ones(m)) * (1 + 1e-9 * g.standard_normal((n, m)))  # nearly constant
     w /= w.sum(1, keepdims=True)
     assert 0 <= mutual_information(g.dirichlet(np.ones(n)), w) < 1e-14

@@ -33,6 +33,33 @@ def test_binary_by_rate(rate):
     np.testing.assert_allclose(point.rate, rate, atol=1e-12)
 
 
+@pytest.mark.parametrize("share", [1e-9, 1e-6, 1e-3, 0.03, 0.3, 0.7, 0.97])
+@pytest.mark.parametrize("power", [0, 1, 2])
+def test_few_slopes_are_solved(power, share):
+    """Where D falls exponentially in s (power 0), and where it falls like 1/s until the grid is too coarse."""
+    x = np.linspace(-1, 1, 30)
+    p = np.exp(-3 * x**2)
+    p, apart = p / p.sum(), np.abs(x[:, None] - x)
+    problem = Problem(p, apart**power if power else 1 - np.eye(30))
+    d_max = float((p @ problem.distortion).min())
+    at_distortion = rate_at(problem, share * d_max)
+    at_rate = distortion_at(problem, at_distortion.rate)
+    for point in (at_distortion, at_rate):
+        assert int(point.status) == Status.CONVERGED
+        assert int(point.steps) <= 13  # up to 28 with secants and chords alone
+
+
+@pytest.mark.parametrize("ulps", [1, 2, 3, 4, 8, 16, 64, 1000])
+def test_a_target_barely_above_the_least_distortion(ulps):
+    """Where no distortion lies between two points, no slope tells more: the search once took all 60."""
+    p, d = np.array([0.22500253, 0.77499747]), np.array([[0.4893021, 0.5106979], [0.98471616, 0.01528384]])
+    point = rate_at(Problem(p, d), p @ d.min(1) * (1 + ulps * 2.0**-53))
+    assert int(point.status) == Status.CONVERGED
+    assert int(point.steps) <= 30
+    entropy = -p @ np.log(p)
+    assert float(point.lower) <= entropy <= float(point.rate) + 1e-10
+
+
 @pytest.mark.parametrize("tol", [0.1, 1e-3])
 def test_the_gap_holds_where_the_solver_is_coarse(tol):
     """lower <= R(D) <= rate with points that are far from optimal: their own gaps count."""

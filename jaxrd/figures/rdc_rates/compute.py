@@ -182,7 +182,7 @@ def models(
     for universal in (False, True):
         for target in (plan.first, *plan.others):
             for bits in plan.bits:
-                seeds = plan.seeds[:1] if universal else plan.seeds_of(target)
+                seeds = plan.seeds_of(target)
                 if finished:
                     seeds = [s for s in seeds if job.path(bits, target, s, universal=universal).exists()]
                 if seeds:

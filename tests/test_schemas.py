@@ -20,9 +20,31 @@ RESULTS = ROOT.parent / "benchmarks" / "results"
 
 
 def test_every_file_that_is_written_has_a_schema():
-    code = "".join(path.read_text() for path in ROOT.rglob("*.py") if "schemas" not in path.parts)
+    code = "".join(path.read_text() for path in ROOT.rglob("*.py") if ROOT / "schemas" not in path.parents)
     written = set(re.findall(r'"(jaxrd\.[a-z0-9-]+/\d+)"', code))
     assert written - MODELS == set(schemas.names()) - {TEST}
+
+
+def properties(part, path="$"):
+    """Every property of a schema with its place, at any depth."""
+    if isinstance(part, list):
+        for one in part:
+            yield from properties(one, path)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key == "properties":
+                yield from ((f"{path}.{name}", own) for name, own in value.items())
+            yield from properties(value, f"{path}.{key}")
+
+
+def described(part, root):
+    """Its description, of its own or of what it refers to."""
+    while "description" not in part and "$ref" in part:
+        target = root
+        for key in part["$ref"].removeprefix("#/").split("/"):
+            target = target[key]
+        part = target
+    return part.get("description", "").strip()
 
 
 @pytest.mark.parametrize("name", schemas.names())
@@ -31,7 +53,7 @@ class TestEach:
         schema = schemas.load(name)
         Draft202012Validator.check_schema(schema)
         assert all(target.startswith("#/") for target in re.findall(r'"\$ref": "([^"]*)"', json.dumps(schema)))
-        assert schema["properties"]["schema"] == {"const": name}
+        assert schema["properties"]["schema"]["const"] == name
         assert "schema" in schema["required"]
 
     def test_every_reference_leads_somewhere(self, name):
@@ -41,6 +63,11 @@ class TestEach:
             for key in target.split("/"):
                 part = part[key]
             assert isinstance(part, dict)
+
+    def test_every_key_says_what_it_means(self, name):
+        schema = schemas.load(name)
+        silent = {"", schema["$defs"]["common.json"]["$defs"]["number"]["description"]}  # of a type, not of a key
+        assert [path for path, part in properties(schema) if described(part, schema) in silent] == []
 
     def test_something_else_is_refused(self, name):
         for document in ({}, {"schema": name}, {"schema": "jaxrd.other/1"}):

@@ -38,8 +38,8 @@ def load(name: str, *, closed: bool = False) -> dict[str, Any]:
     Raises:
         InputError: there is no such schema here; lists those that are.
 
-    >>> load("jaxrd.sweep/1")["properties"]["schema"]
-    {'const': 'jaxrd.sweep/1'}
+    >>> load("jaxrd.sweep/1")["properties"]["schema"]["const"]
+    'jaxrd.sweep/1'
     """
     if name not in names():
         raise InputError(f"there is no schema {name!r} in this version; it has {', '.join(names())}.")

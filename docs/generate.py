@@ -148,12 +148,26 @@ def _rows(schema: dict, root: dict, path: str) -> list[str]:
         value = _resolved(value, root)
         optional = "" if key in schema.get("required", []) else ", may be absent"
         rows.append(f"| `{path}{key}` | {_type(value, root)}{optional} | {_meaning(value)} |")
-        inner, suffix = value, "."
-        while "items" in inner:
-            inner, suffix = _resolved(inner["items"], root), "[]" + suffix
+        inner, suffix = _inside(value, root)
         if path.count(".") < 2:
-            rows += _rows(inner, root, f"{path}{key}{suffix}")
+            rows += _rows(inner, root, f"{path}{key}{suffix}.")
     return rows
+
+
+def _inside(schema: dict, root: dict) -> tuple[dict, str]:
+    """The object in a value, and what stands before its keys: in a list, in a map by name, beside a null."""
+    suffix = ""
+    while "properties" not in schema:
+        if "items" in schema:
+            schema, step = schema["items"], "[]"
+        elif isinstance(schema.get("additionalProperties"), dict):
+            schema, step = schema["additionalProperties"], ".NAME"
+        elif "anyOf" in schema:
+            schema, step = schema["anyOf"][0], ""
+        else:
+            break
+        schema, suffix = _resolved(schema, root), suffix + step
+    return schema, suffix
 
 
 def _resolved(schema: dict, root: dict) -> dict:

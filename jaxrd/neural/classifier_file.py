@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,8 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from jaxrd._files import read_bytes, refuse_claim
 from jaxrd.datasets import embedded_path
-from jaxrd.errors import ModelError
+from jaxrd.neural.archive import opened, refuse_other_digest, refuse_other_schema
 from jaxrd.neural.classifier import THICKNESS, LeNet, flatten, restored
 
 SCHEMA = "jaxrd.classifier/1"
@@ -55,21 +53,11 @@ def read(path: Path) -> LeNet:
         ModelError: it holds no classifier, or one whose digest differs from the one stated.
         OSError: there is no such file.
     """
-    content = io.BytesIO(read_bytes(path))
-    try:
-        with zipfile.ZipFile(content) as archive:
-            refuse_claim(path, "the classifier", sum(part.file_size for part in archive.infolist()))
-        with np.load(content, allow_pickle=False) as archive:
-            held = {name: archive[name] for name in archive.files}
-        if str(held["schema"]) != SCHEMA:
-            raise ValueError(f"its schema is {str(held['schema'])[:40]!r}, not {SCHEMA!r}")
+    with opened(path, "classifier") as held:
+        refuse_other_schema(held, SCHEMA)
         model = restored(held, partial(_sized, json.loads(str(held["sizes"]))))
         named = str(held["digest"])
-    except Exception as error:  # the content is not trusted: a parser may raise any error on it
-        words = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path} holds no classifier: {words or type(error).__name__}") from error
-    if digest(model) != named:
-        raise ModelError(f"{path} is damaged: its parameters have digest {digest(model)}, not {named}.")
+    refuse_other_digest(path, digest(model), named)
     return model
 
 

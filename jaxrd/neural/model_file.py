@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxrd._files import read_bytes, refuse_claim
-from jaxrd.errors import ModelError
+from jaxrd.neural.archive import opened, refuse_other_digest
 from jaxrd.neural.codec import Model
 from jaxrd.neural.train import Code, initial
 
@@ -43,12 +41,7 @@ def read(path: Path) -> Model:
         ModelError: it holds no model, or a model whose digest differs from the one stated.
         OSError: there is no such file.
     """
-    content = io.BytesIO(read_bytes(path))
-    try:
-        with zipfile.ZipFile(content) as archive:
-            refuse_claim(path, "the model", sum(part.file_size for part in archive.infolist()))
-        with np.load(content, allow_pickle=False) as archive:
-            held = {name: archive[name] for name in archive.files}
+    with opened(path, "model of a code") as held:
         code = _code(json.loads(str(held["code"])), held["frequencies"])
         like = jax.eval_shape(lambda: {part: initial(code, 0).parameters[part] for part in _PARTS})
         parameters = jax.tree_util.tree_map_with_path(
@@ -56,11 +49,7 @@ def read(path: Path) -> Model:
         )
         model = Model(code, parameters, held["frequencies"])
         named = str(held["digest"])
-    except Exception as error:  # the content is not trusted: a parser may raise any error on it
-        words = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path} holds no model of a code: {words or type(error).__name__}") from error
-    if model.digest().hex() != named:
-        raise ModelError(f"{path} is damaged: its parameters have digest {model.digest().hex()}, not {named}.")
+    refuse_other_digest(path, model.digest().hex(), named)
     return model
 
 

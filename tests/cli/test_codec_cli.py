@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from shared import COUNT, batch, idx, model
 
 from jaxrd.cli.app import run
+from jaxrd.errors import ModelError
 from jaxrd.neural import codec, model_file
 from jaxrd.neural.train import Code
 
@@ -247,6 +248,6 @@ def test_a_damaged_model_is_refused_or_the_same(shared, data):
     path.write_bytes(damaged)
     try:
         found = model_file.read(path)
-    except model_file.ModelError:
+    except ModelError:
         return
     assert found.digest() == model().digest()

@@ -11,6 +11,7 @@ import pytest
 from shared import CODE, batch, compiled_quickly, logits, model
 
 import jaxrd
+from jaxrd.errors import ModelError
 from jaxrd.neural import codec, family, model_file
 from jaxrd.neural.losses import Weights
 from jaxrd.neural.run import Leg, train
@@ -123,10 +124,10 @@ class TestModelFile:
             held = {name: archive[name] for name in archive.files}
         held["decoder.head.bias"] = held["decoder.head.bias"] + 1
         np.savez(path, **held)
-        with pytest.raises(model_file.ModelError, match="damaged"):
+        with pytest.raises(ModelError, match="damaged"):
             model_file.read(path)
         for content in (b"", b"no model", whole[: len(whole) // 2]):
-            with pytest.raises(model_file.ModelError, match="no model"):
+            with pytest.raises(ModelError, match="no model"):
                 model_file.read(_written(path, content))
 
 

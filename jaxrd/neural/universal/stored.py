@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +13,9 @@ import jax
 import numpy as np
 from flax import nnx
 
-from jaxrd._files import read_bytes, refuse_claim
 from jaxrd.coding.symbols import Law, fit_law
-from jaxrd.errors import InputError, ModelError
+from jaxrd.errors import InputError
+from jaxrd.neural.archive import opened, refuse_other_digest, refuse_other_schema
 from jaxrd.neural.universal.codes import Code, Levels, Words
 from jaxrd.neural.universal.model import Search, UniversalAutoencoder
 from jaxrd.neural.universal.networks import ConvDecoder, ConvEncoder, Dense, convolutional, dense
@@ -119,14 +118,8 @@ def read(path: Path) -> Stored:
         ModelError: it holds no such model, or one whose digest differs from the one stated.
         OSError: there is no such file.
     """
-    content = io.BytesIO(read_bytes(path))
-    try:
-        with zipfile.ZipFile(content) as archive:
-            refuse_claim(path, "the model", sum(part.file_size for part in archive.infolist()))
-        with np.load(content, allow_pickle=False) as archive:
-            held = {name: archive[name] for name in archive.files}
-        if str(held["schema"]) != SCHEMA:
-            raise ValueError(f"its schema is {str(held['schema'])[:40]!r}, not {SCHEMA!r}")
+    with opened(path, "universal autoencoder") as held:
+        refuse_other_schema(held, SCHEMA)
         law, settings = _law(held), json.loads(str(held["settings"]))
         _refuse_unless_sizes(settings["code"], law.sizes)
         graph, state = nnx.split(nnx.eval_shape(partial(_made, settings)))
@@ -139,11 +132,7 @@ def read(path: Path) -> Stored:
         nnx.replace_by_pure_dict(state, pure)
         stored = Stored(nnx.merge(graph, state), law)
         named = str(held["digest"])
-    except Exception as error:  # the content is not trusted: a parser may raise any error on it
-        words = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path} holds no universal autoencoder: {words or type(error).__name__}") from error
-    if stored.digest().hex() != named:
-        raise ModelError(f"{path} is damaged: its parameters have digest {stored.digest().hex()}, not {named}.")
+    refuse_other_digest(path, stored.digest().hex(), named)
     return stored
 
 

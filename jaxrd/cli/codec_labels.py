@@ -56,11 +56,20 @@ def weights_of(labels: list[Path], classifiers: list[Path], given: list[float] |
     """A weight for each file of labels."""
     if classifiers and len(classifiers) != len(labels):
         raise InputError(f"each --labels needs its --classifier; got {len(labels)} and {len(classifiers)}.")
-    if given is not None and len(given) != len(labels):
-        raise InputError(f"each --labels takes one --cross-entropy; got {len(labels)} and {len(given)}.")
-    weights = given or [WEIGHT] * len(labels)
+    return weight_of_each("--labels", len(labels), given)
+
+
+def weight_of_each(option: str, count: int, given: list[float] | None) -> list[float]:
+    """A weight for each time that an option was given.
+
+    Raises:
+        InputError: another number of weights, or one that is not positive.
+    """
+    if given is not None and len(given) != count:
+        raise InputError(f"each {option} takes one --cross-entropy; got {count} and {len(given)}.")
+    weights = given or [WEIGHT] * count
     if wrong := [weight for weight in weights if not 0 < weight < float("inf")]:
-        raise InputError(f"--cross-entropy must be positive; got {wrong[0]:g}. Leave --labels out for none.")
+        raise InputError(f"--cross-entropy must be positive; got {wrong[0]:g}. Leave {option} out for none.")
     return weights
 
 

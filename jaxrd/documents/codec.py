@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from jaxrd.neural.classifier import LeNet, logits
+from jaxrd.neural.classifier_file import digest
 from jaxrd.neural.coders import Coder
 
 
@@ -24,6 +26,8 @@ class Images:
         stream: the messages, range-coded.
         reproductions: what a decoder makes of the stream, uint8.
         seed: of the dither that both sides share.
+        classifiers: whose beliefs the encoder kept.
+        cross_entropy: weight of each, against 1 for the MSE a pixel.
     """
 
     name: str
@@ -33,6 +37,8 @@ class Images:
     stream: bytes
     reproductions: np.ndarray
     seed: int
+    classifiers: Sequence[LeNet] = ()
+    cross_entropy: Sequence[float] = ()
 
     @property
     def count(self) -> int:
@@ -75,6 +81,13 @@ class Images:
         return float(np.mean((decoded - self.pixels.reshape(self.count, -1)) ** 2, dtype=float))
 
     @cached_property
+    def agreement(self) -> list[float]:
+        """Of each classifier: the share of images whose reproduction it takes for the same class."""
+        pairs = self.pixels, self.reproductions / np.float32(255)
+        decided = [[logits(one, images).argmax(1) for images in pairs] for one in self.classifiers]
+        return [float((a == b).mean()) for a, b in decided]
+
+    @cached_property
     def sha256(self) -> str:
         """SHA-256 of the reproductions on this machine."""
         return hashlib.sha256(self.reproductions.tobytes()).hexdigest()
@@ -90,5 +103,8 @@ class Images:
             "rate_bits": self.coder.rate_bits,
             "entropy_bits": self.entropy_bits,
             "mse": self.mse,
+            "classifiers": [digest(one) for one in self.classifiers],
+            "cross_entropy_weights": list(self.cross_entropy),
+            "agreement": self.agreement,
             "sha256": self.sha256,  # meta has that of the input
         }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,25 +51,40 @@ class Coder(NamedTuple):
     coded_bits: Callable[[bytes], float]
 
 
-def read(path: Path, decoder: str | None = None) -> Coder:
+def read(
+    path: Path,
+    decoder: str | None = None,
+    classifiers: Sequence[Callable[..., Any]] = (),
+    cross_entropy: Sequence[float] = (),
+) -> Coder:
     """The code that a model file holds.
 
     Args:
         path: of what `model_file.to_bytes` or `universal.stored.to_bytes` made.
         decoder: its name, where there are several.
+        classifiers: images -> logits, fixed: the encoder's search also counts what they see (`neural.Search`).
+        cross_entropy: weight of each, against 1 for the MSE a pixel.
 
     Raises:
-        InputError: no decoder of that name, or several and no name.
+        InputError: no decoder of that name, or several and no name; classifiers, but the encoder does not search.
         ModelError: the file holds no model, or a damaged one.
         OSError: there is no such file.
     """
     if _is_universal(path):
         stored = universal_file.read(path)
+        if classifiers:
+            search = stored.model.search
+            if search is None:
+                raise InputError(f"--classifier has no effect: the encoder of {path.name} does not search.")
+            judged = search._replace(cross_entropy=tuple(cross_entropy), classifiers=tuple(classifiers))
+            stored.model.search_through(judged)
         try:
             return _of_symbols(stored, stored.model.decoder_named(decoder))
         except InputError as error:
             raise InputError(f"{path.name}: {str(error).rstrip('.')}. Choose by --decoder.") from error
     model = model_file.read(path)
+    if classifiers:
+        raise InputError(f"--classifier has no effect: the encoder of {path.name} does not search.")
     if decoder is not None:
         raise InputError(f"--decoder {decoder} has no effect: {path.name} has one decoder without a name.")
     return _of_messages(model)

@@ -5,10 +5,12 @@ import json
 
 import numpy as np
 import pytest
+from scipy.special import log_softmax, softmax
 from shared import idx
 
 from jaxrd.cli.app import run
 from jaxrd.neural import classifier_file
+from jaxrd.neural.classifier import logits
 from jaxrd.neural.universal import stored, stream
 
 COUNT = 256
@@ -95,6 +97,33 @@ def test_the_round_trip(folder, tmp_path, capsys):
     assert told["payload_bits_per_image"] < 1.01 * told["ideal_bits_per_image"]
     assert (told["entropy_bits"], told["sizes"], told["decoder"]) == (None, [64, 64], "conventional")
     assert "2 symbols of 64 each" in capsys.readouterr().out
+
+
+def test_an_encoder_that_keeps_what_a_classifier_sees(folder, tmp_path, capsys):
+    """It costs some MSE; a decoder needs no classifier."""
+    np.save(tmp_path / "x.npy", bars(3)[0])
+    args = ["encode", tmp_path / "x.npy", "--model", folder / "m.npz"]
+    judged = ["--classifier", folder / "c.npz", "--cross-entropy"]
+    told = {}
+    for name, more in {"plain": [], "light": [*judged, 1e-9], "heavy": [*judged, 1.0]}.items():
+        out = tmp_path / f"{name}.jrc"
+        assert command(*args, *more, "--out", out) == 0
+        told[name] = json.loads(out.with_suffix(".json").read_text())
+        assert command("decode", out, "--model", folder / "m.npz", "--out", tmp_path / f"{name}.npy") == 0
+    assert (told["plain"]["classifiers"], told["plain"]["agreement"]) == ([], [])
+    assert told["heavy"]["classifiers"] == [json.loads((folder / "c.json").read_text())["classifier"]]
+    assert told["heavy"]["cross_entropy_weights"] == [1.0]
+    assert told["light"]["sha256"] == told["plain"]["sha256"]
+    assert told["heavy"]["mse"] > told["plain"]["mse"]
+    see = classifier_file.read(folder / "c.npz")
+    belief = softmax(logits(see, bars(3)[0] / np.float32(255)), 1)
+    disagreement = {}
+    for name in ("light", "heavy"):
+        scores = logits(see, np.load(tmp_path / f"{name}.npy") / np.float32(255))
+        disagreement[name] = -(belief * log_softmax(scores, 1)).sum(1).mean()
+        assert told[name]["agreement"] == [(scores.argmax(1) == belief.argmax(1)).mean()]
+    assert disagreement["heavy"] < disagreement["light"]
+    assert f"classifier 1 decides alike on {told['heavy']['agreement'][0]:.2%}" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -223,6 +252,30 @@ class TestRefused:
         out = tmp_path / "x.jrc"
         code = command("encode", tmp_path / "x.npy", "--model", folder / "m.npz", "--out", out)
         assert "holds an array of shape (5, 28, 28); images have shape (count, 16, 16)" in refused(code, capsys, out)
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            (["--classifier", "digits.npz"], "digits.npz: images must have shape"),
+            (["--classifier", "c.npz", "--cross-entropy", -1], "--cross-entropy must be positive; got -1"),
+            (["--cross-entropy", 1], "each --classifier takes one --cross-entropy; got 0 and 1"),
+            (["--classifier", "m.npz"], "its schema is 'jaxrd.universal/1'"),
+            (["--classifier", "c.npz", "--model", "still.npz"], "the encoder of still.npz does not search"),
+        ],
+    )
+    def test_classifiers_of_an_encoder(self, folder, tmp_path, capsys, monkeypatch, more, message):
+        from jaxrd.neural.classifier import load
+
+        kept = stored.read(folder / "m.npz")
+        kept.model.search_through(None)
+        (tmp_path / "still.npz").write_bytes(stored.to_bytes(kept))
+        (tmp_path / "digits.npz").write_bytes(classifier_file.to_bytes(load()))
+        for name in ("m.npz", "c.npz", "x-ubyte.gz"):
+            (tmp_path / name).write_bytes((folder / name).read_bytes())
+        monkeypatch.chdir(tmp_path)
+        out = tmp_path / "x.jrc"
+        code = command("encode", "x-ubyte.gz", "--out", out, "--model", "m.npz", *more)
+        assert message in refused(code, capsys, out)
 
     def test_a_decoder_that_is_not_there(self, folder, tmp_path, capsys):
         out = tmp_path / "x.jrc"

@@ -18,6 +18,10 @@ _BEYOND = 0.1
 """Of the distance from the last solve to the next: how much farther that goes, to bring the far end near."""
 
 
+_FINE = 1e-3
+"""Share of the rate that the gap of a mixture with silence must not exceed, or else its slope is not known."""
+
+
 class _Goal(NamedTuple):
     """The target, and the data of the zero-rate point that the search needs."""
 
@@ -96,6 +100,13 @@ def _measure(goal: _Goal, point: Solution) -> jax.Array:
     return -point.rate if goal.along_rate else point.distortion
 
 
+def _is_silent(goal: _Goal, low: Solution) -> jax.Array:
+    """Whether the target is that of the zero-rate point but for rounding."""
+    xp = goal.xp
+    measure = _measure(goal, low)
+    return (low.slope == 0) & (measure - goal.aim <= 8 * xp.finfo(goal.target.dtype).eps * xp.abs(measure))
+
+
 def _impossible(goal: _Goal, state: Bracket) -> jax.Array:
     """Whether no channel meets the target."""
     xp = goal.xp
@@ -153,10 +164,21 @@ def _gap(goal: _Goal, state: Bracket) -> jax.Array:
 def unfinished(goal: _Goal, state: Bracket, aim_gap: jax.Array, max_solves: int) -> jax.Array:
     """Whether to solve another slope."""
     xp = goal.xp
-    done = _gap(goal, state) <= aim_gap * xp.maximum(1, _upper(goal, state)[0])
+    gap, (rate, _) = _gap(goal, state), _upper(goal, state)
+    # Next to D_max any end mixed with silence has a small rate, and so a small gap, but not the slope.
+    fine = xp.maximum(_FINE * rate, 64 * xp.finfo(rate.dtype).eps)
+    sloped = (state.low.slope > 0) | (xp.isfinite(state.high.slope) & (gap <= fine))
+    done = sloped & (gap <= aim_gap * xp.maximum(1, rate))
     width = _measure(goal, state.low) - _measure(goal, state.high)
     closed = width <= 8 * xp.finfo(goal.target.dtype).eps * xp.abs(goal.aim)  # rounding: nothing lies between
-    settled = done | closed | _impossible(goal, state) | _at_low(goal, state) | _at_high(goal, state)
+    settled = (
+        done
+        | closed
+        | _is_silent(goal, state.low)
+        | _impossible(goal, state)
+        | _at_low(goal, state)
+        | _at_high(goal, state)
+    )
     return ((state.solves < goal.opening) | ((state.solves < max_solves) & ~settled)) & ~state.lost
 
 
@@ -260,7 +282,8 @@ def _mixture(goal: _Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solu
     # point is that of many slopes.
     bounds = _bound_at(end.low, distortion), _bound_at(end.high, distortion)
     tie = xp.abs(bounds[0] - bounds[1]) <= 64 * xp.finfo(rate.dtype).eps * (1 + rate)
-    closest = _choose(xp.where(tie, weight < 0.5, bounds[0] > bounds[1]) & (end.low.slope > 0), end.low, end.high)
+    lowest = xp.where(tie, weight < 0.5, bounds[0] > bounds[1]) & (end.low.slope > 0)
+    closest = _choose(lowest | _is_silent(goal, end.low), end.low, end.high)
     gap = xp.maximum(_gap(goal, end), 0) + 4 * xp.finfo(rate.dtype).eps * (1 + rate)
     fine = gap <= tol * xp.maximum(1, rate)
     status = xp.where(fine, Status.CONVERGED, xp.where(end.solves < max_solves, Status.STALLED, Status.MAX_STEPS))

@@ -144,9 +144,11 @@ def check(solution: Solution) -> Solution:
             for s, g, k in list(zip(slope[bad], gap[bad], status[bad], strict=True))[:8]
         ]
         more = f" (and {bad.sum() - 8} more)" if bad.sum() > 8 else ""
-        raise ConvergenceError(
-            f"{bad.sum()} of {bad.size} points did not converge: {'; '.join(rows)}{more}. "
-            "Try float64, solver=interior_point, a larger max_steps, or a larger tol; "
+        advice = (
+            "No channel meets such a target; distortion_range says which distortions there are."
+            if (status[bad] == Status.INFEASIBLE).all()
+            else "Try float64, solver=interior_point, a larger max_steps, or a larger tol; "
             "the gaps are valid bounds unless the status is NONFINITE."
         )
+        raise ConvergenceError(f"{bad.sum()} of {bad.size} points did not converge: {'; '.join(rows)}{more}. {advice}")
     return solution

@@ -276,3 +276,22 @@ def test_jit_and_vmap():
     np.testing.assert_allclose(mapped.rate, binary.rate(0.3, d), atol=1e-9)
     rates = jax.jit(jax.vmap(lambda x: distortion_at(problem, x).distortion))(mapped.rate)
     np.testing.assert_allclose(rates, d, atol=1e-8)
+
+
+@pytest.mark.parametrize(("source", "offset"), [([0.5, 0.3, 0.2], 0.1), ([0.7, 0.3], 0.0), ([0.5, 0.5], 0.0)])
+@pytest.mark.parametrize("tol", [1e-4, None])
+def test_next_to_d_max_the_slope_is_that_of_the_curve(source, offset, tol):
+    """Silence and a little of the least distortion, whose slope is inf, have the rate at once, but not the slope."""
+    p = np.array(source)
+    problem = Problem(p, 1 - np.eye(len(p)) + offset)
+    d_max = float((p @ problem.distortion).min())
+    slope = float(rate_at(problem, d_max - 1e-6).slope)
+    for below in (1e-7, 1e-8, 1e-9):
+        point = rate_at(problem, d_max - below, tol=tol)
+        assert float(point.slope) == pytest.approx(slope, rel=0.02, abs=0.002)
+    target = np.nextafter(d_max, 0)  # as what a user types for D_max may be
+    point = rate_at(problem, target, tol=tol)
+    assert int(point.status) == Status.CONVERGED
+    assert float(point.slope) == 0
+    assert float(point.rate) < 1e-14
+    assert float(jax.grad(lambda d: rate_at(problem, d, tol=tol).rate)(target)) == 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import numpy as np
 import typer
 
+from jaxrd.cli import interrupts
 from jaxrd.cli.codec_labels import (
     BATCH,
     ClassifierFiles,
@@ -54,6 +55,8 @@ def decoder_command(
     refuse_settings(seed, epochs)
 
     asked = _Asked(images, model, name, label_files, classifier_files, weights, epochs, convolutional, seed, resume)
+    if resume is not None:
+        interrupts.install_resumable()
 
     def compute(tick: Tick) -> Result:
         told, content, sha256 = _trained(asked, tick)

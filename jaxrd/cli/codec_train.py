@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import numpy as np
 import typer
 
+from jaxrd.cli import interrupts
 from jaxrd.cli.codec_labels import (
     BATCH,
     CLASSIFIER_EPOCHS,
@@ -61,6 +62,8 @@ def train_command(
     weights = weights_of(label_files, classifier_files, cross_entropy)
     refuse_settings(seed, epochs)
     asked = _Asked(images, bits, label_files, classifier_files, weights, epochs, convolutional, seed, resume)
+    if resume is not None:
+        interrupts.install_resumable()
 
     def compute(tick: Tick) -> Result:
         told, content, sha256 = _trained(asked, tick)

@@ -10,8 +10,8 @@ def leave(*_: object) -> None:
 
 
 def leave_resumable(*_: object) -> None:
-    """Exit at once, before results are written, while finished batches are kept."""
-    _leave(b"no results were written; the same command goes on from the batches that are kept")
+    """Exit at once, before results are written, while finished steps are kept in the folder of --resume."""
+    _leave(b"no results were written; the same command goes on from the steps that --resume has kept")
 
 
 def leave_results(*_: object) -> None:
@@ -32,6 +32,6 @@ def install() -> None:
 
 
 def install_resumable() -> None:
-    """From here on Ctrl-C says that batches are kept, where it is ours to handle."""
+    """From here on Ctrl-C says that finished steps are kept, where it is ours to handle."""
     if signal.getsignal(signal.SIGINT) is leave:
         signal.signal(signal.SIGINT, leave_resumable)

@@ -59,10 +59,18 @@ def load(path: Path, keys: tuple[str, ...], *, unsafe_pickle: bool = False, size
                 with loaded:
                     return {key: loaded[key] if wanted(key, keys) else UNREAD for key in loaded.files}
         except ValueError as error:
-            if "pickle" in str(error).lower() and not unsafe_pickle:
-                raise pickled(path, "holds a pickle") from None
-            raise
+            if "pickle" not in str(error).lower() or unsafe_pickle:
+                raise
+            if not _may_be_pickled(path):
+                raise ValueError("it begins like none") from None
+            raise pickled(path, "holds a pickle") from None
         return _named(loaded, path)
+
+
+def _may_be_pickled(path: Path) -> bool:
+    """Whether a file that numpy takes for a pickle begins like one, or like arrays that may hold objects."""
+    with path.open("rb") as file:
+        return file.read(1) in (b"P", b"\x80", b"\x93")
 
 
 def _refuse_claims(path: Path, keys: Iterable[str]) -> np.dtype | None:

@@ -1,5 +1,6 @@
 """Labels as class numbers: from names of classes, and from numbers that columns have in their names."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,21 @@ def class_numbers(
             f"{_no_number(labels, path, name)}; as names the labels are {len(distinct)} ({_cut(distinct)}) for {count} "
             "classes. Name the columns of the classes as the labels do, or number the labels."
         )
+    if (trailing := _trailing_numbers(distinct)) is not None and trailing != sorted(trailing):
+        raise InputError(
+            f"{path.name}: {name} are names whose alphabetical order ({_cut(distinct)}) is not that of their numbers. "
+            "Name the columns of the classes as the labels do, or number the labels."
+        )
     note = f"labels are names, taken for the classes in alphabetical order: {_cut(distinct)}"
     return np.searchsorted(distinct, words), (note,), tuple(distinct)
+
+
+def _trailing_numbers(names: list[str]) -> list[int] | None:
+    """The numbers at the end of names that are alike before, as c0, c1, c10; None of other names."""
+    matches = [re.fullmatch(r"(.*?)([0-9]{1,9})", name) for name in names]
+    if len({match and match[1] for match in matches}) != 1:
+        return None
+    return [int(match[2]) for match in matches if match] or None
 
 
 def _named(scores: Scores) -> Names:

@@ -43,7 +43,8 @@ def check_target(
         document: name of the json; an existing one must be written by a verb of jaxrd.
 
     Raises:
-        InputError: a file to be written is one that is read, under any name, or a json that is not jaxrd's.
+        InputError: a file to be written is one that is read, under any name, or a json that is not jaxrd's; the folder
+            is a file.
         OSError: the folder cannot be created or written, or has a folder where a file is to be.
     """
     held = [part for path in reads if path is not None for part in ([*path.glob("*.npy")] if path.is_dir() else [path])]
@@ -56,6 +57,8 @@ def check_target(
         if name == document and target.is_file() and not _is_ours(target):
             raise InputError(f"{target} is there and is no result of jaxrd's; move it, or pass another --out.")
         _refuse_folder(target)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; results are written to a folder: pass another --out.")
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)

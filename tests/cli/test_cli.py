@@ -454,6 +454,7 @@ BAD = {
     "damaged": (damaged, "truncated"),
     "pickle": (pickled, "x.pkl is a pickle"),
     "pickle named npz": (disguised_pickle, "holds a pickle"),
+    "text named npz": (text("x.npz", "0.1 0.9\n0.3 0.7\n"), "not be read as a numpy file"),
     "object array": (npz(logits=OBJECTS, labels=Y), "holds a pickle"),
     "unknown type": (text("x.txt", "1 2 3"), "files of type '.txt' are not read"),
     "csv without labels": (text("x.csv", "a,b\n1,2\n"), "no column labels|targets|y"),

@@ -177,7 +177,7 @@ def test_ctrl_c_says_that_batches_are_kept(problem, tmp_path):
     wait_for_line(tmp_path, process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    words = b"no results were written; the same command goes on from the batches that are kept"
+    words = b"no results were written; the same command goes on from the steps that --resume has kept"
     assert (process.returncode, err) == (130, b"jaxrd: interrupted; " + words + b"\n")
 
 

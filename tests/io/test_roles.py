@@ -248,6 +248,13 @@ class TestOthersNames:
         np.savez(tmp_path / "x.npz", probs=P, labels=NAMES[Y])
         assert "alphabetical order" in same(tmp_path / "x.npz")
 
+    def test_names_with_numbers_out_of_order(self, tmp_path):
+        many, labels = np.eye(11)[np.arange(11)], np.array([f"c{k}" for k in range(11)])
+        np.savez(tmp_path / "x.npz", probs=many, labels=labels)
+        refused(tmp_path / "x.npz", "alphabetical order (c0, c1, c10, c2, ", "is not that of their numbers")
+        np.savez(tmp_path / "x.npz", probs=P, labels=np.array(["c1", "c2", "c3", "c4"])[Y])
+        assert "alphabetical order: c1, c2, c3, c4" in same(tmp_path / "x.npz")
+
     def test_matlab(self, tmp_path):
         import scipy.io
 

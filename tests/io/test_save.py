@@ -160,6 +160,8 @@ class TestOverwriting:
     def test_folders_and_what_is_not_there(self, tmp_path):
         np.save(tmp_path / "scores.npy", np.eye(2))
         saved(tmp_path, "a")
+        with pytest.raises(InputError, match=r"x\.csv is a file; results are written to a folder"):
+            check_target(tmp_path / "x.csv", ["new.csv"])
         check_target(tmp_path, ["x.csv", "new.csv"], [tmp_path, None, tmp_path / "missing"], document="x.json")
         with pytest.raises(InputError, match="would replace"):
             check_target(tmp_path, ["scores.npy"], [tmp_path])

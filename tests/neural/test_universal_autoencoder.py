@@ -371,7 +371,7 @@ class TestFit:
         jax.tree.map(np.testing.assert_array_equal, nnx.state(resumed.model), nnx.state(whole.model))
         for other, named in (
             ({"weights": Weights(1.0, 0.02)}, "weights"),
-            ({"weights": Weights(1.0, 0.01), "seed": 1}, "state"),
+            ({"weights": Weights(1.0, 0.01), "seed": 1}, "seed"),
             ({"weights": Weights(1.0, 0.01), "schedule": Schedule(3, 2e-3, 64)}, "schedule"),
             ({"weights": Weights(1.0, 0.01), "networks": partial(neural.dense, hidden=(16,))}, "networks"),
         ):

@@ -105,7 +105,7 @@ def train(
     history: list[dict[str, Any]] = []
     folder = None if out is None else Path(out)
     if folder is not None:
-        claim(folder, _described(objective, stage, schedule, state))
+        claim(folder, {"seed": seed, **_described(objective, stage, schedule, state)})
         if (saved := latest(folder, state)) is not None:
             state, history = saved
     plan = rates(schedule.epochs, count // stage.batch, schedule.rate, schedule.critic_rate)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from jaxrd import Problem
 from jaxrd.errors import InputError
 from jaxrd.rdc import Point, least_distortion, lifted_rate, perceptual_lifted_rate, perceptual_rate, surface
-from jaxrd.rdc.perception.measures import RelativeEntropy, TotalVariation
+from jaxrd.rdc.perception import polish
+from jaxrd.rdc.perception.measures import RelativeEntropy, ReverseRelativeEntropy, TotalVariation, Wasserstein
 from jaxrd.solution import Status
 from jaxrd.testing import generators
 
@@ -98,6 +99,41 @@ def test_three_constraints_trade():
     assert near.status == Status.CONVERGED
     assert near.perception <= 1e-3 + 1e-9
     assert near.perception_slope > 0
+
+
+@pytest.mark.parametrize(
+    ("measure", "bound"),
+    [
+        (TotalVariation(), 0.05),
+        (Wasserstein(np.array([[0.0, 0.7], [0.4, 0.0]])), 0.02),
+        (RelativeEntropy(), 0.01),
+        (RelativeEntropy(), 3.0),  # binds nothing
+        (ReverseRelativeEntropy(), 0.01),
+    ],
+)
+def test_multipliers_are_the_derivatives_of_the_rate(measure, bound):
+    """They were right to 1e-5 alone: the square root of the gap at which column generation ends."""
+    at = np.array([0.2, bound, 0.35])
+
+    def point(targets):
+        return perceptual_lifted_rate(BINARY, Z_LABELS, *targets, measure=measure)
+
+    found = point(at)
+    slopes = [found.distortion_slope, found.perception_slope, found.classification_slope[0]]
+    steps = 1e-2 * at[:, None] * np.eye(3)
+    for slope, step in zip(slopes, steps, strict=True):
+        behind, near_behind, near, ahead = (point(at + k * step / 4).rate for k in (-2, -1, 1, 2))
+        difference = (behind - 8 * near_behind + 8 * near - ahead) / (3 * step.sum())
+        np.testing.assert_allclose(-slope, difference, rtol=0, atol=1e-7 * max(1, abs(slope)))
+
+
+def test_the_certificate_stands_without_exact_multipliers(monkeypatch):
+    exact = perceptual_lifted_rate(BINARY, Z_LABELS, 0.2, 0.05, 0.35)
+    assert len(exact.weights) <= 4  # nearly equal atoms became one
+    monkeypatch.setattr(polish, "stationary", lambda *args: None)
+    found = perceptual_lifted_rate(BINARY, Z_LABELS, 0.2, 0.05, 0.35)
+    assert found.status == Status.CONVERGED
+    assert found.lower == exact.lower <= exact.rate <= found.rate + 1e-13
 
 
 @pytest.mark.parametrize(("d", "bound", "c"), [(0.2, 0.1, 0.2), (0.2, 0.0, 0.0)])

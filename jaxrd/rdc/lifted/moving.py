@@ -22,6 +22,7 @@ _STEPS = 20
 _EXACT = 1e-13  # error of the equations at which to stop
 _ROUNDING = 1e-9  # below it, a step that does not halve the error ends the search
 _OPENING = 1e-2  # first multiplier of a budget that is exceeded without one
+_MERGED = 5  # decimals of soft labels taken as the same
 _LONGEST = 1.0  # largest change of theta in one step, and of a multiplier relative to max(1, itself)
 
 
@@ -31,6 +32,15 @@ class Weighted(NamedTuple):
     atoms: Atoms
     weights: np.ndarray  # (atoms,)
     slopes: np.ndarray  # (1 + labels,)
+
+
+def merged(at: Weighted) -> Weighted:
+    """One atom for those nearly the same, of the weight of all; a label without a multiplier does not count."""
+    side = at.atoms.side_by_side
+    matters = np.repeat(at.slopes[1:] > 0, [t.shape[1] for t in at.atoms.soft])
+    keys = np.concatenate([at.atoms.letter[:, None], side[:, matters].round(_MERGED)], 1)
+    _, first, of = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    return Weighted(at.atoms.take(first), np.bincount(of.ravel(), at.weights), at.slopes)
 
 
 class _State(NamedTuple):

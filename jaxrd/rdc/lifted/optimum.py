@@ -11,7 +11,7 @@ from jaxrd._threads import one_blas_thread
 from jaxrd.rdc.lifted.atoms import Atoms, Core, charges, lossless, silent, soft_clusters
 from jaxrd.rdc.lifted.certificate import CELLS
 from jaxrd.rdc.lifted.columns import UNUSED, Generated, Round, generate
-from jaxrd.rdc.lifted.moving import Weighted, moved
+from jaxrd.rdc.lifted.moving import Weighted, merged, moved
 from jaxrd.rdc.lifted.pricing import Price, ascend, distinct, price, split, starts
 from jaxrd.rdc.master import MARGIN, exponent_of, master
 from jaxrd.rdc.point import mutual_information
@@ -20,7 +20,6 @@ _ROUNDS = 60
 _INACTIVE = 1e-11  # multipliers below it are taken as zero
 _TOP = 1e-6  # how far below 1 a maximum of g may lie to carry weight
 _GAIN = 0.1  # of the tolerance: what a round must gain, where atoms move
-_MERGED = 5  # decimals of soft labels taken as the same
 
 
 class Optimum(NamedTuple):
@@ -138,11 +137,8 @@ def _maxima(core: Core, last: Round) -> Weighted:
     _, soft = ascend(last.g, letter, soft)
     if not last.slopes[0]:  # any reproduction is as good
         letter = (last.g.terms(letter, soft) @ np.where(np.isfinite(core.excess), core.excess, 1e300)).argmin(1)
-    matters = np.repeat(last.slopes[1:] > 0, last.g.sizes)
-    keys = np.concatenate([letter[:, None], soft[:, matters].round(_MERGED)], 1)
-    _, first, of = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    weights = np.bincount(of.ravel(), core.source @ last.solution.channel[:, last.used])
-    return Weighted(Atoms(letter[first], split(last.g, soft[first])), weights, last.slopes)
+    weights = core.source @ last.solution.channel[:, last.used]
+    return merged(Weighted(Atoms(letter, split(last.g, soft)), weights, last.slopes))
 
 
 def _solve(core: Core, budgets: np.ndarray, prices: np.ndarray, atoms: Atoms, ceiling: float = np.inf) -> Round:

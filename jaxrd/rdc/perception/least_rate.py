@@ -39,6 +39,7 @@ class LeastRate(NamedTuple):
     dual: Dual
     steps: jax.Array
     status: jax.Array
+    multipliers: jax.Array  # of the constraints: those of `held`, then the pairs
 
     @property
     def gap(self) -> jax.Array:
@@ -107,9 +108,10 @@ def least_rate(program: Program, tol: jax.Array) -> LeastRate:
         dual,
         minimum.steps,
         jnp.where(impossible, Status.INFEASIBLE, status).astype(jnp.int32),
+        minimum.multipliers,
     )
-    solved, multipliers = underivable(program, (solved, minimum.multipliers))
-    rate = envelope(_lagrangian, program, (solved.dual, multipliers), rate)
+    solved = underivable(program, solved)
+    rate = envelope(_lagrangian, program, (solved.dual, solved.multipliers), rate)
     return solved._replace(rate=jnp.where(impossible, jnp.inf, rate))
 
 

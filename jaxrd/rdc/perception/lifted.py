@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,15 +23,17 @@ from jaxrd._threads import one_blas_thread
 from jaxrd.problem import Problem
 from jaxrd.pytree import register
 from jaxrd.rdc.inputs import Labels, as_inputs, as_targets, cell_budget
-from jaxrd.rdc.lifted.atoms import EDGE, Atoms, Core, charges, core, least_targets, lossless, soft_clusters
+from jaxrd.rdc.lifted.atoms import EDGE, Atoms, Core, core, least_targets, lossless, soft_clusters
 from jaxrd.rdc.lifted.certificate import CELLS
 from jaxrd.rdc.lifted.columns import UNUSED, Generated, Round, generate
 from jaxrd.rdc.lifted.pricing import Price, price, starts
 from jaxrd.rdc.perception import lifted_traced
 from jaxrd.rdc.perception.least_rate import LeastRate, least_rate
 from jaxrd.rdc.perception.lifted_traced import Potentials
-from jaxrd.rdc.perception.program import Decoder, Program, nonnegative, prepare
+from jaxrd.rdc.perception.polish import polished
+from jaxrd.rdc.perception.program import Program, nonnegative, prepare
 from jaxrd.rdc.perception.rate import checked
+from jaxrd.rdc.perception.task import Task, filled, program_of
 from jaxrd.rdc.point import LIFTED, Point, entropies, infeasible, mutual_information, posteriors
 from jaxrd.solution import Status
 
@@ -143,26 +145,18 @@ def _certified(
         least = reduced.source @ np.abs(inputs.distortion[reduced.kept].min(1))
         if (budgets < -EDGE * np.array([least, *np.ones(len(inputs.labels))])).any():
             return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1]), None
-        task = _Task(reduced, np.maximum(budgets, 0), measure, bounds["perception"], jnp.asarray(inputs.source), tol)
+        task = Task(reduced, np.maximum(budgets, 0), measure, bounds["perception"], jnp.asarray(inputs.source), tol)
         ceiling = float(entropies(reduced.source)) + 1e-3 * tol
         grid = starts(reduced, seed)
         generated = generate(
             reduced, partial(_solve, task), _begin(reduced, grid), grid, tol=tol, max_cells=cell_budget(max_cells),
             rounds=_ROUNDS, ceiling=ceiling,
         )  # fmt: skip
+        if generated.lower > ceiling:
+            return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1]), None
+        generated = generated._replace(last=polished(task, generated.last))
         potentials = _potentials(task, generated.last.solution)
-    if generated.lower > ceiling:
-        return _nowhere(inputs.source.size, len(inputs.labels), inputs.distortion.shape[1]), None
     return _point(inputs.source, inputs.distortion, inputs.labels, targets, task, generated), potentials
-
-
-class _Task(NamedTuple):
-    core: Core
-    budgets: np.ndarray  # (1 + labels,): allowed beyond lossless coding
-    measure: Any
-    perception: jax.Array
-    reference: jax.Array  # the source's whole pmf
-    tol: float
 
 
 def _begin(reduced: Core, grid: np.ndarray) -> Atoms:
@@ -177,17 +171,6 @@ def _begin(reduced: Core, grid: np.ndarray) -> Atoms:
     return atoms.join(Atoms(np.full(len(grid), silent), soft))
 
 
-def _program(task: _Task, atoms: Atoms) -> Program:
-    """The program over some atoms, the last one repeated to fill up."""
-    padded = atoms.take(np.minimum(np.arange(-(-len(atoms.letter) // _ATOMS) * _ATOMS), len(atoms.letter) - 1))
-    costs = charges(task.core, padded)
-    decoder = Decoder(
-        jnp.asarray(padded.letter), jnp.asarray(task.core.excess[None]), jnp.asarray(task.budgets[:1]),
-        task.measure, task.perception, task.reference,
-    )  # fmt: skip
-    return Program(jnp.asarray(task.core.source), jnp.asarray(costs[1:]), jnp.asarray(task.budgets[1:]), (decoder,))
-
-
 @jax.jit
 def _dual_value(program: Program, solved: LeastRate) -> tuple[jax.Array, jax.Array]:
     """The dual objective where no atom's g exceeds 1, and the potentials psi of the letters."""
@@ -196,16 +179,16 @@ def _dual_value(program: Program, solved: LeastRate) -> tuple[jax.Array, jax.Arr
     return ready.value(dual, True), decoder.measure.potential(dual.decoders[0][1], decoder.reference)
 
 
-def _priced(task: _Task, solved: LeastRate, psi: np.ndarray) -> tuple[Price, np.ndarray]:
+def _priced(task: Task, solved: LeastRate, psi: np.ndarray) -> tuple[Price, np.ndarray]:
     """g at the dual variables, and their slopes (1 + labels,)."""
     slopes = np.maximum(np.concatenate([np.asarray(solved.slopes.decoders[0]), np.asarray(solved.slopes.costs)]), 0)
     g = price(task.core, np.asarray(solved.dual.shift), slopes)
     return g._replace(exponents=np.maximum(g.exponents - psi, _LEAST), rounding=2 * g.rounding), slopes
 
 
-def _solve(task: _Task, atoms: Atoms) -> Round:
+def _solve(task: Task, atoms: Atoms) -> Round:
     """The optimum over some atoms, its dual variables and g."""
-    program = _program(task, atoms)
+    program = program_of(task, filled(atoms, _ATOMS))
     solved = least_rate(program, jnp.asarray(task.tol))
     value, psi = (np.asarray(a) for a in _dual_value(program, solved))
     g, slopes = _priced(task, solved, psi)
@@ -215,7 +198,7 @@ def _solve(task: _Task, atoms: Atoms) -> Round:
     return Round(atoms, used, levels, float(value), float(solved.rate), g, slopes, solved)
 
 
-def _potentials(task: _Task, solved: LeastRate) -> Potentials:
+def _potentials(task: Task, solved: LeastRate) -> Potentials:
     inner = solved.dual.decoders[0][1]
     in_source = _in_source(task.measure, inner, task.reference, task.perception)
     return Potentials(np.asarray(task.measure.potential(inner, task.reference)), np.asarray(in_source))
@@ -234,7 +217,7 @@ def _nowhere(letters: int, labels: int, reproductions: int) -> PerceptualLiftedP
     )
 
 
-def _point(source, distortion, labels, targets: np.ndarray, task: _Task, generated: Generated) -> PerceptualLiftedPoint:
+def _point(source, distortion, labels, targets: np.ndarray, task: Task, generated: Generated) -> PerceptualLiftedPoint:
     """The generated channel, measured again with each atom's posterior label."""
     kept, p = task.core.kept, task.core.source
     atoms, solved = generated.last.atoms, generated.last.solution

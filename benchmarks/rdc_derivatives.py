@@ -1,12 +1,14 @@
 """Random problems: derivatives of the rates of `jaxrd.rdc` and of their inverses against differences.
 
-    python benchmarks/rdc_derivatives.py [--problems 40] [--seed 0] [--out benchmarks/results/rdc_derivatives.json]
+    python benchmarks/rdc_derivatives.py [--problems 40] [--seed 0] [--only perceptual_lifted_rate]
+        [--out benchmarks/results/rdc_derivatives.json]
 
 3 or 4 letters (two shapes, so that compiles are shared), every target a random share of the way from the least possible
 to where it binds nothing. Each function is differentiated in every argument, along a random direction of it.
 The reference is a central difference of fourth order with two step lengths; where the two disagree by more than 1e-6 a
 kink is near, and the value is counted apart, as it is where no code meets a target. Errors are relative to
-max(1, |derivative|).
+max(1, |derivative|). --only runs the functions whose names begin so, at the same problems and directions, and replaces
+their rows and the totals in the file of a whole run, whose seconds stay.
 """
 
 import argparse
@@ -165,17 +167,19 @@ def compiled(name: str) -> Callable:
     return jax.jit(jax.value_and_grad(function, range(len(arguments))))
 
 
-def rows_of(seed: int, k: int) -> list[dict]:
-    """Errors at one problem, a row for each function and argument."""
+def rows_of(seed: int, k: int, only: str = "") -> list[dict]:
+    """Errors at one problem, a row for each function, whose name begins with `only`, and argument."""
     g = np.random.default_rng([seed, k])
     values, rows = draw(g), []
     for name, (_, arguments) in FUNCTIONS.items():
         if k % RARE and name.startswith("perceptual_lifted_rate"):
             continue
+        directions = [direction(g, argument, values[argument]) for argument in arguments]
+        if not name.startswith(only):
+            continue
         at = [jnp.asarray(values[argument]) for argument in arguments]
         value, slopes = compiled(name)(*at)
-        for i, argument in enumerate(arguments):
-            along = direction(g, argument, values[argument])
+        for i, (argument, along) in enumerate(zip(arguments, directions, strict=True)):
 
             def moved(t, i=i, along=along, at=at, name=name):
                 return float(compiled(name)(*at[:i], at[i] + t * along, *at[i + 1 :])[0])
@@ -220,28 +224,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", choices=sorted({name.split(",")[0] for name in FUNCTIONS}))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "rdc_derivatives.json")
     asked = parser.parse_args()
+    command = f"python benchmarks/rdc_derivatives.py --problems {asked.problems} --seed {asked.seed}"
+    whole: dict | None = json.loads(asked.out.read_text()) if asked.only else None
+    if whole is not None and whole["command"] != command:
+        parser.error(f"{asked.out} is of {whole['command']}, with other problems.")
     jax.config.update("jax_enable_x64", True)
     start = time.perf_counter()
     rows = []
     for k in range(asked.problems):
-        rows += rows_of(asked.seed, k)
+        rows += rows_of(asked.seed, k, asked.only)
         print(f"{k + 1} of {asked.problems} problems, {time.perf_counter() - start:.0f} s", flush=True)
     table = summary(rows)
+    for row in table:
+        print(row)
+    seconds = round(time.perf_counter() - start)
+    if whole is not None:
+        new = {(row["of"], row["in"]): row for row in table}
+        table = [{**row, **new.get((row["of"], row["in"]), {})} for row in whole["summary"]]
+        seconds = whole["seconds"]
     result = {
-        "command": f"python benchmarks/rdc_derivatives.py --problems {asked.problems} --seed {asked.seed}",
+        "command": command,
         "limit": LIMIT,
         "kink": KINK,
-        "seconds": round(time.perf_counter() - start),
+        "seconds": seconds,
         "values": sum(row["values"] for row in table),
         "beyond": sum(row["beyond"] for row in table),
         "largest_error": max(row["largest_error"] for row in table),
         "summary": table,
     }
     asked.out.write_text(json.dumps(result, indent=1) + "\n")
-    for row in table:
-        print(row)
     print(f"{result['values']} values, {result['beyond']} beyond {LIMIT:g}, largest {result['largest_error']:.1e}")
 
 

@@ -14,15 +14,11 @@ from jaxrd.distortion import expected
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
 
-_BEYOND = 0.1
-"""Of the distance from the last solve to the next: how much farther that goes, to bring the far end near."""
-
-
 _FINE = 1e-3
 """Share of the rate that the gap of a mixture with silence must not exceed, or else its slope is not known."""
 
 
-class _Goal(NamedTuple):
+class Goal(NamedTuple):
     """The target, and the data of the zero-rate point that the search needs."""
 
     xp: ModuleType  # jax.numpy inside jit; numpy on the host, where each operation of JAX would be a program
@@ -80,7 +76,7 @@ def _choose(condition: jax.Array, a: Solution, b: Solution) -> Solution:
     return jax.tree.map(lambda x, y: xp.where(condition, x, y), a, b)
 
 
-def start(xp: ModuleType, silence: Solution, target: jax.Array, along_rate: bool) -> tuple[_Goal, Bracket]:
+def start(xp: ModuleType, silence: Solution, target: jax.Array, along_rate: bool) -> tuple[Goal, Bracket]:
     """The goal, and the bracket before any slope is solved: both ends are the zero-rate point."""
     dtype = silence.rate.dtype
     aim = -target if along_rate else target
@@ -92,22 +88,22 @@ def start(xp: ModuleType, silence: Solution, target: jax.Array, along_rate: bool
     bracket = Bracket(
         silence, silence, xp.zeros((), dtype), xp.int32(0), xp.int32(0), xp.isnan(target), (nan, nan), nan, nan
     )
-    return _Goal(xp, along_rate, target, aim, size, opening), bracket
+    return Goal(xp, along_rate, target, aim, size, opening), bracket
 
 
-def _measure(goal: _Goal, point: Solution) -> jax.Array:
+def measure(goal: Goal, point: Solution) -> jax.Array:
     """A quantity that falls from the low-slope end of the bracket to its high-slope end; its target is `goal.aim`."""
     return -point.rate if goal.along_rate else point.distortion
 
 
-def _is_silent(goal: _Goal, low: Solution) -> jax.Array:
+def _is_silent(goal: Goal, low: Solution) -> jax.Array:
     """Whether the target is that of the zero-rate point but for rounding."""
     xp = goal.xp
-    measure = _measure(goal, low)
-    return (low.slope == 0) & (measure - goal.aim <= 8 * xp.finfo(goal.target.dtype).eps * xp.abs(measure))
+    zero = measure(goal, low)
+    return (low.slope == 0) & (zero - goal.aim <= 8 * xp.finfo(goal.target.dtype).eps * xp.abs(zero))
 
 
-def _impossible(goal: _Goal, state: Bracket) -> jax.Array:
+def _impossible(goal: Goal, state: Bracket) -> jax.Array:
     """Whether no channel meets the target."""
     xp = goal.xp
     eps = 8 * xp.finfo(goal.target.dtype).eps
@@ -118,27 +114,27 @@ def _impossible(goal: _Goal, state: Bracket) -> jax.Array:
     return (state.high.status == Status.INFEASIBLE) | below
 
 
-def _at_low(goal: _Goal, state: Bracket) -> jax.Array:
+def _at_low(goal: Goal, state: Bracket) -> jax.Array:
     """Whether the low-slope end is the answer: the target is at or beyond it."""
-    return goal.aim >= _measure(goal, state.low)
+    return goal.aim >= measure(goal, state.low)
 
 
-def _at_high(goal: _Goal, state: Bracket) -> jax.Array:
+def _at_high(goal: Goal, state: Bracket) -> jax.Array:
     """Whether the high-slope end is the answer: the target is at or beyond it."""
-    return goal.aim <= _measure(goal, state.high)
+    return goal.aim <= measure(goal, state.high)
 
 
-def _weight(goal: _Goal, low: Solution, high: Solution) -> jax.Array:
+def _weight(goal: Goal, low: Solution, high: Solution) -> jax.Array:
     """The share of `high` in the mixture that meets the target."""
     xp = goal.xp
-    span = _measure(goal, low) - _measure(goal, high)
-    weight = (_measure(goal, low) - goal.aim) / xp.where(span > 0, span, 1)
+    span = measure(goal, low) - measure(goal, high)
+    weight = (measure(goal, low) - goal.aim) / xp.where(span > 0, span, 1)
     # The far end may lie at infinite distortion (forbidden pairs): then only the near end can be used.
     weight = xp.where(xp.isfinite(span), weight, 1)
     return xp.clip(xp.where(span > 0, weight, 0), 0, 1)
 
 
-def _upper(goal: _Goal, state: Bracket) -> tuple[jax.Array, jax.Array]:
+def _upper(goal: Goal, state: Bracket) -> tuple[jax.Array, jax.Array]:
     """Rate and distortion of the mixture."""
     rate, distortion, _ = _mix(state.low, state.high, _weight(goal, state.low, state.high))
     return rate, distortion
@@ -151,7 +147,7 @@ def _bound_at(point: Solution, distortion: jax.Array) -> jax.Array:
     return xp.where(xp.isfinite(point.slope) & xp.isfinite(line), line, -xp.inf)
 
 
-def _gap(goal: _Goal, state: Bracket) -> jax.Array:
+def _gap(goal: Goal, state: Bracket) -> jax.Array:
     """Rate of the mixture less the best lower bound there."""
     xp = goal.xp
     rate, distortion = _upper(goal, state)
@@ -161,7 +157,7 @@ def _gap(goal: _Goal, state: Bracket) -> jax.Array:
     return rate - state.lower
 
 
-def unfinished(goal: _Goal, state: Bracket, aim_gap: jax.Array, max_solves: int) -> jax.Array:
+def unfinished(goal: Goal, state: Bracket, aim_gap: jax.Array, max_solves: int) -> jax.Array:
     """Whether to solve another slope."""
     xp = goal.xp
     gap, (rate, _) = _gap(goal, state), _upper(goal, state)
@@ -169,7 +165,7 @@ def unfinished(goal: _Goal, state: Bracket, aim_gap: jax.Array, max_solves: int)
     fine = xp.maximum(_FINE * rate, 64 * xp.finfo(rate.dtype).eps)
     sloped = (state.low.slope > 0) | (xp.isfinite(state.high.slope) & (gap <= fine))
     done = sloped & (gap <= aim_gap * xp.maximum(1, rate))
-    width = _measure(goal, state.low) - _measure(goal, state.high)
+    width = measure(goal, state.low) - measure(goal, state.high)
     closed = width <= 8 * xp.finfo(goal.target.dtype).eps * xp.abs(goal.aim)  # rounding: nothing lies between
     settled = (
         done
@@ -182,78 +178,25 @@ def unfinished(goal: _Goal, state: Bracket, aim_gap: jax.Array, max_solves: int)
     return ((state.solves < goal.opening) | ((state.solves < max_solves) & ~settled)) & ~state.lost
 
 
-def next_slope(goal: _Goal, state: Bracket) -> jax.Array:
-    xp = goal.xp
-    low, high = state.low, state.high
-    run = low.distortion - high.distortion
-    chord = (high.rate - low.rate) / xp.where(run > 0, run, 1)  # exact at once on a linear piece
-    geometric = xp.sqrt(low.slope * high.slope)
-    inside = xp.isfinite(xp.log(low.slope)) & xp.isfinite(xp.log(high.slope))
-    ahead = xp.where(inside, _interpolated(goal, state), _extrapolated(goal, state, chord))
-    guess = xp.where(state.stuck < 2, ahead, xp.where(inside & (state.stuck > 2), geometric, chord))
-    # With the rounding of a nearly closed bracket, or an infinite far end, any slope strictly inside is good enough.
-    wild = ~(xp.isfinite(guess) & (guess > low.slope) & (guess < high.slope))
-    between = xp.where(low.slope > 0, 2 * low.slope, xp.where(xp.isfinite(high.slope), high.slope / 2, 1))
-    between = xp.where(inside, geometric, between)
-    slope = xp.where(wild, between, guess)
-    return xp.where(state.solves == 0, xp.inf, xp.where(state.solves < goal.opening, 0, slope))
-
-
-def _extrapolated(goal: _Goal, state: Bracket, chord: jax.Array) -> jax.Array:
-    """The slope where the high end is the least distortion, of slope inf, which the curve may reach in two ways.
-
-    Like 1/s (continuous sources), or exponentially (finite alphabets): by the last two points the slower of them.
-    """
-    xp, low = goal.xp, state.low
-    power = low.slope * (_measure(goal, low) - state.floor) / (goal.aim - state.floor)
-    if goal.along_rate:
-        power = low.slope * xp.exp((goal.target - low.rate) / (low.slope * (low.distortion - state.high.distortion)))
-    deep, before, wanted = (xp.log(v - state.floor) for v in (_measure(goal, low), state.third[1], goal.aim))
-    exponential = low.slope + (low.slope - xp.exp(state.third[0])) * (deep - wanted) / (before - deep)
-    return xp.where(low.slope > 0, xp.fmin(power, xp.fmax(chord, exponential)), chord)
-
-
-def _interpolated(goal: _Goal, state: Bracket) -> jax.Array:
-    """The slope by inverse interpolation of ln s, nearly linear in the target over a short bracket.
-
-    Through the ends and the end before, where that lies between the ends; and where the last solve left the far end
-    far away, somewhat beyond it, because the gap is the product of both ends' distances.
-    """
-    xp = goal.xp
-    a, b, c = xp.log(state.low.slope), xp.log(state.high.slope), state.third[0]
-    fa, fb, fc, aim = (
-        xp.log(v - state.floor)
-        for v in (_measure(goal, state.low), _measure(goal, state.high), state.third[1], goal.aim)
-    )
-    fa, fb, fc = fa - aim, fb - aim, fc - aim
-    ab, bc, ca = fa - fb, fb - fc, fc - fa
-    secant = (a * -fb + b * fa) / ab
-    curved = -(a * fb * fc / (ab * ca) + b * fa * fc / (ab * bc) + c * fa * fb / (bc * ca))
-    curved = xp.where((curved > a) & (curved < b), curved, secant)
-    beyond = curved + _BEYOND * (curved - state.newest)
-    curved = xp.where((state.stuck > 0) & (beyond > a) & (beyond < b), beyond, curved)
-    return xp.exp(curved)
-
-
-def narrowed(goal: _Goal, state: Bracket, point: Solution) -> Bracket:
+def narrowed(goal: Goal, state: Bracket, point: Solution) -> Bracket:
     """The bracket with one of its ends moved to a new point."""
     xp = goal.xp
     first, second = state.solves == 0, (state.solves == 1) & (goal.opening == 2)
-    right = _measure(goal, point) > goal.aim  # still on the low-slope side
+    right = measure(goal, point) > goal.aim  # still on the low-slope side
     low = _choose(second | (right & ~first), point, state.low)
     high = _choose(first | (~right & ~second), point, state.high)
-    width = _measure(goal, low) - _measure(goal, high)
-    before = _measure(goal, state.low) - _measure(goal, state.high)
+    width = measure(goal, low) - measure(goal, high)
+    before = measure(goal, state.low) - measure(goal, state.high)
     lower = xp.maximum(state.lower, _bound_at(point, goal.target))
     stuck = xp.where((width <= 0.5 * before) | (state.stuck >= 3) | first | second, 0, state.stuck + 1)
     replaced = _choose(second | (right & ~first), state.low, state.high)
-    third = (xp.log(replaced.slope), _measure(goal, replaced))
-    floor = xp.where(first, _measure(goal, point), state.floor)
+    third = (xp.log(replaced.slope), measure(goal, replaced))
+    floor = xp.where(first, measure(goal, point), state.floor)
     lost = point.status == Status.NONFINITE
     return Bracket(low, high, lower, state.solves + 1, stuck, lost, third, xp.log(point.slope), floor)
 
 
-def solution(goal: _Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solution:
+def solution(goal: Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solution:
     """The solution of the last bracket: an end of the curve, the mixture, or a status that says why there is none."""
     xp = goal.xp
     dtype = goal.target.dtype
@@ -273,7 +216,7 @@ def solution(goal: _Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solu
     )
 
 
-def _mixture(goal: _Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solution:
+def _mixture(goal: Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solution:
     """Both ends mixed so that the target is met."""
     xp = goal.xp
     weight = _weight(goal, end.low, end.high)
@@ -290,7 +233,7 @@ def _mixture(goal: _Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solu
     return Solution(closest.slope, rate, distortion, reproduction, gap, end.solves, status.astype(xp.int32))
 
 
-def _rounded_up(goal: _Goal, result: Solution, tol: jax.Array) -> Solution:
+def _rounded_up(goal: Goal, result: Solution, tol: jax.Array) -> Solution:
     """The same with an allowance for the rounding of its distortion, because a large offset leaves it few digits."""
     xp = goal.xp
     rounding = 4 * xp.finfo(result.rate.dtype).eps * xp.abs(result.distortion)

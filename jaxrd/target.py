@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from jaxrd import _bracket
 from jaxrd._eager import is_traced
+from jaxrd._next_slope import next_slope
 from jaxrd._points import Solver
 from jaxrd._sweep import refuse_names
 from jaxrd.distortion import Streamed
@@ -39,7 +40,7 @@ def _search(
 
     # The program has one solver call for all slopes, because the solver takes most of the compile time.
     def narrow(state: _bracket.Bracket) -> _bracket.Bracket:
-        return _bracket.narrowed(goal, state, solver(problem, _bracket.next_slope(goal, state), tol=tol / 4))
+        return _bracket.narrowed(goal, state, solver(problem, next_slope(goal, state), tol=tol / 4))
 
     end = jax.lax.while_loop(lambda state: _bracket.unfinished(goal, state, aim_gap, max_solves), narrow, start)
     return _bracket.solution(goal, end, tol, max_solves)
@@ -55,7 +56,7 @@ def _search_on_host(
     with np.errstate(all="ignore"):
         goal, state = _bracket.start(np, _bracket.silence(np, problem), target, along_rate)
         while _bracket.unfinished(goal, state, aim_gap, max_solves):
-            state = _bracket.narrowed(goal, state, at.one(_bracket.next_slope(goal, state)))
+            state = _bracket.narrowed(goal, state, at.one(next_slope(goal, state)))
         return jax.device_put(_bracket.solution(goal, state, tol, max_solves))
 
 

@@ -62,6 +62,7 @@ ALLOWED = {
     "tosc._checked": {"_eager", "errors", "tosc.joint"},
     "tosc.posterior": {"_processes", "distortion", "problem", "tosc.losses", "tosc.rows"},
     "_bracket": {"distortion", "problem", "solution"},
+    "_next_slope": {"_bracket"},
     "_optimum": {"problem"},
     "_points": {"_eager", "_exported", "distortion", "problem", "solution"},
     "channel": {"errors", "information", "kernels", "problem", "solution"},
@@ -120,12 +121,13 @@ ALLOWED = {
         "solution",
     },
     "target": {
-        "_bracket", "_eager", "_points", "_sweep", "distortion", "errors", "implicit", "problem", "solution", "solvers",
+        "_bracket", "_eager", "_next_slope", "_points", "_sweep", "distortion", "errors", "implicit", "problem",
+        "solution", "solvers",
     },
     "blocklength": {"_eager", "_optimum", "_readable", "errors", "problem", "solution", "target"},
     "side_information": {
-        "_bracket", "_eager", "_envelope", "_exported", "_points", "_room", "_sweep", "errors", "information",
-        "problem", "pytree", "solution", "solvers",
+        "_bracket", "_eager", "_envelope", "_exported", "_next_slope", "_points", "_room", "_sweep", "errors",
+        "information", "problem", "pytree", "solution", "solvers",
     },
     "rdc._surface": {
         "_threads",

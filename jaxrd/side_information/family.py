@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxrd import _bracket
+from jaxrd._next_slope import next_slope
 from jaxrd._sweep import sweep
 from jaxrd.problem import Problem
 from jaxrd.solution import Solution, Status
@@ -106,7 +107,7 @@ def family_rate_at(family: Family, distortion: float, tol: float | None = None) 
     with np.errstate(all="ignore"):
         goal, state = _bracket.start(np, silence(family), target, False)
         while _bracket.unfinished(goal, state, gap, _MAX_SOLVES):
-            slope = np.asarray(_bracket.next_slope(goal, state), dtype)
+            slope = np.asarray(next_slope(goal, state), dtype)
             points = family_sweep(family, slope[None], float(gap) / 4)
             point = jax.tree.map(lambda a: a[0], points)
             state = _bracket.narrowed(goal, state, point)

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxrd import _bracket
 from jaxrd._eager import is_traced
 from jaxrd._envelope import envelope, underivable
+from jaxrd._next_slope import next_slope
 from jaxrd.errors import InputError
 from jaxrd.side_information.kinds import BOTH, DECODER, Kind
 from jaxrd.side_information.points import known
@@ -46,7 +47,7 @@ def _search(problem: JointProblem, target: jax.Array, tol: jax.Array, *, kind: K
     goal, start = _bracket.start(jnp, _silence(problem, kind), target, False)
 
     def narrow(state: _bracket.Bracket) -> _bracket.Bracket:
-        slope = jnp.asarray(_bracket.next_slope(goal, state), target.dtype)
+        slope = jnp.asarray(next_slope(goal, state), target.dtype)
         return _bracket.narrowed(goal, state, kind.solver(problem, slope, tol=tol / 4))
 
     aim = _aim(problem, tol)
@@ -60,7 +61,7 @@ def _search_on_host(problem: JointProblem, target: Any, tol: Any, kind: Kind, ma
     with np.errstate(all="ignore"):
         goal, state = _bracket.start(np, silence, target, False)
         while _bracket.unfinished(goal, state, _aim(problem, tol), max_solves):
-            slope = np.asarray(_bracket.next_slope(goal, state), dtype)
+            slope = np.asarray(next_slope(goal, state), dtype)
             point = jax.tree.map(lambda a: a[0], known(problem, slope[None], tol / 4, kind))
             state = _bracket.narrowed(goal, state, point)
         return jax.device_put(_bracket.solution(goal, state, tol, max_solves))

@@ -149,7 +149,7 @@ def _key(ax: Axes, rates: Sequence[Row]) -> None:
             [], [], "o", color="0.5", markerfacecolor="white", label=f"open: on the encoder of\n{', '.join(frozen)}"
         )
     ax.plot([], [], "_k", markersize=14, label="least H(S|M), upper estimate")
-    ax.legend(frameon=False, fontsize=8, loc="best")
+    ax.legend(frameon=False, fontsize=7.5, ncols=2, loc="upper left")
 
 
 def _penalty(ax: Axes, rates: Sequence[Row]) -> None:

@@ -208,7 +208,7 @@ def _held(path: Path, more: tuple[str, ...], unsafe_pickle: bool) -> _Held:
         return _Held(arrays.load(path, keys, unsafe_pickle=unsafe_pickle), (path,), False)
     raise InputError(
         f"{path.name}: files of type {path.suffix or '(none)'!r} are not read; "
-        "use .npz, .npy with --labels, .csv, .parquet, .safetensors or .pt."
+        "use .npz, .npy with --labels, .csv, .tsv, .parquet, .json, .jsonl, .safetensors, .h5, .mat or .pt."
     )
 
 

@@ -204,7 +204,7 @@ def surface_axes(
     rate: np.ndarray,
     status: np.ndarray,
     *,
-    asked: Sequence[tuple[float, float]] = (),
+    asked: Sequence[tuple[float, float, float]] = (),
 ) -> Axes:
     """R(D, C) as filled contours in bits over distortion and classification loss in bits.
 
@@ -214,14 +214,15 @@ def surface_axes(
         classification: C, nats, shape (b,).
         rate: nats, shape (a, b); +inf is left white.
         status: shape (a, b); points that are not certified are crossed, achievable ones dotted.
-        asked: further pairs (D, C), marked where they lie inside.
+        asked: further points (D, C, rate in nats), marked where they lie inside, each with its rate in bits: contours
+            are straight between the points of the grid, and so lie above a convex rate.
     """
     bits, loss = np.ma.masked_invalid(rate / NATS_PER_BIT).T, classification / NATS_PER_BIT
     filled = ax.contourf(distortion, loss, bits, levels=16, cmap="cividis")
     lines = ax.contour(distortion, loss, bits, levels=8, colors="white", linewidths=0.8)
     ax.clabel(lines, fmt="%.2f", fontsize=8)
     colours = ax.figure.colorbar(filled, ax=ax)
-    colours.set_label("rate  [bits per sample]")
+    colours.set_label("rate  [bits per sample], straight between the points of the grid")
     grid_d, grid_c = np.meshgrid(distortion, loss, indexing="ij")
     for of_kind, marker, label in (
         (status == Status.ACHIEVABLE, ".", "achieved"), (has_failed(status), "x", "not certified")
@@ -229,9 +230,8 @@ def surface_axes(
         shown = of_kind & np.isfinite(rate)
         if shown.any():
             ax.plot(grid_d[shown], grid_c[shown], marker, color="#D55E00", markersize=5, label=label, clip_on=False)
-    inside = [(d, c / NATS_PER_BIT) for d, c in asked if d <= distortion.max() and loss.min() <= c / NATS_PER_BIT]
-    if inside:
-        ax.plot(*np.array(inside).T, "o", color="white", markeredgecolor="black", markersize=8, label="asked for")
+    marked(ax, [(d, c / NATS_PER_BIT, r / NATS_PER_BIT) for d, c, r in asked if d <= distortion.max()], "asked for",
+           above=loss.min())  # fmt: skip
     if ax.get_legend_handles_labels()[1]:
         ax.legend(fontsize=9)
     ax.set_xlim(distortion.min(), distortion.max())
@@ -239,6 +239,19 @@ def surface_axes(
     ax.set_xlabel("distortion  D")
     ax.set_ylabel("classification loss  C  [bits]")
     return ax
+
+
+def marked(ax: Axes, points: Sequence[tuple[float, float, float]], label: str, *, above: float = -np.inf) -> None:
+    """Dots at (x, y) with their values z beside them, those below a y left out."""
+    inside = [point for point in points if point[1] >= above]
+    if inside:
+        x, y, _ = np.array(inside).T
+        ax.plot(x, y, "o", color="white", markeredgecolor="black", markersize=7, label=label, clip_on=False)
+    for x, y, z in inside:
+        ax.annotate(
+            f"{z:.4g}", (x, y), xytext=(6, 5), textcoords="offset points", fontsize=8,
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+        )  # fmt: skip
 
 
 def new_figure(width: float = 7.2, height: float = 5.0) -> tuple[Figure, Axes]:

@@ -26,15 +26,18 @@ def figure(joint: Joint) -> bytes:
     assert found is not None
     canvas = Figure(figsize=(11.5, 5.0), layout="constrained")
     left, right = canvas.subplots(1, 2)
-    _panel(left, joint, found.rate / NATS_PER_BIT, "joint rate  [bits per sample]")
-    _panel(right, joint, found.saving / NATS_PER_BIT, "saved by one stream  [bits per sample]")
+    given = joint.limits
+    _panel(left, joint, found.rate / NATS_PER_BIT, given.rate / NATS_PER_BIT, "joint rate  [bits per sample]")
+    _panel(
+        right, joint, found.saving / NATS_PER_BIT, given.saving / NATS_PER_BIT, "saved by one stream  [bits per sample]"
+    )
     first, second = joint.tasks
     name = first.file if first.file == second.file else f"{first.file} and {second.file}"
     canvas.suptitle(f"{plots.literal(name)}: two tasks on one stream", fontsize=11)
     return plots.png(canvas)
 
 
-def _panel(ax: Axes, joint: Joint, bits: np.ndarray, label: str) -> None:
+def _panel(ax: Axes, joint: Joint, bits: np.ndarray, of_table: np.ndarray, label: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     from jaxrd import plots
@@ -52,7 +55,7 @@ def _panel(ax: Axes, joint: Joint, bits: np.ndarray, label: str) -> None:
         filled = ax.contourf(first, second, values, levels=between, cmap="cividis")
         lines = ax.contour(first, second, values, levels=levels[1:], colors="white", linewidths=0.8)
         ax.clabel(lines, fmt="%g", fontsize=8)
-        ax.figure.colorbar(filled, ax=ax, ticks=levels).set_label(label)
+        ax.figure.colorbar(filled, ax=ax, ticks=levels).set_label(f"{label}\nstraight between the points of the grid")
     else:
         ax.text(0.5, 0.5, f"{label}:\nzero everywhere", ha="center", va="center", transform=ax.transAxes)
     bad = has_failed(found.status)
@@ -60,11 +63,8 @@ def _panel(ax: Axes, joint: Joint, bits: np.ndarray, label: str) -> None:
         ax.plot(*found.distortion[bad].T, "x", color="#D55E00", markersize=6, label="not certified", clip_on=False)
     asked = joint.limits.distortion
     low, high = found.distortion.min(0), found.distortion.max(0)
-    inside = asked[((asked >= low) & (asked <= high)).all(1)]
-    if inside.size:
-        ax.plot(
-            *inside.T, "o", color="white", markeredgecolor="black", markersize=6, label="in the table", clip_on=False
-        )
+    inside = ((asked >= low) & (asked <= high)).all(1) & np.isfinite(of_table)
+    plots.marked(ax, np.column_stack([asked, of_table])[inside].tolist(), "in the table")
     ax.set_xlim(low[0], high[0] if high[0] > low[0] else low[0] + 1)
     ax.set_ylim(low[1], high[1] if high[1] > low[1] else low[1] + 1)
     ax.set_xlabel(f"D of task 1, {plots.literal(joint.tasks[0].loss)}")

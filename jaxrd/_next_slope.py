@@ -11,6 +11,10 @@ _BEYOND = 0.1
 
 
 def next_slope(goal: Goal, state: Bracket) -> jax.Array:
+    """First the ends of the curve, then a guess between the slopes of the bracket's ends.
+
+    Where guesses no longer halve the bracket, the chord's slope, which solves a linear piece, then the geometric mean.
+    """
     xp = goal.xp
     low, high = state.low, state.high
     run = low.distortion - high.distortion

@@ -93,8 +93,8 @@ def rate_at(
     tried.
 
     Rate, slope and reproduction are differentiable in D and in the problem, to any order, as those of `solve`. One rule
-    at the ends: dR/dD = -slope, the slope being the one returned: 0 beyond D_max, inf at the least distortion (see
-    `distortion_range`). Below that R = +inf, and all derivatives are zero.
+    at the ends: dR/dD = -slope, the slope being the one returned: 0 from D_max on (but for rounding), inf at the least
+    distortion (see `distortion_range`). Below that R = +inf, and all derivatives are zero.
 
     Args:
         problem: source (n,), distortion (n, m).

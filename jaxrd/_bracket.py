@@ -203,7 +203,7 @@ def solution(goal: Goal, end: Bracket, tol: jax.Array, max_solves: int) -> Solut
     inf, nan = xp.asarray(xp.inf, dtype), xp.asarray(xp.nan, dtype)
     mixture = _mixture(goal, end, tol, max_solves)
     nothing = xp.full_like(mixture.reproduction, xp.nan)
-    below = (nan, inf) if goal.along_rate else (inf, goal.target)
+    below = (goal.target, inf) if goal.along_rate else (inf, goal.target)
     infeasible = Solution(inf, *below, nothing, xp.zeros((), dtype), xp.int32(1), xp.int32(Status.INFEASIBLE))
     result = _rounded_up(goal, _choose(_at_high(goal, end), end.high, mixture), tol)
     result = _choose(_at_low(goal, end), end.low, result)

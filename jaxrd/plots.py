@@ -43,8 +43,9 @@ def _mark_task_model(ax: Axes, task_model_distortion: float, right: float) -> No
     """A vertical line at D_TM, named; `right` is where the axis ends."""
     ax.axvline(task_model_distortion, color="0.35", linewidth=1, linestyle=(0, (6, 3)), zorder=1)
     inside = task_model_distortion < 0.08 * right  # no room for the label left of the line
+    shown = task_model_distortion if task_model_distortion > 1e-12 else 0.0  # the rest is rounding
     ax.annotate(
-        f"$D_{{TM}}$ = {task_model_distortion:.3g}",
+        f"$D_{{TM}}$ = {shown:.3g}",
         (task_model_distortion, 0),
         xycoords=("data", "axes fraction"),
         xytext=(5 if inside else -5, 6),

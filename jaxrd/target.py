@@ -106,7 +106,7 @@ def rate_at(
 
     Returns:
         A `Solution` with rate - gap <= R(D) <= rate, and `steps` the slopes solved. D below the least distortion:
-        rate +inf, INFEASIBLE. D at or beyond D_max: the zero-rate point.
+        rate +inf, distortion as asked, INFEASIBLE. D at or beyond D_max: the zero-rate point.
 
     Raises:
         InputError: the shapes do not belong together, D is no scalar or NaN, or known values have no answer (see
@@ -146,7 +146,7 @@ def distortion_at(
     Returns:
         A `Solution` with rate <= R (equal where R is below the rate of the least distortion) and
         rate - gap <= R(distortion) <= rate. A rate that is negative, or below what forbidden pairs leave possible:
-        distortion +inf, INFEASIBLE.
+        rate as asked, distortion +inf, INFEASIBLE.
 
     Raises:
         InputError: the shapes do not belong together, R is no scalar or NaN, or known values have no answer (see

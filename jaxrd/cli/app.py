@@ -87,7 +87,21 @@ def run(args: list[str] | None = None) -> int:
         if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):
             raise
         message, code = error.format_message().rstrip("."), error.exit_code  # pyright: ignore
-        return _fail(f"{message}. See jaxrd --help.", code) if message else code  # no message: the help was shown
+        if not message:
+            return code  # the help was shown
+        end = "" if message.endswith("?") else "."
+        return _fail(f"{message}{_given(error, message)}{end} See jaxrd --help.", code)
+
+
+def _given(error: Exception, message: str) -> str:
+    """What was typed, where the message does not say it: newer versions of typer let pydantic read numbers."""
+    value = next((detail["input"] for detail in getattr(error.__cause__, "errors", list)()), None)
+    if not isinstance(value, str):
+        return ""
+    several = getattr(getattr(error, "param", None), "multiple", False) and "," in value
+    return (f"; got {value!r}" if value not in message else "") + (
+        "; for several values give the option several times" if several else ""
+    )
 
 
 def _fail(message: str, code: int) -> int:

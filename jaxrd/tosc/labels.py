@@ -14,8 +14,14 @@ MOST_CLASSES = 20_000
 """The confusion joint is classes x classes: more would take over 3 GB each."""
 
 
-def class_indices(values: Any, what: str, samples: int | None) -> np.ndarray:
+def class_indices(values: Any, what: str, samples: int | None, hint: str = "") -> np.ndarray:
     """Integers >= 0 of shape (samples,).
+
+    Args:
+        values: to be read.
+        what: their name in an error.
+        samples: how many there must be; None: any number.
+        hint: added to the error that there is another number.
 
     Raises:
         InputError: they are none, or another number of them.
@@ -24,9 +30,10 @@ def class_indices(values: Any, what: str, samples: int | None) -> np.ndarray:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        raise InputError(f"{what} must be one class index a sample, shape (samples,); got shape {values.shape}.")
+        hint = " If they are one-hot, take their argmax along axis 1." if values.ndim == 2 else ""
+        raise InputError(f"{what} must be one class index a sample, shape (samples,); got shape {values.shape}.{hint}")
     if samples is not None and len(values) != samples:
-        raise InputError(f"{what} has {len(values)} entries for {samples} samples; both must agree.")
+        raise InputError(f"{what} has {len(values)} entries for {samples} samples; both must agree.{hint}")
     if values.size == 0:
         raise InputError(f"{what} is empty: there is no sample to measure.")
     if values.dtype.kind not in "iufb":

@@ -140,7 +140,8 @@ def from_scores(
         scores = scores.shared_out()
     survey, decisions = _surveyed(scores, progress)
     classes = 2 if scores.ndim == 1 else scores.shape[1]
-    labels = class_indices(labels, "labels", len(scores))
+    hint = f" The scores, {scores.shape}, need a row a sample: are they transposed?" if len(scores) < classes else ""
+    labels = class_indices(labels, "labels", len(scores), hint)
     labels = counted_from_zero(labels, first_label, classes)
     check_labels(labels, classes)
 

@@ -33,6 +33,7 @@ rooms = {"jaxrd." + room for room in ("tosc", "rdc", "io", "neural", "plots", "c
 heavy = {"flax", "optax", "orbax", "matplotlib", "pandas", "torch", *rooms}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 assert {"tosc", "rdc", "closed_form", "coding", "io", "solve"} <= set(dir(jaxrd))
+assert set(dir(jaxrd)) == {*jaxrd._ROOMS, *jaxrd.__all__}
 assert jaxrd.closed_form.binary.rate and jaxrd.tosc.limits and jaxrd.rdc.lifted_rate and jaxrd.coding.encode
 assert not {"flax", "matplotlib"} & set(sys.modules)
 try:
@@ -53,7 +54,7 @@ from jaxrd import rdc
 assert rdc.lifted_rate and rdc.surface and rdc.Point
 unneeded = {"scipy.optimize", "scipy.sparse", "jaxrd.closed_form", "jaxrd.rdc.perception", "jaxrd.rdc.literal"}
 assert not unneeded & set(sys.modules), unneeded & set(sys.modules)
-assert set(rdc.__all__) <= set(dir(rdc))
+assert set(dir(rdc)) == {"gaussian", "measures", "real_valued", *rdc.__all__}
 assert rdc.gaussian.vector and rdc.measures.TotalVariation and rdc.literal_rate
 try:
     rdc.nothing

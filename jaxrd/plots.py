@@ -231,8 +231,8 @@ def surface_axes(
         shown = of_kind & np.isfinite(rate)
         if shown.any():
             ax.plot(grid_d[shown], grid_c[shown], marker, color="#D55E00", markersize=5, label=label, clip_on=False)
-    marked(ax, [(d, c / NATS_PER_BIT, r / NATS_PER_BIT) for d, c, r in asked if d <= distortion.max()], "asked for",
-           above=loss.min())  # fmt: skip
+    points = [(d, c / NATS_PER_BIT, r / NATS_PER_BIT) for d, c, r in asked]
+    marked(ax, points, "asked for", [(distortion.min(), distortion.max()), (loss.min(), loss.max())])
     if ax.get_legend_handles_labels()[1]:
         ax.legend(fontsize=9)
     ax.set_xlim(distortion.min(), distortion.max())
@@ -242,9 +242,10 @@ def surface_axes(
     return ax
 
 
-def marked(ax: Axes, points: Sequence[tuple[float, float, float]], label: str, *, above: float = -np.inf) -> None:
-    """Dots at (x, y) with their values z beside them, those below a y left out."""
-    inside = [point for point in points if point[1] >= above]
+def marked(ax: Axes, points: Sequence[Sequence[float]], label: str, box: Sequence[tuple[float, float]]) -> None:
+    """Dots at (x, y) of points (x, y, z) inside of `box`, the ranges of x and y; beside each stands its finite z."""
+    (left, right), (low, high) = box
+    inside = [(x, y, z) for x, y, z in points if left <= x <= right and low <= y <= high and np.isfinite(z)]
     if inside:
         x, y, _ = np.array(inside).T
         ax.plot(x, y, "o", color="white", markeredgecolor="black", markersize=7, label=label, clip_on=False)

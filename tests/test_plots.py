@@ -24,3 +24,19 @@ def test_no_line_runs_through_the_legend(start, inside):
     box = ax.get_legend().get_window_extent()
     assert (box.y0 > ax.bbox.y0) == inside
     assert not any(box.count_contains(ax.transData.transform(line.get_xydata())) for line in ax.lines)
+
+
+def test_points_that_were_asked_for_bear_their_own_rates():
+    """A contour is straight between the points of the grid: it would give (.5, .5) the mean of the corners."""
+    figure, ax = plots.new_figure()
+    ends = np.array([0.0, 1.0])
+    rate = np.array([[2.0, 1.0], [1.0, 0.0]]) * np.log(2)
+    inside = (0.5, 0.5 * np.log(2), 0.7 * np.log(2))
+    outside = [(1.1, 0.1, 0.3), (-0.1, 0.1, 0.3), (0.5, 0.7, 0.3), (0.5, -0.1, 0.3), (0.5, 0.1, np.inf)]
+    certified = np.full((2, 2), int(Status.CONVERGED))
+    plots.surface_axes(ax, ends, ends * np.log(2), rate, certified, asked=[inside, *outside])
+    figure.draw_without_rendering()
+    (text,) = (text for text in ax.texts if hasattr(text, "xy"))
+    assert (text.get_text(), text.xy) == ("0.7", pytest.approx((0.5, 0.5)))
+    (dots,) = ax.lines
+    assert dots.get_xydata().tolist() == [pytest.approx([0.5, 0.5])]

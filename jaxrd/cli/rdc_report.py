@@ -23,7 +23,7 @@ def surface_figure(classified: Classified) -> bytes:
     figure, ax = plots.new_figure(7.6, 5.4)
     losses = np.reshape(found.classification, (len(found.distortion), -1))
     one = classified.labels == 1
-    asked = [(t[0], t[1] * NATS_PER_BIT, float(q.rate)) for t, q in classified.at if np.isfinite(q.rate)] if one else []
+    asked = [(t[0], t[1] * NATS_PER_BIT, float(q.rate)) for t, q in classified.at] if one else []
     plots.surface_axes(ax, found.distortion, losses[:, 0], found.rate, found.status, asked=asked)
     if not one:  # the other labels' targets rise in proportion
         ends = ", ".join(

@@ -63,8 +63,8 @@ def _panel(ax: Axes, joint: Joint, bits: np.ndarray, of_table: np.ndarray, label
         ax.plot(*found.distortion[bad].T, "x", color="#D55E00", markersize=6, label="not certified", clip_on=False)
     asked = joint.limits.distortion
     low, high = found.distortion.min(0), found.distortion.max(0)
-    inside = ((asked >= low) & (asked <= high)).all(1) & np.isfinite(of_table)
-    plots.marked(ax, np.column_stack([asked, of_table])[inside].tolist(), "in the table")
+    points = np.column_stack([asked, of_table]).tolist()
+    plots.marked(ax, points, "in the table", [(low[0], high[0]), (low[1], high[1])])
     ax.set_xlim(low[0], high[0] if high[0] > low[0] else low[0] + 1)
     ax.set_ylim(low[1], high[1] if high[1] > low[1] else low[1] + 1)
     ax.set_xlabel(f"D of task 1, {plots.literal(joint.tasks[0].loss)}")

@@ -22,8 +22,9 @@ from machine import describe
 from jaxrd import datasets
 from jaxrd.neural import classifier, warm
 from jaxrd.neural.checkpoint import latest
-from jaxrd.neural.codec import coded_bits, compress, fitted
+from jaxrd.neural.codec import compress, fitted
 from jaxrd.neural.evaluate import evaluate
+from jaxrd.neural.image_stream import coded_bits
 from jaxrd.neural.losses import Terms, Weights
 from jaxrd.neural.quantizer import codes
 from jaxrd.neural.run import Leg, train

@@ -29,7 +29,7 @@ from pyarrow import parquet  # noqa: E402
 from jaxrd.coding import quantised_law  # noqa: E402
 from jaxrd.coding.file import FIXED, MAGIC  # noqa: E402
 from jaxrd.errors import InputError  # noqa: E402
-from jaxrd.neural import codec, model_file  # noqa: E402
+from jaxrd.neural import codec, image_stream, model_file  # noqa: E402
 from jaxrd.neural.train import Code, initial  # noqa: E402
 
 HARNESS = """
@@ -87,7 +87,7 @@ def jrd(samples, block, letters=(1 << 31,), payload=b"\0" * 3600):
 
 
 def jrc(model, count, words=b""):
-    body = codec._HEADER.pack(codec.MAGIC, model.digest(), 0, count, len(words) // 4) + words
+    body = image_stream._HEADER.pack(codec.MAGIC, model.digest(), 0, count, len(words) // 4) + words
     return body + hashlib.sha256(body).digest()
 
 

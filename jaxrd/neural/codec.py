@@ -9,7 +9,6 @@ machine gives the same bytes again; another machine may sum in another order, an
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,9 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd.coding import framing
 from jaxrd.coding.range_coder import Decoder, Encoder
-from jaxrd.errors import InputError, StreamError
+from jaxrd.neural import image_stream
 from jaxrd.neural.evaluate import sent_messages
 from jaxrd.neural.networks import PIXELS
 from jaxrd.neural.quantizer import codes, nearest_messages
@@ -28,11 +26,8 @@ from jaxrd.neural.samples import refuse_unless_images
 from jaxrd.neural.train import Code, Parameters, decode, encode
 
 MAGIC = b"JRDC1\n"
-_HEADER = struct.Struct("<6s8sIII")  # magic, model, seed, images, words
 BATCH = 1000
 """Images that a compiled step takes at a time."""
-_MOST_IMAGES = 1 << 20
-"""Images that a stream may hold."""
 _Progress = Callable[[int, int], object]
 
 
@@ -68,10 +63,9 @@ class Model(NamedTuple):
         """The law of the messages for the range coder; that it is float32 is part of the format."""
         return self.shares().astype(np.float32)
 
-    def most_images(self, words: int) -> int:
-        """Most images in so many words of 32 bits, if each has the likeliest message; doubled, for rounded shares."""
-        least = -np.log2(self.shares().max() - 2.0**-24)
-        return int(min(2 * 32 * (words + 2) / max(least, 2.0**-24), _MOST_IMAGES))
+    def least_bits(self) -> float:
+        """Bits of the likeliest message, by the coder's shares, which are rounded."""
+        return float(-np.log2(self.shares().max() - 2.0**-24))
 
 
 def fitted(code: Code, parameters: Parameters, images: np.ndarray, *, batch: int = 1000) -> Model:
@@ -166,12 +160,9 @@ def pack(model: Model, messages: np.ndarray, *, seed: int = 0) -> bytes:
     Raises:
         InputError: more images than a stream holds.
     """
-    if len(messages) > _MOST_IMAGES:
-        raise InputError(f"a stream holds at most {_MOST_IMAGES} images; got {len(messages)}. Encode them in parts.")
     encoder = Encoder()
     encoder.letters(np.asarray(messages), model.weights())
-    payload = encoder.payload()
-    return framing.pack(_HEADER.pack(MAGIC, model.digest(), seed, len(messages), len(payload) // 4), payload)
+    return image_stream.pack(MAGIC, model.digest(), seed, len(messages), encoder.payload())
 
 
 def unpack(model: Model, stream: bytes) -> tuple[np.ndarray, int]:
@@ -184,23 +175,13 @@ def unpack(model: Model, stream: bytes) -> tuple[np.ndarray, int]:
     Raises:
         StreamError: the stream is damaged, cut short, no such stream, or of another model.
     """
-    if not stream.startswith(MAGIC):
-        raise StreamError(f"no stream of this codec: it begins with {stream[:6].hex()}, not {MAGIC.hex()}.")
-    damaged = StreamError(f"the stream is damaged: its {len(stream)} bytes do not have the checksum they end with.")
-    body = framing.unpack(stream, damaged)
-    if len(body) < _HEADER.size:
-        raise damaged
-    _, digest, seed, count, size = _HEADER.unpack_from(body)
-    if digest != model.digest():
-        raise StreamError(
-            f"made with model {digest.hex()}, not {model.digest().hex()}; decode with the one that made it."
-        )
-    if len(body) != _HEADER.size + 4 * size or count > model.most_images(size):
-        raise StreamError("the header of this stream contradicts its length, though its checksum matches.")
-    try:
-        return Decoder(body[_HEADER.size :]).letters(count, model.weights()), seed
-    except InputError as error:
-        raise StreamError("the words of this stream are none of its model's, though its checksum matches.") from error
+
+    def letters(payload: bytes, count: int) -> np.ndarray:
+        return Decoder(payload).letters(count, model.weights())
+
+    return image_stream.unpack(
+        stream, MAGIC, model.digest(), kind="this codec", least_bits=model.least_bits(), decode=letters
+    )
 
 
 def compress(model: Model, images: np.ndarray, *, seed: int = 0) -> bytes:
@@ -227,9 +208,3 @@ def decompress(model: Model, stream: bytes, *, progress: _Progress = _silent) ->
     """
     messages, seed = unpack(model, stream)
     return reproduce(model, messages, seed=seed, progress=progress)
-
-
-def coded_bits(stream: bytes) -> float:
-    """Bits an image of the stream's payload, without header and checksum."""
-    count, size = _HEADER.unpack_from(stream)[3:]
-    return 32 * size / max(count, 1)

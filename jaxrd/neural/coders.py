@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxrd._files import read_bytes
 from jaxrd.errors import InputError
-from jaxrd.neural import codec, model_file
+from jaxrd.neural import codec, image_stream, model_file
 from jaxrd.neural.codec import Model
 from jaxrd.neural.universal import stored as universal_file
 from jaxrd.neural.universal import stream as universal_stream
@@ -116,7 +116,7 @@ def _of_messages(model: Model) -> Coder:
         unpack=lambda stream: codec.unpack(model, stream),
         reproduce=lambda messages, **options: codec.reproduce(model, messages, **options),
         ideal_bits=lambda messages: float(-np.log2(model.shares()[messages]).mean()),
-        coded_bits=codec.coded_bits,
+        coded_bits=image_stream.coded_bits,
     )
 
 
@@ -135,5 +135,5 @@ def _of_symbols(stored: Stored, decoder: str) -> Coder:
         unpack=lambda stream: universal_stream.unpack(stored, stream),
         reproduce=lambda symbols, **options: universal_stream.reproduce(stored, symbols, name=decoder, **options),
         ideal_bits=lambda symbols: float(stored.law.bits(symbols).mean()),
-        coded_bits=universal_stream.coded_bits,
+        coded_bits=image_stream.coded_bits,
     )

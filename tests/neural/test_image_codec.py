@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared import CODE, COUNT, batch, model
 
-from jaxrd.neural import codec
+from jaxrd.errors import InputError, StreamError
+from jaxrd.neural import codec, image_stream
 from jaxrd.neural.evaluate import transmit
 from jaxrd.neural.quantizer import codes
 from jaxrd.neural.train import Code, decode
@@ -59,8 +60,8 @@ def test_the_length_is_the_cross_entropy_of_the_frequencies(sent):
     shares = (np.arange(27) + 0.5) / (np.arange(27) + 0.5).sum()
     ideal = -np.log2(shares[np.asarray(messages)]).mean()
     # Whole words of 32 bits, two at most beyond the ideal.
-    assert ideal - 1e-3 <= codec.coded_bits(stream) <= ideal + 64 / COUNT
-    assert len(stream) == 26 + 32 + codec.coded_bits(stream) * COUNT / 8
+    assert ideal - 1e-3 <= image_stream.coded_bits(stream) <= ideal + 64 / COUNT
+    assert len(stream) == 26 + 32 + image_stream.coded_bits(stream) * COUNT / 8
 
 
 def test_frequencies_of_a_training_sample(sent):
@@ -76,21 +77,21 @@ def test_damage_is_refused(sent, data):
     stream = bytearray(sent[1])
     place = data.draw(st.integers(0, len(stream) - 1))
     stream[place] ^= 1 << data.draw(st.integers(0, 7))
-    with pytest.raises(codec.StreamError):
+    with pytest.raises(StreamError):
         codec.decompress(model(), bytes(stream))
 
 
 @pytest.mark.parametrize("length", [0, 5, 6, 40, -1])
 def test_cut_short_is_refused(sent, length):
-    with pytest.raises(codec.StreamError, match=r"no stream|is damaged"):
+    with pytest.raises(StreamError, match=r"no stream|is damaged"):
         codec.decompress(model(), sent[1][:length])
 
 
 def test_another_model_is_refused(sent):
-    with pytest.raises(codec.StreamError, match="decode with the one that made it"):
+    with pytest.raises(StreamError, match="decode with the one that made it"):
         codec.decompress(model(seed=1), sent[1])
     other = model()._replace(code=dataclasses.replace(CODE, sharpness=5.0))
-    with pytest.raises(codec.StreamError, match="decode with the one that made it"):
+    with pytest.raises(StreamError, match="decode with the one that made it"):
         codec.decompress(other, sent[1])
 
 
@@ -140,12 +141,17 @@ def test_dither_is_uniform_over_a_cell():
 
 @pytest.mark.parametrize(("count", "words"), [(900, bytes(range(200, 236))), (3, b"\xff" * 8)])
 def test_a_checksum_does_not_make_a_stream(count, words):
-    head = codec._HEADER.pack(codec.MAGIC, model().digest(), 0, count, len(words) // 4 + (count == 3))
+    head = image_stream._HEADER.pack(codec.MAGIC, model().digest(), 0, count, len(words) // 4 + (count == 3))
     body = head + words
-    with pytest.raises(codec.StreamError, match="though its checksum matches"):
+    with pytest.raises(StreamError, match="though its checksum matches"):
         codec.unpack(model(), body + hashlib.sha256(body).digest())
 
 
 def test_no_images():
     stream = codec.compress(model(), np.zeros((0, 784)))
     assert codec.decompress(model(), stream).shape == (0, 28, 28)
+
+
+def test_more_images_than_a_stream_holds_are_refused():
+    with pytest.raises(InputError, match=r"at most 1048576 images; got 1048577. Encode them in parts"):
+        image_stream.pack(codec.MAGIC, bytes(8), 0, (1 << 20) + 1, b"")

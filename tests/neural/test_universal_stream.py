@@ -12,7 +12,7 @@ from flax import nnx
 
 from jaxrd.coding import framing
 from jaxrd.errors import InputError, ModelError, StreamError
-from jaxrd.neural import Levels, UniversalAutoencoder, Words, convolutional, dense
+from jaxrd.neural import Levels, UniversalAutoencoder, Words, convolutional, dense, image_stream
 from jaxrd.neural.universal import stored as module
 from jaxrd.neural.universal import stream
 from jaxrd.neural.universal.begin import begin
@@ -102,7 +102,7 @@ def test_a_search_is_kept_in_the_file_and_finds_better_symbols(kept, tmp_path):
 def test_the_length_is_the_ideal_one(kept, kind):
     symbols = stream.quantise(kept[kind], images(2, 2000))
     ideal = kept[kind].law.bits(symbols).mean()
-    assert ideal <= stream.coded_bits(stream.pack(kept[kind], symbols)) + 1e-3 <= ideal * 1.002 + 64 / 2000
+    assert ideal <= image_stream.coded_bits(stream.pack(kept[kind], symbols)) + 1e-3 <= ideal * 1.002 + 64 / 2000
     assert ideal < kept[kind].model.bits  # the law knows more than the number of messages
     assert ideal > 2
 

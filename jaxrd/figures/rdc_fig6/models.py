@@ -17,9 +17,10 @@ from jaxrd._files import parsing
 from jaxrd.figures.rdc_fig6.plan import Group, Member, Plan, Search
 from jaxrd.neural import family, model_file, warm
 from jaxrd.neural.checkpoint import latest, save
-from jaxrd.neural.codec import coded_bits, compress, fitted
+from jaxrd.neural.codec import compress, fitted
 from jaxrd.neural.evaluate import evaluate, sent_messages, transmit
 from jaxrd.neural.family import Over
+from jaxrd.neural.image_stream import coded_bits
 from jaxrd.neural.label_entropy import corner
 from jaxrd.neural.losses import Terms
 from jaxrd.neural.quantizer import codes

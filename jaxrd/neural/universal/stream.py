@@ -7,23 +7,18 @@ draw another dither or noise.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrd.coding import framing
-from jaxrd.errors import InputError, StreamError
+from jaxrd.neural import image_stream
 from jaxrd.neural.samples import refuse_unless_images
 from jaxrd.neural.universal.model import BATCH
 from jaxrd.neural.universal.stored import Stored
 
 MAGIC = b"JRDC2\n"
-_HEADER = struct.Struct("<6s8sIII")  # magic, model, seed, images, words
-MOST_IMAGES = 1 << 20
-"""Images that a stream may hold."""
 _Progress = Callable[[int, int], object]
 
 
@@ -100,10 +95,7 @@ def pack(stored: Stored, symbols: np.ndarray, *, seed: int = 0) -> bytes:
     Raises:
         InputError: more images than a stream holds.
     """
-    if len(symbols) > MOST_IMAGES:
-        raise InputError(f"a stream holds at most {MOST_IMAGES} images; got {len(symbols)}. Encode them in parts.")
-    payload = stored.law.encode(symbols)
-    return framing.pack(_HEADER.pack(MAGIC, stored.digest(), seed, len(symbols), len(payload) // 4), payload)
+    return image_stream.pack(MAGIC, stored.digest(), seed, len(symbols), stored.law.encode(symbols))
 
 
 def unpack(stored: Stored, stream: bytes) -> tuple[np.ndarray, int]:
@@ -116,31 +108,7 @@ def unpack(stored: Stored, stream: bytes) -> tuple[np.ndarray, int]:
     Raises:
         StreamError: the stream is damaged, cut short, no such stream, or of another encoder.
     """
-    if not stream.startswith(MAGIC):
-        raise StreamError(f"no stream of this model's kind: it begins with {stream[:6].hex()}, not {MAGIC.hex()}.")
-    damaged = StreamError(f"the stream is damaged: its {len(stream)} bytes do not have the checksum they end with.")
-    body = framing.unpack(stream, damaged)
-    if len(body) < _HEADER.size:
-        raise damaged
-    _, digest, seed, count, size = _HEADER.unpack_from(body)
-    if digest != stored.digest():
-        raise StreamError(
-            f"made with model {digest.hex()}, not {stored.digest().hex()}; decode with the one that made it."
-        )
-    if len(body) != _HEADER.size + 4 * size or count > _most_images(stored, size):
-        raise StreamError("the header of this stream contradicts its length, though its checksum matches.")
-    try:
-        return stored.law.decode(body[_HEADER.size :], count), seed
-    except InputError as error:
-        raise StreamError("the words of this stream are none of its model's, though its checksum matches.") from error
-
-
-def _most_images(stored: Stored, words: int) -> int:
-    """Most images in so many words of 32 bits, if each has the likeliest symbols; doubled, for rounded shares."""
-    return int(min(2 * 32 * (words + 2) / max(stored.law.least_bits(), 2.0**-24), MOST_IMAGES))
-
-
-def coded_bits(stream: bytes) -> float:
-    """Bits an image of the stream's payload, without header and checksum."""
-    count, size = _HEADER.unpack_from(stream)[3:]
-    return 32 * size / max(count, 1)
+    law = stored.law
+    return image_stream.unpack(
+        stream, MAGIC, stored.digest(), kind="this model's kind", least_bits=law.least_bits(), decode=law.decode
+    )

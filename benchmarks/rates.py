@@ -30,10 +30,12 @@ def plan(dimensions: int, levels: int) -> Plan:
         code=Code(dimensions, levels),
         search=Search(ends, 4, 30, 20_000),
         conventional=(Group("conventional", tuple(Member(w) for w in ends), legs(warm=40, shift=1, joint=24, last=4)),),
-        universal=Group(
-            "universal",
-            tuple(Member(w, 0.0, 0, LOW_CE) for w in ends),
-            (Leg(Stage(("decoder",), adversarial=False), 12, 1e-3),),
+        universal=(
+            Group(
+                "universal",
+                tuple(Member(w, 0.0, 0, LOW_CE) for w in ends),
+                (Leg(Stage(("decoder",), adversarial=False), 12, 1e-3),),
+            ),
         ),
         kept=(),
     )

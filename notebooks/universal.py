@@ -148,12 +148,12 @@ for h, levels in ((3, 3), (3, 4), (4, 4)):
 # * No trained decoder beats 27 mean images and a table of label shares on the frozen encoder: at 4.75 bits the
 #   universal stage needs no network. Where codes are larger, `jaxrd reproduce rdc-rates` compares (16, 32 and 64 bits).
 # * The 5 % is this figure's: with the table's schedule, the same for every rate, the penalty is 6 to 8 %.
-# * The networks learn the training digits too well: CE in training falls to about 0.02 nat where the test's stays near
-#   0.09, although the first stretch of training moves the images by up to two pixels.
-# * CE varies between seeds by several per cent, more than most differences between universal decoders: only the
-#   headline points have three seeds.
+# * The networks learn the training digits too well: CE in training falls to about 0.04 nat where the test's stays near
+#   0.10, although the first stretch of training moves the images by up to two pixels.
+# * CE varies between seeds by one to four per cent, as much as between many universal decoders: only the headline
+#   points have three seeds.
 # * The Wasserstein term trades: weight 0.003 lowers sliced W2 by some 5 % for up to 1 % of MSE, weight 0.01 by some
-#   15 % for 4 to 6 %. Reproductions without randomness, 27 of them, cannot match the law of the images at any weight.
+#   17 % for 4 to 7 %. Reproductions without randomness, 27 of them, cannot match the law of the images at any weight.
 # * Dither is off (0 cells): shared dither averages over codes, one for each of its values, and the average of a mean
 #   loss is never below that of the best of these codes. It could help the realism of all reproductions together; there
 #   27 messages are too few.

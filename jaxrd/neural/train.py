@@ -26,6 +26,8 @@ Parameters = dict[str, Any]
 """Pure parameters by part: encoder, decoder, critic."""
 Logits = Callable[[jax.Array], jax.Array]
 """The fixed classifier: vectors of 784 pixels (batch, 784) -> logits (batch, classes)."""
+Letters = tuple[jax.Array, jax.Array]
+"""What a decoder makes of every message, (L^h, 784), and the fixed classifier's logits of it, (L^h, classes)."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,15 @@ def _descend(state: State, gradients: Parameters, rate: jax.Array) -> State:
     return state._replace(parameters=parameters, moments=moments)
 
 
-def step(objective: Objective, stage: Stage, state: State, rates: jax.Array) -> tuple[State, Terms]:
+def _letters(objective: Objective, parameters: Parameters, dither: jax.Array | float = 0.0) -> Letters:
+    code = objective.code
+    r = decode(code, parameters, codes(code.dimensions, code.levels) - dither)
+    return r, objective.logits(r)
+
+
+def step(
+    objective: Objective, stage: Stage, state: State, rates: jax.Array, letters: Letters | None = None
+) -> tuple[State, Terms]:
     """One step of encoder and decoder on (16), or of the parts that `stage` trains, then one of the critic.
 
     All L^h messages are decoded once a batch, with one dither for the batch, not one for each image. This takes fewer
@@ -216,6 +226,7 @@ def step(objective: Objective, stage: Stage, state: State, rates: jax.Array) -> 
         stage: what is trained; static under jit.
         state: before.
         rates: learning rates of the generator and of the critic, shape (2,).
+        letters: of a decoder that does not learn and has no dither, where they are known; None to compute them.
 
     Returns:
         The state after, and the terms of the loss before.
@@ -233,9 +244,9 @@ def step(objective: Objective, stage: Stage, state: State, rates: jax.Array) -> 
     def generator(free: Parameters) -> tuple[jax.Array, tuple[Terms, jax.Array]]:
         parameters = frozen | free
         latent = encode(code, parameters, x) + u
-        r = decode(code, parameters, codes(code.dimensions, code.levels) - u)
+        r, logits = _letters(objective, parameters, u) if letters is None else letters
         scores = criticise(code, frozen, r) if stage.adversarial else jnp.zeros(len(r))
-        terms = letter_terms(x, objective.labels, r, objective.logits(r), scores)
+        terms = letter_terms(x, objective.labels, r, logits, scores)
         shares = straight_through(latent, code.levels, code.sharpness)
         means = mean_terms(shares, terms)
         loss = means.total(weights)
@@ -276,10 +287,12 @@ def epoch(objective: Objective, stage: Stage, state: State, rates: jax.Array) ->
     key, order_key = jax.random.split(state.key)
     order = jax.random.permutation(order_key, len(objective.images))
     order = order[: len(rates) * stage.batch].reshape(len(rates), stage.batch)
+    same = "decoder" not in stage.trained and not objective.code.dither
+    letters = _letters(objective, state.parameters) if same else None
 
     def one(state: State, inputs: tuple[jax.Array, jax.Array]) -> tuple[State, Terms]:
         index, rate = inputs
-        return step(objective.batch(index), stage, state, rate)
+        return step(objective.batch(index), stage, state, rate, letters)
 
     state, terms = jax.lax.scan(one, state._replace(key=key), (order, rates))
     return state, jax.tree.map(jnp.mean, terms)

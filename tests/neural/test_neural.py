@@ -2,6 +2,7 @@
 
 import signal
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import permutations, product
 
 import jax
@@ -206,6 +207,28 @@ class TestStep:
         objective = Objective(CODE, logits, x, y, Weights(wasserstein=5.0))
         with pytest.raises(InputError, match="a Wasserstein weight of 5 has no effect without a critic"):
             step(objective, Stage(adversarial=False), state, jnp.full(2, 1e-3))
+
+    @pytest.mark.parametrize("dither", [0.0, 0.5])
+    def test_letters_that_no_step_changes_are_those_of_each_step(self, state, dither):
+        x, y = batch()
+        objective = Objective(replace(CODE, dither=dither), logits, x, y, Weights(1.0, 0.01))
+        stage, rates = Stage(("encoder",), adversarial=False, batch=16), jnp.full((4, 2), 1e-3)
+
+        @jax.jit
+        def one_by_one(state):
+            key, order_key = jax.random.split(state.key)
+            order = jax.random.permutation(order_key, 64).reshape(4, 16)
+
+            def one(state, inputs):
+                return step(objective.batch(inputs[0]), stage, state, inputs[1])
+
+            return jax.lax.scan(one, state._replace(key=key), (order, rates))[0]
+
+        together, _ = jax.jit(lambda state: train.epoch(objective, stage, state, rates))(state)
+        expected = one_by_one(state)
+        assert self.changed(state, together) == {"encoder"}
+        for found, leaf in zip(*map(jax.tree.leaves, (together.parameters, expected.parameters)), strict=True):
+            np.testing.assert_allclose(found, leaf, rtol=1e-5, atol=2e-6)
 
     @pytest.mark.slow
     def test_the_encoder_learns_a_codebook(self, state):

@@ -30,10 +30,6 @@ _COMMANDS = {
 }
 MEASURES = ("mse", "ce_nats", "label_entropy_nats", "accuracy", "sliced_w2", "variance", "entropy_bits", "coded_bits")
 Rows = list[dict[str, Any]]
-CORNERS = (
-    "Corners: on a frozen encoder the means of the training images by message, and the shares of their labels, are the "
-    "best decoders there are, but for the sample; no network is needed."
-)
 
 
 def rdc_fig6(
@@ -96,12 +92,12 @@ def rdc_fig6(
         )
         books = models.books(job)
         trained = [models.conventional(job, group, books) for group in plan.conventional]
-        universal = models.decoders(job, plan.universal)
+        universal = [models.decoders(job, group) for group in plan.universal]
         corners = models.corners(job)
         quantiser = [_quantiser(job, weight, books[weight]) for weight in plan.search.weights]
-    ours, theirs = _means([row for group in trained for row in group.rows]), _means(universal.rows)
+    ours, theirs = (_means([row for one in groups for row in one.rows]) for groups in (trained, universal))
     tables = {"conventional": ours, "universal": theirs, "quantiser": quantiser}
-    groups = [*zip(plan.conventional, trained, strict=True), (plan.universal, universal)]
+    groups = list(zip(plan.conventional + plan.universal, trained + universal, strict=True))
     bound = theorem5(float(job.test.images.var(0).mean()), ours, theirs)
     more = {
         "schema": SCHEMA,
@@ -126,7 +122,8 @@ def rdc_fig6(
     notes = [
         "CE and accuracy are those of a fixed LeNet at temperature 1; the published runs had another classifier.",
         f"Dither: {plan.code.dither:g} cells. Every model of a weight begins from one codebook; seeds vary all else.",
-        CORNERS,
+        "Corners: on a frozen encoder the means of the training images by message, and the shares of their labels, are "
+        "the best decoders there are, but for the sample; no network is needed.",
         "label_entropy_nats is H(S|M) of the test images, the least CE of any decoder of those messages: a plug-in "
         "estimate, too small by about 27 x 9 / 2 nat over the number of images.",
         "The quantiser's encoder sees the classifier's belief, not the label; its points are not proved best.",

@@ -33,6 +33,9 @@ def draw(
     _ticks(middle, (0.5, 1, 2, 5, 10, 20, 40), lambda wrong: f"{100 - wrong:g}")
     # Accuracy rises upwards, on the log scale of the error: 98 and 99 % are as far apart as 60 and 80 %.
     middle.invert_yaxis()
+    plain = [r for r in tables["conventional"] if not r["wasserstein_weight"]]
+    _name(left, plain, [r["ce_nats"] for r in plain])
+    _name(middle, plain, [100 * (1 - r["accuracy"]) for r in plain])
     left.set_ylabel("cross-entropy of the fixed classifier  [nat]")
     middle.set_ylabel("accuracy of the fixed classifier  [%]")
     left.set_title("numbers: the weight of the cross-entropy in the loss", fontsize=10)
@@ -82,21 +85,34 @@ def _plane(
     ax.plot(*points(published), "D", color=RED, label="published, conventional (their classifier)")
     if published_universal:
         ax.plot(*points(published_universal), "X", color=PINK, label="published, universal (their classifier)")
-    for r in plain:
-        ax.annotate(f"{r['weight']:g}", (r["mse"], height(r[key])), xytext=(12, 0), textcoords="offset points",
-                    va="center", fontsize=9, color=BLUE)  # fmt: skip
     ax.set_xlabel("mean square error per pixel")
     ax.grid(alpha=0.25)
 
 
+def _name(ax: Axes, rows: Sequence[Row], heights: Sequence[float]) -> None:
+    """Write the weight of each row right of its point; a name that would cover the one below it is moved up.
+
+    The limits of the axes must be final.
+    """
+    places = ax.transData.transform([(r["mse"], y) for r, y in zip(rows, heights, strict=True)])
+    free = -np.inf  # pixels
+    for i in np.argsort(places[:, 1]):
+        free = max(free, places[i, 1])
+        up = (free - places[i, 1]) * 72 / ax.figure.dpi
+        ax.annotate(f"{rows[i]['weight']:g}", (rows[i]["mse"], heights[i]), xytext=(17, up), zorder=7,
+                    textcoords="offset points", va="center", fontsize=9, color=BLUE)  # fmt: skip
+        free += 11 * ax.figure.dpi / 72
+
+
 def _corners(ax: Axes, corners: Sequence[Row], key: str, height: Callable[[float], float]) -> None:
     """Crosses where no decoder of a frozen encoder is better in either, but for the sample."""
-    label = "corner: training means and label shares of a frozen encoder, no network"
+    shape = {"marker": "P", "linestyle": "", "markeredgecolor": "k", "markersize": 9}
     for row in corners:
         colour = {LOW_CE: GREEN, LOW_DISTORTION: ORANGE}.get(row["encoder_weight"], BLUE)
-        ax.plot([row["mse"]], [height(row[key])], "P", color=colour, markeredgecolor="k", markersize=9, zorder=6,
-                label=label)  # fmt: skip
-        label = None
+        ax.plot([row["mse"]], [height(row[key])], color=colour, zorder=6, **shape)
+    if corners:
+        label = "corner: training means and label shares of a frozen encoder, no network"
+        ax.plot([], [], color="white", label=label, **shape)
 
 
 def _ticks(ax: Axes, values: Sequence[float], name: Callable[[float], str]) -> None:
@@ -128,9 +144,9 @@ def _realism(ax: Axes, tables: Mapping[str, Sequence[Row]]) -> None:
             ax.annotate(words, place, xytext=(9 * side, 0), textcoords="offset points", va="center",
                         ha="left" if side > 0 else "right", fontsize=9, color=colour)  # fmt: skip
         if side < 0:
-            for r in before:
-                ax.annotate(f"CE {r['weight']:g}", (r["mse"], r["sliced_w2"]), xytext=(0, 8), fontsize=9,
-                            textcoords="offset points", ha="center", color=colour)  # fmt: skip
+            for i, r in enumerate(before):  # by weight, and so by MSE
+                ax.annotate(f"CE {r['weight']:g}", (r["mse"], r["sliced_w2"]), xytext=(0, 8), fontsize=9, color=colour,
+                            textcoords="offset points", ha=("right", "left")[i == len(before) - 1])  # fmt: skip
     ax.set_xlabel("mean square error per pixel")
     ax.set_ylabel("sliced W2 to the test images  [per pixel]")
     ax.set_title("what the W1 term buys; numbers at open marks: its weight", fontsize=10)

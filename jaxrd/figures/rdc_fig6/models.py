@@ -182,7 +182,7 @@ def parameters(job: Job, wanted: Member) -> Parameters:
 def corners(job: Job) -> list[dict[str, Any]]:
     """What the best decoders of each frozen encoder reach, without a network: a row an encoder."""
     sizes = job.plan.code.levels**job.plan.code.dimensions
-    frozen = {(m.encoder, m.seed) for m in job.plan.universal.members if m.encoder is not None}
+    frozen = {(m.encoder, m.seed) for group in job.plan.universal for m in group.members if m.encoder is not None}
     rows = []
     for weight, seed in sorted(frozen):
         encoder = jax.device_get(parameters(job, Member(weight, 0.0, seed)))

@@ -99,7 +99,7 @@ def _given(error: Exception, message: str) -> str:
     if not isinstance(value, str):
         return ""
     several = getattr(getattr(error, "param", None), "multiple", False) and "," in value
-    return (f"; got {value!r}" if value not in message else "") + (
+    return (f"; got {value!r}" if repr(value) not in message else "") + (
         "; for several values give the option several times" if several else ""
     )
 

@@ -485,6 +485,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_written(case, tmp_path, capsys
         (["--at", "1.5"], "must lie in [0, 1]; got 1.5"),
         (["--at", "nan"], "got nan"),
         (["--at", "x"], "'x'"),
+        (["--at", "a"], "; got 'a'. See"),  # a letter of the message itself
         (["--at", "0.3,0.4"], "'0.3,0.4'; for several values give the option several times. See"),
         (["--accuracy", "73"], "--accuracy must lie in [0, 1]; got 73. Write 0.73 for 73 %."),
         (["--temperature", "0"], "positive number; got 0"),

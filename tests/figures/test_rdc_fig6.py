@@ -4,6 +4,7 @@ import gzip
 import json
 import struct
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ from jaxrd import datasets
 from jaxrd.cli.app import run
 from jaxrd.errors import InputError
 from jaxrd.figures.rdc_fig6.claims import claims, pick, theorem5
+from jaxrd.figures.rdc_fig6.draw import _name
 from jaxrd.figures.rdc_fig6.models import file_name
 from jaxrd.figures.rdc_fig6.plan import FULL, LOW_CE, LOW_DISTORTION, PUBLISHED, QUICK, Group, Member, Plan, Search
 from jaxrd.neural import classifier, classifier_file
 from jaxrd.neural.run import Leg
 from jaxrd.neural.train import Code, Stage
+from jaxrd.plots import new_figure
 
 COMMITTED = Path(__file__).parents[2] / "benchmarks" / "results" / "rdc-fig6.json"
 MEASURES = {
@@ -93,6 +96,17 @@ class TestClaims:
         found = said([LOW, FAR, with_term, alone])[2]
         assert f"weights ({LOW_CE:g}, 0.01): 0.0800 for 0.1000, MSE 0.0510 for 0.0500." in found
         assert "0.5" not in found
+
+
+def test_names_of_close_points_do_not_cover_each_other():
+    figure, ax = new_figure()
+    rows = [row(weight, 0.045, 0.1, 0.99) for weight in (0.01, 0.015, 0.03)]
+    heights = [1.0, 1.01, 1.02]
+    ax.plot([0.04, 0.05], [0.5, 2.0])
+    _name(ax, rows, heights)
+    figure.draw_without_rendering()
+    boxes = sorted((text.get_window_extent() for text in ax.texts), key=lambda box: box.y0)
+    assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
 
 
 class TestTheorem5:
